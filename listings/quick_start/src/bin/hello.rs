@@ -1,0 +1,21 @@
+//! Wait for two things at once.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+async fn load(what: &str) -> String {
+    println!("asked for the {what}");
+    // A database or a service would take a moment, too.
+    sleep(Duration::from_millis(10)).await;
+    format!("got the {what}")
+}
+
+#[tokio::main]
+async fn main() {
+    // Calling an async fn runs nothing yet. `join!` runs both.
+    let (customer, orders) =
+        tokio::join!(load("customer"), load("orders"));
+    println!("{customer}");
+    println!("{orders}");
+}

@@ -1,0 +1,136 @@
+//! Stop a batch by a timeout, and keep the part that is done.
+
+// ANCHOR: render_in_time
+use std::{ops::Range, time::Duration};
+
+use futures::{StreamExt, stream};
+use tokio::time::{error::Elapsed, timeout};
+
+/// Renders the photos, three at a time, and adds each thumbnail to
+/// `done`. The caller owns that list, so it outlives this future.
+///
+/// Dropping this future drops the requests that are open, and makes
+/// no more of them.
+async fn render_all(
+    renderer: &Renderer,
+    photos: Range<u32>,
+    done: &mut Vec<u32>,
+) {
+    let mut thumbnails = stream::iter(photos)
+        .map(|photo| renderer.render(photo))
+        .buffer_unordered(3);
+    while let Some(thumbnail) = thumbnails.next().await {
+        done.push(thumbnail);
+    }
+}
+
+/// The thumbnails that are ready within 250 ms, all or some.
+async fn render_in_time(
+    renderer: &Renderer,
+    photos: Range<u32>,
+) -> (Vec<u32>, Result<(), Elapsed>) {
+    let mut done = Vec::new();
+    let batch = render_all(renderer, photos, &mut done);
+    let in_time = timeout(Duration::from_millis(250), batch).await;
+    (done, in_time)
+}
+// ANCHOR_END: render_in_time
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::time::{Instant, sleep};
+
+/// A service that renders a thumbnail in 100 ms, and counts.
+#[derive(Default)]
+struct Renderer {
+    begun: AtomicU32,
+    finished: AtomicU32,
+    dropped: AtomicU32,
+}
+
+/// A request that is open. It counts as dropped unless it finishes.
+struct Request<'a> {
+    renderer: &'a Renderer,
+    finished: bool,
+}
+
+impl Drop for Request<'_> {
+    fn drop(&mut self) {
+        let count = match self.finished {
+            true => &self.renderer.finished,
+            false => &self.renderer.dropped,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Renderer {
+    async fn render(&self, photo: u32) -> u32 {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        let mut request = Request { renderer: self, finished: false };
+        sleep(Duration::from_millis(100)).await;
+        request.finished = true;
+        photo
+    }
+
+    /// Begun, finished, and dropped while open.
+    fn counts(&self) -> [u32; 3] {
+        [&self.begun, &self.finished, &self.dropped]
+            .map(|count| count.load(Ordering::Relaxed))
+    }
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let renderer = Renderer::default();
+    let start = Instant::now();
+    let (done, in_time) = render_in_time(&renderer, 0..10).await;
+
+    let took = start.elapsed().as_millis();
+    let end = if in_time.is_ok() { "all done" } else { "time is up" };
+    println!("{took:>4} ms  {end}");
+    let [begun, finished, dropped] = renderer.counts();
+    let never_begun = 10 - begun;
+    println!("{finished:>3} finished, {} thumbnails kept", done.len());
+    println!("{dropped:>3} dropped while they were open");
+    println!("{never_begun:>3} never begun");
+    println!("{:>3} photos", finished + dropped + never_begun);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn every_photo_is_finished_dropped_or_never_begun() {
+        let renderer = Renderer::default();
+        let (done, in_time) = render_in_time(&renderer, 0..10).await;
+        assert!(in_time.is_err());
+        assert_eq!(done, [0, 1, 2, 3, 4, 5]);
+        assert_eq!(renderer.counts(), [9, 6, 3]);
+        sleep(Duration::from_secs(3600)).await;
+        assert_eq!(renderer.counts(), [9, 6, 3]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn collect_takes_what_is_done_with_it() {
+        let renderer = Renderer::default();
+        let batch = stream::iter(0..10)
+            .map(|photo| renderer.render(photo))
+            .buffer_unordered(3)
+            .collect::<Vec<_>>();
+        let done = timeout(Duration::from_millis(250), batch).await;
+        assert!(done.is_err());
+        assert_eq!(renderer.counts(), [9, 6, 3]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_finished_is_kept_on_many_threads() {
+        let renderer = Renderer::default();
+        let (done, _) = render_in_time(&renderer, 0..10).await;
+        let [begun, finished, dropped] = renderer.counts();
+        assert_eq!(begun, finished + dropped);
+        // One may have finished and not been handed over yet.
+        assert!(done.len() as u32 <= finished);
+    }
+}

@@ -1,0 +1,134 @@
+//! Keep one task for each shop; a newer one replaces the older.
+
+// ANCHOR: index_changes
+use std::time::Duration;
+
+use tokio::{task::JoinError, time::sleep};
+use tokio_util::task::JoinMap;
+
+/// Indexes each changed shop in a task. A change that comes while its
+/// shop is being indexed starts that over: the older task is aborted,
+/// and `join_next` does not report it.
+///
+/// Dropping this future aborts all tasks.
+async fn index_changes(
+    changes: Vec<Change>,
+) -> Vec<(&'static str, Result<u32, JoinError>)> {
+    let mut tasks = JoinMap::new();
+    for change in changes {
+        sleep(change.after).await;
+        tasks.spawn(change.shop, index(change.shop, change.version));
+    }
+
+    let mut outcomes = Vec::new();
+    while let Some((shop, joined)) = tasks.join_next().await {
+        outcomes.push((shop, joined));
+    }
+    outcomes
+}
+// ANCHOR_END: index_changes
+
+use tokio::time::Instant;
+
+/// A change of a shop's catalogue, `after` the one before it.
+struct Change {
+    after: Duration,
+    shop: &'static str,
+    version: u32,
+}
+
+/// Builds a shop's search index, which takes 300 ms.
+async fn index(shop: &'static str, version: u32) -> u32 {
+    let mut run =
+        Run { shop, version, started: Instant::now(), done: false };
+    sleep(Duration::from_millis(300)).await;
+    run.done = true;
+    version
+}
+
+/// Tells when it is dropped before its end.
+struct Run {
+    shop: &'static str,
+    version: u32,
+    started: Instant,
+    done: bool,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if !self.done {
+            println!(
+                "{} v{}: dropped after {} ms",
+                self.shop,
+                self.version,
+                self.started.elapsed().as_millis()
+            );
+        }
+    }
+}
+
+fn change(after: u64, shop: &'static str, version: u32) -> Change {
+    Change { after: Duration::from_millis(after), shop, version }
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let start = Instant::now();
+    let outcomes = index_changes(vec![
+        change(0, "garden", 1),
+        change(100, "toys", 1),
+        change(100, "garden", 2),
+    ])
+    .await;
+    for (shop, outcome) in outcomes {
+        match outcome {
+            Ok(version) => println!("{shop} v{version}: indexed"),
+            Err(error) => println!("{shop}: failed: {error}"),
+        }
+    }
+    let took = start.elapsed().as_millis();
+    println!("{took:>4} ms  every shop has its newest index");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn indexed(
+        outcomes: Vec<(&'static str, Result<u32, JoinError>)>,
+    ) -> Vec<(&'static str, u32)> {
+        outcomes
+            .into_iter()
+            .map(|(shop, version)| (shop, version.expect("no panic")))
+            .collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_newer_change_replaces_a_running_task() {
+        let outcomes = index_changes(vec![
+            change(0, "garden", 1),
+            change(100, "toys", 1),
+            change(100, "garden", 2),
+        ])
+        .await;
+        assert_eq!(indexed(outcomes), [("toys", 1), ("garden", 2)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_finished_task_is_replaced_too() {
+        // Nobody took the first result before the key came again.
+        let outcomes = index_changes(vec![
+            change(0, "garden", 1),
+            change(500, "garden", 2),
+        ])
+        .await;
+        assert_eq!(indexed(outcomes), [("garden", 2)]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_newest_wins_on_many_threads() {
+        let changes = (1..=50).map(|n| change(0, "toys", n)).collect();
+        let outcomes = index_changes(changes).await;
+        assert_eq!(indexed(outcomes), [("toys", 50)]);
+    }
+}

@@ -1,0 +1,142 @@
+//! Start at most four webhooks a second, however long each one takes.
+
+// ANCHOR: send_all
+use std::time::Duration;
+
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinSet},
+    time::{Instant, MissedTickBehavior, interval},
+};
+
+/// Sends each webhook in a task of its own, and starts one every
+/// `period` at most.
+///
+/// Dropping this future aborts the tasks. Errors: a task that
+/// panicked ends it, too. Panics if `period` is zero.
+async fn send_all(
+    mut webhooks: mpsc::Receiver<u32>,
+    period: Duration,
+) -> Result<Log, JoinError> {
+    let mut log = Log::start();
+    let mut ticks = interval(period);
+    // After a gap, go on at the same pace: do not catch up.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tasks = JoinSet::new();
+    while let Some(webhook) = webhooks.recv().await {
+        // In this order: a tick that is taken before there is a
+        // webhook lets that one and the next start together.
+        ticks.tick().await; // The first is due at once.
+        tasks.spawn(send(webhook));
+        while let Some(joined) = tasks.try_join_next() {
+            joined?;
+        }
+        log.started(webhook, tasks.len());
+    }
+    while let Some(joined) = tasks.join_next().await {
+        joined?;
+    }
+    Ok(log)
+}
+// ANCHOR_END: send_all
+
+use tokio::time::sleep;
+
+/// Which webhook started when, and how many were under way.
+struct Log {
+    start: Instant,
+    started: Vec<(u32, Duration)>,
+    most_at_once: usize,
+}
+
+impl Log {
+    fn start() -> Self {
+        Self {
+            start: Instant::now(),
+            started: Vec::new(),
+            most_at_once: 0,
+        }
+    }
+
+    fn started(&mut self, webhook: u32, at_once: usize) {
+        self.started.push((webhook, self.start.elapsed()));
+        self.most_at_once = self.most_at_once.max(at_once);
+    }
+}
+
+/// A receiver that is slow to answer.
+async fn send(_webhook: u32) {
+    sleep(Duration::from_millis(1900)).await;
+}
+
+/// Three webhooks, and after a gap of 1.5 seconds three more.
+async fn events(queue: mpsc::Sender<u32>) {
+    for webhook in 1..=6 {
+        if webhook == 4 {
+            sleep(Duration::from_millis(1500)).await;
+        }
+        if queue.send(webhook).await.is_err() {
+            return; // Nobody sends them any more.
+        }
+    }
+}
+
+const PERIOD: Duration = Duration::from_millis(250);
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() -> Result<(), JoinError> {
+    let (queue, webhooks) = mpsc::channel(8);
+    let (log, ()) =
+        tokio::join!(send_all(webhooks, PERIOD), events(queue));
+    let log = log?;
+    for (webhook, at) in log.started {
+        println!("{:>4} ms  webhook {webhook} starts", at.as_millis());
+    }
+    println!("under way at once: {}", log.most_at_once);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn starts_keep_their_distance_after_a_gap() {
+        let (queue, webhooks) = mpsc::channel(8);
+        let (log, ()) =
+            tokio::join!(send_all(webhooks, PERIOD), events(queue));
+        let starts: Vec<_> = log
+            .expect("no panic")
+            .started
+            .into_iter()
+            .map(|(_, at)| at.as_millis())
+            .collect();
+        assert_eq!(starts, [0, 250, 500, 1500, 1750, 2000]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_does_not_limit_how_many_run_at_once() {
+        let (queue, webhooks) = mpsc::channel(100);
+        for webhook in 0..100 {
+            queue.send(webhook).await.expect("room for 100");
+        }
+        drop(queue);
+        let log = send_all(webhooks, PERIOD).await.expect("no panic");
+        // 1900 ms under way, a start every 250 ms.
+        assert_eq!(log.most_at_once, 8);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_start_is_early_on_many_threads() {
+        let (queue, webhooks) = mpsc::channel(8);
+        for webhook in 0..5 {
+            queue.send(webhook).await.expect("room for 8");
+        }
+        drop(queue);
+        let period = Duration::from_millis(5);
+        let log = send_all(webhooks, period).await.expect("no panic");
+        for (number, (_, at)) in (0..).zip(log.started) {
+            assert!(at >= number * period, "{number} at {at:?}");
+        }
+    }
+}

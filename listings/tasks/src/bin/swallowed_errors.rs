@@ -1,0 +1,115 @@
+//! The wrong way to collect: the first error ends the whole import.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{task::JoinSet, time::sleep};
+
+// ANCHOR: wrong
+/// Wrong: at the first `Err` the pattern does not match, the loop
+/// ends, and the set is dropped with all that still runs in it. The
+/// caller gets what was there by then, and takes it for everything.
+async fn import_all(archive: Arc<Archive>, rows: Vec<Row>) -> Vec<u32> {
+    let mut tasks = JoinSet::new();
+    for row in rows {
+        tasks.spawn(import(Arc::clone(&archive), row));
+    }
+
+    let mut imported = Vec::new();
+    while let Some(Ok(Ok(number))) = tasks.join_next().await {
+        imported.push(number);
+    }
+    imported
+}
+// ANCHOR_END: wrong
+
+/// A line of a file of invoices: a number, and an amount as text.
+struct Row {
+    number: u32,
+    amount: &'static str,
+}
+
+/// Where invoices go. It knows how many imports began and ended.
+#[derive(Default)]
+struct Archive {
+    begun: AtomicUsize,
+    ended: AtomicUsize,
+}
+
+/// Imports an invoice, the first in 100 ms, each other a bit later.
+///
+/// Panics when the amount is negative.
+async fn import(
+    archive: Arc<Archive>,
+    row: Row,
+) -> Result<u32, std::num::ParseIntError> {
+    archive.begun.fetch_add(1, Ordering::Relaxed);
+    sleep(Duration::from_millis(100 * u64::from(row.number))).await;
+    archive.ended.fetch_add(1, Ordering::Relaxed);
+    let cents: i64 = row.amount.parse()?;
+    assert!(cents >= 0, "a credit note is not an invoice");
+    Ok(row.number)
+}
+
+fn rows() -> Vec<Row> {
+    let row = |number, amount| Row { number, amount };
+    vec![
+        row(1, "1250"),
+        row(2, "12,50"),
+        row(3, "9900"),
+        row(4, "-500"),
+        row(5, ""),
+    ]
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let archive = Arc::new(Archive::default());
+    let imported = import_all(Arc::clone(&archive), rows()).await;
+    println!("imported: {imported:?}");
+
+    // Would they end later? No: they are aborted.
+    sleep(Duration::from_secs(3600)).await;
+    let begun = archive.begun.load(Ordering::Relaxed);
+    let ended = archive.ended.load(Ordering::Relaxed);
+    println!("imports begun: {begun}, ended: {ended}");
+    println!(
+        "The first error ended the loop: {} imports were aborted,",
+        begun - ended
+    );
+    println!("and nobody was told of any failure.");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_error_aborts_the_rest() {
+        let archive = Arc::new(Archive::default());
+        let imported = import_all(Arc::clone(&archive), rows()).await;
+        assert_eq!(imported, [1]);
+        sleep(Duration::from_secs(3600)).await;
+        // The first and the second, which failed.
+        assert_eq!(archive.begun.load(Ordering::Relaxed), 5);
+        assert_eq!(archive.ended.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_loss_is_the_same_on_many_threads() {
+        let archive = Arc::new(Archive::default());
+        // It fails at once; the others take a day.
+        let mut rows: Vec<_> = (1..=4)
+            .map(|day| Row { number: day * 864_000, amount: "1" })
+            .collect();
+        rows.push(Row { number: 0, amount: "" });
+        let imported = import_all(Arc::clone(&archive), rows).await;
+        assert!(imported.is_empty());
+        assert!(archive.ended.load(Ordering::Relaxed) <= 1);
+    }
+}

@@ -1,0 +1,69 @@
+//! The wrong limit: none at a time, so the work never begins.
+
+use std::{ops::Range, time::Duration};
+
+use tokio::time::{Instant, sleep, timeout};
+
+// ANCHOR: wrong
+use futures::{StreamExt, stream};
+
+/// Wrong where `limit` can be 0. Then the stream may not start a
+/// future, so nothing is under way that could ever wake it.
+async fn render_all(photos: Range<u32>, limit: usize) -> Vec<u32> {
+    stream::iter(photos)
+        .map(render)
+        .buffer_unordered(limit)
+        .collect()
+        .await
+}
+// ANCHOR_END: wrong
+
+async fn render(photo: u32) -> u32 {
+    sleep(Duration::from_millis(100)).await;
+    photo
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    // One photo at a time for each machine in the configuration.
+    for machines in [&["berlin", "oslo"][..], &[]] {
+        let limit = machines.len();
+        let start = Instant::now();
+        let done = timeout(HOUR, render_all(0..6, limit)).await;
+        let took = start.elapsed().as_millis();
+        match done {
+            Ok(photos) => {
+                println!("limit {limit}: {} photos", photos.len());
+                println!("{took:>4} ms  done");
+            }
+            Err(_elapsed) => {
+                println!("limit {limit}: no photo within an hour.");
+                println!("No error, no load: it waits for ever.");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_of_zero_waits_for_ever() {
+        assert!(timeout(HOUR, render_all(0..6, 0)).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn even_when_there_is_nothing_to_do() {
+        assert!(timeout(HOUR, render_all(0..0, 0)).await.is_err());
+        assert_eq!(render_all(0..0, 1).await, []);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_do_not_help() {
+        let wait = Duration::from_millis(20);
+        assert!(timeout(wait, render_all(0..6, 0)).await.is_err());
+    }
+}

@@ -1,0 +1,166 @@
+//! The compiler that skeptic starts: the real one, in edition 2024, with a memory.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::SystemTime;
+
+/// Names the real compiler, and makes this executable act as one.
+pub const REAL: &str = "BOOK_REAL_RUSTC";
+
+/// Names the file to which each program that was made adds a byte.
+pub const LOG: &str = "BOOK_COMPILED_LOG";
+
+/// The argument that marks a worker, which has the variable too but is no compiler.
+pub const WORKER: &str = "--skeptic-worker";
+
+/// Kept executables that were not asked for in so long are removed.
+const FORGET_AFTER: std::time::Duration = std::time::Duration::from_secs(14 * 24 * 3600);
+
+/// Compiles and returns the compiler's status, where this process was started as a compiler.
+pub fn run_if_asked() -> Option<ExitCode> {
+    let real = env::var_os(REAL)?;
+    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == WORKER) {
+        return None;
+    }
+    let arguments: Vec<_> = arguments
+        .into_iter()
+        .map(|argument| {
+            if argument == "--edition=2021" {
+                "--edition=2024".into()
+            } else {
+                argument
+            }
+        })
+        .collect();
+    let code = compile(&real, arguments).unwrap_or_else(|error| {
+        eprintln!("cannot start the compiler {}: {error}", real.display());
+        1
+    });
+    Some(ExitCode::from(code))
+}
+
+fn compile(real: &OsString, mut arguments: Vec<OsString>) -> std::io::Result<u8> {
+    let kept = Kept::of(real, &arguments);
+    if let Some(kept) = &kept {
+        if kept.restore() {
+            count()?;
+            return Ok(0);
+        }
+        // The program runs once, here: neither debug information nor symbols are of use.
+        arguments.extend(["-Cdebuginfo=0".into(), "-Cstrip=symbols".into()]);
+    }
+    let status = Command::new(real).args(&arguments).status()?;
+    if let Some(kept) = kept.filter(|_| status.success()) {
+        kept.store();
+        count()?;
+    }
+    Ok(status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(1))
+}
+
+/// Tells that one more program is there to run.
+fn count() -> std::io::Result<()> {
+    let Some(log) = env::var_os(LOG) else {
+        return Ok(());
+    };
+    fs::File::options()
+        .create(true)
+        .append(true)
+        .open(log)?
+        .write_all(b".")
+}
+
+/// Where the executable of one program is kept, and where the compiler is to put it.
+struct Kept {
+    entry: PathBuf,
+    output: PathBuf,
+}
+
+impl Kept {
+    /// `None` where the compiler is asked for something else than a program.
+    fn of(real: &OsString, arguments: &[OsString]) -> Option<Self> {
+        let after = |flag: &str| {
+            arguments
+                .iter()
+                .position(|a| a == flag)
+                .and_then(|at| arguments.get(at + 1))
+        };
+        let output = PathBuf::from(after("-o")?);
+        let source = arguments
+            .iter()
+            .find(|argument| Path::new(argument).extension().is_some_and(|e| e == "rs"))?;
+        let mut hasher = DefaultHasher::new();
+        version(real)?.hash(&mut hasher);
+        fs::read(source).ok()?.hash(&mut hasher);
+        for argument in arguments
+            .iter()
+            .filter(|argument| *argument != source && Path::new(argument) != output)
+        {
+            argument.hash(&mut hasher);
+            // `--extern tokio=/path/to/libtokio.rlib`: another build of the crate is another program.
+            let path = argument
+                .to_str()
+                .and_then(|argument| argument.split_once('='));
+            if let Some(Ok(meta)) = path.map(|(_, path)| fs::metadata(path)) {
+                (meta.len(), meta.modified().ok()).hash(&mut hasher);
+            }
+        }
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skeptic");
+        fs::create_dir_all(&folder).ok()?;
+        Some(Self {
+            entry: folder.join(format!("{:016x}", hasher.finish())),
+            output,
+        })
+    }
+
+    fn restore(&self) -> bool {
+        // The same file under another name where the disk allows it. Both ways, it is not written to
+        // while anyone could start it.
+        let _ = fs::File::options()
+            .append(true)
+            .open(&self.entry)
+            .map(|file| file.set_modified(SystemTime::now()));
+        fs::hard_link(&self.entry, &self.output).is_ok()
+            || fs::copy(&self.entry, &self.output).is_ok()
+    }
+
+    /// Keeps what was compiled; where that fails, it is compiled again next time.
+    fn store(&self) {
+        let half = self.entry.with_extension(std::process::id().to_string());
+        if fs::copy(&self.output, &half).is_ok() {
+            let _ = fs::rename(&half, &self.entry);
+        }
+        forget_old(self.entry.parent());
+    }
+}
+
+fn forget_old(folder: Option<&Path>) {
+    for entry in folder
+        .and_then(|folder| fs::read_dir(folder).ok())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let modified = entry.metadata().and_then(|meta| meta.modified());
+        if modified
+            .ok()
+            .and_then(|at| at.elapsed().ok())
+            .is_some_and(|age| age > FORGET_AFTER)
+        {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn version(real: &OsString) -> Option<Vec<u8>> {
+    let output = Command::new(real).arg("-vV").output().ok()?;
+    output.status.success().then_some(output.stdout)
+}

@@ -1,0 +1,30 @@
+//! `cargo book bless`: accepts what the listings print now.
+
+use anyhow::{Result, bail};
+use pages::{ListingName, Project};
+
+/// Runs the named listings, or all, and shows which files changed and how.
+pub fn bless(project: &Project, named: Vec<ListingName>) -> Result<()> {
+    let mut all = project.listings()?;
+    all.extend(project.compile_fail_programs()?);
+    if let Some(unknown) = named.iter().find(|name| !all.contains(name)) {
+        bail!(
+            "there is no listing `{unknown}`: neither {} nor {}",
+            unknown.source(),
+            unknown.compile_fail()
+        );
+    }
+    let names = if named.is_empty() { all } else { named };
+    eprintln!("Building and running {} listings...", names.len());
+    let mut changed = 0;
+    let outcome = runs::bless::bless(project, &names, |change| {
+        changed += 1;
+        println!("{}\n{}", change.file, change.diff);
+    });
+    match changed {
+        0 => println!("No file changed."),
+        1 => println!("1 file changed."),
+        n => println!("{n} files changed."),
+    }
+    outcome
+}

@@ -1,0 +1,56 @@
+//! `cargo book build`: the static site in `book/`.
+
+use anyhow::{Context, Result};
+use pages::{Project, site};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Builds the site into `book/`; where that fails, what was there stays.
+pub fn build(project: &Project) -> Result<()> {
+    let started = Instant::now();
+    let next = render(project)?;
+    publish(project, &next)?;
+    let index = site_folder(project).join("index.html");
+    println!(
+        "Built the book in {:.1} s: {}",
+        started.elapsed().as_secs_f32(),
+        index.display()
+    );
+    Ok(())
+}
+
+/// The folder with the last good site.
+pub fn site_folder(project: &Project) -> PathBuf {
+    project.root().join("book")
+}
+
+/// Renders the site into a folder beside the last good one, and returns that folder.
+pub fn render(project: &Project) -> Result<PathBuf> {
+    let next = project.root().join("target/book/next");
+    fs::create_dir_all(&next).with_context(|| format!("cannot make {}", next.display()))?;
+    site::build(project, &next)?;
+    Ok(next)
+}
+
+/// Puts a rendered site in the place of the last good one.
+pub fn publish(project: &Project, next: &Path) -> Result<()> {
+    let site = site_folder(project);
+    let old = project.root().join("target/book/old");
+    remove(&old)?;
+    if site.exists() {
+        fs::rename(&site, &old).with_context(|| format!("cannot move {} away", site.display()))?;
+    }
+    fs::rename(next, &site)
+        .with_context(|| format!("cannot put the new site at {}", site.display()))?;
+    remove(&old)
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}

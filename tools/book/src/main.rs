@@ -1,0 +1,106 @@
+//! `cargo book`: builds, serves and keeps the book.
+
+mod bless;
+mod build;
+mod files;
+mod new;
+mod serve;
+mod watch;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use pages::{ListingName, Project};
+use std::process::ExitCode;
+
+/// Reads, builds and keeps the book Rust Async Patterns.
+#[derive(Parser)]
+#[command(name = "cargo book", bin_name = "cargo book", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the book, serve it on this machine, and reload the browser when something changes
+    Serve {
+        /// The port on 127.0.0.1; 0 takes any free one
+        #[arg(long, default_value_t = 3000)]
+        port: u16,
+        /// Open the book in the browser
+        #[arg(long)]
+        open: bool,
+    },
+    /// Build the static site into `book/`
+    Build,
+    /// Run listings and accept what they print (and what the compiler says) as what the book shows
+    Bless {
+        /// Which listings, as part/name; all of them where none is named
+        #[arg(value_parser = ListingName::parse)]
+        listings: Vec<ListingName>,
+    },
+    /// Start a new listing, and print the lines that put it on a page
+    New {
+        /// Its name, as part/name: tasks/my_listing
+        #[arg(value_parser = ListingName::parse)]
+        listing: ListingName,
+    },
+    /// Speak mdBook's protocol for preprocessors (book.toml names this for the stock `mdbook`)
+    #[command(hide = true)]
+    Preprocessor {
+        #[command(subcommand)]
+        question: Option<Question>,
+    },
+}
+
+#[derive(Subcommand)]
+enum Question {
+    /// Whether pages can be expanded for a renderer: always
+    Supports { renderer: String },
+}
+
+fn main() -> ExitCode {
+    runs::compile_fail::run_as_child();
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", told(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    // mdBook reports through tracing; only what went wrong is news.
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MDBOOK_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_target(false)
+        .init();
+    if let Command::Preprocessor { question } = command {
+        return match question {
+            Some(Question::Supports { .. }) => Ok(()),
+            None => pages::preprocessor::serve_stock_mdbook(std::io::stdin(), std::io::stdout()),
+        };
+    }
+    let folder = std::env::current_dir().context("cannot tell in which folder this runs")?;
+    let project = Project::find(&folder)?;
+    match command {
+        Command::Serve { port, open } => serve::serve(&project, port, open),
+        Command::Build => build::build(&project),
+        Command::Bless { listings } => bless::bless(&project, listings),
+        Command::New { listing } => new::new(&project, &listing),
+        Command::Preprocessor { .. } => Ok(()),
+    }
+}
+
+/// An error with its causes, a line each; a list of problems in the book as it is.
+fn told(error: &anyhow::Error) -> String {
+    if let Some(problems) = error.downcast_ref::<pages::Problems>() {
+        return format!("the book has problems:\n{problems}");
+    }
+    format!("{error:#}")
+}

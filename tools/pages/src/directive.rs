@@ -1,0 +1,201 @@
+//! Finds the authors' directives, `{{#name arguments}}`, in the text of a page.
+//!
+//! A directive inside a code block or a code span is text about directives, and is left alone.
+
+use mdbook_markdown::pulldown_cmark::{Event, Tag, TagEnd};
+use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
+use std::ops::Range;
+
+/// The directives there are, with what follows each name; the list that error messages show.
+pub const KNOWN: &[(&str, &str)] = &[
+    (
+        "listing",
+        "{{#listing part/name}} or {{#listing part/name:anchor}}",
+    ),
+    ("output", "{{#output part/name}}"),
+    (
+        "compile_fail",
+        "{{#compile_fail part/name}} or {{#compile_fail part/name:anchor}}",
+    ),
+    ("manifest", "{{#manifest part}}"),
+    ("version", "{{#version crate}} or {{#version rust}}"),
+];
+
+/// A directive as it stands on a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directive {
+    /// The bytes of the page that it takes up, braces included.
+    pub range: Range<usize>,
+    /// Its line on the page, from 1.
+    pub line: usize,
+    /// The word after `{{#`.
+    pub name: String,
+    /// The rest, with surrounding spaces cut off.
+    pub argument: String,
+    /// Whether it starts its line and nothing but spaces follows: the place for a block.
+    pub alone: bool,
+}
+
+/// Something that looks like a directive but is none: its line (from 1) and what is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed {
+    /// Its line on the page, from 1.
+    pub line: usize,
+    /// What is wrong, and what would mend it.
+    pub message: String,
+}
+
+/// All directives of a page in order, and everything that looks like one but is not.
+pub fn find(page: &str) -> (Vec<Directive>, Vec<Malformed>) {
+    let code = code_ranges(page);
+    let in_code = |at: usize| code.iter().any(|range| range.contains(&at));
+    let mut directives = Vec::new();
+    let mut malformed = Vec::new();
+    let mut at = 0;
+    while let Some(found) = page[at..].find('{') {
+        let start = at + found;
+        let rest = &page[start..];
+        let escaped = page[..start].ends_with('\\');
+        let Some(kind) = opening(rest).filter(|_| !escaped && !in_code(start)) else {
+            at = start + 1;
+            continue;
+        };
+        let line = 1 + page[..start].matches('\n').count();
+        let first_line = rest.lines().next().unwrap_or(rest);
+        if kind == Opening::Misspelt {
+            malformed.push(Malformed {
+                line,
+                message: format!(
+                    "`{}` is not a directive; one is written {{{{#name arguments}}}}, \
+                     and literal braces belong in a code span",
+                    shorten(first_line)
+                ),
+            });
+            at = start + rest.chars().take_while(|c| *c == '{').count();
+            continue;
+        }
+        let Some(end) = first_line.find("}}") else {
+            malformed.push(Malformed {
+                line,
+                message: format!(
+                    "`{}` is not closed: `}}}}` is missing on this line",
+                    shorten(first_line)
+                ),
+            });
+            at = start + 3;
+            continue;
+        };
+        let range = start..start + end + 2;
+        let inner = &first_line[3..end];
+        let (name, argument) = inner.split_once(char::is_whitespace).unwrap_or((inner, ""));
+        let starts_line = start == 0 || page[..start].ends_with('\n');
+        directives.push(Directive {
+            line,
+            name: name.to_owned(),
+            argument: argument.trim().to_owned(),
+            alone: starts_line && first_line[end + 2..].trim().is_empty(),
+            range: range.clone(),
+        });
+        at = range.end;
+    }
+    (directives, malformed)
+}
+
+#[derive(PartialEq)]
+enum Opening {
+    Directive,
+    Misspelt,
+}
+
+/// What the text that starts with a brace opens, if anything.
+fn opening(rest: &str) -> Option<Opening> {
+    if rest.starts_with("{{#") {
+        return Some(Opening::Directive);
+    }
+    if rest.starts_with("{{") {
+        return Some(Opening::Misspelt);
+    }
+    // `{#id}` after a heading is mdBook's; `{#listing tasks/x}` is a slip of the finger.
+    let slip = |name: &str| {
+        rest.strip_prefix("{#")
+            .and_then(|rest| rest.strip_prefix(name))
+            .is_some_and(|rest| rest.starts_with(char::is_whitespace))
+    };
+    KNOWN
+        .iter()
+        .any(|(name, _)| slip(name))
+        .then_some(Opening::Misspelt)
+}
+
+fn shorten(line: &str) -> String {
+    let line = line.trim_end();
+    let mut short: String = line.chars().take(40).collect();
+    if short.len() < line.len() {
+        short.push('…');
+    }
+    short
+}
+
+/// The bytes of a page that are code, as mdBook sees it.
+fn code_ranges(page: &str) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    let mut block = None;
+    let parser = new_cmark_parser(page, &MarkdownOptions::default());
+    for (event, range) in parser.into_offset_iter() {
+        match event {
+            Event::Start(Tag::CodeBlock(_)) => block = Some(range),
+            Event::End(TagEnd::CodeBlock) => ranges.extend(block.take()),
+            Event::Code(_) => ranges.push(range),
+            _ => {}
+        }
+    }
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(page: &str) -> Vec<String> {
+        find(page).0.into_iter().map(|d| d.name).collect()
+    }
+
+    #[test]
+    fn finds_name_argument_line_and_place() {
+        let (found, malformed) =
+            find("# Title\n\n{{#listing tasks/join_set:main}}\nTokio {{#version tokio}}.\n");
+        assert_eq!(malformed, []);
+        assert_eq!(found[0].name, "listing");
+        assert_eq!(found[0].argument, "tasks/join_set:main");
+        assert_eq!((found[0].line, found[0].alone), (3, true));
+        assert_eq!(found[1].argument, "tokio");
+        assert_eq!((found[1].line, found[1].alone), (4, false));
+    }
+
+    #[test]
+    fn leaves_code_alone() {
+        assert!(names("```text\n{{#listing a/b}}\n```\n").is_empty());
+        assert!(names("    {{#listing a/b}}\n").is_empty());
+        assert!(names("Write `{{#listing a/b}}` on a line.").is_empty());
+        assert!(names("Write ``{{#a}} ` {{#b}}`` on a line.").is_empty());
+        assert!(names("Write \\{{#listing a/b}}.").is_empty());
+        assert_eq!(names("`code` {{#version tokio}} `code`"), ["version"]);
+    }
+
+    #[test]
+    fn reports_what_only_looks_like_a_directive() {
+        let lines = |page: &str| find(page).1.into_iter().map(|m| m.line).collect::<Vec<_>>();
+        assert_eq!(lines("a\n{{listing tasks/x}}\n"), [2]);
+        assert_eq!(lines("{{ #listing tasks/x}}\n"), [1]);
+        assert_eq!(lines("{#listing tasks/x}\n"), [1]);
+        assert_eq!(lines("a\n\n{{#listing tasks/x\n}}\n"), [3]);
+        assert!(lines("# Heading {#id}\n\nSets {a, b}.\n").is_empty());
+    }
+
+    #[test]
+    fn windows_line_ends_count_as_one_line() {
+        let (found, _) = find("# T\r\n\r\n{{#output tasks/x}}\r\n");
+        assert_eq!((found[0].line, found[0].alone), (3, true));
+        assert_eq!(found[0].argument, "tasks/x");
+    }
+}

@@ -1,0 +1,344 @@
+//! A listing's source text, cut along its anchors.
+
+use std::fmt;
+
+/// The name of a listing: the part that it belongs to and its file's name without `.rs`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListingName {
+    /// The part, and so the folder below `listings/`.
+    pub part: String,
+    /// The file's name without its ending, and so the name of its binary.
+    pub name: String,
+}
+
+impl ListingName {
+    /// Reads `part/name`; both are words of small letters, digits and underscores.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let word = |w: &str| {
+            w.starts_with(|c: char| c.is_ascii_lowercase())
+                && w.chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        };
+        match text.split_once('/') {
+            Some((part, name)) if word(part) && word(name) => Ok(Self {
+                part: part.to_owned(),
+                name: name.to_owned(),
+            }),
+            _ => Err(format!(
+                "`{text}` is not the name of a listing; one is written part/name in small letters, \
+                 digits and underscores, such as tasks/join_set"
+            )),
+        }
+    }
+
+    /// Where its program lies, relative to the book's root.
+    pub fn source(&self) -> String {
+        format!("listings/{}/src/bin/{}.rs", self.part, self.name)
+    }
+
+    /// Where its expected output lies, relative to the book's root.
+    pub fn output(&self) -> String {
+        format!("listings/{}/src/bin/{}.out", self.part, self.name)
+    }
+
+    /// Where it lies as a program that must not compile, relative to the book's root.
+    pub fn compile_fail(&self) -> String {
+        format!("listings/{}/compile_fail/{}.rs", self.part, self.name)
+    }
+
+    /// Where the compiler's message for it lies, relative to the book's root.
+    pub fn stderr(&self) -> String {
+        format!("listings/{}/compile_fail/{}.stderr", self.part, self.name)
+    }
+}
+
+impl fmt::Display for ListingName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.part, self.name)
+    }
+}
+
+/// A line of a program, and whether the page shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// The line without its line end.
+    pub text: &'a str,
+    /// Whether the reader sees it at once, or only among the hidden lines.
+    pub shown: bool,
+}
+
+/// A mistake in the anchors of a listing: its line (from 1 where there is one) and what is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnchorError {
+    /// The line in the listing; `None` where the anchor is not there at all.
+    pub line: Option<usize>,
+    /// What is wrong, and what would mend it.
+    pub message: String,
+}
+
+/// A listing's text with its anchors understood.
+#[derive(Debug)]
+pub struct Source<'a> {
+    lines: Vec<SourceLine<'a>>,
+    anchors: Vec<Anchor<'a>>,
+}
+
+#[derive(Debug)]
+struct SourceLine<'a> {
+    text: &'a str,
+    is_mark: bool,
+}
+
+#[derive(Debug)]
+struct Anchor<'a> {
+    name: &'a str,
+    /// Indices of the two marks.
+    start: usize,
+    end: usize,
+}
+
+const START: &str = "ANCHOR:";
+const END: &str = "ANCHOR_END:";
+
+impl<'a> Source<'a> {
+    /// Understands the anchors of a program's text, with either kind of line ends.
+    ///
+    /// # Errors
+    ///
+    /// An anchor that is opened twice, never closed, closed without being opened, or has no name.
+    pub fn parse(text: &'a str) -> Result<Self, AnchorError> {
+        let mut lines = Vec::new();
+        let mut anchors: Vec<Anchor<'a>> = Vec::new();
+        let mut open: Vec<(&str, usize)> = Vec::new();
+        for (index, text) in text.lines().enumerate() {
+            let error = |message: String| AnchorError {
+                line: Some(index + 1),
+                message,
+            };
+            let comment = text.trim_start().strip_prefix("//").map(str::trim);
+            let mark = comment.and_then(|comment| {
+                let start = comment.strip_prefix(START).map(|name| (true, name.trim()));
+                start.or_else(|| comment.strip_prefix(END).map(|name| (false, name.trim())))
+            });
+            if let Some((is_start, name)) = mark {
+                if name.is_empty() {
+                    return Err(error("this anchor has no name".into()));
+                }
+                if is_start {
+                    let known = open.iter().any(|(n, _)| *n == name)
+                        || anchors.iter().any(|a| a.name == name);
+                    if known {
+                        return Err(error(format!("anchor `{name}` is opened twice")));
+                    }
+                    open.push((name, index));
+                } else {
+                    let Some(at) = open.iter().position(|(n, _)| *n == name) else {
+                        return Err(error(format!(
+                            "anchor `{name}` is closed here but was not opened"
+                        )));
+                    };
+                    let (name, start) = open.remove(at);
+                    anchors.push(Anchor {
+                        name,
+                        start,
+                        end: index,
+                    });
+                }
+            }
+            lines.push(SourceLine {
+                text,
+                is_mark: mark.is_some(),
+            });
+        }
+        if let Some((name, start)) = open.first() {
+            return Err(AnchorError {
+                line: Some(start + 1),
+                message: format!(
+                    "anchor `{name}` is opened here but never closed; add `// {END} {name}`"
+                ),
+            });
+        }
+        anchors.sort_by_key(|anchor| anchor.start);
+        Ok(Self { lines, anchors })
+    }
+
+    /// The names of its anchors, in order.
+    pub fn anchors(&self) -> impl Iterator<Item = &'a str> {
+        self.anchors.iter().map(|anchor| anchor.name)
+    }
+
+    /// The first line of the program's `//!` comment: its caption.
+    pub fn caption(&self) -> Option<&'a str> {
+        let first = self
+            .lines
+            .iter()
+            .find(|line| !line.text.trim().is_empty())?;
+        first.text.strip_prefix("//!").map(str::trim)
+    }
+
+    /// The whole program without the anchors' own lines; shown is what the anchor holds, or, without
+    /// an anchor, everything but the comment at the top (which becomes the caption).
+    ///
+    /// # Errors
+    ///
+    /// An anchor that does not exist or shows nothing.
+    pub fn cut(&self, anchor: Option<&str>) -> Result<Vec<Line<'a>>, AnchorError> {
+        let shown = match anchor {
+            None => {
+                let comment = self
+                    .lines
+                    .iter()
+                    .take_while(|line| line.text.starts_with("//!") || line.text.trim().is_empty())
+                    .count();
+                comment..self.lines.len()
+            }
+            Some(name) => {
+                let Some(anchor) = self.anchors.iter().find(|a| a.name == name) else {
+                    let known: Vec<_> = self.anchors().map(|a| format!("`{a}`")).collect();
+                    let known = match known.as_slice() {
+                        [] => "it has none".to_owned(),
+                        names => format!("it has {}", names.join(", ")),
+                    };
+                    return Err(AnchorError {
+                        line: None,
+                        message: format!("there is no anchor `{name}`; {known}"),
+                    });
+                };
+                anchor.start..anchor.end
+            }
+        };
+        let lines: Vec<_> = self
+            .lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| !line.is_mark)
+            .map(|(at, line)| Line {
+                text: line.text,
+                shown: shown.contains(&at),
+            })
+            .collect();
+        if lines
+            .iter()
+            .all(|line| !line.shown || line.text.trim().is_empty())
+        {
+            let line = anchor.map(|_| shown.start + 1);
+            let what = anchor.map_or("the program".to_owned(), |name| format!("anchor `{name}`"));
+            return Err(AnchorError {
+                line,
+                message: format!("{what} is empty: there is nothing to show"),
+            });
+        }
+        Ok(lines)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROGRAM: &str = "//! Say hello.\n\nfn main() {\n    // ANCHOR: body\n    println!(\"hello\");\n    // ANCHOR_END: body\n}\n";
+
+    fn shown(text: &str, anchor: Option<&str>) -> Vec<String> {
+        let source = Source::parse(text).unwrap();
+        let lines = source.cut(anchor).unwrap();
+        lines
+            .iter()
+            .filter(|l| l.shown)
+            .map(|l| l.text.to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn names_are_words() {
+        let name = ListingName::parse("tasks/join_set2").unwrap();
+        assert_eq!(name.source(), "listings/tasks/src/bin/join_set2.rs");
+        for bad in [
+            "tasks",
+            "tasks/",
+            "../etc",
+            "tasks/../x",
+            "tasks/A",
+            "a/b/c",
+            "/a",
+            "tasks/a b",
+            "tasks/1a",
+        ] {
+            assert!(ListingName::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn cuts_along_an_anchor_and_keeps_the_rest_hidden() {
+        let source = Source::parse(PROGRAM).unwrap();
+        let lines = source.cut(Some("body")).unwrap();
+        let all: Vec<_> = lines.iter().map(|l| l.text).collect();
+        assert_eq!(
+            all,
+            [
+                "//! Say hello.",
+                "",
+                "fn main() {",
+                "    println!(\"hello\");",
+                "}"
+            ]
+        );
+        assert_eq!(shown(PROGRAM, Some("body")), ["    println!(\"hello\");"]);
+    }
+
+    #[test]
+    fn shows_all_but_the_caption_without_an_anchor() {
+        assert_eq!(
+            Source::parse(PROGRAM).unwrap().caption(),
+            Some("Say hello.")
+        );
+        assert_eq!(
+            shown(PROGRAM, None),
+            ["fn main() {", "    println!(\"hello\");", "}"]
+        );
+    }
+
+    #[test]
+    fn windows_line_ends_make_no_difference() {
+        assert_eq!(
+            shown(&PROGRAM.replace('\n', "\r\n"), Some("body")),
+            ["    println!(\"hello\");"]
+        );
+    }
+
+    #[test]
+    fn anchors_may_nest_and_cross() {
+        let text = "// ANCHOR: a\n1\n// ANCHOR: b\n2\n// ANCHOR_END: a\n3\n// ANCHOR_END: b\n";
+        assert_eq!(shown(text, Some("a")), ["1", "2"]);
+        assert_eq!(shown(text, Some("b")), ["2", "3"]);
+    }
+
+    #[test]
+    fn a_misspelt_anchor_lists_those_there_are() {
+        let error = Source::parse(PROGRAM)
+            .unwrap()
+            .cut(Some("bodi"))
+            .unwrap_err();
+        assert_eq!(error.message, "there is no anchor `bodi`; it has `body`");
+    }
+
+    #[test]
+    fn an_empty_anchor_is_an_error_at_its_line() {
+        let source = Source::parse("fn main() {}\n// ANCHOR: a\n\n// ANCHOR_END: a\n").unwrap();
+        assert_eq!(source.cut(Some("a")).unwrap_err().line, Some(2));
+        assert!(
+            Source::parse("//! Only this.\n")
+                .unwrap()
+                .cut(None)
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn unbalanced_anchors_are_errors_at_their_line() {
+        let line = |text: &str| Source::parse(text).unwrap_err().line;
+        assert_eq!(line("x\n// ANCHOR: a\n"), Some(2));
+        assert_eq!(line("// ANCHOR_END: a\n"), Some(1));
+        assert_eq!(line("// ANCHOR: a\n// ANCHOR: a\n"), Some(2));
+        assert_eq!(line("// ANCHOR:\n"), Some(1));
+    }
+}

@@ -1,0 +1,75 @@
+//! The versions that Cargo.lock holds.
+
+use crate::problem::Problem;
+use crate::project::Project;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+
+#[derive(Deserialize)]
+struct Lock {
+    #[serde(default)]
+    package: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    version: String,
+    source: Option<String>,
+    #[serde(default)]
+    dependencies: Vec<String>,
+}
+
+/// The version of a crate that the book's programs are built with, from Cargo.lock; for `rust`, the
+/// version of Rust that Cargo.toml asks for.
+///
+/// # Errors
+///
+/// The lock file or manifest cannot be read, or none of the book's own crates depends on that crate.
+pub fn version(project: &Project, name: &str) -> Result<String, Problem> {
+    if name == "rust" {
+        return rust_version(project);
+    }
+    let file = "Cargo.lock";
+    let lock: Lock = toml::from_str(&project.read(file)?)
+        .map_err(|error| Problem::of(file, format!("is not a lock file: {error}")))?;
+    // The book's own packages have no source. Where a crate is there in two versions, a package's
+    // dependency reads "name version".
+    let direct: BTreeSet<&str> = lock
+        .package
+        .iter()
+        .filter(|package| package.source.is_none())
+        .flat_map(|package| &package.dependencies)
+        .map(String::as_str)
+        .collect();
+    let mut versions = lock
+        .package
+        .iter()
+        .filter(|package| package.name == name && package.source.is_some())
+        .map(|package| package.version.as_str())
+        .filter(|version| {
+            direct.contains(name) || direct.contains(format!("{name} {version}").as_str())
+        });
+    match (versions.next(), versions.next()) {
+        (Some(version), None) => Ok(version.to_owned()),
+        (None, _) => Err(Problem::of(
+            file,
+            format!("none of the book's crates depends on `{name}`, so it has no version to show"),
+        )),
+        (Some(one), Some(other)) => Err(Problem::of(
+            file,
+            format!("the book's crates depend on two versions of `{name}`: {one} and {other}"),
+        )),
+    }
+}
+
+fn rust_version(project: &Project) -> Result<String, Problem> {
+    let file = "Cargo.toml";
+    let manifest: toml::Table = toml::from_str(&project.read(file)?)
+        .map_err(|error| Problem::of(file, format!("is not a manifest: {error}")))?;
+    manifest
+        .get("workspace")
+        .and_then(|workspace| workspace.get("package")?.get("rust-version")?.as_str())
+        .map(str::to_owned)
+        .ok_or_else(|| Problem::of(file, "has no workspace.package.rust-version"))
+}

@@ -1,0 +1,174 @@
+//! The book's folder: where its pages and listings are, and safe ways to read them.
+
+use crate::listing::ListingName;
+use crate::problem::Problem;
+use anyhow::{Context, Result, ensure};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The book as it lies on disk.
+#[derive(Debug, Clone)]
+pub struct Project {
+    root: PathBuf,
+    fresh_outputs: BTreeMap<ListingName, String>,
+}
+
+impl Project {
+    /// The project whose root folder (the one with `book.toml`) is given.
+    ///
+    /// # Errors
+    ///
+    /// The folder has no `book.toml`.
+    pub fn open(root: impl AsRef<Path>) -> Result<Self> {
+        let root = root.as_ref();
+        let root = fs::canonicalize(root)
+            .with_context(|| format!("cannot open the book's folder {}", root.display()))?;
+        ensure!(
+            root.join("book.toml").is_file(),
+            "{} has no book.toml",
+            root.display()
+        );
+        Ok(Self {
+            root,
+            fresh_outputs: BTreeMap::new(),
+        })
+    }
+
+    /// The project that the folder lies in: itself or the nearest one above with a `book.toml`.
+    ///
+    /// # Errors
+    ///
+    /// No folder above has one.
+    pub fn find(from: &Path) -> Result<Self> {
+        let root = from.ancestors().find(|dir| dir.join("book.toml").is_file()).with_context(|| {
+            format!(
+                "neither {} nor a folder above it has a book.toml; run this inside the book's repository",
+                from.display()
+            )
+        })?;
+        Self::open(root)
+    }
+
+    /// The same project, with outputs of listings that ran just now; a page shows them in place of
+    /// the committed ones, and says so where they differ.
+    #[must_use]
+    pub fn with_fresh_outputs(mut self, outputs: BTreeMap<ListingName, String>) -> Self {
+        self.fresh_outputs = outputs;
+        self
+    }
+
+    /// What a listing printed just now, where it ran since this project was opened.
+    pub fn fresh_output(&self, name: &ListingName) -> Option<&str> {
+        self.fresh_outputs.get(name).map(String::as_str)
+    }
+
+    /// The root folder, absolute and without symbolic links.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether there is a file at a path below the root.
+    pub fn has(&self, file: &str) -> bool {
+        self.root.join(file).is_file()
+    }
+
+    /// The text of a file below the root, with `\n` line ends.
+    ///
+    /// # Errors
+    ///
+    /// The file is not there, lies outside the book's folder (through a symbolic link, say), or is
+    /// not UTF-8; the problem names the file, and the line where the bad byte is.
+    pub fn read(&self, file: &str) -> Result<String, Problem> {
+        let path = self.root.join(file);
+        let real = fs::canonicalize(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Problem::of(file, "there is no such file"),
+            _ => Problem::of(file, format!("cannot be read: {error}")),
+        })?;
+        if !real.starts_with(&self.root) {
+            let message = format!(
+                "is a symbolic link out of the book's folder, to {}; the book reads only its own files",
+                real.display()
+            );
+            return Err(Problem::of(file, message));
+        }
+        let bytes =
+            fs::read(&real).map_err(|e| Problem::of(file, format!("cannot be read: {e}")))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+            Problem::at(
+                file,
+                line,
+                "is not UTF-8 from here on; save the file as UTF-8",
+            )
+        })?;
+        Ok(text.replace("\r\n", "\n"))
+    }
+
+    /// The parts: the folders below `listings/` that are crates, sorted.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be read.
+    pub fn parts(&self) -> Result<Vec<String>> {
+        let folder = self.root.join("listings");
+        let mut parts: Vec<_> = names_in(&folder)?
+            .into_iter()
+            .filter(|name| folder.join(name).join("Cargo.toml").is_file())
+            .collect();
+        parts.sort();
+        Ok(parts)
+    }
+
+    /// All listings, sorted by part and name.
+    ///
+    /// # Errors
+    ///
+    /// A folder cannot be read.
+    pub fn listings(&self) -> Result<Vec<ListingName>> {
+        self.programs(|part| format!("listings/{part}/src/bin"))
+    }
+
+    /// All programs that must not compile, sorted by part and name.
+    ///
+    /// # Errors
+    ///
+    /// A folder cannot be read.
+    pub fn compile_fail_programs(&self) -> Result<Vec<ListingName>> {
+        self.programs(|part| format!("listings/{part}/compile_fail"))
+    }
+
+    fn programs(&self, folder_of: impl Fn(&str) -> String) -> Result<Vec<ListingName>> {
+        let mut programs = Vec::new();
+        for part in self.parts()? {
+            let folder = self.root.join(folder_of(&part));
+            if !folder.is_dir() {
+                continue;
+            }
+            for file in names_in(&folder)? {
+                if let Some(name) = file.strip_suffix(".rs") {
+                    programs.push(ListingName {
+                        part: part.clone(),
+                        name: name.to_owned(),
+                    });
+                }
+            }
+        }
+        programs.sort();
+        Ok(programs)
+    }
+}
+
+fn names_in(folder: &Path) -> Result<Vec<String>> {
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry
+            .with_context(|| format!("cannot read {}", folder.display()))?
+            .file_name();
+        names.extend(name.into_string());
+    }
+    Ok(names)
+}

@@ -1,0 +1,88 @@
+//! Loads the book and renders it with mdBook's own driver.
+
+use crate::preprocessor::Directives;
+use crate::problem::{Problem, Problems};
+use crate::project::Project;
+use anyhow::{Context, Result};
+use mdbook_driver::MDBook;
+use mdbook_driver::book::BookItem;
+use mdbook_markdown::pulldown_cmark::{Event, Tag};
+use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
+use std::path::{Path, PathBuf};
+
+/// A page of the built site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Its source, relative to the book's root, with forward slashes: `src/tasks/waiting.md`.
+    pub source: String,
+    /// Its rendered file, relative to the site's folder: `tasks/waiting.html`.
+    pub html: PathBuf,
+}
+
+/// Renders the whole site into a folder (which is emptied first) and returns its pages in order.
+///
+/// # Errors
+///
+/// [`Problems`] with every mistake in the book, each with its file and line; or mdBook's own words.
+pub fn build(project: &Project, folder: &Path) -> Result<Vec<Page>> {
+    check_sources(project)?;
+    let mut book = MDBook::load(project.root()).context("mdBook cannot load the book")?;
+    // In place of the command in book.toml, which is for the stock binary: the same code, in here.
+    book.with_preprocessor(Directives::new(project.clone()));
+    book.config.build.build_dir = folder.to_owned();
+    let pages = pages(&book);
+    book.build()?;
+    Ok(pages)
+}
+
+fn pages(book: &MDBook) -> Vec<Page> {
+    let src = book.config.book.src.to_string_lossy();
+    let mut pages = Vec::new();
+    for item in book.iter() {
+        if let BookItem::Chapter(chapter) = item
+            && let Some(path) = &chapter.source_path
+        {
+            pages.push(Page {
+                source: format!("{src}/{}", path.to_string_lossy().replace('\\', "/")),
+                html: path.with_extension("html"),
+            });
+        }
+    }
+    pages
+}
+
+/// What mdBook would report without a line, or not at all.
+fn check_sources(project: &Project) -> Result<()> {
+    let summary = "src/SUMMARY.md";
+    let mut problems = Vec::new();
+    let text = project
+        .read(summary)
+        .map_err(|problem| anyhow::anyhow!("{problem}"))?;
+    let parser = new_cmark_parser(&text, &MarkdownOptions::default());
+    for (event, range) in parser.into_offset_iter() {
+        let Event::Start(Tag::Link { dest_url, .. }) = event else {
+            continue;
+        };
+        let line = 1 + text[..range.start].matches('\n').count();
+        if dest_url.is_empty() {
+            problems.push(Problem::at(
+                summary,
+                line,
+                "this chapter has no page yet; the table of contents shows only what exists",
+            ));
+            continue;
+        }
+        let page = format!("src/{}", dest_url.trim_start_matches("./"));
+        if let Err(problem) = project.read(&page) {
+            problems.push(match problem.line {
+                Some(_) => problem,
+                None => Problem::at(
+                    summary,
+                    line,
+                    format!("the page {page}: {}", problem.message),
+                ),
+            });
+        }
+    }
+    Ok(Problems::none_in(problems)?)
+}

@@ -1,0 +1,66 @@
+//! Compares what a listing printed with what its `.out` file says.
+
+use crate::run::{Misbehaved, Ran};
+use pages::{ListingName, Project};
+use similar::TextDiff;
+
+/// Says what is wrong with a run, or nothing where it is as the book says.
+///
+/// # Errors
+///
+/// A message that names the listing, the line of its `.out` file where the two part, and the pages
+/// that show it; with the difference, and what to do.
+pub fn check(
+    project: &Project,
+    name: &ListingName,
+    ran: &Result<Ran, Misbehaved>,
+) -> Result<(), String> {
+    let source = name.source();
+    let ran = ran.as_ref().map_err(|misbehaved| {
+        format!("{source}: the listing {misbehaved}{}", shown(project, name))
+    })?;
+    let file = name.output();
+    let accept = format!("If the new output is right, `cargo book bless {name}` writes it.");
+    if !project.has(&file) {
+        return Err(format!(
+            "{file} is missing; {source} printed:\n\n{}\n{accept}{}",
+            ran.transcript,
+            shown(project, name)
+        ));
+    }
+    let expected = project.read(&file).map_err(|problem| problem.to_string())?;
+    if expected == ran.transcript {
+        return Ok(());
+    }
+    let line = 1 + expected
+        .lines()
+        .zip(ran.transcript.lines())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let mut message = format!(
+        "{file}:{line}: {source} prints something else than this file says{}\n\n{}\n{accept}",
+        shown(project, name),
+        diff(&expected, &ran.transcript),
+    );
+    if !ran.stderr.trim().is_empty() {
+        message.push_str(&format!("\nOn standard error it said:\n{}", ran.stderr));
+    }
+    Err(message)
+}
+
+/// The difference between two texts, line by line: `-` what the book says, `+` what was printed.
+pub fn diff(expected: &str, printed: &str) -> String {
+    TextDiff::from_lines(expected, printed)
+        .unified_diff()
+        .context_radius(3)
+        .header("the book says", "it printed")
+        .missing_newline_hint(true)
+        .to_string()
+}
+
+fn shown(project: &Project, name: &ListingName) -> String {
+    match pages::uses::of_listing(project, name).as_slice() {
+        [] => String::new(),
+        places => format!(" (shown at {})", places.join(", ")),
+    }
+}

@@ -1,0 +1,128 @@
+//! Small books in temporary folders, for the tools' tests to break.
+//!
+//! A fresh one is sound: one part, `demo`, without dependencies, one listing, `demo/hello`, and one
+//! page that shows it, `src/page.md`.
+//!
+//! Every function panics where the disk does not do what it should: these are tests.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A book in a folder of its own, which goes away when this is dropped.
+pub struct Scratch {
+    folder: TempDir,
+    root: PathBuf,
+}
+
+/// The page of a fresh book.
+pub const PAGE: &str = "# Page\n\nA greeting:\n\n{{#listing demo/hello}}\n{{#output demo/hello}}\n";
+
+/// The listing of a fresh book.
+pub const HELLO: &str = "//! Say hello.\n\nfn main() {\n    println!(\"hello\");\n}\n";
+
+impl Scratch {
+    /// A sound book.
+    pub fn sound() -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("scratch-book-")
+            .tempdir()
+            .expect("a temporary folder");
+        let root = fs::canonicalize(folder.path()).expect("the temporary folder is there");
+        let book = Self { folder, root };
+        book.write("book.toml", BOOK);
+        book.write("Cargo.toml", WORKSPACE);
+        book.write("Cargo.lock", LOCK);
+        book.write("listings/demo/Cargo.toml", PART);
+        book.write("listings/demo/src/bin/hello.rs", HELLO);
+        book.write("listings/demo/src/bin/hello.out", "hello\n");
+        book.write("src/SUMMARY.md", "# Summary\n\n- [Page](page.md)\n");
+        book.write("src/page.md", PAGE);
+        book
+    }
+
+    /// The book's root folder, without symbolic links in its path.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder outside which the book must not reach.
+    pub fn outside(&self) -> &Path {
+        self.folder
+            .path()
+            .parent()
+            .expect("a temporary folder has a parent")
+    }
+
+    /// A path below the root.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.root.join(file)
+    }
+
+    /// Writes a file below the root, with the folders that it needs.
+    pub fn write(&self, file: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(file);
+        fs::create_dir_all(path.parent().expect("a file lies in a folder"))
+            .expect("folders can be made");
+        fs::write(&path, content).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+
+    /// The text of a file below the root.
+    pub fn read(&self, file: &str) -> String {
+        let path = self.path(file);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// Removes a file below the root.
+    pub fn remove(&self, file: &str) {
+        let path = self.path(file);
+        fs::remove_file(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+
+    /// Writes a listing of the part `demo` whose `main` is given, with a caption and its output.
+    pub fn listing(&self, name: &str, main: &str, output: &str) {
+        let program = format!("//! A listing.\n\nfn main() {{\n{main}\n}}\n");
+        self.write(&format!("listings/demo/src/bin/{name}.rs"), program);
+        self.write(&format!("listings/demo/src/bin/{name}.out"), output);
+    }
+}
+
+const BOOK: &str = r#"[book]
+title = "Scratch"
+language = "en"
+
+[build]
+create-missing = false
+use-default-preprocessors = false
+
+[output.html]
+smart-punctuation = false
+
+[output.html.playground]
+runnable = false
+"#;
+
+const WORKSPACE: &str = r#"[workspace]
+members = ["listings/*"]
+resolver = "3"
+
+[workspace.package]
+rust-version = "1.95"
+
+[workspace.dependencies]
+"#;
+
+const LOCK: &str = r#"version = 4
+
+[[package]]
+name = "demo"
+version = "0.1.0"
+"#;
+
+const PART: &str = r#"[package]
+name = "demo"
+version = "0.1.0"
+edition = "2024"
+
+[dependencies]
+"#;
