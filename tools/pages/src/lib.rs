@@ -6,8 +6,10 @@
 //! programs back out of the rendered pages, so that what is verified is what a reader sees.
 
 pub mod blocks;
+pub mod checks;
 pub mod directive;
 pub mod expand;
+pub mod links;
 pub mod listing;
 pub mod lock;
 pub mod manifest;

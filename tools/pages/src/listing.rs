@@ -167,6 +167,13 @@ impl<'a> Source<'a> {
         self.anchors.iter().map(|anchor| anchor.name)
     }
 
+    /// The names of its anchors with the lines (from 1) where they open, in order.
+    pub fn anchor_lines(&self) -> impl Iterator<Item = (&'a str, usize)> {
+        self.anchors
+            .iter()
+            .map(|anchor| (anchor.name, anchor.start + 1))
+    }
+
     /// The first line of the program's `//!` comment: its caption.
     pub fn caption(&self) -> Option<&'a str> {
         let first = self

@@ -72,7 +72,7 @@ async fn main() {
     let outcome = import_all(rows()).await;
     println!("imported: {:?}", outcome.imported);
     for (line, error) in outcome.failed {
-        println!("failed:   {line}: {error}");
+        println!("failed:   [{line}] {error}");
     }
     println!("panicked: {:?}", outcome.panicked);
 }

@@ -1,4 +1,4 @@
-//! See that `join!` runs its futures in one task, not in parallel.
+//! join! runs all of its futures in one task, not in parallel.
 
 use std::sync::Mutex;
 

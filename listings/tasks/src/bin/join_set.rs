@@ -7,7 +7,7 @@ use tokio::task::{JoinError, JoinSet};
 struct Summary {
     shipped: Vec<u32>,
     refused: Vec<OutOfStock>,
-    broken: Vec<JoinError>,
+    panicked: Vec<JoinError>,
 }
 
 /// Ships all orders at the same time, each in a task of its own.
@@ -27,7 +27,7 @@ async fn ship_all(orders: Vec<Order>) -> Summary {
             // The work was done, and its outcome is an error.
             Ok(Err(refusal)) => summary.refused.push(refusal),
             // The work has no outcome: its task panicked.
-            Err(error) => summary.broken.push(error),
+            Err(error) => summary.panicked.push(error),
         }
     }
     summary
@@ -89,11 +89,11 @@ async fn main() {
     let summary = ship_all(orders).await;
     let took = start.elapsed().as_millis();
     println!("{took:>4} ms  all orders are done");
-    println!("shipped: {:?}", summary.shipped);
+    println!("shipped, as they finished: {:?}", summary.shipped);
     for refusal in &summary.refused {
         println!("refused: {refusal}");
     }
-    println!("broken:  {:?}", summary.broken);
+    println!("panicked: {}", summary.panicked.len());
 }
 
 // ANCHOR: tests
@@ -102,6 +102,7 @@ mod tests {
     use super::*;
 
     fn order(number: u32, item: &'static str) -> Order {
+        // The higher the number, the sooner it is packed.
         let packing = Duration::from_millis(100 - u64::from(number));
         Order { number, item, packing }
     }
@@ -116,12 +117,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_panic_costs_one_order() {
-        let orders =
-            vec![order(1, "desk"), order(2, ""), order(3, "lamp")];
-        let summary = ship_all(orders).await;
+        let orders = [order(1, "bed"), order(2, ""), order(3, "lamp")];
+        let summary = ship_all(orders.into()).await;
         assert_eq!(summary.shipped, [1]);
         assert_eq!(summary.refused[0].order, 3);
-        assert!(summary.broken[0].is_panic());
+        assert!(summary.panicked[0].is_panic());
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -26,7 +26,7 @@ async fn label_all(
             Ok((id, grams)) => (id, Ok(grams)),
             Err(error) => (error.id(), Err(error)),
         };
-        // Take it out: the id is used again once its task is gone.
+        // Taken out: a later task may get the same id again.
         let number =
             running.remove(&id).expect("every task was entered");
         outcomes.push((number, outcome));

@@ -47,17 +47,17 @@ async fn main() {
     let start = Instant::now();
     let total = one_by_one(1..11).await;
     let took = start.elapsed().as_millis();
-    println!("{took:>4} ms  one by one: {total}");
+    println!("{took:>4} ms  one by one (total {total})");
 
     let start = Instant::now();
     let total = stored_first(1..11).await;
     let took = start.elapsed().as_millis();
-    println!("{took:>4} ms  stored, then awaited: {total}");
+    println!("{took:>4} ms  stored, then awaited (total {total})");
 
     let start = Instant::now();
     let total = all_at_once(1..11).await;
     let took = start.elapsed().as_millis();
-    println!("{took:>4} ms  all at once: {total}");
+    println!("{took:>4} ms  all at once (total {total})");
 }
 
 #[cfg(test)]

@@ -98,7 +98,8 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn some_are_refused_on_many_threads_too() {
         // Each request stays open until all have been made.
-        let renderer = Arc::new(Renderer::new(Duration::from_secs(1)));
+        let renderer =
+            Arc::new(Renderer::new(Duration::from_millis(200)));
         let thumbnails = render_all(Arc::clone(&renderer), 0..100)
             .await
             .expect("no panic");

@@ -35,12 +35,12 @@ async fn main() {
         let took = start.elapsed().as_millis();
         match done {
             Ok(photos) => {
-                println!("limit {limit}: {} photos", photos.len());
-                println!("{took:>4} ms  done");
+                let count = photos.len();
+                println!("limit {limit}: {count} photos in {took} ms");
             }
             Err(_elapsed) => {
-                println!("limit {limit}: no photo within an hour.");
-                println!("No error, no load: it waits for ever.");
+                println!("limit {limit}: no photo within an hour");
+                println!("No error and no load: it waits for ever.");
             }
         }
     }

@@ -1,0 +1,83 @@
+//! Promises about the pages: nothing is missing, nothing is left over, nothing leads nowhere, and
+//! what a page shows is what its program is.
+//!
+//! The checks are in `tools/pages`, whose own tests break a small book in each of these ways.
+
+use pages::site::{self, Page};
+use pages::{Problem, Problems, Project, checks, links};
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+struct Site {
+    project: Project,
+    folder: &'static Path,
+    pages: Vec<Page>,
+}
+
+static SITE: LazyLock<Result<Site, String>> = LazyLock::new(|| {
+    let folder = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/site"));
+    let build = || {
+        let project = Project::open(env!("CARGO_MANIFEST_DIR"))?;
+        fs::create_dir_all(folder)?;
+        let pages = site::build(&project, folder)?;
+        anyhow::Ok(Site {
+            project,
+            folder,
+            pages,
+        })
+    };
+    build().map_err(|error| format!("{error:#}"))
+});
+
+fn site() -> &'static Site {
+    match &*SITE {
+        Ok(site) => site,
+        Err(problems) => panic!("the book does not build:\n{problems}"),
+    }
+}
+
+fn demand_none(found: impl Into<Result<Vec<Problem>, anyhow::Error>>) {
+    let problems = found.into().expect("the check itself works");
+    if let Err(problems) = Problems::none_in(problems) {
+        panic!("the book has problems:\n{problems}");
+    }
+}
+
+#[test]
+fn every_page_is_in_the_table_of_contents() {
+    let site = site();
+    demand_none(Ok(checks::stray_pages(&site.project, &site.pages)));
+}
+
+#[test]
+fn every_listing_output_and_anchor_is_shown_on_a_page() {
+    demand_none(checks::unshown(&site().project));
+}
+
+#[test]
+fn nothing_lies_beside_the_listings_that_belongs_to_none() {
+    demand_none(checks::stray_files(&site().project));
+}
+
+#[test]
+fn the_name_of_a_listing_is_unique_in_the_book() {
+    demand_none(checks::shared_names(&site().project));
+}
+
+#[test]
+fn a_reader_sees_each_program_whole_and_as_it_is() {
+    let site = site();
+    demand_none(checks::altered_programs(
+        &site.project,
+        site.folder,
+        &site.pages,
+    ));
+}
+
+#[test]
+fn every_link_inside_the_book_leads_somewhere() {
+    let site = site();
+    let found = links::broken(&site.project, site.folder, &site.pages);
+    demand_none(found.map_err(|problem| anyhow::anyhow!("{problem}")));
+}

@@ -1,0 +1,243 @@
+//! What must hold between the pages and the listings: nothing missing, nothing left over, and what a
+//! page shows is what its program is.
+//!
+//! Each check returns what it found wrong; none of it is found where the book is sound.
+
+use crate::blocks::{Origin, rust_blocks};
+use crate::listing::{ListingName, Source};
+use crate::problem::Problem;
+use crate::project::Project;
+use crate::site::Page;
+use crate::uses::{self, Use};
+use anyhow::{Context, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// What a shown part may take, in lines: a screen.
+pub const SCREEN: usize = 40;
+
+/// Pages below `src/` that the table of contents does not name.
+pub fn stray_pages(project: &Project, pages: &[Page]) -> Vec<Problem> {
+    let listed: BTreeSet<&str> = pages.iter().map(|page| page.source.as_str()).collect();
+    uses::pages_below(project, "src")
+        .into_iter()
+        .filter(|page| page != "src/SUMMARY.md" && !listed.contains(page.as_str()))
+        .map(|page| Problem::of(page, "is not in src/SUMMARY.md, so no reader finds it"))
+        .collect()
+}
+
+/// Listings, programs that must not compile, outputs and anchors that no page shows, and shown parts
+/// that do not fit a screen.
+///
+/// # Errors
+///
+/// A listing cannot be read.
+pub fn unshown(project: &Project) -> Result<Vec<Problem>> {
+    let used = uses::all(project);
+    let mut problems = Vec::new();
+    for name in project.listings()? {
+        check_cuts(
+            project,
+            &used,
+            &name,
+            &name.source(),
+            "listing",
+            &mut problems,
+        )?;
+        let shows_output = |u: &Use| u.directive == "output" && u.argument == name.to_string();
+        if project.has(&name.output()) && !used.iter().any(shows_output) {
+            problems.push(Problem::of(
+                name.output(),
+                format!("no page shows it; add {{{{#output {name}}}}}"),
+            ));
+        }
+    }
+    for name in project.compile_fail_programs()? {
+        check_cuts(
+            project,
+            &used,
+            &name,
+            &name.compile_fail(),
+            "compile_fail",
+            &mut problems,
+        )?;
+    }
+    Ok(problems)
+}
+
+fn check_cuts(
+    project: &Project,
+    used: &[Use],
+    name: &ListingName,
+    file: &str,
+    directive: &str,
+    problems: &mut Vec<Problem>,
+) -> Result<()> {
+    let mut cuts = BTreeSet::new();
+    for used in used.iter().filter(|used| used.directive == directive) {
+        let (listing, anchor) = match used.argument.split_once(':') {
+            Some((listing, anchor)) => (listing, Some(anchor)),
+            None => (used.argument.as_str(), None),
+        };
+        if listing == name.to_string() {
+            cuts.insert(anchor);
+        }
+    }
+    if cuts.is_empty() {
+        let message =
+            format!("no page shows it; add {{{{#{directive} {name}}}}} to one, or remove it");
+        problems.push(Problem::of(file, message));
+        return Ok(());
+    }
+    let text = project
+        .read(file)
+        .map_err(|problem| anyhow::anyhow!("{problem}"))?;
+    let Ok(source) = Source::parse(&text) else {
+        // The page that shows it does not build, and says why.
+        return Ok(());
+    };
+    for (anchor, line) in source.anchor_lines() {
+        if !cuts.contains(&Some(anchor)) {
+            problems.push(Problem::at(
+                file,
+                line,
+                format!("no page shows the anchor `{anchor}`"),
+            ));
+        }
+    }
+    for cut in cuts {
+        let lines = source.cut(cut).unwrap_or_default();
+        let shown = lines.iter().filter(|line| line.shown).count();
+        if shown > SCREEN {
+            let what = cut.map_or("the program".to_owned(), |anchor| {
+                format!("anchor `{anchor}`")
+            });
+            problems.push(Problem::of(
+                file,
+                format!("{what} shows {shown} lines, and {SCREEN} fit a screen; show less of it"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Files beside the listings that belong to no program.
+///
+/// # Errors
+///
+/// A folder cannot be read.
+pub fn stray_files(project: &Project) -> Result<Vec<Problem>> {
+    let mut problems = Vec::new();
+    for part in project.parts()? {
+        for (folder, ending) in [("src/bin", "out"), ("compile_fail", "stderr")] {
+            let folder = format!("listings/{part}/{folder}");
+            for entry in fs::read_dir(project.root().join(&folder))
+                .into_iter()
+                .flatten()
+            {
+                let path = entry
+                    .with_context(|| format!("cannot read {folder}"))?
+                    .path();
+                let ends_in = |ending: &str| path.extension().is_some_and(|e| e == ending);
+                let has_program = ends_in(ending) && path.with_extension("rs").is_file();
+                if !ends_in("rs") && !has_program {
+                    let name = path.file_name().unwrap_or_default().display();
+                    let message = format!(
+                        "belongs to no program; expected are *.rs and a *.{ending} for each"
+                    );
+                    problems.push(Problem::of(format!("{folder}/{name}"), message));
+                }
+            }
+        }
+    }
+    problems.sort();
+    Ok(problems)
+}
+
+/// Programs that share their name with another one.
+///
+/// # Errors
+///
+/// A folder cannot be read.
+pub fn shared_names(project: &Project) -> Result<Vec<Problem>> {
+    let mut by_name: BTreeMap<String, ListingName> = BTreeMap::new();
+    let mut problems = Vec::new();
+    let listings = project
+        .listings()?
+        .into_iter()
+        .map(|name| (name.source(), name));
+    let programs = project
+        .compile_fail_programs()?
+        .into_iter()
+        .map(|name| (name.compile_fail(), name));
+    for (file, name) in listings.chain(programs) {
+        let command = format!("cargo run --bin {}", name.name);
+        if let Some(other) = by_name.insert(name.name.clone(), name) {
+            problems.push(Problem::of(
+                file,
+                format!(
+                    "`{other}` has the same name, and `{command}` must mean one program; rename it"
+                ),
+            ));
+        }
+    }
+    Ok(problems)
+}
+
+/// Compares every block of Rust in the built site with the program that it stands for, and counts: as
+/// many blocks as directives, on every page.
+///
+/// # Errors
+///
+/// A built page cannot be read.
+pub fn altered_programs(project: &Project, site: &Path, pages: &[Page]) -> Result<Vec<Problem>> {
+    let used = uses::all(project);
+    let mut problems = Vec::new();
+    for page in pages {
+        let html = fs::read_to_string(site.join(&page.html))
+            .with_context(|| format!("cannot read the built page {}", page.html.display()))?;
+        let blocks = rust_blocks(&html);
+        let directives: Vec<_> = used
+            .iter()
+            .filter(|u| {
+                u.page == page.source && matches!(&*u.directive, "listing" | "compile_fail")
+            })
+            .collect();
+        if blocks.len() != directives.len() {
+            let message = format!(
+                "readers see {} blocks of Rust here, but {} directives put programs on this page",
+                blocks.len(),
+                directives.len()
+            );
+            problems.push(Problem::of(&page.source, message));
+            continue;
+        }
+        for (block, used) in blocks.iter().zip(directives) {
+            let file = match &block.origin {
+                Some(Origin::Listing(name)) => ListingName::parse(name).map(|name| name.source()),
+                Some(Origin::CompileFail(name)) => {
+                    ListingName::parse(name).map(|name| name.compile_fail())
+                }
+                None => Err("no directive made this block of Rust".to_owned()),
+            };
+            let text =
+                file.and_then(|file| project.read(&file).map_err(|problem| problem.to_string()));
+            let message = match text {
+                Ok(text) if without_anchors(&text) == block.program.trim_end() => continue,
+                Ok(_) => "what a reader gets here is not the program's text".to_owned(),
+                Err(message) => message,
+            };
+            problems.push(Problem::at(&page.source, used.line, message));
+        }
+    }
+    Ok(problems)
+}
+
+/// The lines of a program that are no anchors.
+fn without_anchors(text: &str) -> String {
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("// ANCHOR"));
+    lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
+}

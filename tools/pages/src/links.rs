@@ -1,0 +1,188 @@
+//! Checks the links of the pages against the built site, offline.
+
+use crate::problem::Problem;
+use crate::project::Project;
+use crate::site::Page;
+use mdbook_markdown::pulldown_cmark::{BrokenLink, CowStr, Event, Options, Parser, Tag};
+use scraper::{Html, Selector};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+/// Links, images and fragments on the pages that lead nowhere in the built site; links that leave the
+/// site are not followed.
+///
+/// # Errors
+///
+/// A page cannot be read.
+pub fn broken(project: &Project, site: &Path, pages: &[Page]) -> Result<Vec<Problem>, Problem> {
+    let mut targets = Targets {
+        site,
+        ids: BTreeMap::new(),
+    };
+    let mut problems = Vec::new();
+    for page in pages {
+        let text = project.read(&page.source)?;
+        for link in links(&text) {
+            let found = match &link.to {
+                Some(to) => targets.find(&page.html, to),
+                None => Err("this reference has no definition".to_owned()),
+            };
+            if let Err(message) = found {
+                problems.push(Problem::at(&page.source, link.line, message));
+            }
+        }
+    }
+    Ok(problems)
+}
+
+/// A link or image as it stands on a page; `None` where `[text][reference]` has no definition.
+struct Link {
+    line: usize,
+    to: Option<String>,
+}
+
+fn links(page: &str) -> Vec<Link> {
+    let line_of = |at: usize| 1 + page[..at].matches('\n').count();
+    let undefined = RefCell::new(Vec::new());
+    let callback = |broken: BrokenLink<'_>| -> Option<(CowStr<'_>, CowStr<'_>)> {
+        // `[x]` alone is text; `[x][y]` and `[x][]` are meant as links.
+        let written = &page[broken.span.clone()];
+        if written.contains("][") {
+            undefined.borrow_mut().push(Link {
+                line: line_of(broken.span.start),
+                to: None,
+            });
+        }
+        None
+    };
+    let options =
+        Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES | Options::ENABLE_HEADING_ATTRIBUTES;
+    let parser = Parser::new_with_broken_link_callback(page, options, Some(callback));
+    let mut links = Vec::new();
+    for (event, range) in parser.into_offset_iter() {
+        if let Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) = event {
+            links.push(Link {
+                line: line_of(range.start),
+                to: Some(dest_url.into_string()),
+            });
+        }
+    }
+    links.extend(undefined.into_inner());
+    links
+}
+
+struct Targets<'a> {
+    site: &'a Path,
+    /// The ids of each page that was looked at.
+    ids: BTreeMap<PathBuf, BTreeSet<String>>,
+}
+
+impl Targets<'_> {
+    fn find(&mut self, page: &Path, to: &str) -> Result<(), String> {
+        if to.contains("://") || to.starts_with("mailto:") {
+            return Ok(());
+        }
+        let (path, fragment) = to.split_once('#').unwrap_or((to, ""));
+        let target = if path.is_empty() {
+            page.to_owned()
+        } else {
+            let file = resolve(page, path)
+                .ok_or_else(|| format!("the link `{to}` leads out of the book"))?;
+            if file.extension().is_some_and(|ending| ending == "md") {
+                file.with_extension("html")
+            } else {
+                file
+            }
+        };
+        let file = self.site.join(&target);
+        if !file.is_file() {
+            return Err(format!(
+                "the link `{to}` leads to {}, which does not exist",
+                target.display()
+            ));
+        }
+        if fragment.is_empty() || self.ids(&target, &file)?.contains(fragment) {
+            return Ok(());
+        }
+        let known: Vec<_> = self.ids[&target].iter().map(String::as_str).collect();
+        let near = known.iter().max_by(|a, b| {
+            strsim::jaro_winkler(a, fragment).total_cmp(&strsim::jaro_winkler(b, fragment))
+        });
+        let hint = near.map_or(String::new(), |near| format!("; did you mean `#{near}`?"));
+        Err(format!(
+            "the link `{to}` leads to a heading that {} does not have{hint}",
+            target.display()
+        ))
+    }
+
+    fn ids(&mut self, target: &Path, file: &Path) -> Result<&BTreeSet<String>, String> {
+        if !self.ids.contains_key(target) {
+            let html = fs::read_to_string(file)
+                .map_err(|error| format!("{}: {error}", target.display()))?;
+            let selector = Selector::parse("[id]").expect("a constant selector");
+            let page = Html::parse_document(&html);
+            let ids = page
+                .select(&selector)
+                .filter_map(|e| e.value().attr("id"))
+                .map(str::to_owned)
+                .collect();
+            self.ids.insert(target.to_owned(), ids);
+        }
+        Ok(&self.ids[target])
+    }
+}
+
+/// The file that a relative path on a page names, or `None` where it leaves the site.
+fn resolve(page: &Path, path: &str) -> Option<PathBuf> {
+    let mut file = page.parent()?.to_owned();
+    for part in Path::new(path).components() {
+        match part {
+            Component::Normal(name) => file.push(name),
+            Component::CurDir => {}
+            Component::ParentDir if file.pop() => {}
+            _ => return None,
+        }
+    }
+    Some(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_links_images_and_undefined_references_with_their_lines() {
+        let page = "[a](b.md)\n\n![c](d.png) and [e][f]\n\n[g], `[h][i]`, [j]\n\n[j]: k.md#l\n";
+        let found: Vec<_> = links(page)
+            .into_iter()
+            .map(|link| (link.line, link.to))
+            .collect();
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            found,
+            [
+                (1, some("b.md")),
+                (3, some("d.png")),
+                (5, some("k.md#l")),
+                (3, None)
+            ]
+        );
+    }
+
+    #[test]
+    fn relative_paths_stay_in_the_site() {
+        let page = Path::new("tasks/waiting.html");
+        assert_eq!(
+            resolve(page, "../quick_start.md"),
+            Some("quick_start.md".into())
+        );
+        assert_eq!(
+            resolve(page, "./limiting.md"),
+            Some("tasks/limiting.md".into())
+        );
+        assert_eq!(resolve(page, "../../Cargo.toml"), None);
+        assert_eq!(resolve(page, "/etc/passwd"), None);
+    }
+}
