@@ -75,6 +75,9 @@ fn main() -> ExitCode {
         [] => Ok(()),
         problems => Err(problems.join("\n").into()),
     }));
+    trials.push(Trial::test("programs_are_compiled_in_edition_2024", || {
+        Ok(skeptic_compiler::takes_edition_2024()?)
+    }));
     let conclusion = libtest_mimic::run(&arguments, trials);
     let whole = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.list;
     if whole && !conclusion.has_failed() {

@@ -45,6 +45,41 @@ pub fn run_if_asked() -> Option<ExitCode> {
     Some(ExitCode::from(code))
 }
 
+/// Proves that the stand-in puts the edition right: a program that is one only in edition 2024 passes
+/// through it where skeptic's own words to the compiler are used, and not without it.
+pub fn takes_edition_2024() -> Result<(), String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let program = folder.join("edition.rs");
+    let text = "fn main() { if let Some(n) = Some(1) && n > 0 { println!(\"{n}\"); } }\n";
+    fs::write(&program, text).map_err(|error| error.to_string())?;
+    let compiles = |compiler: &OsString, real: Option<&OsString>| {
+        let mut command = Command::new(compiler);
+        command
+            .arg(&program)
+            .args(["--edition=2021", "--emit=metadata", "--out-dir"])
+            .arg(folder);
+        command.envs(real.map(|real| (REAL, real)));
+        command
+            .output()
+            .map(|output| output.status.success())
+            .map_err(|error| error.to_string())
+    };
+    let real = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let itself = env::current_exe()
+        .map_err(|error| error.to_string())?
+        .into_os_string();
+    if compiles(&real, None)? {
+        return Err(
+            "the program that only edition 2024 takes compiles in 2021 too; take another one"
+                .into(),
+        );
+    }
+    if !compiles(&itself, Some(&real))? {
+        return Err("the compiler's stand-in does not ask for edition 2024".into());
+    }
+    Ok(())
+}
+
 fn compile(real: &OsString, mut arguments: Vec<OsString>) -> std::io::Result<u8> {
     let kept = Kept::of(real, &arguments);
     if let Some(kept) = &kept {

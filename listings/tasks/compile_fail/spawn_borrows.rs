@@ -1,4 +1,4 @@
-//! A task that borrows from the function that spawned it.
+//! Wrong: a task borrows from the function that spawned it.
 
 use tokio::task::JoinSet;
 

@@ -1,4 +1,4 @@
-//! The wrong place for a permit: ten thousand tasks wait for it.
+//! Wrong: the permit is taken inside the task, so all tasks exist.
 
 // ANCHOR: wrong
 use std::{ops::Range, sync::Arc};

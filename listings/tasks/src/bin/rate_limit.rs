@@ -12,8 +12,9 @@ use tokio::{
 /// Sends each webhook in a task of its own, and starts one every
 /// `period` at most.
 ///
-/// Dropping this future aborts the tasks. Errors: a task that
-/// panicked ends it, too. Panics if `period` is zero.
+/// Dropping this future aborts the tasks, and loses the webhook that
+/// waits for its tick. Errors: a task that panicked ends it, too.
+/// Panics if `period` is zero.
 async fn send_all(
     mut webhooks: mpsc::Receiver<Webhook>,
     period: Duration,

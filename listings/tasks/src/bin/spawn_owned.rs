@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-/// Ships all orders at once, by one carrier. Returns who paid what.
+/// Ships all orders at once, by one carrier, and returns a note for
+/// each, in the order in which they finish.
 ///
 /// Dropping this future aborts the shipments that are not done.
+/// Panics if one of them did.
 async fn ship_all(
     orders: Vec<String>,
     carrier: Carrier,
@@ -38,8 +40,8 @@ async fn ship(order: &str, carrier: &Carrier) -> String {
 async fn main() {
     let orders = vec!["desk".to_owned(), "lamp".to_owned()];
     let carrier = Carrier { name: "van", price: 12 };
-    for line in ship_all(orders, carrier).await {
-        println!("{line}");
+    for note in ship_all(orders, carrier).await {
+        println!("{note}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The wrong way to collect: the first error ends the whole import.
+//! Wrong: the first error ends the loop, and with it all imports.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! The wrong way to be fast: a hundred requests at once are refused.
+//! Wrong: a hundred requests at once, where the service takes eight.
 
 use std::{
     ops::Range,
