@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::SystemTime;
+use std::time::Duration;
 
 /// Names the real compiler, and makes this executable act as one.
 pub const REAL: &str = "BOOK_REAL_RUSTC";
@@ -18,8 +18,8 @@ pub const LOG: &str = "BOOK_COMPILED_LOG";
 /// The argument that marks a worker, which has the variable too but is no compiler.
 pub const WORKER: &str = "--skeptic-worker";
 
-/// Kept executables that were not asked for in so long are removed.
-const FORGET_AFTER: std::time::Duration = std::time::Duration::from_secs(14 * 24 * 3600);
+/// Kept executables are removed when they are so old.
+const FORGET_AFTER: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// Compiles and returns the compiler's status, where this process was started as a compiler.
 pub fn run_if_asked() -> Option<ExitCode> {
@@ -157,12 +157,8 @@ impl Kept {
     }
 
     fn restore(&self) -> bool {
-        // The same file under another name where the disk allows it. Both ways, it is not written to
-        // while anyone could start it.
-        let _ = fs::File::options()
-            .append(true)
-            .open(&self.entry)
-            .map(|file| file.set_modified(SystemTime::now()));
+        // The same file under another name where the disk allows it. Both ways, nobody has it open for
+        // writing when it is started.
         fs::hard_link(&self.entry, &self.output).is_ok()
             || fs::copy(&self.entry, &self.output).is_ok()
     }

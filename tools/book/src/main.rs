@@ -72,10 +72,8 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     // mdBook reports through tracing; only what went wrong is news.
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MDBOOK_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(tracing_subscriber::filter::LevelFilter::ERROR)
         .with_writer(std::io::stderr)
         .without_time()
         .with_target(false)

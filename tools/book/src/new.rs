@@ -21,8 +21,13 @@ pub fn new(project: &Project, name: &ListingName) -> Result<()> {
             name.name
         );
     }
+    ensure!(
+        !RESERVED.contains(&name.name.as_str()),
+        "`{}` cannot be the name of a program: cargo or the book's tools need it; take another one",
+        name.name
+    );
     let file = name.source();
-    let path = project.root().join(&file);
+    let path = project.to_write(&file)?;
     let folder = path.parent().context("a listing lies in a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let mut new = fs::File::create_new(&path).with_context(|| format!("cannot make {file}"))?;
@@ -42,6 +47,9 @@ pub fn new(project: &Project, name: &ListingName) -> Result<()> {
     );
     Ok(())
 }
+
+/// Names that cargo keeps for its own folders, and that of this tool.
+const RESERVED: &[&str] = &["book", "build", "deps", "examples", "incremental"];
 
 /// A whole program in virtual time, with a shown part, a test on the paused clock and one on the
 /// multi-threaded runtime.

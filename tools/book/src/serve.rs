@@ -48,7 +48,7 @@ pub fn serve(project: &Project, port: u16, open: bool) -> Result<()> {
             "It has problems (above); what was last built without any is served. Mend them and save.\n"
         );
     }
-    if open && let Err(error) = opener::open(format!("http://{address}/")) {
+    if open && let Err(error) = open::that(format!("http://{address}/")) {
         eprintln!("warning: cannot open a browser: {error}");
     }
     std::thread::spawn(move || workshop.work(watch));

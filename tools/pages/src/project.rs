@@ -5,7 +5,8 @@ use crate::problem::Problem;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::{Component, Path, PathBuf};
 
 /// The book as it lies on disk.
 #[derive(Debug, Clone)]
@@ -22,7 +23,7 @@ impl Project {
     /// The folder has no `book.toml`.
     pub fn open(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref();
-        let root = fs::canonicalize(root)
+        let root = real_path(root)
             .with_context(|| format!("cannot open the book's folder {}", root.display()))?;
         ensure!(
             root.join("book.toml").is_file(),
@@ -81,7 +82,7 @@ impl Project {
     /// not UTF-8; the problem names the file, and the line where the bad byte is.
     pub fn read(&self, file: &str) -> Result<String, Problem> {
         let path = self.root.join(file);
-        let real = fs::canonicalize(&path).map_err(|error| match error.kind() {
+        let real = real_path(&path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Problem::of(file, "there is no such file"),
             _ => Problem::of(file, format!("cannot be read: {error}")),
         })?;
@@ -104,6 +105,32 @@ impl Project {
             )
         })?;
         Ok(text.replace("\r\n", "\n"))
+    }
+
+    /// Where a file below `listings/` is to be written, now or once its folders are made.
+    ///
+    /// # Errors
+    ///
+    /// It would lie outside `listings/`, through a symbolic link or by its name.
+    pub fn to_write(&self, file: &str) -> Result<PathBuf> {
+        let below = Path::new(file);
+        let is_plain = |part| matches!(part, Component::Normal(_));
+        ensure!(
+            below.starts_with("listings") && below.components().all(is_plain),
+            "{file} lies outside listings/, where nothing is written"
+        );
+        let mut path = self.root.clone();
+        for part in below.components() {
+            path.push(part);
+            let is_link = fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink());
+            ensure!(
+                !is_link,
+                "{file}: {} is a symbolic link, and nothing is written through one; \
+                 put a file or folder in its place",
+                path.display()
+            );
+        }
+        Ok(path)
     }
 
     /// The parts: the folders below `listings/` that are crates, sorted.
@@ -160,6 +187,22 @@ impl Project {
     }
 }
 
+/// A path without symbolic links, and without the `\\?\` that Windows puts before such paths, which
+/// some programs do not take.
+fn real_path(path: &Path) -> io::Result<PathBuf> {
+    let real = fs::canonicalize(path)?;
+    Ok(match real.to_str().and_then(plain) {
+        Some(plain) => plain.into(),
+        None => real,
+    })
+}
+
+/// The plain way to write a path such as `\\?\C:\book`.
+fn plain(path: &str) -> Option<&str> {
+    let plain = path.strip_prefix(r"\\?\")?;
+    (plain.as_bytes().get(1) == Some(&b':')).then_some(plain)
+}
+
 fn names_in(folder: &Path) -> Result<Vec<String>> {
     let entries =
         fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
@@ -171,4 +214,16 @@ fn names_in(folder: &Path) -> Result<Vec<String>> {
         names.extend(name.into_string());
     }
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_long_form_of_a_windows_path_is_made_plain() {
+        assert_eq!(plain(r"\\?\C:\book"), Some(r"C:\book"));
+        assert_eq!(plain(r"\\?\UNC\server\book"), None);
+        assert_eq!(plain("/home/book"), None);
+    }
 }

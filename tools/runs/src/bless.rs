@@ -4,10 +4,10 @@ use crate::build::build;
 use crate::compare::diff;
 use crate::compile_fail;
 use crate::run::{Limits, run};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use pages::{ListingName, Project};
 use std::fs;
-use std::path::Path;
+use std::io::ErrorKind;
 
 /// A file that blessing wrote.
 #[derive(Debug)]
@@ -78,14 +78,12 @@ fn report_change(change: Option<Change>, report: &mut impl FnMut(Change)) {
 
 /// Writes a file below `listings/`, unless it says the same already.
 fn write(project: &Project, file: &str, text: &str) -> Result<Option<Change>> {
-    let path = project.root().join(file);
-    ensure_inside(project, file, &path)?;
-    let before = if project.has(file) {
-        project
-            .read(file)
-            .map_err(|problem| anyhow::anyhow!("{problem}"))?
-    } else {
-        String::new()
+    let path = project.to_write(file)?;
+    // What is no text is replaced like everything else.
+    let before = match fs::read(&path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).replace("\r\n", "\n"),
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {file}")),
     };
     if before == text {
         return Ok(None);
@@ -95,20 +93,4 @@ fn write(project: &Project, file: &str, text: &str) -> Result<Option<Change>> {
         file: file.to_owned(),
         diff: diff(&before, text),
     }))
-}
-
-/// Refuses to write through a symbolic link, be it the file or a folder on the way.
-fn ensure_inside(project: &Project, file: &str, path: &Path) -> Result<()> {
-    let listings = project.root().join("listings");
-    let folder = path
-        .parent()
-        .with_context(|| format!("{file} lies in no folder"))?;
-    let real =
-        fs::canonicalize(folder).with_context(|| format!("cannot open the folder of {file}"))?;
-    let is_link = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
-    ensure!(
-        real.starts_with(&listings) && real == folder && !is_link,
-        "{file} leads out of listings/ through a symbolic link; blessing writes only inside"
-    );
-    Ok(())
 }

@@ -33,8 +33,8 @@ pub fn check(
         return Ok(());
     }
     let line = 1 + expected
-        .lines()
-        .zip(ran.transcript.lines())
+        .split_inclusive('\n')
+        .zip(ran.transcript.split_inclusive('\n'))
         .take_while(|(a, b)| a == b)
         .count();
     let mut message = format!(

@@ -44,12 +44,18 @@ pub fn messages(
     let parts: BTreeSet<&str> = names.iter().map(|name| name.part.as_str()).collect();
     for part in parts {
         let names: Vec<_> = names.iter().filter(|name| name.part == part).collect();
-        // Beside trybuild's own folder, so that nothing is written outside `target/`.
-        let target = project.root().join("target/tests");
-        fs::create_dir_all(&target).context("cannot make target/tests")?;
+        // Inside the target folder, so that nothing else is written to, and because trybuild leaves
+        // line numbers out of messages about files elsewhere.
+        let target = match env::var_os("CARGO_TARGET_DIR") {
+            Some(folder) => project.root().join(folder),
+            None => project.root().join("target"),
+        };
+        fs::create_dir_all(&target)
+            .with_context(|| format!("cannot make {}", target.display()))?;
         let folder = tempfile::Builder::new()
             .prefix("compile_fail-")
-            .tempdir_in(&target)?;
+            .tempdir_in(&target)
+            .with_context(|| format!("cannot make a folder in {}", target.display()))?;
         for name in &names {
             let copy = folder.path().join(format!("{}.rs", name.name));
             fs::copy(project.root().join(name.compile_fail()), copy)
@@ -57,8 +63,9 @@ pub fn messages(
         }
         let part_folder = project.root().join("listings").join(part);
         let said = Command::new(env::current_exe().context("cannot find this program itself")?)
-            .current_dir(&part_folder)
+            .current_dir(project.root())
             .env("CARGO_MANIFEST_DIR", &part_folder)
+            .env("CARGO_TARGET_DIR", &target)
             .env("TRYBUILD", "overwrite")
             .env(CHILD, folder.path())
             .output()

@@ -1,14 +1,13 @@
 //! Runs a listing, within limits.
 
 use anyhow::{Context, Result};
-use process_control::{ChildExt, Control};
+use process_control::{ChildExt, Control, ExitStatus};
 use std::fmt;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
 
 /// How much a listing may take before it is stopped.
 #[derive(Debug, Clone, Copy)]
@@ -48,11 +47,16 @@ pub enum Misbehaved {
     PrintedTooMuch(usize),
     /// It printed nothing at all.
     PrintedNothing {
+        /// How it ended, where that was no success: `exit status: 101`.
+        ending: Option<String>,
         /// What it said on standard error.
         stderr: String,
     },
     /// It printed bytes that are not UTF-8.
-    PrintedBytes,
+    PrintedBytes {
+        /// The line of its output with the first of them, from 1.
+        line: usize,
+    },
 }
 
 impl fmt::Display for Misbehaved {
@@ -68,16 +72,21 @@ impl fmt::Display for Misbehaved {
                 f,
                 "printed more than {limit} bytes and was stopped; a page can show a few lines"
             ),
-            Self::PrintedNothing { stderr } if stderr.trim().is_empty() => {
-                write!(f, "printed nothing; let it print what it shows")
+            Self::PrintedNothing { ending, stderr } => {
+                write!(f, "printed nothing")?;
+                match ending {
+                    Some(ending) => write!(f, " and ended with {ending}")?,
+                    None => write!(f, "; let it print what it shows")?,
+                }
+                if !stderr.trim().is_empty() {
+                    write!(f, "; on standard error it said:\n{stderr}")?;
+                }
+                Ok(())
             }
-            Self::PrintedNothing { stderr } => {
-                write!(
-                    f,
-                    "printed nothing on standard output; on standard error it said:\n{stderr}"
-                )
-            }
-            Self::PrintedBytes => write!(f, "printed bytes that are not UTF-8"),
+            Self::PrintedBytes { line } => write!(
+                f,
+                "printed bytes that are not UTF-8, in line {line} of its output; let it print text"
+            ),
         }
     }
 }
@@ -89,8 +98,7 @@ impl fmt::Display for Misbehaved {
 /// The outer error: the executable cannot be started. The inner one: it ran, but not as a listing
 /// should.
 pub fn run(executable: &Path, folder: &Path, limits: Limits) -> Result<Result<Ran, Misbehaved>> {
-    let too_much = Arc::new(AtomicUsize::new(0));
-    let child = Command::new(executable)
+    let mut child = Command::new(executable)
         .current_dir(folder)
         // The listing's own words, not a backtrace through the machine that happens to run it.
         .env("RUST_BACKTRACE", "0")
@@ -100,51 +108,106 @@ pub fn run(executable: &Path, folder: &Path, limits: Limits) -> Result<Result<Ra
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start {}", executable.display()))?;
-    let output = child
-        .controlled_with_output()
-        .time_limit(limits.time)
-        .terminate_for_timeout()
-        .stdout_filter(bounded(limits.output, &too_much))
-        .stderr_filter(bounded(limits.output, &too_much))
-        .wait();
-    if too_much.load(Ordering::Relaxed) > 0 {
-        return Ok(Err(Misbehaved::PrintedTooMuch(limits.output)));
-    }
-    let Some(output) = output.with_context(|| format!("cannot run {}", executable.display()))?
-    else {
-        return Ok(Err(Misbehaved::NeverEnded(limits.time)));
+    let outcome = watch(&mut child, limits)
+        .with_context(|| format!("cannot run {}", executable.display()))?;
+    let (status, stdout, stderr) = match outcome {
+        Ok(ended) => ended,
+        Err(misbehaved) => {
+            // Where it is gone already, there is nothing to stop.
+            let _ = child.kill();
+            child.wait().context("cannot stop a listing")?;
+            return Ok(Err(misbehaved));
+        }
     };
-    let stderr = String::from_utf8_lossy(&output.stderr).replace("\r\n", "\n");
-    let Ok(stdout) = String::from_utf8(output.stdout) else {
-        return Ok(Err(Misbehaved::PrintedBytes));
+    let stderr = String::from_utf8_lossy(&stderr).replace("\r\n", "\n");
+    let stdout = match String::from_utf8(stdout) {
+        Ok(text) => text.replace("\r\n", "\n"),
+        Err(error) => {
+            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+            return Ok(Err(Misbehaved::PrintedBytes { line }));
+        }
     };
-    let mut transcript = stdout.replace("\r\n", "\n");
-    if transcript.is_empty() {
-        return Ok(Err(Misbehaved::PrintedNothing { stderr }));
+    let ending = ending(status);
+    if stdout.is_empty() {
+        return Ok(Err(Misbehaved::PrintedNothing { ending, stderr }));
     }
-    if !output.status.success() {
+    let mut transcript = stdout;
+    if let Some(ending) = ending {
         if !transcript.ends_with('\n') {
             transcript.push('\n');
         }
-        transcript.push_str(&format!("[{}]\n", output.status));
+        transcript.push_str(&format!("[{ending}]\n"));
     }
     Ok(Ok(Ran { transcript, stderr }))
 }
 
-/// A filter that lets so many bytes pass and then ends the reading, upon which the writer's next
-/// print fails; a writer that does not care is stopped by the time limit.
-fn bounded(
-    limit: usize,
-    exceeded: &Arc<AtomicUsize>,
-) -> impl FnMut(&[u8]) -> io::Result<bool> + Send + 'static {
-    let exceeded = Arc::clone(exceeded);
-    let mut seen = 0;
-    move |bytes| {
-        seen += bytes.len();
-        if seen > limit {
-            exceeded.fetch_add(1, Ordering::Relaxed);
-            return Err(io::Error::other("the output limit"));
-        }
-        Ok(true)
+/// How a listing ended and what it printed, on standard output and on standard error.
+type Ended = (ExitStatus, Vec<u8>, Vec<u8>);
+
+/// Waits for a listing's end, within its limits.
+fn watch(child: &mut Child, limits: Limits) -> io::Result<Result<Ended, Misbehaved>> {
+    let deadline = Instant::now() + limits.time;
+    let left = || deadline.saturating_duration_since(Instant::now());
+    let never_ended = Misbehaved::NeverEnded(limits.time);
+    let (sender, pipes) = mpsc::channel();
+    if let Some(pipe) = child.stdout.take() {
+        read(Stream::Out, pipe, limits.output, &sender);
     }
+    if let Some(pipe) = child.stderr.take() {
+        read(Stream::Err, pipe, limits.output, &sender);
+    }
+    drop(sender);
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    loop {
+        let (stream, bytes) = match pipes.recv_timeout(left()) {
+            Ok(read) => read,
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => return Ok(Err(never_ended)),
+        };
+        if bytes.len() > limits.output {
+            return Ok(Err(Misbehaved::PrintedTooMuch(limits.output)));
+        }
+        match stream {
+            Stream::Out => stdout = bytes,
+            Stream::Err => stderr = bytes,
+        }
+    }
+    let status = child.controlled().time_limit(left()).wait()?;
+    Ok(status
+        .map(|status| (status, stdout, stderr))
+        .ok_or(never_ended))
+}
+
+enum Stream {
+    Out,
+    Err,
+}
+
+/// Reads a pipe to its end, or to one byte more than may come, whichever is sooner.
+fn read(
+    stream: Stream,
+    pipe: impl Read + Send + 'static,
+    limit: usize,
+    to: &Sender<(Stream, Vec<u8>)>,
+) {
+    let to = to.clone();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // A pipe that breaks has ended.
+        let _ = pipe.take(limit as u64 + 1).read_to_end(&mut bytes);
+        // Where nobody listens any more, the listing was stopped.
+        let _ = to.send((stream, bytes));
+    });
+}
+
+/// The words for an end that is no success, the same on every system.
+fn ending(status: ExitStatus) -> Option<String> {
+    if status.success() {
+        return None;
+    }
+    Some(match status.code() {
+        Some(code) => format!("exit status: {code}"),
+        None => status.to_string(),
+    })
 }
