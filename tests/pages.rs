@@ -4,7 +4,7 @@
 //! The checks are in `tools/pages`, whose own tests break a small book in each of these ways.
 
 use pages::site::{self, Page};
-use pages::{Problem, Problems, Project, checks, links};
+use pages::{Problem, Problems, Project, checks, links, prose};
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -79,5 +79,11 @@ fn a_reader_sees_each_program_whole_and_as_it_is() {
 fn every_link_inside_the_book_leads_somewhere() {
     let site = site();
     let found = links::broken(&site.project, site.folder, &site.pages);
+    demand_none(found.map_err(|problem| anyhow::anyhow!("{problem}")));
+}
+
+#[test]
+fn no_version_number_or_code_is_written_by_hand() {
+    let found = prose::check(&site().project);
     demand_none(found.map_err(|problem| anyhow::anyhow!("{problem}")));
 }

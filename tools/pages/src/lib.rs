@@ -16,6 +16,7 @@ pub mod manifest;
 pub mod preprocessor;
 pub mod problem;
 pub mod project;
+pub mod prose;
 pub mod site;
 pub mod uses;
 

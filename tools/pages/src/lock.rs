@@ -5,6 +5,8 @@ use crate::project::Project;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
+const LOCK: &str = "Cargo.lock";
+
 #[derive(Deserialize)]
 struct Lock {
     #[serde(default)]
@@ -30,9 +32,7 @@ pub fn version(project: &Project, name: &str) -> Result<String, Problem> {
     if name == "rust" {
         return rust_version(project);
     }
-    let file = "Cargo.lock";
-    let lock: Lock = toml::from_str(&project.read(file)?)
-        .map_err(|error| Problem::of(file, format!("is not a lock file: {error}")))?;
+    let lock = read(project)?;
     // The book's own packages have no source. Where a crate is there in two versions, a package's
     // dependency reads "name version".
     let direct: BTreeSet<&str> = lock
@@ -53,14 +53,35 @@ pub fn version(project: &Project, name: &str) -> Result<String, Problem> {
     match (versions.next(), versions.next()) {
         (Some(version), None) => Ok(version.to_owned()),
         (None, _) => Err(Problem::of(
-            file,
+            LOCK,
             format!("none of the book's crates depends on `{name}`, so it has no version to show"),
         )),
         (Some(one), Some(other)) => Err(Problem::of(
-            file,
+            LOCK,
             format!("the book's crates depend on two versions of `{name}`: {one} and {other}"),
         )),
     }
+}
+
+/// The names of the crates that the book's own crates depend on.
+///
+/// # Errors
+///
+/// The lock file cannot be read.
+pub fn direct_dependencies(project: &Project) -> Result<BTreeSet<String>, Problem> {
+    let own = read(project)?
+        .package
+        .into_iter()
+        .filter(|package| package.source.is_none());
+    let names = own.flat_map(|package| package.dependencies);
+    Ok(names
+        .filter_map(|name| name.split(' ').next().map(str::to_owned))
+        .collect())
+}
+
+fn read(project: &Project) -> Result<Lock, Problem> {
+    toml::from_str(&project.read(LOCK)?)
+        .map_err(|error| Problem::of(LOCK, format!("is not a lock file: {error}")))
 }
 
 fn rust_version(project: &Project) -> Result<String, Problem> {
