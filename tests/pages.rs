@@ -4,7 +4,7 @@
 //! The checks are in `tools/pages`, whose own tests break a small book in each of these ways.
 
 use pages::site::{self, Page};
-use pages::{Problem, Problems, Project, checks, links, prose};
+use pages::{Problem, Problems, Project, checks, links, prose, published};
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -85,5 +85,12 @@ fn every_link_inside_the_book_leads_somewhere() {
 #[test]
 fn no_version_number_or_code_is_written_by_hand() {
     let found = prose::check(&site().project);
+    demand_none(found.map_err(|problem| anyhow::anyhow!("{problem}")));
+}
+
+#[test]
+fn no_published_page_is_gone_without_a_redirect() {
+    let site = site();
+    let found = published::lost_pages(&site.project, &site.pages);
     demand_none(found.map_err(|problem| anyhow::anyhow!("{problem}")));
 }

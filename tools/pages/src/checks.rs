@@ -224,7 +224,7 @@ pub fn altered_programs(project: &Project, site: &Path, pages: &[Page]) -> Resul
             let text =
                 file.and_then(|file| project.read(&file).map_err(|problem| problem.to_string()));
             let message = match text {
-                Ok(text) if without_anchors(&text) == block.program.trim_end() => continue,
+                Ok(text) if is_program(&text, &block.program) => continue,
                 Ok(_) => "what a reader gets here is not the program's text".to_owned(),
                 Err(message) => message,
             };
@@ -234,10 +234,7 @@ pub fn altered_programs(project: &Project, site: &Path, pages: &[Page]) -> Resul
     Ok(problems)
 }
 
-/// The lines of a program that are no anchors.
-fn without_anchors(text: &str) -> String {
-    let lines = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("// ANCHOR"));
-    lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
+/// Whether a block holds the program of a listing's text.
+fn is_program(text: &str, block: &str) -> bool {
+    Source::parse(text).is_ok_and(|source| source.program().trim_end() == block.trim_end())
 }

@@ -55,9 +55,10 @@ pub fn find(page: &str) -> (Vec<Directive>, Vec<Malformed>) {
     while let Some(found) = page[at..].find('{') {
         let start = at + found;
         let rest = &page[start..];
+        let braces = rest.chars().take_while(|c| *c == '{').count();
         let escaped = page[..start].ends_with('\\');
         let Some(kind) = opening(rest).filter(|_| !escaped && !in_code(start)) else {
-            at = start + 1;
+            at = start + braces;
             continue;
         };
         let line = 1 + page[..start].matches('\n').count();
@@ -71,7 +72,7 @@ pub fn find(page: &str) -> (Vec<Directive>, Vec<Malformed>) {
                     shorten(first_line)
                 ),
             });
-            at = start + rest.chars().take_while(|c| *c == '{').count();
+            at = start + braces;
             continue;
         }
         let Some(end) = first_line.find("}}") else {
@@ -178,7 +179,8 @@ mod tests {
         assert!(names("    {{#listing a/b}}\n").is_empty());
         assert!(names("Write `{{#listing a/b}}` on a line.").is_empty());
         assert!(names("Write ``{{#a}} ` {{#b}}`` on a line.").is_empty());
-        assert!(names("Write \\{{#listing a/b}}.").is_empty());
+        let escaped = find("Write \\{{#listing a/b}}.");
+        assert_eq!(escaped, (Vec::new(), Vec::new()));
         assert_eq!(names("`code` {{#version tokio}} `code`"), ["version"]);
     }
 

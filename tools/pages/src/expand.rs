@@ -162,7 +162,7 @@ impl<'a> Expander<'a> {
         let file = name.compile_fail();
         if !self.project.has(&file) {
             let known = self.project.compile_fail_programs().unwrap_or_default();
-            return Err(missing(&name, &file, &known));
+            return Err(missing(&name, &file, &known, "write it there"));
         }
         let text = self
             .project
@@ -211,7 +211,8 @@ impl<'a> Expander<'a> {
     fn program(&self, name: &ListingName, file: &str) -> Result<String, String> {
         if !self.project.has(file) {
             let known = self.project.listings().unwrap_or_default();
-            return Err(missing(name, file, &known));
+            let make = format!("`cargo book new {name}` makes one");
+            return Err(missing(name, file, &known, &make));
         }
         self.project
             .read(file)
@@ -295,11 +296,11 @@ fn unknown(name: &str) -> String {
     format!("`{{{{#{name}}}}}` is not a directive{hint}")
 }
 
-fn missing(name: &ListingName, file: &str, known: &[ListingName]) -> String {
+fn missing(name: &ListingName, file: &str, known: &[ListingName], make: &str) -> String {
     let known: Vec<String> = known.iter().map(ListingName::to_string).collect();
     let hint = match nearest(&name.to_string(), known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("`cargo book new {name}` makes one"),
+        None => make.to_owned(),
     };
     format!("there is no listing `{name}` ({file}); {hint}")
 }

@@ -17,6 +17,7 @@ pub mod preprocessor;
 pub mod problem;
 pub mod project;
 pub mod prose;
+pub mod published;
 pub mod site;
 pub mod uses;
 

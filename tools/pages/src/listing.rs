@@ -174,13 +174,20 @@ impl<'a> Source<'a> {
             .map(|anchor| (anchor.name, anchor.start + 1))
     }
 
+    /// The program as a reader copies it: every line that is no anchor.
+    pub fn program(&self) -> String {
+        let lines = self.lines.iter().filter(|line| !line.is_mark);
+        lines.map(|line| format!("{}\n", line.text)).collect()
+    }
+
     /// The first line of the program's `//!` comment: its caption.
     pub fn caption(&self) -> Option<&'a str> {
         let first = self
             .lines
             .iter()
             .find(|line| !line.text.trim().is_empty())?;
-        first.text.strip_prefix("//!").map(str::trim)
+        let caption = first.text.strip_prefix("//!").map(str::trim);
+        caption.filter(|caption| !caption.is_empty())
     }
 
     /// The whole program without the anchors' own lines; shown is what the anchor holds, or, without

@@ -81,18 +81,7 @@ impl Project {
     /// The file is not there, lies outside the book's folder (through a symbolic link, say), or is
     /// not UTF-8; the problem names the file, and the line where the bad byte is.
     pub fn read(&self, file: &str) -> Result<String, Problem> {
-        let path = self.root.join(file);
-        let real = real_path(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Problem::of(file, "there is no such file"),
-            _ => Problem::of(file, format!("cannot be read: {error}")),
-        })?;
-        if !real.starts_with(&self.root) {
-            let message = format!(
-                "is a symbolic link out of the book's folder, to {}; the book reads only its own files",
-                real.display()
-            );
-            return Err(Problem::of(file, message));
-        }
+        let real = self.inside(file)?;
         let bytes =
             fs::read(&real).map_err(|e| Problem::of(file, format!("cannot be read: {e}")))?;
         let text = String::from_utf8(bytes).map_err(|error| {
@@ -105,6 +94,27 @@ impl Project {
             )
         })?;
         Ok(text.replace("\r\n", "\n"))
+    }
+
+    /// The path of a file below the root, without symbolic links.
+    ///
+    /// # Errors
+    ///
+    /// The file is not there, or lies outside the book's folder.
+    pub fn inside(&self, file: &str) -> Result<PathBuf, Problem> {
+        let path = self.root.join(file);
+        let real = real_path(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Problem::of(file, "there is no such file"),
+            _ => Problem::of(file, format!("cannot be read: {error}")),
+        })?;
+        if !real.starts_with(&self.root) {
+            let message = format!(
+                "is a symbolic link out of the book's folder, to {}; the book reads only its own files",
+                real.display()
+            );
+            return Err(Problem::of(file, message));
+        }
+        Ok(real)
     }
 
     /// Where a file below `listings/` is to be written, now or once its folders are made.

@@ -1,5 +1,6 @@
 //! Loads the book and renders it with mdBook's own driver.
 
+use crate::expand::Expander;
 use crate::preprocessor::Directives;
 use crate::problem::{Problem, Problems};
 use crate::project::Project;
@@ -8,6 +9,7 @@ use mdbook_driver::MDBook;
 use mdbook_driver::book::BookItem;
 use mdbook_markdown::pulldown_cmark::{Event, Tag};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A page of the built site.
@@ -51,13 +53,17 @@ fn pages(book: &MDBook) -> Vec<Page> {
     pages
 }
 
-/// What mdBook would report without a line, or not at all.
+/// What mdBook would report without a line, one at a time, or not at all.
 fn check_sources(project: &Project) -> Result<()> {
     let summary = "src/SUMMARY.md";
     let mut problems = Vec::new();
+    for folder in ["src", "theme"] {
+        links_out(project, &project.root().join(folder), folder, &mut problems);
+    }
     let text = project
         .read(summary)
         .map_err(|problem| anyhow::anyhow!("{problem}"))?;
+    let expander = Expander::new(project, None);
     let parser = new_cmark_parser(&text, &MarkdownOptions::default());
     for (event, range) in parser.into_offset_iter() {
         let Event::Start(Tag::Link { dest_url, .. }) = event else {
@@ -72,17 +78,38 @@ fn check_sources(project: &Project) -> Result<()> {
             ));
             continue;
         }
-        let page = format!("src/{}", dest_url.trim_start_matches("./"));
-        if let Err(problem) = project.read(&page) {
-            problems.push(match problem.line {
-                Some(_) => problem,
-                None => Problem::at(
-                    summary,
-                    line,
-                    format!("the page {page}: {}", problem.message),
-                ),
-            });
+        let page = format!(
+            "src/{}",
+            dest_url.trim_start_matches("./").replace("%20", " ")
+        );
+        let text = if page.split('/').any(|part| part == "..") {
+            Err(Problem::of(&page, "lies outside src/; move it there"))
+        } else {
+            project.read(&page)
+        };
+        match text {
+            Ok(text) => problems.extend(expander.expand(&page, &text).err().into_iter().flatten()),
+            Err(problem) if problem.line.is_some() => problems.push(problem),
+            Err(problem) => {
+                let message = format!("the page {page}: {}", problem.message);
+                problems.push(Problem::at(summary, line, message));
+            }
         }
     }
     Ok(Problems::none_in(problems)?)
+}
+
+/// Symbolic links that lead out of the book's folder: mdBook would copy what they lead to. (It copies
+/// no Markdown; the pages are checked where the table of contents names them.)
+fn links_out(project: &Project, folder: &Path, name: &str, problems: &mut Vec<Problem>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let below = format!("{name}/{}", entry.file_name().to_string_lossy());
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => links_out(project, &entry.path(), &below, problems),
+            Ok(kind) if kind.is_symlink() && !below.ends_with(".md") => {
+                problems.extend(project.inside(&below).err())
+            }
+            _ => {}
+        }
+    }
 }

@@ -62,7 +62,8 @@ fn collect(folder: &Path, name: &str, pages: &mut Vec<String>) {
             continue;
         };
         let below = format!("{name}/{file}");
-        if entry.path().is_dir() {
+        // A link to a folder is not followed: it may lead round in a circle.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             collect(&entry.path(), &below, pages);
         } else if file.ends_with(".md") {
             pages.push(below);
