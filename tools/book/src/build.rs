@@ -41,8 +41,12 @@ pub fn publish(project: &Project, next: &Path) -> Result<()> {
     if site.exists() {
         fs::rename(&site, &old).with_context(|| format!("cannot move {} away", site.display()))?;
     }
-    fs::rename(next, &site)
-        .with_context(|| format!("cannot put the new site at {}", site.display()))?;
+    if let Err(error) = fs::rename(next, &site) {
+        // The last good site, back where it was.
+        let _ = fs::rename(&old, &site);
+        return Err(error)
+            .with_context(|| format!("cannot put the new site at {}", site.display()));
+    }
     remove(&old)
 }
 

@@ -1,7 +1,7 @@
 //! Serves the files of the built site, and nothing else.
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{self, Body};
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
@@ -48,7 +48,7 @@ pub fn router(site: Site) -> Router {
 async fn only_the_site(State(site): State<Site>, request: Request, next: Next) -> Response {
     let _while_it_stands = site.swap.read().await;
     let answer = if lies_inside(&site.folder, request.uri().path()) {
-        next.run(request).await
+        read_whole(next.run(request).await).await
     } else {
         StatusCode::NOT_FOUND.into_response()
     };
@@ -65,6 +65,15 @@ async fn only_the_site(State(site): State<Site>, request: Request, next: Next) -
     answer
 }
 
+/// The answer with its file read to the end and closed: Windows moves no folder with an open file.
+async fn read_whole(answer: Response) -> Response {
+    let (head, body) = answer.into_parts();
+    match body::to_bytes(body, usize::MAX).await {
+        Ok(bytes) => Response::from_parts(head, Body::from(bytes)),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
 fn not_found(folder: &Path) -> Response {
     let page =
         fs::read(folder.join("404.html")).unwrap_or_else(|_| b"There is no such page.".to_vec());
@@ -77,7 +86,7 @@ fn lies_inside(folder: &Path, request: &str) -> bool {
     let Ok(decoded) = percent_encoding::percent_decode_str(request).decode_utf8() else {
         return false;
     };
-    let below = Path::new(decoded.trim_start_matches('/'));
+    let below = Path::new(decoded.strip_prefix('/').unwrap_or(&decoded));
     let is_plain = below
         .components()
         .all(|part| matches!(part, Component::Normal(_)));
@@ -116,6 +125,7 @@ mod tests {
             "/%2e%2e%2fbook.toml",
             "/..%5cbook.toml",
             "//etc/passwd",
+            "//page.md",
             "/%2fetc/passwd",
             "/./../book.toml",
             "/page.md/../../book.toml",

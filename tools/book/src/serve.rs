@@ -3,13 +3,15 @@
 use crate::build;
 use crate::files::{Site, router};
 use crate::watch::{Changes, Watch};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use pages::{ListingName, Project};
 use runs::run::Limits;
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tower_livereload::{LiveReloadLayer, Reloader};
 
 /// Serves the book on 127.0.0.1 until the process is interrupted.
@@ -38,10 +40,11 @@ pub fn serve(project: &Project, port: u16, open: bool) -> Result<()> {
         site: site.clone(),
         reloader: live.reloader(),
         fresh: BTreeMap::new(),
+        due: BTreeSet::new(),
     };
     println!("Building the book...");
     let is_whole = workshop.rebuild();
-    let app = router(site).layer(live);
+    let app = router(site.clone()).layer(live);
     println!("\n  The book is at http://{address}/  (Ctrl-C ends)\n");
     if !is_whole {
         println!(
@@ -51,17 +54,35 @@ pub fn serve(project: &Project, port: u16, open: bool) -> Result<()> {
     if open && let Err(error) = open::that(format!("http://{address}/")) {
         eprintln!("warning: cannot open a browser: {error}");
     }
-    std::thread::spawn(move || workshop.work(watch));
-    runtime.block_on(async {
-        let server = axum::serve(listener, app).with_graceful_shutdown(interrupted());
+    warm_up(project.clone());
+    let (working, stopped) = oneshot::channel::<Infallible>();
+    std::thread::spawn(move || {
+        // Dropped when the work ends, be it in a panic.
+        let _working = working;
+        workshop.work(watch);
+    });
+    let ended = runtime.block_on(async {
         tokio::select! {
-            ended = server => ended.context("the server failed"),
+            ended = axum::serve(listener, app) => ended.context("the server failed"),
+            _ = stopped => Err(anyhow!("nothing watches for changes any more; start again")),
             // An open page keeps a connection for the reload; it must not keep the program.
             () = interrupted() => Ok(()),
         }
-    })?;
+    });
+    // A site that is being put in place gets there.
+    site.replace(|| ());
     runtime.shutdown_background();
-    Ok(())
+    ended
+}
+
+/// Compiles, beside everything else, what the listings stand on, so that saving one shows its output
+/// soon. (Cargo builds one after the other: a listing that is saved meanwhile waits.)
+fn warm_up(project: Project) {
+    std::thread::spawn(move || {
+        let listings = project.listings().unwrap_or_default();
+        // What goes wrong here is told when that listing is saved.
+        let _ = runs::build::build(&project, &listings);
+    });
 }
 
 async fn interrupted() {
@@ -92,25 +113,21 @@ struct Workshop {
     reloader: Reloader,
     /// What the listings that were saved since the start printed.
     fresh: BTreeMap<ListingName, String>,
+    /// The listings that were saved and did not run well since: no page shows one before it does.
+    due: BTreeSet<ListingName>,
 }
 
 impl Workshop {
     fn work(mut self, mut watch: Watch) {
-        self.warm_up();
         while let Some(changes) = watch.next() {
             let started = Instant::now();
             println!("{}", told(&changes));
-            if self.run_again(&changes.listings) && self.rebuild() {
+            self.due.extend(changes.listings);
+            self.due.retain(|name| self.project.has(&name.source()));
+            if self.run_due() && self.rebuild() {
                 println!("  shown after {:.1} s", started.elapsed().as_secs_f32());
             }
         }
-    }
-
-    /// Compiles what the listings stand on, so that saving one shows its output at once.
-    fn warm_up(&self) {
-        let listings = self.project.listings().unwrap_or_default();
-        // What goes wrong here is told when that listing is saved.
-        let _ = runs::build::build(&self.project, &listings);
     }
 
     /// Builds the site and puts it in place; where that fails, says why and leaves the last good one.
@@ -124,52 +141,47 @@ impl Workshop {
                 true
             }
             Err(error) => {
-                eprintln!(
-                    "error: {}\n  the last good book stays up",
-                    crate::told(&error)
-                );
+                complain(&error);
                 false
             }
         }
     }
 
-    /// Runs the listings that were saved; false where one is broken.
-    fn run_again(&mut self, listings: &BTreeSet<ListingName>) -> bool {
-        if listings.is_empty() {
-            return true;
-        }
-        let names: Vec<_> = listings.iter().cloned().collect();
-        let built = match runs::build::build(&self.project, &names) {
-            Ok(built) => built,
-            Err(error) => {
-                eprintln!("error: {error:#}");
-                return false;
+    /// Runs the listings that are due; false where one is broken.
+    fn run_due(&mut self) -> bool {
+        let names: Vec<_> = self.due.iter().cloned().collect();
+        match self.run(&names) {
+            Ok(()) => {
+                self.due.clear();
+                true
             }
-        };
+            Err(error) => {
+                complain(&error);
+                false
+            }
+        }
+    }
+
+    fn run(&mut self, names: &[ListingName]) -> Result<()> {
+        let built = runs::build::build(&self.project, names)?;
         if !built.errors.is_empty() {
-            eprintln!("{}\n  the last good book stays up", built.errors.trim_end());
-            return false;
+            bail!("a listing does not compile:\n{}", built.errors.trim_end());
         }
         for (name, executable) in &built.executables {
-            match runs::run::run(executable, self.project.root(), Limits::default()) {
-                Ok(Ok(ran)) => {
-                    self.fresh.insert(name.clone(), ran.transcript);
-                }
-                Ok(Err(misbehaved)) => {
-                    eprintln!(
-                        "error: {}: the listing {misbehaved}\n  the last good book stays up",
-                        name.source()
-                    );
-                    return false;
-                }
-                Err(error) => {
-                    eprintln!("error: {error:#}");
-                    return false;
-                }
-            }
+            match runs::run::run(executable, self.project.root(), Limits::default())? {
+                Ok(ran) => self.fresh.insert(name.clone(), ran.transcript),
+                Err(misbehaved) => bail!("{}: the listing {misbehaved}", name.source()),
+            };
         }
-        true
+        Ok(())
     }
+}
+
+fn complain(error: &anyhow::Error) {
+    eprintln!(
+        "error: {}\n  the last good book stays up",
+        crate::told(error)
+    );
 }
 
 fn told(changes: &Changes) -> String {

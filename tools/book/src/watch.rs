@@ -8,7 +8,7 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// An editor writes a file in several steps; what follows this soon belongs to the same change.
 const SETTLE: Duration = Duration::from_millis(40);
@@ -77,8 +77,11 @@ impl Watch {
             if !concerns_content(&first) {
                 continue;
             }
+            let mut settled = Instant::now() + SETTLE;
             loop {
-                match self.events.recv_timeout(SETTLE) {
+                let left = settled.saturating_duration_since(Instant::now());
+                match self.events.recv_timeout(left) {
+                    Ok(event) if concerns_content(&event) => settled = Instant::now() + SETTLE,
                     Ok(_) => {}
                     Err(RecvTimeoutError::Timeout) => break,
                     Err(RecvTimeoutError::Disconnected) => return None,

@@ -50,15 +50,14 @@ pub fn messages(
             Some(folder) => project.root().join(folder),
             None => project.root().join("target"),
         };
-        fs::create_dir_all(&target)
-            .with_context(|| format!("cannot make {}", target.display()))?;
+        fs::create_dir_all(&target).with_context(|| format!("cannot make {}", target.display()))?;
         let folder = tempfile::Builder::new()
             .prefix("compile_fail-")
             .tempdir_in(&target)
             .with_context(|| format!("cannot make a folder in {}", target.display()))?;
+        let copy_of = |name: &ListingName| folder.path().join(format!("{}.rs", name.name));
         for name in &names {
-            let copy = folder.path().join(format!("{}.rs", name.name));
-            fs::copy(project.root().join(name.compile_fail()), copy)
+            fs::copy(project.root().join(name.compile_fail()), copy_of(name))
                 .with_context(|| format!("cannot copy {}", name.compile_fail()))?;
         }
         let part_folder = project.root().join("listings").join(part);
@@ -76,9 +75,9 @@ pub fn messages(
             String::from_utf8_lossy(&said.stderr)
         );
         for name in names {
-            let stderr = folder.path().join(format!("{}.stderr", name.name));
-            let message = match fs::read_to_string(&stderr) {
-                Ok(text) => Ok(with_real_paths(&text, folder.path(), project, name)),
+            let copy = copy_of(name);
+            let message = match fs::read_to_string(copy.with_extension("stderr")) {
+                Ok(text) => Ok(with_real_path(&text, &copy, name)),
                 Err(_)
                     if said.contains("Expected test case to fail to compile, but it succeeded") =>
                 {
@@ -100,23 +99,10 @@ pub fn messages(
 }
 
 /// trybuild names the copy that it compiled; a reader wants the file in the repository.
-fn with_real_paths(text: &str, folder: &Path, project: &Project, name: &ListingName) -> String {
-    let below_root = folder
-        .strip_prefix(project.root())
-        .unwrap_or(folder)
-        .to_string_lossy()
-        .replace('\\', "/");
-    let absolute = folder.to_string_lossy().replace('\\', "/");
-    let copy = format!("{}.rs", name.name);
-    [
-        format!("$WORKSPACE/{below_root}/"),
-        format!("{absolute}/"),
-        "$DIR/".to_owned(),
-    ]
-    .iter()
-    .fold(text.replace("\r\n", "\n"), |text, prefix| {
-        text.replace(&format!("{prefix}{copy}"), &name.compile_fail())
-    })
+fn with_real_path(text: &str, copy: &Path, name: &ListingName) -> String {
+    let copy = copy.to_string_lossy().replace('\\', "/");
+    text.replace("\r\n", "\n")
+        .replace(&copy, &name.compile_fail())
 }
 
 /// The compiler that is used here, as it names itself, with a line end.

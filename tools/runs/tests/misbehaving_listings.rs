@@ -1,0 +1,545 @@
+//! A listing that misbehaves is stopped and told, with its file and what to do; blessing writes what
+//! changed, below `listings/` and nowhere else; and what must not compile is asked of the compiler.
+//!
+//! These tests have a `main` of their own: the compiler runs in a child process, this same executable.
+
+use libtest_mimic::{Arguments, Trial};
+use pages::{ListingName, Project};
+use runs::build::Built;
+use runs::compile_fail::{self, WRITTEN_BY};
+use runs::run::{Limits, Misbehaved, Ran};
+use scratch::{Scratch, link};
+use std::env;
+use std::fs;
+use std::process::{Command, ExitCode};
+use std::sync::{LazyLock, Mutex};
+use std::time::{Duration, Instant};
+
+fn main() -> ExitCode {
+    compile_fail::run_as_child();
+    // The scratch books' packages share a name: each must build into its own folder, wherever this
+    // one is built.
+    if env::var_os("CARGO_TARGET_DIR").is_none_or(|folder| folder != "target") {
+        let itself = env::current_exe().expect("this program is a file");
+        let status = Command::new(itself)
+            .args(env::args_os().skip(1))
+            .env("CARGO_TARGET_DIR", "target")
+            .status()
+            .expect("this program starts once more");
+        return ExitCode::from(u8::from(!status.success()));
+    }
+    macro_rules! trials {
+        ($($test:ident,)*) => {
+            [$(Trial::test(stringify!($test), || { $test(); Ok(()) })),*]
+        };
+    }
+    let trials = trials![
+        a_listing_that_prints_what_its_page_says_is_sound,
+        a_listing_that_panics_is_told_with_its_status_and_its_words,
+        a_listing_that_ends_with_a_status_has_it_in_its_transcript,
+        a_listing_that_prints_nothing_is_told,
+        a_listing_that_prints_without_end_is_stopped,
+        a_listing_that_never_ends_is_stopped,
+        a_listing_that_prints_bytes_is_told_with_the_line,
+        an_output_that_is_missing_is_told_with_what_writes_it,
+        an_output_that_differs_is_told_with_its_line_and_the_pages,
+        a_listing_that_does_not_compile_is_told_and_the_others_run,
+        windows_line_ends_in_an_output_make_no_difference,
+        blessing_writes_what_changed_and_shows_it_and_nothing_twice,
+        blessing_leaves_everything_outside_of_listings_alone,
+        blessing_does_not_accept_a_listing_that_misbehaves,
+        blessing_does_not_accept_a_listing_that_does_not_compile,
+        blessing_replaces_an_output_that_is_no_text,
+        what_must_not_compile_has_the_compilers_message,
+        blessing_writes_the_compilers_message_and_name,
+    ];
+    let with_links = trials![
+        blessing_does_not_write_through_a_linked_file,
+        blessing_does_not_write_through_a_linked_folder,
+    ];
+    // Windows does not let everyone make symbolic links.
+    let with_links = with_links.map(|trial| trial.with_ignored_flag(cfg!(windows)));
+    let trials = trials.into_iter().chain(with_links).collect();
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    drop(ZOO_BOOK.lock().map(|mut book| book.take()));
+    conclusion.exit_code()
+}
+
+#[track_caller]
+fn assert_has(text: &str, part: &str) {
+    assert!(text.contains(part), "`{part}` is missing in:\n{text}");
+}
+
+fn name(name: &str) -> ListingName {
+    ListingName::parse(&format!("demo/{name}")).expect("a name")
+}
+
+fn open(book: &Scratch) -> Project {
+    Project::open(book.root()).expect("a book")
+}
+
+// --- Running ---------------------------------------------------------------------------------------
+
+/// A book of listings that misbehave, built once.
+struct Zoo {
+    project: Project,
+    built: Built,
+}
+
+/// Its folder, which goes away at the end.
+static ZOO_BOOK: Mutex<Option<Scratch>> = Mutex::new(None);
+
+static ZOO: LazyLock<Zoo> = LazyLock::new(|| {
+    let book = Scratch::sound();
+    let listings = [
+        (
+            "panics",
+            "println!(\"before\"); panic!(\"the printer burns\");",
+        ),
+        ("panics_first", "panic!(\"the printer burns\");"),
+        ("exits", "println!(\"before\"); std::process::exit(3);"),
+        (
+            "exits_in_a_line",
+            "print!(\"before\"); std::process::exit(3);",
+        ),
+        ("silent", ""),
+        ("silent_exit", "std::process::exit(3);"),
+        ("complains", "eprintln!(\"no paper\");"),
+        ("prints_on", "loop { println!(\"again\"); }"),
+        (
+            "prints_on_regardless",
+            "use std::io::Write; let mut out = std::io::stdout(); loop { let _ = out.write_all(&[b'x'; 4096]); }",
+        ),
+        (
+            "complains_on_regardless",
+            "use std::io::Write; println!(\"a\"); let mut err = std::io::stderr(); loop { let _ = err.write_all(&[b'x'; 4096]); }",
+        ),
+        (
+            "never_ends",
+            "println!(\"a\"); loop { std::thread::sleep(std::time::Duration::from_secs(1)); }",
+        ),
+        (
+            "bytes",
+            "use std::io::Write; std::io::stdout().write_all(b\"ok\\n\\xff\\n\").unwrap();",
+        ),
+        ("windows", "print!(\"a\\r\\nb\\r\\n\");"),
+        ("no_output", "println!(\"printed\");"),
+        (
+            "other",
+            "for n in 1..=9 { println!(\"line {n}\"); } eprintln!(\"a hint\");",
+        ),
+        ("no_last_line_end", "println!(\"a\");"),
+        (
+            "does_not_compile",
+            "let number: u32 = \"one\"; println!(\"{number}\");",
+        ),
+    ];
+    for (name, main) in listings {
+        book.listing(name, main, "before\n");
+    }
+    book.remove("listings/demo/src/bin/no_output.out");
+    book.write(
+        "listings/demo/src/bin/other.out",
+        "line 1\nline 2\nline 3\nline 4\nline five\nline 6\nline 7\nline 8\nline 9\n",
+    );
+    book.write("listings/demo/src/bin/no_last_line_end.out", "a");
+    book.write("listings/demo/src/bin/windows.out", "a\r\nb\r\n");
+    book.write(
+        "src/other.md",
+        "# Other\n\n{{#listing demo/other}}\n{{#output demo/other}}\n",
+    );
+    let project = open(&book);
+    let listings = project.listings().expect("listings can be listed");
+    let built = runs::build::build(&project, &listings).expect("cargo builds");
+    *ZOO_BOOK.lock().expect("only this writes to it") = Some(book);
+    Zoo { project, built }
+});
+
+/// Enough for a listing that ends, on a slow machine too.
+const PATIENT: Limits = Limits {
+    time: Duration::from_secs(120),
+    output: 64 * 1024,
+};
+
+fn run(listing: &str, limits: Limits) -> Result<Ran, Misbehaved> {
+    let executable = &ZOO.built.executables[&name(listing)];
+    runs::run::run(executable, ZOO.project.root(), limits).expect("it starts")
+}
+
+/// What a test says about a listing.
+fn check(listing: &str, limits: Limits) -> Result<(), String> {
+    runs::compare::check(&ZOO.project, &name(listing), &run(listing, limits))
+}
+
+fn failure(listing: &str) -> String {
+    check(listing, PATIENT).expect_err("it misbehaves")
+}
+
+fn a_listing_that_prints_what_its_page_says_is_sound() {
+    assert_eq!(check("hello", PATIENT), Ok(()));
+    assert_eq!(
+        run("hello", PATIENT).map(|ran| ran.transcript),
+        Ok("hello\n".to_owned())
+    );
+}
+
+fn a_listing_that_panics_is_told_with_its_status_and_its_words() {
+    let told = failure("panics");
+    assert!(
+        told.starts_with(
+            "listings/demo/src/bin/panics.out:2: listings/demo/src/bin/panics.rs prints something else"
+        ),
+        "{told}"
+    );
+    assert_has(&told, " before\n+[exit status: 101]\n");
+    assert_has(&told, "the printer burns");
+    assert_has(&told, "listings/demo/src/bin/panics.rs:4:");
+    let told = failure("panics_first");
+    assert_has(
+        &told,
+        "listings/demo/src/bin/panics_first.rs: the listing printed nothing and ended with exit status: 101; \
+         on standard error it said:\n",
+    );
+    assert_has(&told, "the printer burns");
+}
+
+fn a_listing_that_ends_with_a_status_has_it_in_its_transcript() {
+    for listing in ["exits", "exits_in_a_line"] {
+        let transcript = run(listing, PATIENT).map(|ran| ran.transcript);
+        assert_eq!(
+            transcript,
+            Ok("before\n[exit status: 3]\n".to_owned()),
+            "{listing}"
+        );
+        assert_has(&failure(listing), "+[exit status: 3]\n");
+    }
+}
+
+fn a_listing_that_prints_nothing_is_told() {
+    assert_eq!(
+        failure("silent"),
+        "listings/demo/src/bin/silent.rs: the listing printed nothing; let it print what it shows"
+    );
+    assert_eq!(
+        failure("silent_exit"),
+        "listings/demo/src/bin/silent_exit.rs: the listing printed nothing and ended with exit status: 3"
+    );
+    assert_has(
+        &failure("complains"),
+        "on standard error it said:\nno paper\n",
+    );
+}
+
+fn a_listing_that_prints_without_end_is_stopped() {
+    for listing in [
+        "prints_on",
+        "prints_on_regardless",
+        "complains_on_regardless",
+    ] {
+        let started = Instant::now();
+        assert_eq!(
+            failure(listing),
+            format!(
+                "listings/demo/src/bin/{listing}.rs: the listing printed more than 65536 bytes and was \
+                 stopped; a page can show a few lines"
+            )
+        );
+        assert!(
+            started.elapsed() < PATIENT.time,
+            "{listing} was not stopped by what it printed"
+        );
+    }
+}
+
+fn a_listing_that_never_ends_is_stopped() {
+    let limits = Limits {
+        time: Duration::from_millis(500),
+        ..PATIENT
+    };
+    let told = check("never_ends", limits).expect_err("it never ends");
+    assert_eq!(
+        told,
+        "listings/demo/src/bin/never_ends.rs: the listing did not end within 0.5 s and was stopped; \
+         let it wait in virtual time (`start_paused = true`), and end"
+    );
+}
+
+fn a_listing_that_prints_bytes_is_told_with_the_line() {
+    assert_eq!(
+        failure("bytes"),
+        "listings/demo/src/bin/bytes.rs: the listing printed bytes that are not UTF-8, in line 2 of \
+         its output; let it print text"
+    );
+}
+
+fn an_output_that_is_missing_is_told_with_what_writes_it() {
+    assert_eq!(
+        failure("no_output"),
+        "listings/demo/src/bin/no_output.out is missing; listings/demo/src/bin/no_output.rs printed:\n\n\
+         printed\n\nIf the new output is right, `cargo book bless demo/no_output` writes it."
+    );
+}
+
+fn an_output_that_differs_is_told_with_its_line_and_the_pages() {
+    let told = failure("other");
+    assert!(
+        told.starts_with(
+            "listings/demo/src/bin/other.out:5: listings/demo/src/bin/other.rs prints something else than \
+             this file says (shown at src/other.md:3, src/other.md:4)\n"
+        ),
+        "{told}"
+    );
+    assert_has(&told, " line 4\n-line five\n+line 5\n line 6\n");
+    assert_has(&told, "`cargo book bless demo/other` writes it.");
+    assert_has(&told, "On standard error it said:\na hint\n");
+    assert!(
+        failure("no_last_line_end").starts_with("listings/demo/src/bin/no_last_line_end.out:1: "),
+        "a missing line end is a difference in its line"
+    );
+}
+
+fn a_listing_that_does_not_compile_is_told_and_the_others_run() {
+    let Built {
+        executables,
+        errors,
+    } = &ZOO.built;
+    assert!(!executables.contains_key(&name("does_not_compile")));
+    assert_eq!(
+        executables.len() + 1,
+        ZOO.project
+            .listings()
+            .expect("listings can be listed")
+            .len()
+    );
+    assert_has(errors, "error[E0308]: mismatched types");
+    let place = errors.replace('\\', "/");
+    assert_has(&place, "listings/demo/src/bin/does_not_compile.rs:4:");
+}
+
+fn windows_line_ends_in_an_output_make_no_difference() {
+    assert_eq!(
+        run("windows", PATIENT).map(|ran| ran.transcript),
+        Ok("a\nb\n".to_owned())
+    );
+    assert_eq!(check("windows", PATIENT), Ok(()));
+}
+
+// --- Blessing --------------------------------------------------------------------------------------
+
+/// What blessing did: each file that changed with its difference, and how it ended.
+fn bless(book: &Scratch, names: &[&str]) -> (Vec<(String, String)>, Result<(), String>) {
+    let project = open(book);
+    let names: Vec<_> = names.iter().map(|listing| name(listing)).collect();
+    let mut changes = Vec::new();
+    let outcome = runs::bless::bless(&project, &names, |change| {
+        changes.push((change.file, change.diff))
+    });
+    (changes, outcome.map_err(|error| format!("{error:#}")))
+}
+
+fn refusal(book: &Scratch, names: &[&str]) -> String {
+    let (changes, outcome) = bless(book, names);
+    assert_eq!(changes, []);
+    outcome.expect_err("blessing refuses")
+}
+
+fn blessing_writes_what_changed_and_shows_it_and_nothing_twice() {
+    let book = Scratch::sound();
+    book.listing("changed", "println!(\"a\\nnew\\nc\");", "a\nold\nc\n");
+    book.listing("fresh", "println!(\"first\");", "");
+    book.remove("listings/demo/src/bin/fresh.out");
+    let all = ["changed", "fresh", "hello"];
+    let (changes, outcome) = bless(&book, &all);
+    assert_eq!(outcome, Ok(()));
+    let files: Vec<_> = changes.iter().map(|(file, _)| file.as_str()).collect();
+    assert_eq!(
+        files,
+        [
+            "listings/demo/src/bin/changed.out",
+            "listings/demo/src/bin/fresh.out"
+        ]
+    );
+    assert_has(&changes[0].1, " a\n-old\n+new\n c\n");
+    assert_has(&changes[1].1, "+first\n");
+    assert_eq!(
+        book.read("listings/demo/src/bin/changed.out"),
+        "a\nnew\nc\n"
+    );
+    assert_eq!(book.read("listings/demo/src/bin/fresh.out"), "first\n");
+    assert_eq!(bless(&book, &all), (Vec::new(), Ok(())));
+}
+
+fn blessing_leaves_everything_outside_of_listings_alone() {
+    let book = Scratch::sound();
+    book.write("listings/demo/src/bin/hello.out", "old\n");
+    book.write(
+        "listings/demo/compile_fail/bad.rs",
+        "//! Bad.\n\nfn main() {\n    1\n}\n",
+    );
+    let rest = || book.files_without(&["listings", "target"]);
+    let before = rest();
+    let (changes, outcome) = bless(&book, &["hello", "bad"]);
+    assert_eq!(outcome, Ok(()));
+    assert_eq!(changes.len(), 3);
+    assert_eq!(rest(), before);
+    assert!(
+        changes
+            .iter()
+            .all(|(file, _)| file.starts_with("listings/")),
+        "{changes:?}"
+    );
+}
+
+fn blessing_does_not_accept_a_listing_that_misbehaves() {
+    let book = Scratch::sound();
+    book.listing("silent", "", "it said this\n");
+    assert_eq!(
+        refusal(&book, &["silent"]),
+        "listings/demo/src/bin/silent.rs: the listing printed nothing; let it print what it shows"
+    );
+    assert_eq!(
+        book.read("listings/demo/src/bin/silent.out"),
+        "it said this\n"
+    );
+}
+
+fn blessing_does_not_accept_a_listing_that_does_not_compile() {
+    let book = Scratch::sound();
+    book.listing("broken", "let number: u32 = \"one\";", "it said this\n");
+    book.write("listings/demo/src/bin/hello.out", "old\n");
+    let told = refusal(&book, &["broken", "hello"]);
+    assert_has(&told, "a listing does not compile:\n");
+    assert_has(
+        &told.replace('\\', "/"),
+        "listings/demo/src/bin/broken.rs:4:",
+    );
+    assert_eq!(book.read("listings/demo/src/bin/hello.out"), "old\n");
+}
+
+fn blessing_replaces_an_output_that_is_no_text() {
+    let book = Scratch::sound();
+    book.write("listings/demo/src/bin/hello.out", b"\xff\xfe\n");
+    let (changes, outcome) = bless(&book, &["hello"]);
+    assert_eq!((changes.len(), outcome), (1, Ok(())));
+    assert_eq!(book.read("listings/demo/src/bin/hello.out"), "hello\n");
+}
+
+fn blessing_does_not_write_through_a_linked_file() {
+    let (book, elsewhere) = (Scratch::sound(), Scratch::sound());
+    elsewhere.write("secret", "keep\n");
+    book.remove("listings/demo/src/bin/hello.out");
+    link(
+        &elsewhere.path("secret"),
+        &book.path("listings/demo/src/bin/hello.out"),
+    );
+    let told = refusal(&book, &["hello"]);
+    assert!(
+        told.starts_with("listings/demo/src/bin/hello.out: "),
+        "{told}"
+    );
+    assert_has(
+        &told,
+        "is a symbolic link, and nothing is written through one",
+    );
+    assert_eq!(elsewhere.read("secret"), "keep\n");
+    // Nor does it make the file that a link names.
+    elsewhere.remove("secret");
+    refusal(&book, &["hello"]);
+    assert!(!elsewhere.path("secret").exists());
+}
+
+fn blessing_does_not_write_through_a_linked_folder() {
+    let (book, elsewhere) = (Scratch::sound(), Scratch::sound());
+    fs::remove_dir_all(book.path("listings/demo/src")).expect("the folder goes");
+    elsewhere.write("listings/demo/src/bin/hello.out", "keep\n");
+    link(
+        &elsewhere.path("listings/demo/src"),
+        &book.path("listings/demo/src"),
+    );
+    let told = refusal(&book, &["hello"]);
+    assert_has(
+        &told,
+        "is a symbolic link, and nothing is written through one",
+    );
+    assert_eq!(elsewhere.read("listings/demo/src/bin/hello.out"), "keep\n");
+}
+
+// --- What must not compile -------------------------------------------------------------------------
+
+fn what_must_not_compile_has_the_compilers_message() {
+    let book = Scratch::sound();
+    book.write(
+        "listings/demo/compile_fail/bad.rs",
+        "//! Bad.\n\nfn main() {\n    let n: u32 = \"one\";\n}\n",
+    );
+    book.write(
+        "listings/demo/compile_fail/fine.rs",
+        "//! Fine.\n\nfn main() {}\n",
+    );
+    let said = compile_fail::messages(&open(&book), &[name("bad"), name("fine")])
+        .expect("it can be asked");
+    let message = said[&name("bad")].as_ref().expect("it does not compile");
+    assert_has(
+        message,
+        "error[E0308]: mismatched types\n --> listings/demo/compile_fail/bad.rs:4:18\n",
+    );
+    assert!(
+        !message.contains(&*book.root().to_string_lossy()),
+        "{message}"
+    );
+    let told = said[&name("fine")].as_ref().expect_err("it compiles");
+    assert!(
+        told.starts_with("listings/demo/compile_fail/fine.rs:1: this program compiles, but it is here because it must not"),
+        "{told}"
+    );
+    assert!(
+        !book.path("listings/demo/compile_fail/bad.stderr").exists(),
+        "only blessing writes"
+    );
+
+    // The message is compared to the letter, or by its codes where another compiler wrote it.
+    assert_eq!(compile_fail::compare(message, message, true), Ok(()));
+    let reworded = message.replace("mismatched", "unlike");
+    assert_has(
+        &compile_fail::compare(&reworded, message, true).expect_err("they differ"),
+        "-error[E0308]: unlike types\n+error[E0308]: mismatched types\n",
+    );
+    assert_eq!(compile_fail::compare(&reworded, message, false), Ok(()));
+    let other = message.replace("E0308", "E0999");
+    assert_has(
+        &compile_fail::compare(&other, message, false).expect_err("the codes differ"),
+        "on this compiler the errors are others (E0308) than in the book (E0999)",
+    );
+}
+
+fn blessing_writes_the_compilers_message_and_name() {
+    let book = Scratch::sound();
+    book.write(
+        "listings/demo/compile_fail/bad.rs",
+        "//! Bad.\n\nfn main() {\n    1\n}\n",
+    );
+    let (changes, outcome) = bless(&book, &["bad"]);
+    assert_eq!(outcome, Ok(()));
+    let files: Vec<_> = changes.iter().map(|(file, _)| file.as_str()).collect();
+    assert_eq!(files, ["listings/demo/compile_fail/bad.stderr", WRITTEN_BY]);
+    assert_has(
+        &book.read("listings/demo/compile_fail/bad.stderr"),
+        "error[E0308]",
+    );
+    assert!(book.read(WRITTEN_BY).starts_with("rustc "));
+    assert_eq!(bless(&book, &["bad"]), (Vec::new(), Ok(())));
+
+    // A program that has come to compile keeps the message that it had.
+    book.write(
+        "listings/demo/compile_fail/bad.rs",
+        "//! Bad.\n\nfn main() {}\n",
+    );
+    assert_has(
+        &refusal(&book, &["bad"]),
+        "listings/demo/compile_fail/bad.rs:1: this program compiles",
+    );
+    assert_has(
+        &book.read("listings/demo/compile_fail/bad.stderr"),
+        "error[E0308]",
+    );
+}
