@@ -81,8 +81,15 @@ fn check(command: &str) -> Result<Checked, String> {
         // The reader's own project: tests/manifests.rs makes one.
         ["cargo", "new", "prices"] | ["cd", "prices"] | ["cargo", "run"] => Ok(Checked::Resolved),
         ["cargo", "test", "--test", name] => exists(&format!("tests/{name}.rs")),
-        ["cargo", "test", "--package", name] => exists(&format!("tools/{name}/Cargo.toml"))
-            .or_else(|_| exists(&format!("listings/{name}/Cargo.toml"))),
+        ["cargo", "test", packages @ ..] => {
+            packages
+                .chunks(2)
+                .try_fold(Checked::Resolved, |_, pair| match pair {
+                    ["--package", name] => exists(&format!("tools/{name}/Cargo.toml"))
+                        .or_else(|_| exists(&format!("listings/{name}/Cargo.toml"))),
+                    _ => Err("expected are --package and a name".to_owned()),
+                })
+        }
         // The listing itself is run by tests/outputs.rs; here, that cargo finds it under that name.
         ["cargo", "run", "--bin", "my_listing"] => Ok(Checked::Resolved),
         ["cargo", "run", "--bin", name] => {
