@@ -19,6 +19,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// A program that pages show.
 struct Program {
@@ -39,6 +40,9 @@ struct Shown {
     /// What is wrong with the book.
     problems: Vec<String>,
 }
+
+/// A time before any build.
+const LONG_AGO: SystemTime = SystemTime::UNIX_EPOCH;
 
 fn main() -> Result<(), Box<dyn Error>> {
     for path in [
@@ -118,6 +122,9 @@ fn skeptic_checks(
         let file = folder.join(format!("program_{number}.md"));
         let text = for_skeptic(&program.text);
         fs::write(&file, format!("````````rust\n{text}````````\n"))?;
+        // skeptic has cargo run this again when the file is newer than its last run, which it always
+        // would be: the run itself writes it.
+        fs::File::options().append(true).open(&file)?.set_modified(LONG_AGO)?;
         files.push(file);
         // skeptic names a test after its file and line.
         names.push(format!("program_{number}_line_1"));

@@ -15,6 +15,9 @@ pub const REAL: &str = "BOOK_REAL_RUSTC";
 /// Names the file to which each program that was made adds a byte.
 pub const LOG: &str = "BOOK_COMPILED_LOG";
 
+/// Holds what the real compiler says of itself, asked once for all programs.
+pub const VERSION: &str = "BOOK_RUSTC_VERSION";
+
 /// The argument that marks a worker, which has the variable too but is no compiler.
 pub const WORKER: &str = "--skeptic-worker";
 
@@ -64,7 +67,7 @@ pub fn takes_edition_2024() -> Result<(), String> {
             .map(|output| output.status.success())
             .map_err(|error| error.to_string())
     };
-    let real = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let real = real();
     let itself = env::current_exe()
         .map_err(|error| error.to_string())?
         .into_os_string();
@@ -81,7 +84,7 @@ pub fn takes_edition_2024() -> Result<(), String> {
 }
 
 fn compile(real: &OsString, mut arguments: Vec<OsString>) -> std::io::Result<u8> {
-    let kept = Kept::of(real, &arguments);
+    let kept = Kept::of(&arguments);
     if let Some(kept) = &kept {
         if kept.restore() {
             count()?;
@@ -121,7 +124,7 @@ struct Kept {
 
 impl Kept {
     /// `None` where the compiler is asked for something else than a program.
-    fn of(real: &OsString, arguments: &[OsString]) -> Option<Self> {
+    fn of(arguments: &[OsString]) -> Option<Self> {
         let after = |flag: &str| {
             arguments
                 .iter()
@@ -133,7 +136,7 @@ impl Kept {
             .iter()
             .find(|argument| Path::new(argument).extension().is_some_and(|e| e == "rs"))?;
         let mut hasher = DefaultHasher::new();
-        version(real)?.hash(&mut hasher);
+        env::var_os(VERSION)?.hash(&mut hasher);
         fs::read(source).ok()?.hash(&mut hasher);
         for argument in arguments
             .iter()
@@ -191,7 +194,19 @@ fn forget_old(folder: Option<&Path>) {
     }
 }
 
-fn version(real: &OsString) -> Option<Vec<u8>> {
-    let output = Command::new(real).arg("-vV").output().ok()?;
-    output.status.success().then_some(output.stdout)
+/// The compiler that cargo uses here.
+pub fn real() -> OsString {
+    env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
+}
+
+/// What a compiler says of itself: another version makes another program.
+pub fn version_of(compiler: &OsString) -> std::io::Result<String> {
+    let output = Command::new(compiler).arg("-vV").output()?;
+    if !output.status.success() {
+        return Err(std::io::Error::other(format!(
+            "{} -vV failed",
+            compiler.display()
+        )));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

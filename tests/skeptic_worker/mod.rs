@@ -1,14 +1,14 @@
 //! Processes that run skeptic's checks, one at a time each.
 
 use crate::Program;
-use crate::skeptic_compiler::{LOG, REAL, WORKER};
+use crate::skeptic_compiler::{LOG, REAL, VERSION, WORKER, real, version_of};
 use std::env;
 use std::io::{self, BufRead, BufReader, PipeReader, Write};
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 /// Ends the output of a check; followed by what came of it.
 const END: &str = "\u{1}end of check\u{1} ";
@@ -37,6 +37,8 @@ pub fn run_if_asked(programs: &[Program]) -> bool {
 pub struct Workers {
     idle: Mutex<Vec<Worker>>,
     run: AtomicUsize,
+    /// What the compiler says of itself.
+    version: OnceLock<io::Result<String>>,
 }
 
 struct Worker {
@@ -55,7 +57,9 @@ impl Workers {
             .pop();
         let mut worker = match idle {
             Some(worker) => worker,
-            None => Worker::start().map_err(|error| format!("cannot start a worker: {error}"))?,
+            None => self
+                .start_worker()
+                .map_err(|error| format!("cannot start a worker: {error}"))?,
         };
         let (passed, output) = worker
             .check(number)
@@ -69,6 +73,14 @@ impl Workers {
         }
         self.run.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn start_worker(&self) -> io::Result<Worker> {
+        let version = self.version.get_or_init(|| version_of(&real()));
+        match version {
+            Ok(version) => Worker::start(version),
+            Err(error) => Err(io::Error::other(error.to_string())),
+        }
     }
 
     /// How many programs the compiler's stand-in has made, by its own count.
@@ -94,13 +106,14 @@ fn log() -> PathBuf {
 }
 
 impl Worker {
-    fn start() -> io::Result<Self> {
+    fn start(version: &str) -> io::Result<Self> {
         let itself = env::current_exe()?;
         // One pipe for both, so that what the compiler says stands where it said it.
         let (output, end) = io::pipe()?;
         let mut process = Command::new(&itself)
             .arg(WORKER)
-            .env(REAL, env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+            .env(VERSION, version)
+            .env(REAL, real())
             .env("RUSTC", &itself)
             .env(LOG, log())
             .env("RUST_BACKTRACE", "0")
