@@ -101,10 +101,7 @@ impl<'a> Expander<'a> {
         let (name, anchor) = split_anchor(argument)?;
         let file = name.source();
         let text = self.program(&name, &file)?;
-        let run = format!(
-            "<code class=\"command\">cargo run --bin {}</code>",
-            name.name
-        );
+        let run = run_command(&name);
         let (caption, code) = self.code(&file, &text, anchor)?;
         let wrong = if caption.starts_with(WRONG) {
             " wrong"
@@ -151,9 +148,11 @@ impl<'a> Expander<'a> {
             ));
         }
         Ok(format!(
-            "<figure class=\"output\" id=\"output-{}\">\n<figcaption>Output</figcaption>\n{note}\n{}\n</figure>\n",
-            name.name,
-            fenced("text", &text),
+            "<figure class=\"output\" id=\"output-{bin}\">\n<figcaption><span>Output</span> \
+             <span class=\"where\">{run}</span></figcaption>\n{note}\n{block}\n</figure>\n",
+            bin = name.name,
+            run = run_command(&name),
+            block = fenced("text", &text),
         ))
     }
 
@@ -274,6 +273,13 @@ fn split_anchor(argument: &str) -> Result<(ListingName, Option<&str>), String> {
         ));
     }
     Ok((ListingName::parse(name)?, anchor))
+}
+
+fn run_command(name: &ListingName) -> String {
+    format!(
+        "<code class=\"command\">cargo run --bin {}</code>",
+        name.name
+    )
 }
 
 fn figure_id(name: &ListingName, anchor: Option<&str>) -> String {

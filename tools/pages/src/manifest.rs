@@ -54,17 +54,19 @@ fn parse(project: &Project, file: &str) -> Result<DocumentMut, Problem> {
         .map_err(|error| Problem::of(file, format!("is not a manifest: {error}")))
 }
 
-/// The comment lines directly above a dependency.
+/// The comment lines directly above a dependency. In `name.workspace = true` they belong to the inner key.
 fn comment_above(table: &toml_edit::Table, name: &str) -> String {
-    let decor = table
-        .key(name)
-        .and_then(|key| key.leaf_decor().prefix()?.as_str());
-    let comments = decor
-        .unwrap_or_default()
-        .lines()
+    let inner = table.get(name).and_then(Item::as_table);
+    let inner_key = inner.and_then(|inner| inner.key(inner.iter().next()?.0));
+    let keys = [table.key(name), inner_key].into_iter().flatten();
+    let decors = keys.flat_map(|key| [key.leaf_decor(), key.dotted_decor()]);
+    let above = decors.filter_map(|decor| decor.prefix()?.as_str());
+    above
+        .flat_map(str::lines)
         .map(str::trim)
-        .filter(|line| line.starts_with('#'));
-    comments.map(|line| format!("{line}\n")).collect()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 /// What a dependency asks for.
@@ -145,4 +147,47 @@ fn words(table: &dyn TableLike, key: &str) -> Vec<String> {
         .filter_map(Value::as_str)
         .map(str::to_owned)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scratch::Scratch;
+
+    fn shown(workspace: &str, part: &str) -> Result<String, String> {
+        let book = Scratch::sound();
+        book.write(
+            "Cargo.toml",
+            format!("[workspace.dependencies]\n{workspace}"),
+        );
+        book.write(
+            "listings/demo/Cargo.toml",
+            format!("[dependencies]\n{part}"),
+        );
+        let project = Project::open(book.root()).expect("a book");
+        dependencies(&project, "demo").map_err(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn inherited_versions_and_features_are_written_out_with_their_comments() {
+        let workspace = "tokio = { version = \"1.54\", features = [\"rt\"] }\nfutures = \"0.3\"\nbare = { version = \"1\", default-features = false }\n";
+        let part = "# Streams.\nfutures.workspace = true\n# The runtime.\n# Two lines.\ntokio = { workspace = true, features = [\"time\"] }\nown = \"2\"\nbare.workspace = true\n";
+        assert_eq!(
+            shown(workspace, part).unwrap(),
+            "[dependencies]\n# Streams.\nfutures = \"0.3\"\n# The runtime.\n# Two lines.\n\
+             tokio = { version = \"1.54\", features = [\n    \"rt\", \"time\",\n] }\nown = \"2\"\n\
+             bare = { version = \"1\", default-features = false }\n"
+        );
+    }
+
+    #[test]
+    fn what_the_workspace_does_not_have_is_told() {
+        let error = shown("", "tokio.workspace = true\n").unwrap_err();
+        assert!(
+            error.starts_with("listings/demo/Cargo.toml: `tokio` is inherited, but"),
+            "{error}"
+        );
+        let error = shown("", "tokio = { path = \"x\" }\n").unwrap_err();
+        assert_eq!(error, "listings/demo/Cargo.toml: `tokio` has no version");
+    }
 }
