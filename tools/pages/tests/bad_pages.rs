@@ -670,7 +670,7 @@ fn an_output_full_of_marks_is_shown_to_the_letter() {
     book.write(OUTPUT, "# a\n```\n{{#oops}}\n<b>&amp;</b>\n````\n    end\n");
     let html = html(&book);
     let page = scraper::Html::parse_document(&html);
-    let code = scraper::Selector::parse("figure.output code").expect("a selector");
+    let code = scraper::Selector::parse("figure.output pre code").expect("a selector");
     let text: String = page
         .select(&code)
         .next()
