@@ -11,7 +11,6 @@
 //! A mistake in the book does not fail this build, which would keep all other tests from running; it
 //! is recorded, and `tests/skeptic.rs` and `tests/pages.rs` fail with it.
 
-use pages::blocks::{Origin, rust_blocks};
 use pages::{Project, site};
 use std::collections::BTreeMap;
 use std::env;
@@ -20,6 +19,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+use verify::blocks::{Origin, rust_blocks};
 
 /// A program that pages show.
 struct Program {
@@ -124,7 +124,10 @@ fn skeptic_checks(
         fs::write(&file, format!("````````rust\n{text}````````\n"))?;
         // skeptic has cargo run this again when the file is newer than its last run, which it always
         // would be: the run itself writes it.
-        fs::File::options().append(true).open(&file)?.set_modified(LONG_AGO)?;
+        fs::File::options()
+            .append(true)
+            .open(&file)?
+            .set_modified(LONG_AGO)?;
         files.push(file);
         // skeptic names a test after its file and line.
         names.push(format!("program_{number}_line_1"));

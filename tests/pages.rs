@@ -1,13 +1,14 @@
 //! Promises about the pages: nothing is missing, nothing is left over, nothing leads nowhere, and
 //! what a page shows is what its program is.
 //!
-//! The checks are in `tools/pages`, whose own tests break a small book in each of these ways.
+//! The checks are in `tools/verify`, whose own tests break a small book in each of these ways.
 
 use pages::site::{self, Page};
-use pages::{Problem, Problems, Project, checks, links, prose, published};
+use pages::{Problem, Problems, Project};
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
+use verify::{checks, links, prose, published};
 
 struct Site {
     project: Project,

@@ -71,13 +71,6 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<()> {
-    // mdBook reports through tracing; only what went wrong is news.
-    tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::ERROR)
-        .with_writer(std::io::stderr)
-        .without_time()
-        .with_target(false)
-        .init();
     if let Command::Preprocessor { question } = command {
         return match question {
             Some(Question::Supports { .. }) => Ok(()),

@@ -1,10 +1,10 @@
 //! What a page or a listing can have wrong is told with its file and line, all of it at once, and what
 //! a page shows is the program to the letter.
 
-use pages::blocks::{Origin, rust_blocks};
 use pages::{ListingName, Problems, Project, site};
 use scratch::{HELLO, PAGE, Scratch};
 use std::collections::BTreeMap;
+use verify::blocks::{Origin, rust_blocks};
 
 const LISTING: &str = "listings/demo/src/bin/hello.rs";
 const OUTPUT: &str = "listings/demo/src/bin/hello.out";
@@ -650,7 +650,7 @@ fn a_program_full_of_marks_is_shown_and_read_back_to_the_letter() {
         assert_has(&html, "<p>More <code>text</code>.</p>");
         let project = project(&book);
         let pages = site::build(&project, &book.path("built")).expect("the book builds");
-        let altered = pages::checks::altered_programs(&project, &book.path("built"), &pages);
+        let altered = verify::checks::altered_programs(&project, &book.path("built"), &pages);
         assert_eq!(altered.expect("the site can be read"), []);
     }
 }

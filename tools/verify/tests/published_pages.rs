@@ -1,7 +1,8 @@
 //! A page that was published does not vanish: a sound book loses one, and the message says where.
 
-use pages::{Project, published, site};
+use pages::{Project, site};
 use scratch::Scratch;
+use verify::published;
 
 fn found(book: &Scratch) -> Vec<String> {
     let project = Project::open(book.root()).expect("a book");

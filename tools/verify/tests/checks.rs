@@ -1,9 +1,10 @@
-//! Each check of `pages::checks` and `pages::links` finds what it is there for: a sound book is broken
+//! Each check of `verify::checks` and `verify::links` finds what it is there for: a sound book is broken
 //! in one way, and the message names the place.
 
 use pages::site::Page;
-use pages::{Problem, Project, checks, links, site};
+use pages::{Problem, Project, site};
 use scratch::{HELLO, PAGE, Scratch};
+use verify::{checks, links};
 
 fn built(book: &Scratch) -> (Project, Vec<Page>) {
     let project = Project::open(book.root()).expect("a book");

@@ -1,9 +1,9 @@
 //! Checks the links of the pages against the built site, offline.
 
-use crate::problem::Problem;
-use crate::project::Project;
-use crate::site::Page;
 use mdbook_markdown::pulldown_cmark::{BrokenLink, CowStr, Event, Options, Parser, Tag};
+use pages::problem::Problem;
+use pages::project::Project;
+use pages::site::Page;
 use scraper::{Html, Selector};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,12 +3,12 @@
 //!
 //! Each function takes a page's file (for messages) and its text, and returns what is wrong there.
 
-use crate::listing::ListingName;
-use crate::problem::Problem;
-use crate::project::Project;
-use crate::{lock, uses};
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
+use pages::listing::ListingName;
+use pages::problem::Problem;
+use pages::project::Project;
+use pages::{lock, uses};
 use regex::Regex;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;

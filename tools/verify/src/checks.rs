@@ -4,12 +4,12 @@
 //! Each check returns what it found wrong; none of it is found where the book is sound.
 
 use crate::blocks::{Origin, rust_blocks};
-use crate::listing::{ListingName, Source};
-use crate::problem::Problem;
-use crate::project::Project;
-use crate::site::Page;
-use crate::uses::{self, Use};
 use anyhow::{Context, Result};
+use pages::listing::{ListingName, Source};
+use pages::problem::Problem;
+use pages::project::Project;
+use pages::site::Page;
+use pages::uses::{self, Use};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;

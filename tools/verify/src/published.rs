@@ -2,9 +2,9 @@
 //!
 //! `published.txt` at the book's root lists the address of every page that ever was, one a line.
 
-use crate::problem::Problem;
-use crate::project::Project;
-use crate::site::Page;
+use pages::problem::Problem;
+use pages::project::Project;
+use pages::site::Page;
 use std::collections::{BTreeMap, BTreeSet};
 
 const LIST: &str = "published.txt";

@@ -1,0 +1,10 @@
+//! What must hold between the pages, the listings and the built site.
+//!
+//! `tests/` asks each of these of the book; `build.rs` reads with [`blocks`] what a reader sees. Nothing
+//! of it is needed to build or serve the book, so that `cargo book` does not wait for it.
+
+pub mod blocks;
+pub mod checks;
+pub mod links;
+pub mod prose;
+pub mod published;
