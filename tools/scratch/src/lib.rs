@@ -137,9 +137,17 @@ use-default-preprocessors = false
 
 [output.html]
 smart-punctuation = false
+hash-files = false
 
 [output.html.playground]
 runnable = false
+
+# What no test here looks at, and what takes most of the time to build a small book.
+[output.html.search]
+enable = false
+
+[output.html.print]
+enable = false
 "#;
 
 const WORKSPACE: &str = r#"[workspace]
