@@ -4,7 +4,7 @@
 //! that it names must be there. Every link and every path must lead somewhere.
 
 use pages::Project;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
@@ -151,13 +151,19 @@ fn every_command_works() {
             .iter()
             .any(|start| text.starts_with(start))
     };
+    let found = code();
+    let commands = found.iter().filter(|code| is_command(&code.text));
+    let places = commands.fold(BTreeMap::<&str, Vec<String>>::new(), |mut places, code| {
+        places.entry(&code.text).or_default().push(code.place());
+        places
+    });
     let mut run = 0;
     let mut problems = Vec::new();
-    for code in code().iter().filter(|code| is_command(&code.text)) {
-        match check(&code.text) {
+    for (command, places) in places {
+        match check(command) {
             Ok(Checked::Run) => run += 1,
             Ok(Checked::Resolved) => {}
-            Err(problem) => problems.push(format!("{}: {problem}", code.place())),
+            Err(problem) => problems.push(format!("{}: {problem}", places.join(", "))),
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
