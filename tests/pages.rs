@@ -80,18 +80,18 @@ fn a_reader_sees_each_program_whole_and_as_it_is() {
 fn every_link_inside_the_book_leads_somewhere() {
     let site = site();
     let found = links::broken(&site.project, site.folder, &site.pages);
-    demand_none(found.map_err(|problem| anyhow::anyhow!("{problem}")));
+    demand_none(found.map_err(anyhow::Error::from));
 }
 
 #[test]
 fn no_version_number_or_code_is_written_by_hand() {
     let found = prose::check(&site().project);
-    demand_none(found.map_err(|problem| anyhow::anyhow!("{problem}")));
+    demand_none(found.map_err(anyhow::Error::from));
 }
 
 #[test]
 fn no_published_page_is_gone_without_a_redirect() {
     let site = site();
     let found = published::lost_pages(&site.project, &site.pages);
-    demand_none(found.map_err(|problem| anyhow::anyhow!("{problem}")));
+    demand_none(found.map_err(anyhow::Error::from));
 }

@@ -3,7 +3,8 @@
 use anyhow::{Result, bail};
 use pages::{ListingName, Project};
 
-/// Runs the named listings, or all, and shows which files changed and how.
+/// Runs the named listings, or all, looks up the APIs that the pages name, and shows which files changed
+/// and how.
 pub fn bless(project: &Project, named: Vec<ListingName>) -> Result<()> {
     let mut all = project.listings()?;
     all.extend(project.compile_fail_programs()?);
@@ -21,10 +22,23 @@ pub fn bless(project: &Project, named: Vec<ListingName>) -> Result<()> {
         changed += 1;
         println!("{}\n{}", change.file, change.diff);
     });
+    if outcome.is_ok() {
+        changed += usize::from(bless_api_links(project)?);
+    }
     match changed {
         0 => println!("No file changed."),
         1 => println!("1 file changed."),
         n => println!("{n} files changed."),
     }
     outcome
+}
+
+/// Only looks up the APIs that the pages name; returns whether where they are documented changed.
+pub fn bless_api_links(project: &Project) -> Result<bool> {
+    eprintln!("Looking up the APIs that the pages name...");
+    let change = runs::bless::bless_api_links(project)?;
+    if let Some(change) = &change {
+        println!("{}\n{}", change.file, change.diff);
+    }
+    Ok(change.is_some())
 }

@@ -35,6 +35,9 @@ enum Command {
     Build,
     /// Run listings and accept what they print (and what the compiler says) as what the book shows
     Bless {
+        /// Run nothing; look up the APIs that the pages name, and where their documentation is
+        #[arg(long, conflicts_with = "listings")]
+        api_links: bool,
         /// Which listings, as part/name; all of them where none is named
         #[arg(value_parser = ListingName::parse)]
         listings: Vec<ListingName>,
@@ -82,7 +85,10 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Serve { port, open } => serve::serve(&project, port, open),
         Command::Build => build::build(&project),
-        Command::Bless { listings } => bless::bless(&project, listings),
+        Command::Bless {
+            api_links: true, ..
+        } => bless::bless_api_links(&project).map(drop),
+        Command::Bless { listings, .. } => bless::bless(&project, listings),
         Command::New { listing } => new::new(&project, &listing),
         Command::Preprocessor { .. } => Ok(()),
     }

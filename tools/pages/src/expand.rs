@@ -4,9 +4,10 @@ use crate::directive::{self, Directive};
 use crate::listing::{AnchorError, Line, ListingName, Source};
 use crate::problem::Problem;
 use crate::project::Project;
-use crate::{lock, manifest};
+use crate::{api, lock, manifest};
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
+use std::collections::BTreeSet;
 
 /// The languages that an author may write in a code block by hand. Everything else is drawn from a
 /// program that is run.
@@ -58,10 +59,39 @@ impl<'a> Expander<'a> {
             }
         }
         expanded.push_str(&page[copied..]);
+        match self.api_links(file, &page) {
+            Ok(definitions) => expanded.push_str(&definitions),
+            Err(found) => problems.extend(found),
+        }
         if problems.is_empty() {
             Ok(expanded)
         } else {
             problems.sort();
+            Err(problems)
+        }
+    }
+
+    /// Definitions for the references to APIs on a page.
+    fn api_links(&self, file: &str, page: &str) -> Result<String, Vec<Problem>> {
+        let named = api::named(page);
+        if named.is_empty() {
+            return Ok(String::new());
+        }
+        let map = api::Map::read(self.project).map_err(|problem| vec![problem])?;
+        let mut definitions = BTreeSet::new();
+        let mut problems = Vec::new();
+        for api in named {
+            match map.url(self.project, &api.name) {
+                Ok(url) => {
+                    definitions.insert(format!("[{}]: <{url}>\n", api.label));
+                }
+                Err(message) => problems.push(Problem::at(file, api.line, message)),
+            }
+        }
+        if problems.is_empty() {
+            let lines: String = definitions.into_iter().collect();
+            Ok(format!("\n\n{lines}"))
+        } else {
             Err(problems)
         }
     }
@@ -312,7 +342,7 @@ fn missing(name: &ListingName, file: &str, known: &[ListingName], make: &str) ->
 }
 
 /// The word that is most like the given one, if any is alike.
-fn nearest<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     words
         .map(|known| (strsim::jaro_winkler(word, known), known))
         .filter(|(likeness, _)| *likeness > 0.8)

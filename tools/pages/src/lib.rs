@@ -4,6 +4,7 @@
 //! [directive](directive); [`expand`] puts the program, its output or its manifest in the
 //! directive's place; and [`site`] renders the result with mdBook's own driver.
 
+pub mod api;
 pub mod directive;
 pub mod expand;
 pub mod listing;
@@ -12,6 +13,7 @@ pub mod manifest;
 pub mod preprocessor;
 pub mod problem;
 pub mod project;
+pub mod references;
 pub mod site;
 pub mod uses;
 

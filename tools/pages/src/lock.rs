@@ -63,6 +63,26 @@ pub fn version(project: &Project, name: &str) -> Result<String, Problem> {
     }
 }
 
+/// The version of a crate in Cargo.lock, whoever depends on it.
+///
+/// # Errors
+///
+/// The lock file cannot be read, or has no or several versions of that crate.
+pub fn locked(project: &Project, name: &str) -> Result<String, Problem> {
+    let packages = read(project)?.package.into_iter();
+    let mut versions = packages
+        .filter(|package| package.name == name && package.source.is_some())
+        .map(|package| package.version);
+    match (versions.next(), versions.next()) {
+        (Some(version), None) => Ok(version),
+        (None, _) => Err(Problem::of(LOCK, format!("there is no `{name}` in it"))),
+        (Some(one), Some(other)) => Err(Problem::of(
+            LOCK,
+            format!("there are two versions of `{name}` in it: {one} and {other}"),
+        )),
+    }
+}
+
 /// The names of the crates that the book's own crates depend on.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 use crate::problem::Problem;
 use crate::project::Project;
+use std::collections::BTreeMap;
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
 /// The `[dependencies]` of a part, comments included, with the versions that the part inherits from
@@ -12,39 +13,67 @@ use toml_edit::{DocumentMut, Item, TableLike, Value};
 /// A manifest cannot be read, or inherits what the workspace does not have.
 pub fn dependencies(project: &Project, part: &str) -> Result<String, Problem> {
     let file = format!("listings/{part}/Cargo.toml");
-    let manifest = parse(project, &file)?;
+    let mut text = String::from("[dependencies]\n");
+    for wanted in requirements(project, &file)? {
+        text.push_str(&wanted.comment);
+        text.push_str(&wanted.line(&file)?);
+    }
+    Ok(text)
+}
+
+/// The `[dependencies]` of all parts together, each with the features that any of them asks for.
+///
+/// # Errors
+///
+/// As for one part; or the parts cannot be listed.
+pub fn all_dependencies(project: &Project) -> Result<String, Problem> {
+    let parts = project
+        .parts()
+        .map_err(|error| Problem::of("listings", format!("{error:#}")))?;
+    let mut together: BTreeMap<String, (String, Requirement)> = BTreeMap::new();
+    for part in parts {
+        let file = format!("listings/{part}/Cargo.toml");
+        for wanted in requirements(project, &file)? {
+            let merged = match together.remove(&wanted.name) {
+                Some((_, before)) => before.together_with(wanted),
+                None => wanted,
+            };
+            together.insert(merged.name.clone(), (file.clone(), merged));
+        }
+    }
+    let mut text = String::from("[dependencies]\n");
+    for (file, wanted) in together.values() {
+        text.push_str(&wanted.line(file)?);
+    }
+    Ok(text)
+}
+
+/// What a part depends on, with what it inherits from the workspace.
+fn requirements(project: &Project, file: &str) -> Result<Vec<Requirement>, Problem> {
+    let manifest = parse(project, file)?;
     let workspace = parse(project, "Cargo.toml")?;
     let inherited = |name: &str| workspace.get("workspace")?.get("dependencies")?.get(name);
     let Some(table) = manifest.get("dependencies").and_then(Item::as_table) else {
         return Err(Problem::of(file, "has no [dependencies]"));
     };
-
-    let mut text = String::from("[dependencies]\n");
+    let mut wanted = Vec::new();
     for (name, item) in table.iter() {
-        let missing = || {
-            Problem::of(
-                &file,
-                format!(
-                    "`{name}` is inherited, but [workspace.dependencies] of Cargo.toml does not have it"
-                ),
-            )
-        };
-        let own = Requirement::read(item);
-        let wanted = if own.inherited {
-            let base = Requirement::read(inherited(name).ok_or_else(missing)?);
-            own.on_top_of(base)
-        } else {
-            own
-        };
-        let comment = comment_above(table, name);
-        text.push_str(&comment);
-        text.push_str(
-            &wanted
-                .line(name)
-                .ok_or_else(|| Problem::of(&file, format!("`{name}` has no version")))?,
-        );
+        let mut own = Requirement::read(name, item);
+        if own.inherited {
+            let base = inherited(name).ok_or_else(|| {
+                Problem::of(
+                    file,
+                    format!(
+                        "`{name}` is inherited, but [workspace.dependencies] of Cargo.toml does not have it"
+                    ),
+                )
+            })?;
+            own = own.on_top_of(Requirement::read(name, base));
+        }
+        own.comment = comment_above(table, name);
+        wanted.push(own);
     }
-    Ok(text)
+    Ok(wanted)
 }
 
 fn parse(project: &Project, file: &str) -> Result<DocumentMut, Problem> {
@@ -72,6 +101,9 @@ fn comment_above(table: &toml_edit::Table, name: &str) -> String {
 /// What a dependency asks for.
 #[derive(Default)]
 struct Requirement {
+    name: String,
+    /// The comment lines above it.
+    comment: String,
     version: Option<String>,
     features: Vec<String>,
     /// Whether the crate's default features are switched off.
@@ -80,18 +112,25 @@ struct Requirement {
 }
 
 impl Requirement {
-    fn read(item: &Item) -> Self {
+    fn read(name: &str, item: &Item) -> Self {
+        let name = name.to_owned();
         if let Some(version) = item.as_str() {
             return Self {
+                name,
                 version: Some(version.to_owned()),
                 ..Self::default()
             };
         }
         let Some(table) = item.as_table_like() else {
-            return Self::default();
+            return Self {
+                name,
+                ..Self::default()
+            };
         };
         let flag = |key: &str| table.get(key).and_then(Item::as_bool);
         Self {
+            name,
+            comment: String::new(),
             version: table
                 .get("version")
                 .and_then(Item::as_str)
@@ -112,14 +151,33 @@ impl Requirement {
             features,
             bare: base.bare || self.bare,
             inherited: false,
+            ..self
         }
     }
 
-    fn line(&self, name: &str) -> Option<String> {
-        let version = Value::from(self.version.as_deref()?).to_string();
+    /// What two parts need of one crate.
+    fn together_with(self, other: Self) -> Self {
+        let mut features = self.features;
+        features.extend(other.features);
+        features.sort();
+        features.dedup();
+        Self {
+            features,
+            bare: self.bare && other.bare,
+            ..other
+        }
+    }
+
+    fn line(&self, file: &str) -> Result<String, Problem> {
+        let name = &self.name;
+        let version = self
+            .version
+            .as_deref()
+            .ok_or_else(|| Problem::of(file, format!("`{name}` has no version")))?;
+        let version = Value::from(version).to_string();
         let version = version.trim();
         if self.features.is_empty() && !self.bare {
-            return Some(format!("{name} = {version}\n"));
+            return Ok(format!("{name} = {version}\n"));
         }
         let bare = if self.bare {
             ", default-features = false"
@@ -128,9 +186,9 @@ impl Requirement {
         };
         let features: Vec<_> = self.features.iter().map(|f| format!("\"{f}\"")).collect();
         if features.is_empty() {
-            return Some(format!("{name} = {{ version = {version}{bare} }}\n"));
+            return Ok(format!("{name} = {{ version = {version}{bare} }}\n"));
         }
-        Some(format!(
+        Ok(format!(
             "{name} = {{ version = {version}{bare}, features = [\n    {},\n] }}\n",
             features.join(", ")
         ))

@@ -45,6 +45,8 @@ impl fmt::Display for Problem {
     }
 }
 
+impl std::error::Error for Problem {}
+
 /// Everything that is wrong with the book, in the order of files and lines. Never empty.
 #[derive(Debug, Clone)]
 pub struct Problems(Vec<Problem>);

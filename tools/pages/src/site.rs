@@ -60,9 +60,7 @@ fn check_sources(project: &Project) -> Result<()> {
     for folder in ["src", "theme"] {
         links_out(project, &project.root().join(folder), folder, &mut problems);
     }
-    let text = project
-        .read(summary)
-        .map_err(|problem| anyhow::anyhow!("{problem}"))?;
+    let text = project.read(summary)?;
     let expander = Expander::new(project, None);
     let parser = new_cmark_parser(&text, &MarkdownOptions::default());
     for (event, range) in parser.into_offset_iter() {

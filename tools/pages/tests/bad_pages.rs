@@ -185,6 +185,34 @@ fn a_crate_that_no_listing_uses_has_no_version() {
 }
 
 #[test]
+fn an_api_that_is_not_in_the_map_is_told_with_the_one_that_was_meant() {
+    let book = with_page("# Page\n\n[`Vec`] and\n[`Vec::psuh`].\n");
+    book.write(
+        pages::api::MAP,
+        "[std]\n\"Vec\" = \"alloc/vec/struct.Vec.html\"\n\"Vec::push\" = \"x.html\"\n",
+    );
+    let told = only(problems(&book));
+    assert_starts(
+        &told,
+        "src/page.md:4: `Vec::psuh` is no API whose documentation is known. Did you mean `Vec::push`? If it \
+         exists, `cargo book bless --api-links` finds it",
+    );
+}
+
+#[test]
+fn an_api_in_the_map_becomes_a_link() {
+    let book = with_page("# Page\n\nA [`Vec`], [growable][std::vec::Vec].\n");
+    book.write(
+        pages::api::MAP,
+        "[std]\n\"Vec\" = \"alloc/vec/struct.Vec.html\"\n\"std::vec::Vec\" = \"alloc/vec/struct.Vec.html\"\n",
+    );
+    let to = "https://doc.rust-lang.org/1.95.0/alloc/vec/struct.Vec.html";
+    let html = html(&book);
+    assert_has(&html, &format!("<a href=\"{to}\"><code>Vec</code></a>"));
+    assert_has(&html, &format!("<a href=\"{to}\">growable</a>"));
+}
+
+#[test]
 fn rust_written_by_hand_is_refused() {
     for (open, close) in [
         ("```rust", "```"),

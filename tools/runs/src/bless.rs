@@ -1,11 +1,12 @@
 //! Accepts what listings print now as what the book says.
 
+use crate::api_links;
 use crate::build::build;
 use crate::compare::diff;
 use crate::compile_fail;
 use crate::run::{Limits, run};
 use anyhow::{Context, Result, bail};
-use pages::{ListingName, Project};
+use pages::{ListingName, Problems, Project, api};
 use std::fs;
 use std::io::ErrorKind;
 
@@ -68,6 +69,17 @@ pub fn bless(
     )?;
     report_change(written_by, &mut report);
     Ok(())
+}
+
+/// Looks up the APIs that the pages name, and writes where their documentation is.
+///
+/// # Errors
+///
+/// A page names an API that does not exist; what was written before stays. Or rustdoc cannot be asked.
+pub fn bless_api_links(project: &Project) -> Result<Option<Change>> {
+    let found = api_links::look_up(project)?;
+    Problems::none_in(found.problems)?;
+    write(project, api::MAP, &found.map.to_toml())
 }
 
 fn report_change(change: Option<Change>, report: &mut impl FnMut(Change)) {

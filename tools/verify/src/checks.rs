@@ -90,9 +90,7 @@ fn check_cuts(
         problems.push(Problem::of(file, message));
         return Ok(());
     }
-    let text = project
-        .read(file)
-        .map_err(|problem| anyhow::anyhow!("{problem}"))?;
+    let text = project.read(file)?;
     let Ok(source) = Source::parse(&text) else {
         // The page that shows it does not build, and says why.
         return Ok(());

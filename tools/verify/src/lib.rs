@@ -6,5 +6,7 @@
 pub mod blocks;
 pub mod checks;
 pub mod links;
+pub mod names;
 pub mod prose;
 pub mod published;
+pub mod shown;

@@ -1,11 +1,11 @@
 //! Checks the links of the pages against the built site, offline.
 
-use mdbook_markdown::pulldown_cmark::{BrokenLink, CowStr, Event, Options, Parser, Tag};
+use mdbook_markdown::pulldown_cmark::{Event, Parser, Tag};
 use pages::problem::Problem;
 use pages::project::Project;
 use pages::site::Page;
+use pages::{api, lock, references};
 use scraper::{Html, Selector};
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -17,6 +17,7 @@ use std::path::{Component, Path, PathBuf};
 ///
 /// A page cannot be read.
 pub fn broken(project: &Project, site: &Path, pages: &[Page]) -> Result<Vec<Problem>, Problem> {
+    let crates = lock::direct_dependencies(project)?;
     let mut targets = Targets {
         site,
         ids: BTreeMap::new(),
@@ -26,7 +27,7 @@ pub fn broken(project: &Project, site: &Path, pages: &[Page]) -> Result<Vec<Prob
         let text = project.read(&page.source)?;
         for link in links(&text) {
             let found = match &link.to {
-                Some(to) => targets.find(&page.html, to),
+                Some(to) => by_hand(&crates, to).and_then(|()| targets.find(&page.html, to)),
                 None => Err("this reference has no definition".to_owned()),
             };
             if let Err(message) = found {
@@ -37,6 +38,26 @@ pub fn broken(project: &Project, site: &Path, pages: &[Page]) -> Result<Vec<Prob
     Ok(problems)
 }
 
+/// Refuses a link to the documentation of one of the book's crates that is written out: nothing would
+/// tell when it goes stale.
+fn by_hand(crates: &BTreeSet<String>, to: &str) -> Result<(), String> {
+    let site = to
+        .strip_prefix("https://docs.rs/")
+        .or_else(|| to.strip_prefix("https://doc.rust-lang.org/"));
+    let Some(below) = site else {
+        return Ok(());
+    };
+    let first = below.split('/').next().unwrap_or_default();
+    let is_ours = crates.contains(first) || ["std", "core", "alloc", "stable"].contains(&first);
+    if !is_ours {
+        return Ok(());
+    }
+    Err(format!(
+        "the link `{to}` is written by hand and goes stale; name the API, as in [`JoinSet::len`] or \
+         [text][tokio::task::JoinSet], and its link is made of Cargo.lock's version"
+    ))
+}
+
 /// A link or image as it stands on a page; `None` where `[text][reference]` has no definition.
 struct Link {
     line: usize,
@@ -45,21 +66,12 @@ struct Link {
 
 fn links(page: &str) -> Vec<Link> {
     let line_of = |at: usize| 1 + page[..at].matches('\n').count();
-    let undefined = RefCell::new(Vec::new());
-    let callback = |broken: BrokenLink<'_>| -> Option<(CowStr<'_>, CowStr<'_>)> {
-        // `[x]` alone is text; `[x][y]` and `[x][]` are meant as links.
-        let written = &page[broken.span.clone()];
-        if written.contains("][") {
-            undefined.borrow_mut().push(Link {
-                line: line_of(broken.span.start),
-                to: None,
-            });
-        }
-        None
-    };
-    let options =
-        Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES | Options::ENABLE_HEADING_ATTRIBUTES;
-    let parser = Parser::new_with_broken_link_callback(page, options, Some(callback));
+    // An API's name gets its definition when the page is expanded; `[x]` alone is text.
+    let apis: BTreeSet<String> = api::named(page).into_iter().map(|api| api.label).collect();
+    let undefined = references::undefined(page)
+        .into_iter()
+        .filter(|reference| !reference.is_shortcut && !apis.contains(&reference.label));
+    let parser = Parser::new_ext(page, references::OPTIONS);
     let mut links = Vec::new();
     for (event, range) in parser.into_offset_iter() {
         if let Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) = event {
@@ -69,7 +81,10 @@ fn links(page: &str) -> Vec<Link> {
             });
         }
     }
-    links.extend(undefined.into_inner());
+    links.extend(undefined.map(|reference| Link {
+        line: reference.line,
+        to: None,
+    }));
     links
 }
 

@@ -3,9 +3,9 @@
 //!
 //! Each function takes a page's file (for messages) and its text, and returns what is wrong there.
 
+use crate::shown;
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
-use pages::listing::ListingName;
 use pages::problem::Problem;
 use pages::project::Project;
 use pages::{lock, uses};
@@ -20,22 +20,10 @@ use std::sync::LazyLock;
 /// A page, a listing or Cargo.lock cannot be read.
 pub fn check(project: &Project) -> Result<Vec<Problem>, Problem> {
     let names = lock::direct_dependencies(project)?;
-    let used = uses::all(project);
     let mut problems = Vec::new();
     for file in uses::pages_below(project, "src") {
         let page = project.read(&file)?;
-        let mut shown = String::new();
-        for used in used.iter().filter(|used| used.page == file) {
-            let argument = used.argument.split(':').next().unwrap_or_default();
-            let Ok(name) = ListingName::parse(argument) else {
-                continue;
-            };
-            for source in [name.source(), name.output(), name.compile_fail()] {
-                if project.has(&source) {
-                    shown.push_str(&project.read(&source)?);
-                }
-            }
-        }
+        let shown = shown::on_page(project, &file)?;
         problems.extend(versions_by_hand(&file, &page, &names));
         problems.extend(numbers_without_a_source(&file, &page, &shown));
         problems.extend(smuggled_code(&file, &page));

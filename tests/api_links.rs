@@ -1,0 +1,79 @@
+//! Promise: an API that the prose names exists, in the version that Cargo.lock holds, and its link leads
+//! to its documentation.
+//!
+//! rustdoc looks up every name, offline; `listings/api-links.toml` keeps what it found, so that building
+//! the book does not wait for it. `cargo book bless --api-links` writes that file.
+
+use pages::api::{BLESS, MAP, Map};
+use pages::{Problem, Problems, Project};
+use runs::api_links::{Found, look_up};
+use std::sync::LazyLock;
+use verify::names;
+
+static PROJECT: LazyLock<Project> =
+    LazyLock::new(|| Project::open(env!("CARGO_MANIFEST_DIR")).expect("the book is here"));
+
+static FOUND: LazyLock<Found> =
+    LazyLock::new(|| look_up(&PROJECT).expect("rustdoc looks up the APIs"));
+
+fn demand_none(problems: Vec<Problem>) {
+    if let Err(problems) = Problems::none_in(problems) {
+        panic!("the book has problems:\n{problems}");
+    }
+}
+
+#[test]
+fn every_api_that_a_page_links_exists() {
+    demand_none(FOUND.problems.clone());
+    assert!(!FOUND.map.0.is_empty(), "no page names an API");
+}
+
+#[test]
+fn the_links_lead_to_the_documentation_of_the_locked_versions() {
+    let text = PROJECT.read(MAP).expect("there is a map");
+    let committed = Map::read(&PROJECT).expect("it is a map");
+    let line_of = |name: &str| {
+        let start = format!("{name:?} = ");
+        1 + text
+            .lines()
+            .take_while(|line| !line.starts_with(&start))
+            .count()
+    };
+    let stale = committed.0.iter().filter_map(|(name, place)| {
+        let why = match FOUND.map.0.get(name) {
+            Some(found) if found == place => return None,
+            Some(found) => format!(
+                "the documentation of `{name}` is at {} of {}",
+                found.page, found.package
+            ),
+            None => format!("no page names `{name}`, or it does not exist"),
+        };
+        Some(Problem::at(
+            MAP,
+            line_of(name),
+            format!("{why}; `{BLESS}` writes this file"),
+        ))
+    });
+    let missing = FOUND
+        .map
+        .0
+        .keys()
+        .filter(|name| !committed.0.contains_key(*name));
+    let missing = missing.map(|name| {
+        Problem::of(
+            MAP,
+            format!("`{name}` is missing; `{BLESS}` writes this file"),
+        )
+    });
+    demand_none(stale.chain(missing).collect());
+    assert_eq!(
+        text,
+        committed.to_toml(),
+        "{MAP} is written by hand; `{BLESS}` writes it"
+    );
+}
+
+#[test]
+fn every_name_between_backticks_is_checked_by_something() {
+    demand_none(names::unchecked(&PROJECT, &FOUND.items).expect("the pages can be read"));
+}

@@ -1,0 +1,38 @@
+//! What a page shows besides its prose: programs, outputs, messages and manifests.
+
+use pages::listing::ListingName;
+use pages::problem::Problem;
+use pages::project::Project;
+use pages::{manifest, uses};
+
+/// The text of everything that the directives of a page name: whole programs, what they print, what the
+/// compiler says, and manifests.
+///
+/// # Errors
+///
+/// A file cannot be read.
+pub fn on_page(project: &Project, page: &str) -> Result<String, Problem> {
+    let mut shown = String::new();
+    for used in uses::all(project).into_iter().filter(|u| u.page == page) {
+        if used.directive == "manifest" {
+            // A part that does not exist is reported where the page is expanded.
+            shown.push_str(&manifest::dependencies(project, &used.argument).unwrap_or_default());
+            continue;
+        }
+        let argument = used.argument.split(':').next().unwrap_or_default();
+        let Ok(name) = ListingName::parse(argument) else {
+            continue;
+        };
+        for file in [
+            name.source(),
+            name.output(),
+            name.compile_fail(),
+            name.stderr(),
+        ] {
+            if project.has(&file) {
+                shown.push_str(&project.read(&file)?);
+            }
+        }
+    }
+    Ok(shown)
+}
