@@ -4,11 +4,11 @@
 //! The checks are in `tools/verify`, whose own tests break a small book in each of these ways.
 
 use pages::site::{self, Page};
-use pages::{Problem, Problems, Project};
+use pages::{Problem, Problems, Project, uses};
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
-use verify::{checks, links, prose, published};
+use verify::{checks, guards, links, prose, published, strays};
 
 struct Site {
     project: Project,
@@ -45,10 +45,15 @@ fn demand_none(found: impl Into<Result<Vec<Problem>, anyhow::Error>>) {
     }
 }
 
+/// The documents that are read as they lie in the repository.
+fn documents() -> Vec<String> {
+    ["README.md", "CONTRIBUTING.md"].map(str::to_owned).into()
+}
+
 #[test]
 fn every_page_is_in_the_table_of_contents() {
     let site = site();
-    demand_none(Ok(checks::stray_pages(&site.project, &site.pages)));
+    demand_none(Ok(strays::stray_pages(&site.project, &site.pages)));
 }
 
 #[test]
@@ -58,7 +63,21 @@ fn every_listing_output_and_anchor_is_shown_on_a_page() {
 
 #[test]
 fn nothing_lies_beside_the_listings_that_belongs_to_none() {
-    demand_none(checks::stray_files(&site().project));
+    demand_none(strays::stray_files(&site().project));
+}
+
+#[test]
+fn every_picture_is_shown_and_every_file_of_the_theme_used() {
+    let site = site();
+    let pages: Vec<String> = uses::pages_below(&site.project, "src");
+    demand_none(strays::unlinked_files(&site.project, "src", &pages));
+    demand_none(strays::unlinked_files(&site.project, "docs", &documents()));
+    demand_none(strays::unused_theme(&site.project));
+}
+
+#[test]
+fn no_test_of_a_listing_is_switched_off() {
+    demand_none(guards::disabled(&site().project));
 }
 
 #[test]
@@ -81,6 +100,10 @@ fn every_link_inside_the_book_leads_somewhere() {
     let site = site();
     let found = links::broken(&site.project, site.folder, &site.pages);
     demand_none(found.map_err(anyhow::Error::from));
+    for document in documents() {
+        let found = links::broken_in_document(&site.project, &document);
+        demand_none(found.map_err(anyhow::Error::from));
+    }
 }
 
 #[test]

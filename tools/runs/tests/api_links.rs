@@ -1,8 +1,8 @@
 //! rustdoc finds the APIs that a small book names, and what it does not find is told with its page and
 //! line.
 
-use pages::api::{Place, SCOPE};
 use pages::Project;
+use pages::api::{Place, SCOPE};
 use runs::api_links::{Found, look_up};
 use scratch::Scratch;
 
@@ -20,7 +20,8 @@ fn told(found: &Found) -> Vec<String> {
 
 #[test]
 fn names_are_understood_under_the_scope_or_with_their_path() {
-    let page = "# Page\n\n[`Arc::clone`], [`Vec`] and [a map][std::collections::BTreeMap::entry].\n";
+    let page =
+        "# Page\n\n[`Arc::clone`], [`Vec`] and [a map][std::collections::BTreeMap::entry].\n";
     let found = found(page, "use std::sync::Arc;\n");
     assert_eq!(told(&found), Vec::<String>::new());
     let place = |name: &str| found.map.0.get(name).expect("it was found").clone();

@@ -17,16 +17,6 @@ use std::path::Path;
 /// What a shown part may take, in lines: a screen.
 pub const SCREEN: usize = 40;
 
-/// Pages below `src/` that the table of contents does not name.
-pub fn stray_pages(project: &Project, pages: &[Page]) -> Vec<Problem> {
-    let listed: BTreeSet<&str> = pages.iter().map(|page| page.source.as_str()).collect();
-    uses::pages_below(project, "src")
-        .into_iter()
-        .filter(|page| page != "src/SUMMARY.md" && !listed.contains(page.as_str()))
-        .map(|page| Problem::of(page, "is not in src/SUMMARY.md, so no reader finds it"))
-        .collect()
-}
-
 /// Listings, programs that must not compile, outputs and anchors that no page shows, and shown parts
 /// that do not fit a screen.
 ///
@@ -118,39 +108,6 @@ fn check_cuts(
         }
     }
     Ok(())
-}
-
-/// Files beside the listings that belong to no program.
-///
-/// # Errors
-///
-/// A folder cannot be read.
-pub fn stray_files(project: &Project) -> Result<Vec<Problem>> {
-    let mut problems = Vec::new();
-    for part in project.parts()? {
-        for (folder, ending) in [("src/bin", "out"), ("compile_fail", "stderr")] {
-            let folder = format!("listings/{part}/{folder}");
-            for entry in fs::read_dir(project.root().join(&folder))
-                .into_iter()
-                .flatten()
-            {
-                let path = entry
-                    .with_context(|| format!("cannot read {folder}"))?
-                    .path();
-                let ends_in = |ending: &str| path.extension().is_some_and(|e| e == ending);
-                let has_program = ends_in(ending) && path.with_extension("rs").is_file();
-                if !ends_in("rs") && !has_program {
-                    let name = path.file_name().unwrap_or_default().display();
-                    let message = format!(
-                        "belongs to no program; expected are *.rs and a *.{ending} for each"
-                    );
-                    problems.push(Problem::of(format!("{folder}/{name}"), message));
-                }
-            }
-        }
-    }
-    problems.sort();
-    Ok(problems)
 }
 
 /// Programs that share their name with another one.

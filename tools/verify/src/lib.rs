@@ -5,8 +5,10 @@
 
 pub mod blocks;
 pub mod checks;
+pub mod guards;
 pub mod links;
 pub mod names;
 pub mod prose;
 pub mod published;
 pub mod shown;
+pub mod strays;

@@ -1,6 +1,6 @@
 //! Checks the links of the pages against the built site, offline.
 
-use mdbook_markdown::pulldown_cmark::{Event, Parser, Tag};
+use mdbook_markdown::pulldown_cmark::{Event, Parser, Tag, TagEnd};
 use pages::problem::Problem;
 use pages::project::Project;
 use pages::site::Page;
@@ -15,11 +15,11 @@ use std::path::{Component, Path, PathBuf};
 ///
 /// # Errors
 ///
-/// A page cannot be read.
+/// A page or Cargo.lock cannot be read.
 pub fn broken(project: &Project, site: &Path, pages: &[Page]) -> Result<Vec<Problem>, Problem> {
     let crates = lock::direct_dependencies(project)?;
     let mut targets = Targets {
-        site,
+        folder: site,
         ids: BTreeMap::new(),
     };
     let mut problems = Vec::new();
@@ -36,6 +36,38 @@ pub fn broken(project: &Project, site: &Path, pages: &[Page]) -> Result<Vec<Prob
         }
     }
     Ok(problems)
+}
+
+/// The same for a document that is read as it lies in the repository: README.md, say.
+///
+/// # Errors
+///
+/// The document cannot be read.
+pub fn broken_in_document(project: &Project, document: &str) -> Result<Vec<Problem>, Problem> {
+    let mut targets = Targets {
+        folder: project.root(),
+        ids: BTreeMap::new(),
+    };
+    let text = project.read(document)?;
+    let found = links(&text).into_iter().filter_map(|link| {
+        let found = match &link.to {
+            Some(to) => targets.find(Path::new(document), to),
+            None => Err("this reference has no definition".to_owned()),
+        };
+        let message = found.err()?;
+        Some(Problem::at(document, link.line, message))
+    });
+    Ok(found.collect())
+}
+
+/// The files that a document's links and images lead to, relative to where its own path starts.
+pub fn targets(document: &str, text: &str) -> BTreeSet<PathBuf> {
+    let paths = links(text).into_iter().filter_map(|link| {
+        let to = link.to?;
+        let path = to.split('#').next().filter(|path| !path.is_empty())?;
+        resolve(Path::new(document), path)
+    });
+    paths.collect()
 }
 
 /// Refuses a link to the documentation of one of the book's crates that is written out: nothing would
@@ -74,23 +106,50 @@ fn links(page: &str) -> Vec<Link> {
     let parser = Parser::new_ext(page, references::OPTIONS);
     let mut links = Vec::new();
     for (event, range) in parser.into_offset_iter() {
-        if let Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) = event {
-            links.push(Link {
-                line: line_of(range.start),
-                to: Some(dest_url.into_string()),
-            });
+        match event {
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                links.push(Link {
+                    line: line_of(range.start),
+                    to: Some(dest_url.into_string()),
+                });
+            }
+            Event::Start(Tag::HtmlBlock) | Event::InlineHtml(_) => {
+                let html = &page[range.clone()];
+                links.extend(in_html(html).into_iter().map(|to| {
+                    let within = html.find(&to).unwrap_or_default();
+                    Link {
+                        line: line_of(range.start + within),
+                        to: Some(to),
+                    }
+                }));
+            }
+            _ => {}
         }
     }
     links.extend(undefined.map(|reference| Link {
         line: reference.line,
         to: None,
     }));
+    links.sort_by_key(|link| link.line);
     links
 }
 
+/// What the elements in a piece of HTML lead to or show.
+fn in_html(html: &str) -> Vec<String> {
+    let names = ["href", "src", "poster", "data"];
+    let selector = Selector::parse("*").expect("a constant selector");
+    let fragment = Html::parse_fragment(html);
+    let attributes = fragment.select(&selector).flat_map(|element| {
+        let values = names.map(|name| element.value().attr(name).map(str::to_owned));
+        values.into_iter().flatten()
+    });
+    attributes.collect()
+}
+
 struct Targets<'a> {
-    site: &'a Path,
-    /// The ids of each page that was looked at.
+    /// The built site, or the repository.
+    folder: &'a Path,
+    /// The ids of each page or document that was looked at.
     ids: BTreeMap<PathBuf, BTreeSet<String>>,
 }
 
@@ -105,14 +164,15 @@ impl Targets<'_> {
         } else {
             let file = resolve(page, path)
                 .ok_or_else(|| format!("the link `{to}` leads out of the book"))?;
-            if file.extension().is_some_and(|ending| ending == "md") {
+            let is_page = page.extension().is_some_and(|ending| ending == "html");
+            if is_page && file.extension().is_some_and(|ending| ending == "md") {
                 file.with_extension("html")
             } else {
                 file
             }
         };
-        let file = self.site.join(&target);
-        if !file.is_file() {
+        let file = self.folder.join(&target);
+        if !file.exists() {
             return Err(format!(
                 "the link `{to}` leads to {}, which does not exist",
                 target.display()
@@ -134,19 +194,50 @@ impl Targets<'_> {
 
     fn ids(&mut self, target: &Path, file: &Path) -> Result<&BTreeSet<String>, String> {
         if !self.ids.contains_key(target) {
-            let html = fs::read_to_string(file)
+            let text = fs::read_to_string(file)
                 .map_err(|error| format!("{}: {error}", target.display()))?;
-            let selector = Selector::parse("[id]").expect("a constant selector");
-            let page = Html::parse_document(&html);
-            let ids = page
-                .select(&selector)
-                .filter_map(|e| e.value().attr("id"))
-                .map(str::to_owned)
-                .collect();
+            let ids = match target.extension() {
+                Some(ending) if ending == "md" => heading_ids(&text),
+                _ => element_ids(&text),
+            };
             self.ids.insert(target.to_owned(), ids);
         }
         Ok(&self.ids[target])
     }
+}
+
+fn element_ids(html: &str) -> BTreeSet<String> {
+    let selector = Selector::parse("[id]").expect("a constant selector");
+    let page = Html::parse_document(html);
+    let ids = page.select(&selector).filter_map(|e| e.value().attr("id"));
+    ids.map(str::to_owned).collect()
+}
+
+/// The ids that a repository's site gives to the headings of a document.
+fn heading_ids(text: &str) -> BTreeSet<String> {
+    let mut ids = BTreeSet::new();
+    let mut heading = None;
+    for event in Parser::new_ext(text, references::OPTIONS) {
+        match event {
+            Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+            Event::Text(words) | Event::Code(words) => {
+                if let Some(heading) = &mut heading {
+                    heading.push_str(&words);
+                }
+            }
+            Event::End(TagEnd::Heading(_)) => {
+                let words = heading.take().unwrap_or_default().to_lowercase();
+                let kept = words.chars().filter_map(|c| match c {
+                    ' ' => Some('-'),
+                    c if c.is_alphanumeric() || matches!(c, '-' | '_') => Some(c),
+                    _ => None,
+                });
+                ids.insert(kept.collect());
+            }
+            _ => {}
+        }
+    }
+    ids
 }
 
 /// The file that a relative path on a page names, or `None` where it leaves the site.
@@ -169,7 +260,7 @@ mod tests {
 
     #[test]
     fn finds_links_images_and_undefined_references_with_their_lines() {
-        let page = "[a](b.md)\n\n![c](d.png) and [e][f]\n\n[g], `[h][i]`, [j]\n\n[j]: k.md#l\n";
+        let page = "[a](b.md)\n\n![c](d.png) and [e][f]\n\n[g], `[h][i]`, [j]\n\n[j]: k.md#l\n\na <a href=\"m.md\">m</a>\n\n<div>\n<img src=\"n.png\">\n</div>\n";
         let found: Vec<_> = links(page)
             .into_iter()
             .map(|link| (link.line, link.to))
@@ -180,9 +271,22 @@ mod tests {
             [
                 (1, some("b.md")),
                 (3, some("d.png")),
+                (3, None),
                 (5, some("k.md#l")),
-                (3, None)
+                (9, some("m.md")),
+                (12, some("n.png"))
             ]
+        );
+    }
+
+    #[test]
+    fn the_headings_of_a_document_have_the_ids_of_a_repository() {
+        let ids = heading_ids("# Two commands\n\n## `cargo test`, and why\n");
+        assert_eq!(
+            ids,
+            ["cargo-test-and-why", "two-commands"]
+                .map(str::to_owned)
+                .into()
         );
     }
 

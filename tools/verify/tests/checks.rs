@@ -4,7 +4,7 @@
 use pages::site::Page;
 use pages::{Problem, Project, site};
 use scratch::{HELLO, PAGE, Scratch};
-use verify::{checks, links};
+use verify::{checks, guards, links, strays};
 
 fn built(book: &Scratch) -> (Project, Vec<Page>) {
     let project = Project::open(book.root()).expect("a book");
@@ -20,9 +20,9 @@ fn told(problems: Vec<Problem>) -> Vec<String> {
 fn a_sound_book_has_no_problems() {
     let book = Scratch::sound();
     let (project, pages) = built(&book);
-    assert!(checks::stray_pages(&project, &pages).is_empty());
+    assert!(strays::stray_pages(&project, &pages).is_empty());
     assert!(checks::unshown(&project).unwrap().is_empty());
-    assert!(checks::stray_files(&project).unwrap().is_empty());
+    assert!(strays::stray_files(&project).unwrap().is_empty());
     assert!(checks::shared_names(&project).unwrap().is_empty());
     assert!(
         checks::altered_programs(&project, &book.path("built"), &pages)
@@ -41,7 +41,7 @@ fn a_page_outside_the_table_of_contents_is_found() {
     let book = Scratch::sound();
     book.write("src/part/lost.md", "# Lost\n");
     let (project, pages) = built(&book);
-    let found = told(checks::stray_pages(&project, &pages));
+    let found = told(strays::stray_pages(&project, &pages));
     assert_eq!(
         found,
         ["src/part/lost.md: is not in src/SUMMARY.md, so no reader finds it"]
@@ -111,7 +111,7 @@ fn a_file_that_belongs_to_no_program_is_found() {
     let book = Scratch::sound();
     book.write("listings/demo/src/bin/gone.out", "gone\n");
     book.write("listings/demo/compile_fail/gone.stderr", "error\n");
-    let found = told(checks::stray_files(&built(&book).0).unwrap());
+    let found = told(strays::stray_files(&built(&book).0).unwrap());
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(
         found[0].starts_with("listings/demo/compile_fail/gone.stderr: belongs to no program"),
@@ -183,8 +183,116 @@ fn links_that_lead_nowhere_are_found_with_their_lines() {
             "src/page.md:8: the link `nowhere.md` leads to nowhere.html, which does not exist",
             "src/page.md:10: the link `page.md#pag` leads to a heading that page.html does not have; did you mean `#page`?",
             "src/page.md:12: the link `no.png` leads to no.png, which does not exist",
-            "src/page.md:16: the link `../book.toml` leads out of the book",
             "src/page.md:14: this reference has no definition",
+            "src/page.md:16: the link `../book.toml` leads out of the book",
+        ]
+    );
+}
+
+#[test]
+fn a_link_to_the_documentation_is_not_written_by_hand() {
+    let book = Scratch::sound();
+    book.write(
+        "Cargo.lock",
+        "[[package]]\nname = \"demo\"\nversion = \"0.1.0\"\ndependencies = [\"tokio\"]\n",
+    );
+    let links = "\n[a](https://docs.rs/tokio/1.2.3/tokio/) [b](https://doc.rust-lang.org/std/)\n\n\
+                 [c](https://docs.rs/other/) [d](https://doc.rust-lang.org/book/)\n";
+    book.write("src/page.md", format!("{PAGE}{links}"));
+    let (project, pages) = built(&book);
+    let found = told(links::broken(&project, &book.path("built"), &pages).unwrap());
+    assert_eq!(found.len(), 2, "{found:?}");
+    let start = "src/page.md:8: the link `https://docs.rs/tokio/1.2.3/tokio/` is written by hand";
+    assert!(found[0].starts_with(start), "{found:?}");
+}
+
+#[test]
+fn links_in_a_document_of_the_repository_are_followed() {
+    let book = Scratch::sound();
+    book.write(
+        "README.md",
+        "# A b\n\n[a](src/page.md#page) [b](#a-b) [c](src)\n[d](docs/no.png) [e](#a-c)\n",
+    );
+    let project = Project::open(book.root()).expect("a book");
+    let found = told(links::broken_in_document(&project, "README.md").unwrap());
+    assert_eq!(
+        found,
+        [
+            "README.md:4: the link `docs/no.png` leads to docs/no.png, which does not exist",
+            "README.md:4: the link `#a-c` leads to a heading that README.md does not have; did you mean `#a-b`?",
+        ]
+    );
+}
+
+#[test]
+fn a_picture_that_no_page_shows_is_found() {
+    let book = Scratch::sound();
+    book.write("src/shown.svg", "<svg/>");
+    book.write("src/part/lost.svg", "<svg/>");
+    book.write("src/page.md", format!("{PAGE}\n![x](shown.svg)\n"));
+    let project = Project::open(book.root()).expect("a book");
+    let pages = ["src/page.md".to_owned()];
+    let found = told(strays::unlinked_files(&project, "src", &pages).unwrap());
+    assert_eq!(
+        found,
+        ["src/part/lost.svg: nothing shows it or links to it; do so, or remove it"]
+    );
+}
+
+#[test]
+fn a_file_of_the_theme_that_nothing_uses_is_found() {
+    let book = Scratch::sound();
+    book.write("theme/lost.css", "");
+    book.write("theme/favicon.svg", "<svg/>");
+    let project = Project::open(book.root()).expect("a book");
+    let found = told(strays::unused_theme(&project).unwrap());
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].starts_with("theme/lost.css: book.toml does not name it"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn code_beside_the_programs_is_found() {
+    let book = Scratch::sound();
+    for file in [
+        "listings/demo/src/lib.rs",
+        "listings/demo/src/bin/nested/main.rs",
+        "listings/demo/examples/old.rs",
+        "listings/notes.txt",
+    ] {
+        book.write(file, "");
+    }
+    let project = Project::open(book.root()).expect("a book");
+    let found = told(strays::stray_files(&project).unwrap());
+    assert_eq!(found.len(), 4, "{found:?}");
+    let start = "listings/demo/examples/old.rs: belongs to no program, and nothing verifies it";
+    assert!(found[0].starts_with(start), "{found:?}");
+}
+
+#[test]
+fn a_test_that_is_switched_off_is_found() {
+    let book = Scratch::sound();
+    book.listing("off", "}\n#[test]\n#[ignore]\nfn works() {", "");
+    book.write(
+        "listings/demo/src/bin/wrong.rs",
+        "//! Wrong: it leaks.\n\nfn main() {}\n",
+    );
+    let manifest = book.read("listings/demo/Cargo.toml");
+    book.write(
+        "listings/demo/Cargo.toml",
+        format!("{manifest}\n[[bin]]\nname = \"hello\"\ntest = false\n"),
+    );
+    let project = Project::open(book.root()).expect("a book");
+    let found = told(guards::disabled(&project).unwrap());
+    assert_eq!(
+        found,
+        [
+            "listings/demo/src/bin/off.rs:6: a test that is ignored verifies nothing",
+            "listings/demo/src/bin/wrong.rs: shows a mistake, and has no test of its own that fails when the mistake \
+             no longer does harm",
+            "listings/demo/Cargo.toml:10: `test = false` keeps cargo from testing the listings; remove it",
         ]
     );
 }

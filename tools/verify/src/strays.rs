@@ -1,0 +1,143 @@
+//! Files that nothing leads to: pages, pictures, and what lies among the listings.
+
+use crate::links;
+use anyhow::{Context, Result};
+use pages::api;
+use pages::problem::Problem;
+use pages::project::Project;
+use pages::site::Page;
+use pages::uses;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Pages below `src/` that the table of contents does not name.
+pub fn stray_pages(project: &Project, pages: &[Page]) -> Vec<Problem> {
+    let listed: BTreeSet<&str> = pages.iter().map(|page| page.source.as_str()).collect();
+    uses::pages_below(project, "src")
+        .into_iter()
+        .filter(|page| page != "src/SUMMARY.md" && !listed.contains(page.as_str()))
+        .map(|page| Problem::of(page, "is not in src/SUMMARY.md, so no reader finds it"))
+        .collect()
+}
+
+/// Pictures and other files below a folder that none of the documents shows or links to.
+///
+/// # Errors
+///
+/// A document or a folder cannot be read.
+pub fn unlinked_files(
+    project: &Project,
+    folder: &str,
+    documents: &[String],
+) -> Result<Vec<Problem>> {
+    let mut linked = BTreeSet::new();
+    for document in documents {
+        linked.extend(links::targets(document, &project.read(document)?));
+    }
+    let files = files_below(project.root(), Path::new(folder))?;
+    let unlinked = files.into_iter().filter(|file| {
+        let is_page = file.extension().is_some_and(|ending| ending == "md");
+        !is_page && !linked.contains(file)
+    });
+    Ok(unlinked
+        .map(|file| Problem::of(file, "nothing shows it or links to it; do so, or remove it"))
+        .collect())
+}
+
+/// Files of the theme that book.toml does not name, and that do not stand in for one of mdBook's own.
+///
+/// # Errors
+///
+/// book.toml or a folder cannot be read.
+pub fn unused_theme(project: &Project) -> Result<Vec<Problem>> {
+    let config = project.read("book.toml")?;
+    let files = files_below(project.root(), Path::new("theme"))?;
+    let unused = files.into_iter().filter(|file| {
+        let name = slashed(file);
+        let below = name.trim_start_matches("theme/");
+        let is_stock = ["css/", "fonts/", "favicon.", "highlight."]
+            .iter()
+            .any(|start| below.starts_with(start))
+            || below.ends_with(".hbs")
+            || below == "book.js";
+        !is_stock && !config.contains(&format!("\"{name}\""))
+    });
+    let message =
+        "book.toml does not name it, so no page has it; add it to additional-css or additional-js";
+    Ok(unused.map(|file| Problem::of(file, message)).collect())
+}
+
+/// Files among the listings that belong to no program.
+///
+/// # Errors
+///
+/// A folder cannot be read.
+pub fn stray_files(project: &Project) -> Result<Vec<Problem>> {
+    let parts: BTreeSet<String> = project.parts()?.into_iter().collect();
+    let own = [
+        api::MAP,
+        api::SCOPE,
+        "listings/compiler-messages-by.txt",
+        "listings/rustfmt.toml",
+    ];
+    let mut problems = Vec::new();
+    for file in files_below(project.root(), Path::new("listings"))? {
+        let name = slashed(&file);
+        let below: Vec<&str> = name.split('/').skip(1).collect();
+        let (belongs, expected) = match below.as_slice() {
+            [part, "Cargo.toml"] if parts.contains(*part) => (true, ""),
+            [part, "src", "bin", _] if parts.contains(*part) => (
+                is_of_a_program(project, &file, "out"),
+                "*.rs and a *.out for each",
+            ),
+            [part, "compile_fail", _] if parts.contains(*part) => (
+                is_of_a_program(project, &file, "stderr"),
+                "*.rs and a *.stderr for each",
+            ),
+            _ => (
+                own.contains(&name.as_str()),
+                "Cargo.toml, programs in src/bin, and those that must not compile in compile_fail",
+            ),
+        };
+        if !belongs {
+            problems.push(Problem::of(
+                file,
+                format!("belongs to no program, and nothing verifies it; expected are {expected}"),
+            ));
+        }
+    }
+    Ok(problems)
+}
+
+/// Whether a file is a program, or what was written of a program beside it.
+fn is_of_a_program(project: &Project, file: &Path, ending: &str) -> bool {
+    let ends_in = |ending: &str| file.extension().is_some_and(|e| e == ending);
+    ends_in("rs") || ends_in(ending) && project.root().join(file.with_extension("rs")).is_file()
+}
+
+/// All files below a folder, relative to the root, sorted; none where there is no such folder.
+fn files_below(root: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    if !root.join(folder).is_dir() {
+        return Ok(files);
+    }
+    let entries = fs::read_dir(root.join(folder))
+        .with_context(|| format!("cannot read {}", folder.display()))?;
+    for entry in entries {
+        let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
+        let below = folder.join(entry.file_name());
+        // A link to a folder is not followed: it may lead round in a circle.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            files.extend(files_below(root, &below)?);
+        } else {
+            files.push(below);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn slashed(file: &Path) -> String {
+    file.to_string_lossy().replace('\\', "/")
+}
