@@ -3,10 +3,12 @@
 //! Every command they show is run, or, where it takes long, is resolved: the package, test or listing
 //! that it names must be there. Every path must lead somewhere.
 
-use pages::Project;
+use mdbook_markdown::pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use pages::{Project, references};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
+use verify::names::is_path;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -23,6 +25,8 @@ struct Code {
     file: String,
     line: usize,
     text: String,
+    /// Whether it stands in a block of commands, and not between backticks.
+    in_block: bool,
 }
 
 impl Code {
@@ -36,30 +40,36 @@ fn read(file: &str) -> String {
         .unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// Everything in backticks or in a console block.
+/// Everything in backticks or in a block.
 fn code() -> Vec<Code> {
     let mut found = Vec::new();
     for file in documents() {
         let text = read(&file);
         let mut in_block = false;
-        for (number, line) in text.lines().enumerate() {
-            if line.starts_with("```") {
-                in_block = !in_block;
-            } else if in_block {
-                let command = line.strip_prefix("$ ").map(str::to_owned);
-                found.extend(command.map(|text| Code {
-                    file: file.clone(),
-                    line: number + 1,
-                    text,
-                }));
-            } else {
-                let spans = line.split('`').skip(1).step_by(2);
-                found.extend(spans.map(|span| Code {
-                    file: file.clone(),
-                    line: number + 1,
-                    text: span.to_owned(),
-                }));
-            }
+        let parser = Parser::new_ext(&text, references::OPTIONS);
+        for (event, range) in parser.into_offset_iter() {
+            let first = 1 + text[..range.start].matches('\n').count();
+            let (text, is_code) = match event {
+                Event::Start(Tag::CodeBlock(_)) => {
+                    in_block = true;
+                    continue;
+                }
+                Event::End(TagEnd::CodeBlock) => {
+                    in_block = false;
+                    continue;
+                }
+                Event::Text(text) => (text, in_block),
+                Event::Code(text) => (text, true),
+                _ => continue,
+            };
+            let lines = text.lines().enumerate();
+            let lines = lines.filter(|(_, line)| is_code && !line.is_empty());
+            found.extend(lines.map(|(below, line)| Code {
+                file: file.clone(),
+                line: first + below,
+                text: line.to_owned(),
+                in_block,
+            }));
         }
     }
     found
@@ -127,13 +137,16 @@ fn exists(file: &str) -> Result<Checked, String> {
         .ok_or(format!("{file} does not exist"))
 }
 
-fn run(arguments: &[&str]) -> Result<Checked, String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
+fn cargo(arguments: &[&str]) -> Result<Output, String> {
+    Command::new(runs::cargo())
         .args(arguments)
         .current_dir(ROOT)
         .output()
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| error.to_string())
+}
+
+fn run(arguments: &[&str]) -> Result<Checked, String> {
+    let output = cargo(arguments)?;
     if output.status.success() {
         return Ok(Checked::Run);
     }
@@ -144,21 +157,36 @@ fn run(arguments: &[&str]) -> Result<Checked, String> {
     ))
 }
 
+/// The command that a piece of code is; in a block, the line without its `$ `.
+fn command(code: &Code) -> Option<Result<&str, String>> {
+    if code.in_block {
+        let command = code.text.strip_prefix("$ ");
+        return Some(command.ok_or_else(|| "begins with no `$ `, so it is no command".to_owned()));
+    }
+    let first = code.text.split(' ').next().unwrap_or_default();
+    let tools = ["cargo", "mdbook", "bash"];
+    if tools.contains(&first) {
+        return (first != code.text).then_some(Ok(&code.text));
+    }
+    let meant = tools
+        .iter()
+        .find(|tool| strsim::osa_distance(first, tool) == 1);
+    meant.map(|tool| Err(format!("did you mean `{tool}`?")))
+}
+
 #[test]
 fn every_command_works() {
-    let is_command = |text: &str| {
-        ["cargo ", "mdbook ", "bash "]
-            .iter()
-            .any(|start| text.starts_with(start))
-    };
     let found = code();
-    let commands = found.iter().filter(|code| is_command(&code.text));
-    let places = commands.fold(BTreeMap::<&str, Vec<String>>::new(), |mut places, code| {
-        places.entry(&code.text).or_default().push(code.place());
-        places
-    });
-    let mut run = 0;
     let mut problems = Vec::new();
+    let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for code in &found {
+        match command(code) {
+            Some(Ok(command)) => places.entry(command).or_default().push(code.place()),
+            Some(Err(problem)) => problems.push(format!("{}: {problem}", code.place())),
+            None => {}
+        }
+    }
+    let mut run = 0;
     for (command, places) in places {
         match check(command) {
             Ok(Checked::Run) => run += 1,
@@ -168,6 +196,32 @@ fn every_command_works() {
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     assert!(run > 0, "no command was run");
+}
+
+/// An option that is named without its command belongs to `cargo book serve`, which has the only ones.
+#[test]
+fn every_option_exists() {
+    let output = cargo(&[
+        "run",
+        "--quiet",
+        "--package",
+        "book",
+        "--",
+        "serve",
+        "--help",
+    ])
+    .expect("cargo starts");
+    let help = String::from_utf8_lossy(&output.stdout);
+    assert!(help.contains("--port"), "no help: {help}");
+    let found = code();
+    let options = found
+        .iter()
+        .filter(|code| !code.in_block && code.text.starts_with("--"));
+    let problems: Vec<_> = options
+        .filter(|code| !help.split_whitespace().any(|word| word == code.text))
+        .map(|code| format!("{}: `cargo book serve` has no such option", code.place()))
+        .collect();
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
 #[test]
@@ -188,26 +242,28 @@ fn the_two_commands_are_there() {
 
 #[test]
 fn every_path_exists() {
-    let tops = [
-        "src/",
-        "listings/",
-        "tools/",
-        "tests/",
-        "theme/",
-        "docs/",
-        ".ci/",
-        ".github/",
-    ];
-    // What a reader is told to make.
-    let examples = ["my_listing", "my_page", "my_program", "src/main.rs"];
-    let problems: Vec<_> = code()
+    // What a reader is told to make, and an address.
+    let examples = ["my_listing", "my_page", "my_program", "src/main.rs", "://"];
+    let found = code();
+    let paths = found
         .iter()
-        .filter(|code| tops.iter().any(|top| code.text.starts_with(top)))
+        .filter(|code| !code.in_block && is_path(&code.text))
+        // A listing's name: `tasks/my_listing`.
         .filter(|code| !examples.iter().any(|name| code.text.contains(name)))
-        .filter(|code| !Path::new(ROOT).join(&code.text).exists())
-        .map(|code| format!("{}: there is no such path", code.place()))
+        // An ending alone: `.out`.
+        .filter(|code| !code.text.starts_with('.') || code.text.contains('/'));
+    let mut checked = 0;
+    let problems: Vec<_> = paths
+        .inspect(|_| checked += 1)
+        .filter(|code| {
+            !Path::new(ROOT)
+                .join(code.text.trim_start_matches('/'))
+                .exists()
+        })
+        .map(|code| format!("{}: there is no such path in the repository", code.place()))
         .collect();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+    assert!(checked > 0, "no path was found");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use pages::site::{self, Page};
 use pages::{Problem, Problems, Project, uses};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -110,6 +111,23 @@ fn every_link_inside_the_book_leads_somewhere() {
 fn no_version_number_or_code_is_written_by_hand() {
     let found = prose::check(&site().project);
     demand_none(found.map_err(anyhow::Error::from));
+}
+
+#[test]
+fn no_document_names_a_version_that_has_passed() {
+    let project = &site().project;
+    let version = |name: &str| pages::lock::version(project, name).expect("Cargo.lock has it");
+    let names = pages::lock::direct_dependencies(project).expect("Cargo.lock can be read");
+    let mut versions: BTreeMap<String, String> = names
+        .into_iter()
+        .filter_map(|name| Some((name.clone(), pages::lock::version(project, &name).ok()?)))
+        .collect();
+    versions.insert("rust".to_owned(), version("rust"));
+    versions.insert("mdbook".to_owned(), version("mdbook-driver"));
+    for document in documents() {
+        let text = project.read(&document).expect("the document is there");
+        demand_none(Ok(prose::stale_versions(&document, &text, &versions)));
+    }
 }
 
 #[test]

@@ -5,13 +5,13 @@ use crate::listing::{AnchorError, Line, ListingName, Source};
 use crate::problem::Problem;
 use crate::project::Project;
 use crate::{api, lock, manifest};
-use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag};
+use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 use std::collections::BTreeSet;
 
-/// The languages that an author may write in a code block by hand. Everything else is drawn from a
-/// program that is run.
-const BY_HAND: &[&str] = &["console", "markdown", "text"];
+/// The language of the one kind of code block that an author writes by hand: commands, each line behind
+/// `$ `. Everything else is drawn from a program that is run.
+const BY_HAND: &str = "console";
 
 /// What stands around the expansion of a page.
 pub struct Expander<'a> {
@@ -412,20 +412,40 @@ fn inline_code(text: &str) -> String {
 
 /// Code blocks on a page that no program stands behind.
 fn hand_written_code(file: &str, page: &str) -> Vec<Problem> {
-    let allowed = BY_HAND.join(", ");
     let mut problems = Vec::new();
+    let mut commands = false;
     for (event, range) in new_cmark_parser(page, &MarkdownOptions::default()).into_offset_iter() {
-        let Event::Start(Tag::CodeBlock(kind)) = event else {
-            continue;
-        };
         let line = 1 + page[..range.start].matches('\n').count();
+        let kind = match event {
+            Event::Start(Tag::CodeBlock(kind)) => kind,
+            Event::Text(text) if commands => {
+                let others = text.lines().enumerate();
+                let others = others.filter(|(_, line)| !line.starts_with("$ ") && !line.is_empty());
+                problems.extend(others.map(|(below, other)| {
+                    let message = format!(
+                        "`{}` is no command, which would begin with `$ `; what a command prints comes onto a page \
+                         with {{{{#output part/name}}}}",
+                        other.trim()
+                    );
+                    Problem::at(file, line + below, message)
+                }));
+                continue;
+            }
+            Event::End(TagEnd::CodeBlock) => {
+                commands = false;
+                continue;
+            }
+            _ => continue,
+        };
         let message = match kind {
             CodeBlockKind::Indented => format!(
-                "indented code is not checked by anything; use a fence with one of: {allowed}"
+                "indented code is not checked by anything; commands go into a fence with `{BY_HAND}`, a program \
+                 into a listing"
             ),
             CodeBlockKind::Fenced(info) => {
                 let language = info.split([',', ' ', '\t']).next().unwrap_or_default();
-                if BY_HAND.contains(&&*info) {
+                if *info == *BY_HAND {
+                    commands = true;
                     continue;
                 } else if language.to_ascii_lowercase().starts_with("rs")
                     || info.to_ascii_lowercase().contains("rust")
@@ -435,7 +455,8 @@ fn hand_written_code(file: &str, page: &str) -> Vec<Problem> {
                         .to_owned()
                 } else {
                     format!(
-                        "a code block written by hand is one of: {allowed}; this one is `{info}`"
+                        "a code block written by hand holds commands, as `{BY_HAND}`; this one is `{info}`, and \
+                         nothing checks it. A program and what it prints come from a listing: `cargo book new part/name`"
                     )
                 }
             }
@@ -497,6 +518,10 @@ mod tests {
             "",
             "rust no_run",
             "text,rust",
+            "text",
+            "markdown",
+            "console,rust",
+            "Console",
             "toml",
             "c",
         ] {
@@ -509,6 +534,7 @@ mod tests {
         assert_eq!(lines("> ```rust\n> x\n> ```\n"), [Some(1)]);
         assert_eq!(lines("- a\n\n  ~~~rust\n  x\n  ~~~\n"), [Some(3)]);
         assert_eq!(lines("a\n\n    let x = 1;\n"), [Some(3)]);
-        assert!(lines("```console\n$ cargo test\n```\n").is_empty());
+        assert!(lines("```console\n$ cargo test\n\n$ cargo run\n```\n").is_empty());
+        assert_eq!(lines("a\n\n```console\n$ cargo test\nok\n```\n"), [Some(5)]);
     }
 }

@@ -258,11 +258,11 @@ fn a_directive_that_puts_in_a_block_stands_alone_on_its_line() {
 #[test]
 fn a_directive_in_code_is_left_alone() {
     let book = with_page(
-        "# Page\n\nWrite `{{#listing a/b}}` or \\{{#output a/b}}.\n\n```text\n{{#listing c/d}}\n{{oops\n```\n",
+        "# Page\n\nWrite `{{#listing a/b}}` or \\{{#output a/b}}.\n\n```console\n$ {{#listing c/d}}\n$ {{oops\n```\n",
     );
     let html = html(&book);
     assert_has(&html, "<code>{{#listing a/b}}</code> or {{#output a/b}}.");
-    assert_has(&html, "{{#listing c/d}}\n{{oops\n");
+    assert_has(&html, "$ {{#listing c/d}}\n$ {{oops\n");
     assert!(rust_blocks(&html).is_empty());
 }
 
@@ -576,7 +576,7 @@ fn windows_line_ends_make_no_difference() {
         .replace("    println", "    // ANCHOR: a\n    println")
         .replace("\n}", "\n    // ANCHOR_END: a\n}");
     let page = format!(
-        "{PAGE}\n{{{{#listing demo/hello:a}}}}\n{{{{#compile_fail demo/bad}}}}\n\n```text\na\n\nb\n```\n"
+        "{PAGE}\n{{{{#listing demo/hello:a}}}}\n{{{{#compile_fail demo/bad}}}}\n\n```console\n$ a\n\n$ b\n```\n"
     );
     let built = |windows: bool| {
         let book = Scratch::sound();

@@ -10,7 +10,7 @@ use pages::problem::Problem;
 use pages::project::Project;
 use pages::{lock, uses};
 use regex::Regex;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 /// All of this module's checks on all pages.
@@ -97,25 +97,91 @@ pub fn versions_by_hand(file: &str, page: &str, names: &BTreeSet<String>) -> Vec
     problems
 }
 
+/// Versions in a document that no directive can write, README.md say, that are not those of `versions`
+/// or the start of them.
+pub fn stale_versions(file: &str, text: &str, versions: &BTreeMap<String, String>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for words in words(text) {
+        for found in VERSION.captures_iter(&words.text) {
+            let Some(version) = versions.get(&found[1].to_ascii_lowercase()) else {
+                continue;
+            };
+            let told = &found[2];
+            let is_current = version == told || version.starts_with(&format!("{told}."));
+            if !is_current {
+                problems.push(Problem::at(
+                    file,
+                    words.line,
+                    format!(
+                        "`{}` is not true any more: it is {version}",
+                        found[0].trim()
+                    ),
+                ));
+            }
+        }
+    }
+    problems
+}
+
 static QUANTITY: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)(\d[\d,]*(?:\.\d+)?)\s*(ns|µs|us|ms|kb|kib|mb|mib|gb|gib|bytes|allocations?|%|×|x\b|times)(?:\W|$)")
-        .expect("a constant expression")
+    let numbers = NUMBER_WORDS.join("|");
+    let expression = format!(
+        r"(?i)(?:\b|^)(\d[\d,]*(?:\.\d+)?|(?:{numbers})\b)[\s-]*(ns|nanoseconds?|µs|us|microseconds?|ms|milliseconds?|s|seconds?|minutes?|kb|kib|kilobytes?|mb|mib|megabytes?|gb|gib|gigabytes?|bytes?|allocations?|%|percent|×|x|times|fold)(?:\W|$)"
+    );
+    Regex::new(&expression).expect("a constant expression")
 });
 
+/// The words for 0 to 12, and for 20 to 100 in steps of ten.
+const NUMBER_WORDS: [&str; 22] = [
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    "eleven", "twelve", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty",
+    "ninety", "hundred",
+];
+
+/// The value of a number in digits or in a word.
+fn value(number: &str) -> Option<f64> {
+    let number = number.to_ascii_lowercase();
+    let word = NUMBER_WORDS.iter().position(|word| *word == number);
+    match word {
+        Some(small @ 0..=12) => u8::try_from(small).ok().map(f64::from),
+        Some(tens) => u8::try_from((tens - 11) * 10).ok().map(f64::from),
+        None => number.replace([',', '_'], "").parse().ok(),
+    }
+}
+
+/// How many thousandths of a second a unit of time is.
+fn milliseconds(unit: &str) -> Option<f64> {
+    Some(match unit.to_ascii_lowercase().trim_end_matches('s') {
+        "n" | "nanosecond" => 1e-6,
+        "µ" | "u" | "microsecond" => 1e-3,
+        "m" | "millisecond" => 1.0,
+        "" | "second" => 1e3,
+        "minute" => 6e4,
+        _ => return None,
+    })
+}
+
 /// Quantities (times, sizes, ratios) on a page that none of the programs and outputs shown there holds:
-/// a measured number comes from a measurement.
+/// a measured number comes from a measurement. A time may be told in another unit than there.
 pub fn numbers_without_a_source(file: &str, page: &str, shown: &str) -> Vec<Problem> {
-    let plain = |number: &str| number.replace([',', '_'], "");
     static NUMBER: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\d[\d_]*(?:\.\d+)?").expect("a constant expression"));
-    let known: BTreeSet<String> = NUMBER
+    let known: Vec<f64> = NUMBER
         .find_iter(shown)
-        .map(|found| plain(found.as_str()))
+        .filter_map(|found| value(found.as_str()))
         .collect();
+    let is_known = |number: f64| known.iter().any(|known| (known - number).abs() < 1e-9);
     let mut problems = Vec::new();
     for words in words(page) {
         for found in QUANTITY.captures_iter(&words.text) {
-            if !known.contains(&plain(&found[1])) {
+            let Some(number) = value(&found[1]) else {
+                continue;
+            };
+            let scale = milliseconds(&found[2]);
+            let in_other_units = [6e4, 1e3, 1.0, 1e-3, 1e-6]
+                .iter()
+                .filter_map(|unit| Some(number * scale? / unit));
+            if !is_known(number) && !in_other_units.into_iter().any(is_known) {
                 problems.push(Problem::at(
                     file,
                     words.line,
@@ -138,17 +204,28 @@ static RUST: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a constant expression")
 });
 
-/// Rust in a place where nothing compiles it: in a block of another language, or in HTML.
+/// Rust in a place where nothing compiles it: in a block of another language, in HTML, or spread over
+/// pieces of inline code, one on each line.
 pub fn smuggled_code(file: &str, page: &str) -> Vec<Problem> {
     let line_of = |at: usize| 1 + page[..at].matches('\n').count();
     let advice = "make it a listing: `cargo book new part/name`";
     let mut problems = Vec::new();
+    let mut tell = |at: usize, what: &str| {
+        problems.push(Problem::at(file, line_of(at), format!("{what}; {advice}")));
+    };
     let mut block = None;
+    let mut in_row = 0;
     let parser = new_cmark_parser(page, &MarkdownOptions::default());
     for (event, range) in parser.into_offset_iter() {
+        let at = range.start;
+        in_row = match &event {
+            Event::Code(_) => in_row + 1,
+            Event::SoftBreak | Event::HardBreak => in_row,
+            _ => 0,
+        };
         match event {
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(_))) => {
-                block = Some((line_of(range.start), String::new()))
+                block = Some((at, String::new()));
             }
             Event::Text(text) => {
                 if let Some((_, code)) = &mut block {
@@ -156,29 +233,39 @@ pub fn smuggled_code(file: &str, page: &str) -> Vec<Problem> {
                 }
             }
             Event::End(TagEnd::CodeBlock) => {
-                if let Some((line, code)) = block.take()
+                if let Some((at, code)) = block.take()
                     && RUST.is_match(&code)
                 {
-                    problems.push(Problem::at(
-                        file,
-                        line,
-                        format!(
-                            "this block looks like Rust, and nothing compiles it here; {advice}"
-                        ),
-                    ));
+                    tell(
+                        at,
+                        "this block looks like Rust, and nothing compiles it here",
+                    );
                 }
             }
-            Event::Html(html) | Event::InlineHtml(html) => {
+            Event::Code(code) if in_row == 2 || code.contains('{') && RUST.is_match(&code) => {
+                tell(
+                    at,
+                    "this is code, and nothing compiles it between backticks",
+                );
+            }
+            Event::Start(Tag::HtmlBlock) | Event::InlineHtml(_) => {
+                let html = &page[range];
                 let lower = html.to_ascii_lowercase();
-                if ["<pre", "<code", "<script", "<textarea", "<xmp", "<iframe"]
-                    .iter()
-                    .any(|tag| lower.contains(tag))
-                {
-                    problems.push(Problem::at(
-                        file,
-                        line_of(range.start),
-                        format!("code in HTML is not checked by anything; {advice}"),
-                    ));
+                let tags = [
+                    "<pre",
+                    "<code",
+                    "<script",
+                    "<textarea",
+                    "<xmp",
+                    "<iframe",
+                    "<samp",
+                    "<object",
+                ];
+                let is_code = tags.iter().any(|tag| lower.contains(tag))
+                    || ["```", "~~~"].iter().any(|fence| html.contains(fence))
+                    || RUST.is_match(html);
+                if is_code && !html.starts_with("<!--") {
+                    tell(at, "code in HTML is not checked by anything");
                 }
             }
             _ => {}
@@ -218,6 +305,19 @@ mod tests {
     }
 
     #[test]
+    fn a_stale_version_in_a_document_is_found() {
+        let version = |name: &str, version: &str| (name.to_owned(), version.to_owned());
+        let versions = BTreeMap::from([version("rust", "1.95"), version("mdbook", "0.5.4")]);
+        let found = |text: &str| lines(&stale_versions("README.md", text, &versions));
+        assert!(
+            found("[Rust](https://rustup.rs) 1.95 or newer, mdBook 0.5, mdBook 0.5.4").is_empty()
+        );
+        assert_eq!(found("a\n\nRust 1.9"), [3]);
+        assert_eq!(found("mdBook 0.4"), [1]);
+        assert_eq!(found("mdBook 0.5.5"), [1]);
+    }
+
+    #[test]
     fn a_number_comes_from_what_the_page_shows() {
         let shown = "1300 ms  done\nDuration::from_millis(1_500)\n2.5\n";
         let found = |text: &str| lines(&numbers_without_a_source("p.md", text, shown));
@@ -225,7 +325,10 @@ mod tests {
         assert_eq!(found("a\n\nIt is 3.7 times slower."), [3]);
         assert_eq!(found("It takes 40 ms."), [1]);
         assert_eq!(found("A task is 400 bytes, 12 %."), [1, 1]);
-        assert!(found("Three times, in 2024, at port 3000, HTTP 429.").is_empty());
+        assert!(found("It takes 1.3 seconds, 2500 µs, or 1.3s.").is_empty());
+        assert_eq!(found("It takes three seconds."), [1]);
+        assert_eq!(found("Twice, or ten times as fast, 40-fold."), [1, 1]);
+        assert!(found("In 2024, at port 3000, HTTP 429, three tasks.").is_empty());
     }
 
     #[test]
@@ -249,6 +352,24 @@ mod tests {
                 [3],
                 "{code}"
             );
+        }
+        for text in [
+            "a\n\n<div>\n```rust\nlet x = 1;\n```\n</div>",
+            "a\n\n<div>\nlet mut tasks = JoinSet::new();\n</div>",
+            "a\n\n`fn main() { run().await }`",
+            "a\n\nx <samp>y</samp>",
+        ] {
+            assert_eq!(found(text), [3], "{text}");
+        }
+        assert_eq!(found("`let tasks`\n`tasks.spawn(x)`\n"), [2]);
+        assert_eq!(found("a\n\n`let tasks`  \n`tasks.spawn(x)`\n"), [4]);
+        for text in [
+            "`JoinSet`, `join_next`\nand `a`\n",
+            "<!-- let x = 1; -->",
+            "`while let Some(x)`",
+            "a <span class=\"x\">b</span>",
+        ] {
+            assert!(found(text).is_empty(), "{text}");
         }
         for text in [
             "$ cargo run --bin join_set",
