@@ -3,6 +3,7 @@
 //!
 //! The checks are in `tools/verify`, whose own tests break a small book in each of these ways.
 
+use drift::sample::Sample;
 use pages::site::{self, Page};
 use pages::{Problem, Problems, Project, uses};
 use std::collections::BTreeMap;
@@ -79,6 +80,24 @@ fn every_picture_is_shown_and_every_file_of_the_theme_used() {
 #[test]
 fn no_test_of_a_listing_is_switched_off() {
     demand_none(guards::disabled(&site().project));
+}
+
+#[test]
+fn every_mistake_has_its_mend() {
+    let project = &site().project;
+    let sample = Sample::take(project).expect("the book can be read");
+    let mistakes = sample.listings.iter().filter(|listing| listing.is_mistake);
+    let mut mended: Vec<_> = mistakes
+        .map(|listing| sample.mended(&listing.name, &listing.text))
+        .collect();
+    for name in &sample.compile_fail {
+        let text = project
+            .read(&name.compile_fail())
+            .expect("a program can be read");
+        mended.push(sample.mended(name, &text));
+    }
+    let problems: Vec<_> = mended.into_iter().filter_map(Result::err).collect();
+    assert!(problems.is_empty(), "{problems:#?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod bless;
 mod build;
+mod drift;
 mod files;
 mod new;
 mod serve;
@@ -48,6 +49,18 @@ enum Command {
         #[arg(value_parser = ListingName::parse)]
         listing: ListingName,
     },
+    /// Break a copy of the book in every way that its tests promise to notice, and demand that they do
+    Drift {
+        /// Which places are broken; the same seed breaks the same ones
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many seeds to try, from that one on
+        #[arg(long, default_value_t = 1)]
+        rounds: u64,
+        /// Break only this promise, by its number; may be given several times
+        #[arg(long = "promise", value_name = "NUMBER")]
+        promises: Vec<usize>,
+    },
     /// Speak mdBook's protocol for preprocessors (book.toml names this for the stock `mdbook`)
     #[command(hide = true)]
     Preprocessor {
@@ -89,6 +102,18 @@ fn run(command: Command) -> Result<()> {
             api_links: true, ..
         } => bless::bless_api_links(&project).map(drop),
         Command::Bless { listings, .. } => bless::bless(&project, listings),
+        Command::Drift {
+            seed,
+            rounds,
+            promises,
+        } => drift::drift(
+            &project,
+            &::drift::Options {
+                seed,
+                rounds,
+                promises,
+            },
+        ),
         Command::New { listing } => new::new(&project, &listing),
         Command::Preprocessor { .. } => Ok(()),
     }

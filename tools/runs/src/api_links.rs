@@ -167,7 +167,7 @@ impl Probe {
             // `futures` shows what is in `futures-util`, `tokio` what is in `tokio-macros`.
             let is_facet = |whole: &&str| name.starts_with(&format!("{whole}-"));
             let is_direct = direct.contains(name);
-            if is_direct || direct.iter().any(|whole| is_facet(&whole)) {
+            if is_direct || direct.iter().any(is_facet) {
                 packages.push(Package {
                     name: name.to_owned(),
                     library,

@@ -12,3 +12,4 @@ pub mod prose;
 pub mod published;
 pub mod shown;
 pub mod strays;
+pub mod weekly;

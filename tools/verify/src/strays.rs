@@ -79,6 +79,7 @@ pub fn stray_files(project: &Project) -> Result<Vec<Problem>> {
         api::MAP,
         api::SCOPE,
         "listings/compiler-messages-by.txt",
+        "listings/mends.toml",
         "listings/rustfmt.toml",
     ];
     let mut problems = Vec::new();
