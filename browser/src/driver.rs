@@ -105,19 +105,18 @@ fn find(variable: &str, names: &[&str]) -> Result<PathBuf> {
 
 fn on_path(program: &Path) -> Option<PathBuf> {
     let folders = env::var_os("PATH").unwrap_or_default();
-    // A path with folders in it is taken as it is: joining an absolute one replaces all before it.
-    let mut candidates: Vec<PathBuf> = match program.components().count() {
+    // A mere name is looked up; a path is taken as it is.
+    let candidates: Vec<PathBuf> = match program.components().count() {
         1 => env::split_paths(&folders)
             .map(|folder| folder.join(program))
             .collect(),
         _ => vec![program.to_owned()],
     };
-    for candidate in &mut candidates {
-        if candidate.extension().is_none() {
-            candidate.set_extension(env::consts::EXE_EXTENSION);
-        }
-    }
-    candidates.into_iter().find(|candidate| candidate.is_file())
+    let endings = ["", env::consts::EXE_SUFFIX];
+    candidates
+        .iter()
+        .flat_map(|path| endings.map(|ending| format!("{}{ending}", path.display()).into()))
+        .find(|path: &PathBuf| path.is_file())
 }
 
 #[cfg(test)]
