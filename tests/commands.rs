@@ -95,6 +95,7 @@ fn check(command: &str) -> Result<Checked, String> {
             packages
                 .chunks(2)
                 .try_fold(Checked::Resolved, |_, pair| match pair {
+                    ["--package", "browser"] => exists("browser/Cargo.toml"),
                     ["--package", name] => exists(&format!("tools/{name}/Cargo.toml"))
                         .or_else(|_| exists(&format!("listings/{name}/Cargo.toml"))),
                     _ => Err("expected are --package and a name".to_owned()),

@@ -1,0 +1,333 @@
+//! Promise: every page works in a browser, for everyone, and without a network.
+//!
+//! The first test opens the book; the others open small books that are broken in one way, and demand
+//! that it is told. All share one Chromium.
+
+use browser::{Browser, Exception, Report, View};
+use libtest_mimic::{Arguments, Failed, Trial};
+use pages::{Problem, Problems, Project, site};
+use scratch::{PAGE, Scratch};
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+/// What mdBook's own theme does wrong. Each is to go; one that excuses nothing any more is a failure.
+const EXCEPTIONS: &[Exception] = &[
+    Exception {
+        rule: "aria-allowed-attr",
+        selector: "label#mdbook-sidebar-toggle",
+        reason: "mdBook's theme has a label where a button belongs",
+    },
+    Exception {
+        rule: "aria-prohibited-attr",
+        selector: "label#mdbook-sidebar-toggle",
+        reason: "mdBook's theme has a label where a button belongs",
+    },
+    Exception {
+        rule: "region",
+        selector: "label#mdbook-sidebar-toggle",
+        reason: "mdBook's theme has its bar in no landmark",
+    },
+    Exception {
+        rule: "region",
+        selector: "#mdbook-menu-bar h1.menu-title",
+        reason: "mdBook's theme has its bar in no landmark",
+    },
+    Exception {
+        rule: "region",
+        selector: "#mdbook-menu-bar .right-buttons",
+        reason: "mdBook's theme has its bar in no landmark",
+    },
+    Exception {
+        rule: "target-size",
+        selector: "#mdbook-sidebar a",
+        reason: "mdBook's theme has the lines of its table of contents 3 pixels too close",
+    },
+];
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// Chromium, started by the first test that needs it.
+type Shared = LazyLock<Result<Mutex<Browser>, String>>;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let shared: Arc<Shared> = Arc::new(LazyLock::new(|| {
+        let browser = Browser::start().map_err(|error| format!("{error:#}"))?;
+        Ok(Mutex::new(browser))
+    }));
+    let test = |name, test: fn(&Shared) -> Result<(), Failed>| {
+        let shared = Arc::clone(&shared);
+        Trial::test(name, move || test(&shared))
+    };
+    let mut trials = vec![
+        test("every_page_of_the_book_works", every_page_of_the_book_works),
+        test("a_sound_book_has_no_problems", a_sound_book_has_no_problems),
+        test("dark_is_looked_at_too", dark_is_looked_at_too),
+        test("a_needless_exception_is_told", a_needless_exception_is_told),
+    ];
+    trials.extend(BROKEN.iter().map(|broken| {
+        let shared = Arc::clone(&shared);
+        Trial::test(broken.name, move || broken.is_told(&shared))
+    }));
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    // Chromium ends here; the end of the process would drop nothing.
+    drop(shared);
+    conclusion.exit_code()
+}
+
+fn check(
+    shared: &Shared,
+    root: &Path,
+    folder: &Path,
+    views: &[View],
+    exceptions: &[Exception],
+) -> Result<Report, Failed> {
+    let project = Project::open(root)?;
+    let pages = site::build(&project, folder)?;
+    let browser = LazyLock::force(shared).as_ref()?;
+    let mut browser = browser.lock().unwrap_or_else(PoisonError::into_inner);
+    let report = browser.check(&project, folder, &pages, views, exceptions);
+    report.map_err(|error| format!("{error:#}").into())
+}
+
+fn check_scratch(shared: &Shared, book: &Scratch, views: &[View]) -> Result<Vec<String>, Failed> {
+    let report = check(shared, book.root(), &book.path("built"), views, EXCEPTIONS)?;
+    let Err(problems) = Problems::none_in(report.problems) else {
+        return Ok(Vec::new());
+    };
+    Ok(problems.iter().map(ToString::to_string).collect())
+}
+
+fn every_page_of_the_book_works(shared: &Shared) -> Result<(), Failed> {
+    let folder = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/browser-site"));
+    fs::create_dir_all(folder)?;
+    let report = check(shared, Path::new(ROOT), folder, &View::ALL, EXCEPTIONS)?;
+    let needless = report.unused.iter().map(|exception| {
+        let Exception { rule, selector, reason } = exception;
+        let message = format!(
+            "the exception of `{selector}` from the rule {rule} ({reason}) excuses nothing any more; remove it"
+        );
+        Problem::of("browser/tests/site.rs", message)
+    });
+    let problems = report.problems.into_iter().chain(needless).collect();
+    Problems::none_in(problems)
+        .map_err(|problems| format!("the site has problems:\n{problems}").into())
+}
+
+fn a_sound_book_has_no_problems(shared: &Shared) -> Result<(), Failed> {
+    equal(&check_scratch(shared, &themed(), &View::ALL)?, &[])
+}
+
+fn dark_is_looked_at_too(shared: &Shared) -> Result<(), Failed> {
+    let book = themed();
+    book.write(
+        "theme/more.css",
+        ".navy main:has(figure) p { color: #333; }\n",
+    );
+    let told = check_scratch(shared, &book, &View::ALL)?;
+    starts(
+        &told,
+        &["src/page.md:3: `<p>` is not for everyone: Elements must meet minimum color contrast"],
+    )?;
+    match told[0].ends_with("[desktop dark, phone dark]") {
+        true => Ok(()),
+        false => Err(told[0].clone().into()),
+    }
+}
+
+fn a_needless_exception_is_told(shared: &Shared) -> Result<(), Failed> {
+    let book = themed();
+    let needless = Exception {
+        rule: "image-alt",
+        selector: "img",
+        reason: "none",
+    };
+    let exceptions = [EXCEPTIONS, &[needless]].concat();
+    let folder = book.path("built");
+    let report = check(shared, book.root(), &folder, &[View::DESKTOP], &exceptions)?;
+    match report.unused.contains(&needless) && !report.unused.contains(&EXCEPTIONS[0]) {
+        true => Ok(()),
+        false => Err(format!("{:?}", report.unused).into()),
+    }
+}
+
+/// A way to break a sound book, and how each message about it starts.
+struct Broken {
+    name: &'static str,
+    view: View,
+    by: fn(&Scratch),
+    told: &'static [&'static str],
+}
+
+impl Broken {
+    fn is_told(&self, shared: &Shared) -> Result<(), Failed> {
+        let book = themed();
+        (self.by)(&book);
+        starts(&check_scratch(shared, &book, &[self.view])?, self.told)
+    }
+}
+
+const BROKEN: &[Broken] = &[
+    Broken {
+        name: "a_script_with_a_syntax_error_is_told",
+        view: View::DESKTOP,
+        by: |book| book.write("theme/more.js", "\nlet = ;\n"),
+        told: &["theme/more.js:2: a script complains: Uncaught SyntaxError: "],
+    },
+    Broken {
+        name: "a_script_that_throws_is_told",
+        view: View::DESKTOP,
+        by: |book| book.write("theme/more.js", "\n\nthrow new Error('no luck');\n"),
+        told: &["theme/more.js:3: a script complains: Uncaught Error: no luck; "],
+    },
+    Broken {
+        name: "a_script_that_fails_later_is_told",
+        view: View::DESKTOP,
+        by: |book| book.write("theme/more.js", "Promise.reject(new Error('no luck'));\n"),
+        told: &["theme/more.js:1: a script complains: Uncaught Error: no luck; "],
+    },
+    Broken {
+        name: "an_error_in_the_console_is_told",
+        view: View::DESKTOP,
+        by: |book| book.write("theme/more.js", "console.error('no luck');\n"),
+        told: &["theme/more.js:1: a script complains: \"no luck\"; "],
+    },
+    Broken {
+        name: "an_image_without_words_is_told",
+        view: View::DESKTOP,
+        by: |book| {
+            book.write("src/dot.svg", DOT);
+            book.write("src/spot.svg", DOT);
+            page(book, "<img src=\"dot.svg\">\n\n![](spot.svg)\n");
+        },
+        told: &[
+            // What enlarges the picture has its words.
+            "src/page.md: `<input class=\"checkbox-img\" type=\"checkbox\">` is not for everyone: ",
+            "src/page.md:8: `<img src=\"dot.svg\">` is not for everyone: Images must have alternative text: ",
+            "src/page.md:10: `<img src=\"spot.svg\" alt=\"\">` has no words for who does not see it; ",
+        ],
+    },
+    Broken {
+        name: "an_image_from_outside_is_told",
+        view: View::DESKTOP,
+        by: |book| page(book, "![A dot](https://example.com/dot.png)\n"),
+        told: &["src/page.md:8: asks for https://example.com/dot.png, which is not of this site: "],
+    },
+    Broken {
+        name: "a_style_sheet_and_a_font_from_outside_are_told",
+        view: View::DESKTOP,
+        by: |book| {
+            let css = "@import url(https://example.com/more.css);\n\
+                @font-face { font-family: F; src: url(https://example.com/f.woff2); }\n\
+                main p { font-family: F; }\n";
+            book.write("theme/more.css", css);
+        },
+        told: &[
+            "theme/more.css:1: asks for https://example.com/more.css, which is not of this site: ",
+            "theme/more.css:2: asks for https://example.com/f.woff2, which is not of this site: ",
+        ],
+    },
+    Broken {
+        name: "a_script_that_asks_the_network_is_told",
+        view: View::DESKTOP,
+        by: |book| {
+            let js = "\nfetch('https://203.0.113.1/data').catch(() => {});\n";
+            book.write("theme/more.js", js);
+        },
+        told: &["theme/more.js:2: asks for https://203.0.113.1/data, which is not of this site: "],
+    },
+    Broken {
+        name: "a_page_wider_than_a_phone_is_told",
+        view: View::PHONE,
+        by: |book| page(book, "<div style=\"width: 900px\">wide</div>\n"),
+        told: &["src/page.md:8: the page scrolls sideways: it takes "],
+    },
+    Broken {
+        name: "a_line_wider_than_a_phone_is_told",
+        view: View::PHONE,
+        by: |book| {
+            page(
+                book,
+                &format!(
+                    "<p style=\"white-space: nowrap\">{}</p>\n",
+                    "wide ".repeat(40)
+                ),
+            )
+        },
+        told: &["src/page.md:8: the page scrolls sideways: it takes "],
+    },
+    Broken {
+        name: "faint_text_is_told",
+        view: View::DESKTOP,
+        by: |book| book.write("theme/more.css", "main:has(figure) p { color: #aaa; }\n"),
+        told: &[
+            "src/page.md:3: `<p>` is not for everyone: Elements must meet minimum color contrast",
+        ],
+    },
+    Broken {
+        name: "a_missing_image_is_told",
+        view: View::DESKTOP,
+        by: |book| page(book, "![A dot](pictures/dot.svg)\n"),
+        told: &[
+            "src/page.md:8: asks for `pictures/dot.svg`, which the site does not give (status 404); ",
+        ],
+    },
+    Broken {
+        name: "no_exception_holds_in_the_content",
+        view: View::DESKTOP,
+        by: |book| {
+            let label = "<label id=\"mdbook-sidebar-toggle\" aria-expanded=\"true\">x</label>\n";
+            page(book, label);
+        },
+        told: &[
+            "src/page.md:8: `<label id=\"mdbook-sidebar-toggle\" aria-expanded=\"true\">` is not for everyone: ",
+        ],
+    },
+];
+
+const DOT: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"30\" height=\"30\"/>\n";
+
+/// A sound book in the book's own theme, with room for more.
+fn themed() -> Scratch {
+    let book = Scratch::sound();
+    for file in ["theme/book.css", "theme/scrolling.js"] {
+        let text = fs::read(Path::new(ROOT).join(file));
+        book.write(file, text.unwrap_or_else(|error| panic!("{file}: {error}")));
+    }
+    book.write("theme/more.css", "");
+    book.write("theme/more.js", "");
+    let more = "[output.html]\n\
+        additional-css = [\"theme/book.css\", \"theme/more.css\"]\n\
+        additional-js = [\"theme/scrolling.js\", \"theme/more.js\"]\n";
+    book.write(
+        "book.toml",
+        book.read("book.toml").replace("[output.html]\n", more),
+    );
+    book
+}
+
+/// Adds to the page of a fresh book; the first line is its line 8.
+fn page(book: &Scratch, more: &str) {
+    book.write("src/page.md", format!("{PAGE}\n{more}"));
+}
+
+fn equal(told: &[String], expected: &[&str]) -> Result<(), Failed> {
+    match told == expected {
+        true => Ok(()),
+        false => Err(format!("expected {expected:#?}, told {told:#?}").into()),
+    }
+}
+
+fn starts(told: &[String], expected: &[&str]) -> Result<(), Failed> {
+    let are_as_expected = told.len() == expected.len()
+        && told
+            .iter()
+            .zip(expected)
+            .all(|(told, start)| told.starts_with(start));
+    match are_as_expected {
+        true => Ok(()),
+        false => Err(format!("expected {expected:#?}, told {told:#?}").into()),
+    }
+}
