@@ -1,6 +1,6 @@
 //! Promise: every page works in a browser, for everyone, and without a network.
 //!
-//! The first test opens the book; the others open small books that are broken in one way, and demand
+//! The first test opens the book, or one page of it where `BOOK_PAGE` names that (`src/tasks/waiting.md`); the others open small books that are broken in one way, and demand
 //! that it is told. All share one Chromium.
 
 use browser::{Browser, Exception, Report, View};
@@ -83,9 +83,16 @@ fn check(
     folder: &Path,
     views: &[View],
     exceptions: &[Exception],
+    only: Option<&str>,
 ) -> Result<Report, Failed> {
     let project = Project::open(root)?;
-    let pages = site::build(&project, folder)?;
+    let mut pages = site::build(&project, folder)?;
+    if let Some(only) = only {
+        pages.retain(|page| page.source == only);
+        if pages.is_empty() {
+            return Err(format!("BOOK_PAGE names {only}, which is no page of the book").into());
+        }
+    }
     let browser = LazyLock::force(shared).as_ref()?;
     let mut browser = browser.lock().unwrap_or_else(PoisonError::into_inner);
     let report = browser.check(&project, folder, &pages, views, exceptions);
@@ -93,7 +100,14 @@ fn check(
 }
 
 fn check_scratch(shared: &Shared, book: &Scratch, views: &[View]) -> Result<Vec<String>, Failed> {
-    let report = check(shared, book.root(), &book.path("built"), views, EXCEPTIONS)?;
+    let report = check(
+        shared,
+        book.root(),
+        &book.path("built"),
+        views,
+        EXCEPTIONS,
+        None,
+    )?;
     let Err(problems) = Problems::none_in(report.problems) else {
         return Ok(Vec::new());
     };
@@ -103,7 +117,19 @@ fn check_scratch(shared: &Shared, book: &Scratch, views: &[View]) -> Result<Vec<
 fn every_page_of_the_book_works(shared: &Shared) -> Result<(), Failed> {
     let folder = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/browser-site"));
     fs::create_dir_all(folder)?;
-    let report = check(shared, Path::new(ROOT), folder, &View::ALL, EXCEPTIONS)?;
+    let only = std::env::var("BOOK_PAGE").ok();
+    let mut report = check(
+        shared,
+        Path::new(ROOT),
+        folder,
+        &View::ALL,
+        EXCEPTIONS,
+        only.as_deref(),
+    )?;
+    if only.is_some() {
+        // Other pages may need them.
+        report.unused.clear();
+    }
     let needless = report.unused.iter().map(|exception| {
         let Exception { rule, selector, reason } = exception;
         let message = format!(
@@ -146,7 +172,14 @@ fn a_needless_exception_is_told(shared: &Shared) -> Result<(), Failed> {
     };
     let exceptions = [EXCEPTIONS, &[needless]].concat();
     let folder = book.path("built");
-    let report = check(shared, book.root(), &folder, &[View::DESKTOP], &exceptions)?;
+    let report = check(
+        shared,
+        book.root(),
+        &folder,
+        &[View::DESKTOP],
+        &exceptions,
+        None,
+    )?;
     match report.unused.contains(&needless) && !report.unused.contains(&EXCEPTIONS[0]) {
         true => Ok(()),
         false => Err(format!("{:?}", report.unused).into()),

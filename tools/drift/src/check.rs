@@ -29,8 +29,11 @@ pub enum Check {
         /// Its name.
         name: String,
     },
-    /// The tests of a package of the workspace that is none of the default ones.
-    Package(&'static str),
+    /// The test that opens a page in a browser, which is none of what `cargo test` runs alone.
+    Browser {
+        /// The page's source.
+        page: String,
+    },
 }
 
 impl Check {
@@ -164,7 +167,20 @@ impl<'a> Checks<'a> {
             Check::Listing { part, name } => {
                 self.cargo(&["test", "--quiet", "--package", part, "--bin", name])
             }
-            Check::Package(name) => self.cargo(&["test", "--quiet", "--package", name]),
+            Check::Browser { page } => {
+                let test = "every_page_of_the_book_works";
+                let mut command = self.cargo(&[
+                    "test",
+                    "--quiet",
+                    "--package",
+                    "browser",
+                    "--",
+                    test,
+                    "--exact",
+                ]);
+                command.env("BOOK_PAGE", page);
+                command
+            }
         };
         self.in_copy(&mut command)
             .output()

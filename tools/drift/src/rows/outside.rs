@@ -1,7 +1,9 @@
-//! Promises about what comes from outside: new releases of the dependencies.
+//! Promises about what is outside of pages and programs: the browser that shows the site, and new releases
+//! of the dependencies.
 
 use crate::breakage::{Breakage, Edit};
 use crate::check::Check;
+use crate::rows::prose::inserted;
 use crate::sample::{Sample, numbered, pick, with_line};
 use fastrand::Rng;
 use regex::Regex;
@@ -10,14 +12,69 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Promise 15.
+pub fn broken_site(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
+    let elements = [
+        (
+            "<p style=\"color: #aaa; background: #999\">Too faint to read.</p>",
+            "is not for everyone",
+        ),
+        (
+            "<img src=\"https://example.com/dot.png\" alt=\"A dot.\">",
+            "asks for https://example.com/dot.png, which is not of this site",
+        ),
+        (
+            "<div style=\"width: 3000px\">Wider than any screen.</div>",
+            "the page scrolls sideways",
+        ),
+        ("<input type=\"text\">", "is not for everyone"),
+    ];
+    let mut breakages: Vec<Breakage> = elements
+        .iter()
+        .filter_map(|(html, says)| {
+            let anything = Check::test("pages");
+            let mut breakage = inserted(sample, rng, 15, html, 0, &anything, says)?;
+            breakage.check = Check::Browser {
+                page: breakage.edits.first()?.file.clone(),
+            };
+            Some(breakage)
+        })
+        .collect();
+    let script = "theme/scrolling.js";
+    let text = sample.project.read(script).unwrap_or_default();
+    let lines = numbered(&text).filter(|(_, line)| line.contains("addEventListener("));
+    if let (Some((number, line)), Some(page)) = (pick(rng, lines), pick(rng, &sample.pages)) {
+        for (what, broken) in [
+            ("is no JavaScript", line.replace("('", "('']")),
+            (
+                "calls what is not there",
+                line.replace("addEventListener(", "addListener("),
+            ),
+        ] {
+            breakages.push(Breakage {
+                promise: 15,
+                what: format!("{script}:{number} {what}"),
+                edits: vec![Edit::write(script, with_line(&text, number, Some(&broken)))],
+                check: Check::Browser {
+                    page: page.file.clone(),
+                },
+                place: format!("{script}:{number}"),
+                says: "a script complains".into(),
+            });
+        }
+    }
+    breakages
+}
+
 /// A release of a dependency as it might come: what is changed in its source.
 struct Release {
     package: &'static str,
     what: &'static str,
     file: &'static str,
     changes: &'static [(&'static str, &'static str)],
-    /// A listing with these words notices.
+    /// A listing with these words, and with these in its output, notices.
     used_as: &'static str,
+    prints: &'static str,
     says: &'static str,
 }
 
@@ -31,6 +88,7 @@ const RELEASES: &[Release] = &[
             ("while self.join_next()", "while self.join_next_renamed()"),
         ],
         used_as: "JoinMap",
+        prints: "",
         says: "does not compile",
     },
     Release {
@@ -42,6 +100,7 @@ const RELEASES: &[Release] = &[
             "BufferUnordered::new(self, n.min(1))",
         )],
         used_as: ".buffer_unordered(",
+        prints: " ms",
         says: "prints something else than this file says",
     },
     Release {
@@ -50,6 +109,7 @@ const RELEASES: &[Release] = &[
         file: "src/allocator.rs",
         changes: &[("info.count_total += 1;", "info.count_total += 2;")],
         used_as: "allocation_counter",
+        prints: "",
         says: "prints something else than this file says",
     },
 ];
@@ -58,10 +118,10 @@ const RELEASES: &[Release] = &[
 pub fn new_releases(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
     let mut breakages = Vec::new();
     for release in RELEASES {
-        let uses = sample
-            .listings
-            .iter()
-            .filter(|it| it.text.contains(release.used_as));
+        let uses = sample.listings.iter().filter(|it| {
+            let output = it.output.as_deref().unwrap_or_default();
+            it.text.contains(release.used_as) && output.contains(release.prints)
+        });
         let Some(listing) = pick(rng, uses) else {
             continue;
         };

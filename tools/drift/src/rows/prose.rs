@@ -9,7 +9,7 @@ use regex::Regex;
 
 /// A paragraph or block that is written behind a heading somewhere; `below` is the line of it (from 0)
 /// that must be named.
-fn inserted(
+pub(super) fn inserted(
     sample: &Sample,
     rng: &mut Rng,
     promise: usize,
