@@ -5,7 +5,7 @@
 
 use libtest_mimic::{Arguments, Trial};
 use pages::Project;
-use runs::compile_fail::{WRITTEN_BY, compare, compiler, messages, run_as_child};
+use runs::compile_fail::{compare, compiler, messages, run_as_child};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ fn main() -> ExitCode {
     let programs = project
         .compile_fail_programs()
         .expect("programs can be listed");
-    let same =
-        project.read(WRITTEN_BY).ok() == Some(compiler(&project).expect("there is a compiler"));
+    let same = project.read(pages::provenance::COMPILER).ok()
+        == Some(compiler(&project).expect("there is a compiler"));
     let mut said = if arguments.list {
         Default::default()
     } else {

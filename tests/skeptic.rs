@@ -22,6 +22,7 @@
 //!   executable; it runs every time.
 
 use libtest_mimic::{Arguments, Trial};
+use pages::{Project, census};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -94,6 +95,12 @@ fn counted(compiled: usize, run: usize) -> ExitCode {
         "{blocks} blocks of Rust on the pages show {seen} programs that must run: {compiled} compiled, {run} ran\n\
          {COMPILE_FAIL_BLOCKS} blocks show programs that must not compile: see tests/compile_fail.rs"
     );
+    let project = Project::open(env!("CARGO_MANIFEST_DIR")).expect("the book is here");
+    let told = census::count(&project, "blocks").expect("the pages can be read");
+    if told != blocks + COMPILE_FAIL_BLOCKS {
+        eprintln!("error: src/verified.md tells of {told} blocks of Rust on the pages");
+        return ExitCode::FAILURE;
+    }
     if seen > 0 && seen == compiled && seen == run {
         return ExitCode::SUCCESS;
     }

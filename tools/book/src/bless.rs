@@ -35,7 +35,6 @@ pub fn bless(project: &Project, named: Vec<ListingName>) -> Result<()> {
 
 /// Only looks up the APIs that the pages name; returns whether where they are documented changed.
 pub fn bless_api_links(project: &Project) -> Result<bool> {
-    eprintln!("Looking up the APIs that the pages name...");
     let change = runs::bless::bless_api_links(project)?;
     if let Some(change) = &change {
         println!("{}\n{}", change.file, change.diff);

@@ -9,7 +9,7 @@ use crate::lock;
 use crate::problem::Problem;
 use crate::project::Project;
 use crate::references;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Where the documentation of each API is, relative to the book's root.
@@ -51,6 +51,16 @@ pub fn named(page: &str) -> Vec<ApiName> {
             })
         })
         .collect()
+}
+
+/// How many links to APIs a page has.
+pub fn links(page: &str) -> usize {
+    let labels: BTreeSet<String> = named(page).into_iter().map(|api| api.label).collect();
+    let is_api = |reference: &references::Reference| labels.contains(&reference.label);
+    references::undefined_each(page)
+        .iter()
+        .filter(|it| is_api(it))
+        .count()
 }
 
 /// Where the documentation of an API is.

@@ -19,6 +19,8 @@ pub const KNOWN: &[(&str, &str)] = &[
     ),
     ("manifest", "{{#manifest part}}"),
     ("version", "{{#version crate}} or {{#version rust}}"),
+    ("count", "{{#count kind}}, such as {{#count listings}}"),
+    ("versions", "{{#versions listings}}"),
 ];
 
 /// A directive as it stands on a page.

@@ -4,7 +4,7 @@ use crate::directive::{self, Directive};
 use crate::listing::{AnchorError, Line, ListingName, Source};
 use crate::problem::Problem;
 use crate::project::Project;
-use crate::{api, lock, manifest};
+use crate::{api, census, lock, manifest, provenance};
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 use std::collections::BTreeSet;
@@ -98,7 +98,7 @@ impl<'a> Expander<'a> {
 
     fn replacement(&self, directive: &Directive) -> Result<String, String> {
         let argument = directive.argument.as_str();
-        let is_block = directive.name != "version";
+        let is_block = !matches!(directive.name.as_str(), "version" | "count");
         let Some((_, form)) = directive::KNOWN
             .iter()
             .find(|(name, _)| *name == directive.name)
@@ -123,6 +123,10 @@ impl<'a> Expander<'a> {
             "output" => self.output(argument),
             "compile_fail" => self.compile_fail(argument),
             "manifest" => self.manifest(argument),
+            "count" => census::count(self.project, argument)
+                .map(|number| number.to_string())
+                .map_err(|problem| problem.message),
+            "versions" => provenance::versions(self.project).map_err(|problem| problem.to_string()),
             _ => lock::version(self.project, argument).map_err(|problem| problem.to_string()),
         }
     }

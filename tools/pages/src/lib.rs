@@ -5,6 +5,7 @@
 //! directive's place; and [`site`] renders the result with mdBook's own driver.
 
 pub mod api;
+pub mod census;
 pub mod directive;
 pub mod expand;
 pub mod listing;
@@ -13,6 +14,7 @@ pub mod manifest;
 pub mod preprocessor;
 pub mod problem;
 pub mod project;
+pub mod provenance;
 pub mod references;
 pub mod site;
 pub mod uses;

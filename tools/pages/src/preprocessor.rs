@@ -3,6 +3,7 @@
 use crate::expand::Expander;
 use crate::problem::Problems;
 use crate::project::Project;
+use crate::provenance;
 use anyhow::{Context, Result};
 use mdbook_preprocessor::book::{Book, BookItem};
 use mdbook_preprocessor::config::Config;
@@ -34,6 +35,10 @@ impl Preprocessor for Directives {
         let expander = Expander::new(&self.project, repository.as_deref());
         let src = ctx.config.book.src.to_string_lossy().into_owned();
         let mut problems = Vec::new();
+        let tells_how = self.project.has(&format!("{src}/{}", provenance::PAGE));
+        let commit = tells_how
+            .then(|| provenance::commit(&self.project))
+            .flatten();
         book.for_each_mut(|item| {
             let BookItem::Chapter(chapter) = item else {
                 return;
@@ -41,10 +46,16 @@ impl Preprocessor for Directives {
             let Some(path) = &chapter.source_path else {
                 return;
             };
-            let file = format!("{src}/{}", path.to_string_lossy().replace('\\', "/"));
-            match expander.expand(&file, &chapter.content) {
+            let page = path.to_string_lossy().replace('\\', "/");
+            match expander.expand(&format!("{src}/{page}"), &chapter.content) {
                 Ok(content) => chapter.content = content,
                 Err(found) => problems.extend(found),
+            }
+            if tells_how {
+                match provenance::line(&self.project, commit.as_ref(), &page) {
+                    Ok(line) => chapter.content.push_str(&line),
+                    Err(problem) => problems.push(problem),
+                }
             }
         });
         Problems::none_in(problems)?;

@@ -19,8 +19,15 @@ pub const OPTIONS: Options = Options::ENABLE_TABLES
     .union(Options::ENABLE_FOOTNOTES)
     .union(Options::ENABLE_HEADING_ATTRIBUTES);
 
-/// The references that a page does not define, in its order.
+/// The references that a page does not define, in its order; those of one line that are alike, once.
 pub fn undefined(page: &str) -> Vec<Reference> {
+    let mut found = undefined_each(page);
+    found.dedup();
+    found
+}
+
+/// Every reference that a page does not define, in its order.
+pub fn undefined_each(page: &str) -> Vec<Reference> {
     let found = RefCell::new(Vec::new());
     let callback = |broken: BrokenLink<'_>| -> Option<(CowStr<'_>, CowStr<'_>)> {
         found.borrow_mut().push(Reference {
@@ -35,7 +42,6 @@ pub fn undefined(page: &str) -> Vec<Reference> {
     let mut found = found.into_inner();
     // The parser asks about a table's cells when it meets the table.
     found.sort_by_key(|reference| reference.line);
-    found.dedup();
     found
 }
 

@@ -6,7 +6,7 @@ use crate::compare::diff;
 use crate::compile_fail;
 use crate::run::{Limits, run};
 use anyhow::{Context, Result, bail};
-use pages::{ListingName, Problems, Project, api};
+use pages::{ListingName, Problems, Project, api, census, provenance};
 use std::fs;
 use std::io::ErrorKind;
 
@@ -64,7 +64,7 @@ pub fn bless(
     }
     let written_by = write(
         project,
-        compile_fail::WRITTEN_BY,
+        provenance::COMPILER,
         &compile_fail::compiler(project)?,
     )?;
     report_change(written_by, &mut report);
@@ -77,6 +77,9 @@ pub fn bless(
 ///
 /// A page names an API that does not exist; what was written before stays. Or rustdoc cannot be asked.
 pub fn bless_api_links(project: &Project) -> Result<Option<Change>> {
+    if census::count(project, "apis")? == 0 && !project.has(api::MAP) {
+        return Ok(None);
+    }
     let found = api_links::look_up(project)?;
     Problems::none_in(found.problems)?;
     write(project, api::MAP, &found.map.to_toml())

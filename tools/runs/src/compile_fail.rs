@@ -12,9 +12,6 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// The file that names the compiler whose messages the book shows, relative to the book's root.
-pub const WRITTEN_BY: &str = "listings/compiler-messages-by.txt";
-
 /// The variable that makes a process compile instead of what it would do: the folder with the programs.
 const CHILD: &str = "BOOK_COMPILE_FAIL_CHILD";
 

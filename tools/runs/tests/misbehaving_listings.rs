@@ -4,9 +4,10 @@
 //! These tests have a `main` of their own: the compiler runs in a child process, this same executable.
 
 use libtest_mimic::{Arguments, Trial};
+use pages::provenance::COMPILER;
 use pages::{ListingName, Project};
 use runs::build::Built;
-use runs::compile_fail::{self, WRITTEN_BY};
+use runs::compile_fail;
 use runs::run::{Limits, Misbehaved, Ran};
 use scratch::{Scratch, link};
 use std::env;
@@ -521,12 +522,12 @@ fn blessing_writes_the_compilers_message_and_name() {
     let (changes, outcome) = bless(&book, &["bad"]);
     assert_eq!(outcome, Ok(()));
     let files: Vec<_> = changes.iter().map(|(file, _)| file.as_str()).collect();
-    assert_eq!(files, ["listings/demo/compile_fail/bad.stderr", WRITTEN_BY]);
+    assert_eq!(files, ["listings/demo/compile_fail/bad.stderr", COMPILER]);
     assert_has(
         &book.read("listings/demo/compile_fail/bad.stderr"),
         "error[E0308]",
     );
-    assert!(book.read(WRITTEN_BY).starts_with("rustc "));
+    assert!(book.read(COMPILER).starts_with("rustc "));
     assert_eq!(bless(&book, &["bad"]), (Vec::new(), Ok(())));
 
     // A program that has come to compile keeps the message that it had.

@@ -6,7 +6,7 @@ use pages::api;
 use pages::problem::Problem;
 use pages::project::Project;
 use pages::site::Page;
-use pages::uses;
+use pages::{provenance, uses};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ pub fn stray_files(project: &Project) -> Result<Vec<Problem>> {
     let own = [
         api::MAP,
         api::SCOPE,
-        "listings/compiler-messages-by.txt",
+        provenance::COMPILER,
         "listings/mends.toml",
         "listings/rustfmt.toml",
     ];

@@ -1,0 +1,126 @@
+//! Counts what the book shows, and so what its tests verify.
+
+use crate::api;
+use crate::expand::WRONG;
+use crate::listing::Source;
+use crate::problem::Problem;
+use crate::project::Project;
+use crate::uses;
+use std::collections::BTreeSet;
+
+/// What a page can ask the number of, with what it counts.
+pub const KINDS: &[(&str, &str)] = &[
+    ("pages", "pages"),
+    ("blocks", "blocks of Rust on the pages"),
+    ("listings", "programs that must run"),
+    ("mistakes", "programs among them that show a mistake"),
+    ("outputs", "outputs of programs"),
+    ("compiler-messages", "messages of the compiler"),
+    ("apis", "APIs that the prose names"),
+    ("api-links", "links to their documentation"),
+];
+
+/// How many of a kind there are.
+///
+/// # Errors
+///
+/// There is no such kind, or a file cannot be read.
+pub fn count(project: &Project, kind: &str) -> Result<usize, Problem> {
+    let failed = |error: anyhow::Error| Problem::of("listings", format!("{error:#}"));
+    let pages = uses::pages_below(project, "src");
+    let used = |names: &[&str]| {
+        let all = uses::all(project).into_iter();
+        all.filter(|used| names.contains(&used.directive.as_str()))
+            .count()
+    };
+    Ok(match kind {
+        "pages" => pages
+            .iter()
+            .filter(|page| *page != "src/SUMMARY.md")
+            .count(),
+        "blocks" => used(&["listing", "compile_fail"]),
+        "listings" => project.listings().map_err(failed)?.len(),
+        "mistakes" => {
+            let mut mistakes = 0;
+            for name in project.listings().map_err(failed)? {
+                let text = project.read(&name.source())?;
+                let caption = Source::parse(&text)
+                    .ok()
+                    .and_then(|source| source.caption());
+                mistakes += usize::from(caption.is_some_and(|it| it.starts_with(WRONG)));
+            }
+            mistakes
+        }
+        "outputs" => {
+            let listings = project.listings().map_err(failed)?;
+            listings
+                .iter()
+                .filter(|name| project.has(&name.output()))
+                .count()
+        }
+        "compiler-messages" => project.compile_fail_programs().map_err(failed)?.len(),
+        "apis" => {
+            let mut names = BTreeSet::new();
+            for page in &pages {
+                names.extend(
+                    api::named(&project.read(page)?)
+                        .into_iter()
+                        .map(|it| it.name),
+                );
+            }
+            names.len()
+        }
+        "api-links" => {
+            let mut links = 0;
+            for page in &pages {
+                links += api::links(&project.read(page)?);
+            }
+            links
+        }
+        other => {
+            let kinds: Vec<_> = KINDS.iter().map(|(name, _)| *name).collect();
+            let message = format!(
+                "nothing called `{other}` is counted; there are {}",
+                kinds.join(", ")
+            );
+            return Err(Problem::of("src", message));
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scratch::{PAGE, Scratch};
+
+    #[test]
+    fn everything_that_is_shown_is_counted() {
+        let book = Scratch::sound();
+        book.write(
+            "src/page.md",
+            format!(
+                "{PAGE}\n{{{{#compile_fail demo/bad}}}}\n\n[`Vec`] and [`Vec`], [`Vec::len`]\n"
+            ),
+        );
+        book.write("listings/demo/compile_fail/bad.rs", "//! Bad.\n");
+        book.listing("wrong", "", "");
+        book.write("listings/demo/src/bin/wrong.rs", "//! Wrong: it leaks.\n");
+        let project = Project::open(book.root()).expect("a book");
+        let counts = [
+            ("pages", 1),
+            ("blocks", 2),
+            ("listings", 2),
+            ("mistakes", 1),
+            ("outputs", 2),
+            ("compiler-messages", 1),
+            ("apis", 2),
+            ("api-links", 3),
+        ];
+        for (kind, number) in counts {
+            assert_eq!(count(&project, kind), Ok(number), "{kind}");
+        }
+        assert_eq!(KINDS.len(), counts.len());
+        let error = count(&project, "page").expect_err("there is no such kind");
+        assert!(error.message.contains("there are pages, blocks"), "{error}");
+    }
+}
