@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
-use verify::{checks, guards, links, prose, published, strays};
+use verify::{checks, guards, links, outside, prose, published, strays};
 
 struct Site {
     project: Project,
@@ -127,6 +127,12 @@ fn every_link_inside_the_book_leads_somewhere() {
 }
 
 #[test]
+fn no_page_needs_another_server() {
+    let site = site();
+    demand_none(outside::needed(&site.project, site.folder, &site.pages));
+}
+
+#[test]
 fn no_version_number_or_code_is_written_by_hand() {
     let found = prose::check(&site().project);
     demand_none(found.map_err(anyhow::Error::from));
@@ -154,4 +160,5 @@ fn no_published_page_is_gone_without_a_redirect() {
     let site = site();
     let found = published::lost_pages(&site.project, &site.pages);
     demand_none(found.map_err(anyhow::Error::from));
+    demand_none(published::forgotten(&site.project).map_err(anyhow::Error::from));
 }

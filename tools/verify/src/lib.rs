@@ -8,6 +8,7 @@ pub mod checks;
 pub mod guards;
 pub mod links;
 pub mod names;
+pub mod outside;
 pub mod prose;
 pub mod published;
 pub mod shown;

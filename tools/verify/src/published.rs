@@ -6,6 +6,7 @@ use pages::problem::Problem;
 use pages::project::Project;
 use pages::site::Page;
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 
 const LIST: &str = "published.txt";
 const CONFIG: &str = "book.toml";
@@ -61,6 +62,51 @@ pub fn lost_pages(project: &Project, pages: &[Page]) -> Result<Vec<Problem>, Pro
         }
     }
     Ok(problems)
+}
+
+/// Published addresses that were taken off the list: those that it has in a commit of the book's repository
+/// and not now. Without a repository, the list alone tells what was published.
+///
+/// # Errors
+///
+/// The list cannot be read.
+pub fn forgotten(project: &Project) -> Result<Vec<Problem>, Problem> {
+    let list = project.read(LIST)?;
+    let now: BTreeSet<&str> = list.lines().collect();
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git")
+            .args(arguments)
+            .current_dir(project.root())
+            .output()
+            .ok()?;
+        output
+            .status
+            .success()
+            .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let is_repository = project.root().join(".git").exists();
+    let committed = is_repository.then(|| git(&["show", &format!("HEAD:./{LIST}")]));
+    let history = is_repository.then(|| git(&["log", "--format=", "--patch", "--", LIST]));
+    let committed = committed.flatten().unwrap_or_default();
+    let history = history.flatten().unwrap_or_default();
+    let removed = history
+        .lines()
+        .filter(|line| !line.starts_with("---"))
+        .filter_map(|line| line.strip_prefix('-'));
+    let forgotten: BTreeSet<&str> = committed
+        .lines()
+        .chain(removed)
+        .filter(|line| !line.is_empty() && !now.contains(line))
+        .collect();
+    let message = |address: &str| {
+        format!(
+            "the address {address} was on this list and is not; put it back, for links to it are out there"
+        )
+    };
+    Ok(forgotten
+        .into_iter()
+        .map(|address| Problem::of(LIST, message(address)))
+        .collect())
 }
 
 fn address(page: &Page) -> String {

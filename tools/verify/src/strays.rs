@@ -118,7 +118,7 @@ fn is_of_a_program(project: &Project, file: &Path, ending: &str) -> bool {
 }
 
 /// All files below a folder, relative to the root, sorted; none where there is no such folder.
-fn files_below(root: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn files_below(root: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     if !root.join(folder).is_dir() {
         return Ok(files);

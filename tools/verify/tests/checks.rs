@@ -4,7 +4,7 @@
 use pages::site::Page;
 use pages::{Problem, Project, site};
 use scratch::{HELLO, PAGE, Scratch};
-use verify::{checks, guards, links, strays};
+use verify::{checks, guards, links, outside, strays};
 
 fn built(book: &Scratch) -> (Project, Vec<Page>) {
     let project = Project::open(book.root()).expect("a book");
@@ -295,4 +295,33 @@ fn a_test_that_is_switched_off_is_found() {
             "listings/demo/Cargo.toml:10: `test = false` keeps cargo from testing the listings; remove it",
         ]
     );
+}
+
+#[test]
+fn what_a_page_asks_another_server_for_is_found_with_its_line() {
+    let book = Scratch::sound();
+    book.write(
+        "src/page.md",
+        format!(
+            "{PAGE}\n![A dot.](https://example.com/dot.png)\n\n<video src=\"//example.com/a.mp4\"></video>\n\n\
+             [a link](https://example.com/)\n\n![](dot.svg)\n"
+        ),
+    );
+    book.write("src/dot.svg", "<svg/>");
+    book.write(
+        "theme/fonts/fonts.css",
+        "\n@import url(https://example.com/f.css);\n",
+    );
+    let (project, pages) = built(&book);
+    let found = told(outside::needed(&project, &book.path("built"), &pages).unwrap());
+    let starts = [
+        "src/page.md:8: <img> asks for https://example.com/dot.png,",
+        "src/page.md:10: <video> asks for //example.com/a.mp4,",
+        "src/page.md:14: the picture dot.svg has no words",
+        "theme/fonts/fonts.css:2: asks for https://example.com/f.css,",
+    ];
+    assert_eq!(found.len(), starts.len(), "{found:?}");
+    for (problem, start) in found.iter().zip(starts) {
+        assert!(problem.starts_with(start), "{problem}");
+    }
 }

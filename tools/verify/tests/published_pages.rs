@@ -2,6 +2,7 @@
 
 use pages::{Project, site};
 use scratch::Scratch;
+use std::process::Command;
 use verify::published;
 
 fn found(book: &Scratch) -> Vec<String> {
@@ -61,4 +62,35 @@ fn a_new_page_is_to_be_listed() {
         found(&book("", "")),
         ["src/page.md: is a new page; add the line `page.html` to published.txt"]
     );
+}
+
+#[test]
+fn an_address_that_is_taken_off_the_list_is_remembered() {
+    let book = Scratch::sound();
+    let git = |arguments: &[&str]| {
+        let status = Command::new("git")
+            .args(["-c", "user.name=x", "-c", "user.email=x@localhost"])
+            .args(arguments)
+            .current_dir(book.root())
+            .status()
+            .expect("git starts");
+        assert!(status.success(), "{arguments:?}");
+    };
+    let project = Project::open(book.root()).expect("a book");
+    let found = || -> Vec<String> {
+        let found = published::forgotten(&project).expect("the list can be read");
+        found.iter().map(ToString::to_string).collect()
+    };
+    book.write("published.txt", "first.html\npage.html\n");
+    assert!(found().is_empty());
+    git(&["init", "--quiet"]);
+    git(&["add", "--all"]);
+    git(&["commit", "--quiet", "--message=One"]);
+    book.write("published.txt", "page.html\n");
+    let told = "published.txt: the address first.html was on this list and is not";
+    assert!(found()[0].starts_with(told), "{:?}", found());
+    git(&["commit", "--quiet", "--all", "--message=Two"]);
+    assert!(found()[0].starts_with(told), "{:?}", found());
+    book.write("published.txt", "first.html\npage.html\n");
+    assert!(found().is_empty());
 }
