@@ -5,6 +5,7 @@
 
 use mdbook_markdown::pulldown_cmark::{Event, Parser, Tag, TagEnd};
 use pages::{Project, references};
+use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Output};
@@ -218,6 +219,20 @@ fn every_option_exists() {
         })
         .concat();
     assert!(help.contains("--port"), "no help: {help}");
+    let port = Regex::new(r"127\.0\.0\.1:(\d+)").expect("a constant expression");
+    for document in documents() {
+        for (number, line) in read(&document).lines().enumerate() {
+            for found in port.captures_iter(line) {
+                let default = format!("[default: {}]", &found[1]);
+                assert!(
+                    help.contains(&default),
+                    "{document}:{}: `cargo book serve` does not serve at port {}",
+                    number + 1,
+                    &found[1]
+                );
+            }
+        }
+    }
     let found = code();
     let options = found
         .iter()

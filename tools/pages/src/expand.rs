@@ -415,7 +415,7 @@ fn inline_code(text: &str) -> String {
 }
 
 /// Code blocks on a page that no program stands behind.
-fn hand_written_code(file: &str, page: &str) -> Vec<Problem> {
+pub fn hand_written_code(file: &str, page: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut commands = false;
     for (event, range) in new_cmark_parser(page, &MarkdownOptions::default()).into_offset_iter() {

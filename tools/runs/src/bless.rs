@@ -48,10 +48,11 @@ pub fn bless(
             .get(name)
             .with_context(|| format!("{}: cargo built no program of that name", name.source()))?;
         match run(executable, project.root(), Limits::default())? {
-            Ok(ran) => report_change(
-                write(project, &name.output(), &ran.transcript)?,
-                &mut report,
-            ),
+            Ok(ran) => {
+                let output = write(project, &name.output(), &ran.transcript)?;
+                report_change(output, &mut report);
+                report_change(write_errors(project, name, &ran.errors())?, &mut report);
+            }
             Err(misbehaved) => bail!("{}: the listing {misbehaved}", name.source()),
         }
     }
@@ -89,6 +90,23 @@ fn report_change(change: Option<Change>, report: &mut impl FnMut(Change)) {
     if let Some(change) = change {
         report(change);
     }
+}
+
+/// Writes what a listing says on standard error; where it says nothing, there is no file.
+fn write_errors(project: &Project, name: &ListingName, said: &str) -> Result<Option<Change>> {
+    let file = name.errors();
+    if !said.is_empty() {
+        return write(project, &file, said);
+    }
+    let path = project.to_write(&file)?;
+    let Ok(before) = fs::read_to_string(&path) else {
+        return Ok(None);
+    };
+    fs::remove_file(&path).with_context(|| format!("cannot remove {file}"))?;
+    Ok(Some(Change {
+        file,
+        diff: diff(&before, ""),
+    }))
 }
 
 /// Writes a file below `listings/`, unless it says the same already.

@@ -30,7 +30,7 @@ pub fn check(
     }
     let expected = project.read(&file).map_err(|problem| problem.to_string())?;
     if expected == ran.transcript {
-        return Ok(());
+        return check_errors(project, name, ran);
     }
     let line = 1 + expected
         .split_inclusive('\n')
@@ -46,6 +46,31 @@ pub fn check(
         message.push_str(&format!("\nOn standard error it said:\n{}", ran.stderr));
     }
     Err(message)
+}
+
+/// Says what is wrong with what a run said on standard error.
+fn check_errors(project: &Project, name: &ListingName, ran: &Ran) -> Result<(), String> {
+    let file = name.errors();
+    let expected = match project.has(&file) {
+        true => project.read(&file).map_err(|problem| problem.to_string())?,
+        false => String::new(),
+    };
+    let said = ran.errors();
+    if expected == said {
+        return Ok(());
+    }
+    Err(format!(
+        "{source}: it says something else on standard error than {file}{there}: a panic, maybe, in a task that \
+         nobody awaits{shown}\n\n{diff}\nIf that is right, `cargo book bless {name}` accepts it.",
+        source = name.source(),
+        there = if project.has(&file) {
+            " does"
+        } else {
+            ", which is not there, would"
+        },
+        shown = shown(project, name),
+        diff = diff(&expected, &said),
+    ))
 }
 
 /// The difference between two texts, line by line: `-` what the book says, `+` what was printed.

@@ -33,9 +33,34 @@ pub struct Ran {
     /// What the book holds of a run: standard output with `\n` line ends, and a last line
     /// `[exit status: N]` where that is not 0.
     pub transcript: String,
-    /// Standard error, for the message of a failed test. It is not compared: a panic's message, for
-    /// one, holds the number of a thread.
+    /// Standard error with `\n` line ends, as it was said.
     pub stderr: String,
+}
+
+impl Ran {
+    /// What a run says on standard error, without what is another thing in each run: the number of a
+    /// thread, and the advice to ask for a backtrace. A panic in a task that nobody awaits shows only here.
+    pub fn errors(&self) -> String {
+        let lines = self.stderr.trim_start().lines();
+        let lines = lines.filter(|line| !line.starts_with("note: run with `RUST_BACKTRACE=1`"));
+        lines
+            .map(|line| format!("{}\n", without_thread_number(line)))
+            .collect()
+    }
+}
+
+/// `thread 'main' (123) panicked at` without the number.
+fn without_thread_number(line: &str) -> String {
+    let parts = line
+        .strip_prefix("thread '")
+        .and_then(|rest| rest.split_once("' ("))
+        .and_then(|(name, rest)| Some((name, rest.split_once(") panicked at ")?)));
+    match parts {
+        Some((name, (number, place))) if number.bytes().all(|b| b.is_ascii_digit()) => {
+            format!("thread '{name}' panicked at {}", place.replace('\\', "/"))
+        }
+        _ => line.to_owned(),
+    }
 }
 
 /// Why there is no transcript to compare.
@@ -210,4 +235,20 @@ fn ending(status: ExitStatus) -> Option<String> {
         Some(code) => format!("exit status: {code}"),
         None => status.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_from_run_to_run_is_left_out() {
+        let ran = Ran {
+            transcript: String::new(),
+            stderr: "\nthread 'main' (1437) panicked at a.rs:55:5:\nno\nnote: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n".to_owned(),
+        };
+        assert_eq!(ran.errors(), "thread 'main' panicked at a.rs:55:5:\nno\n");
+        let other = "thread 'x' (y) panicked at z";
+        assert_eq!(without_thread_number(other), other);
+    }
 }

@@ -28,7 +28,9 @@ pub fn broken(project: &Project, site: &Path, pages: &[Page]) -> Result<Vec<Prob
         for link in links(&text) {
             let found = match &link.to {
                 Some(to) => by_hand(&crates, to).and_then(|()| targets.find(&page.html, to)),
-                None => Err("this reference has no definition".to_owned()),
+                None => Err(
+                    "this reference has no definition (or this definition no reference)".to_owned(),
+                ),
             };
             if let Err(message) = found {
                 problems.push(Problem::at(&page.source, link.line, message));
@@ -52,7 +54,9 @@ pub fn broken_in_document(project: &Project, document: &str) -> Result<Vec<Probl
     let found = links(&text).into_iter().filter_map(|link| {
         let found = match &link.to {
             Some(to) => targets.find(Path::new(document), to),
-            None => Err("this reference has no definition".to_owned()),
+            None => {
+                Err("this reference has no definition (or this definition no reference)".to_owned())
+            }
         };
         let message = found.err()?;
         Some(Problem::at(document, link.line, message))
@@ -130,8 +134,40 @@ fn links(page: &str) -> Vec<Link> {
         line: reference.line,
         to: None,
     }));
+    links.extend(footnotes(page));
     links.sort_by_key(|link| link.line);
     links
+}
+
+/// Footnotes that are referred to and not written, or written and not referred to.
+fn footnotes(page: &str) -> Vec<Link> {
+    let line_of = |at: usize| 1 + page[..at].matches('\n').count();
+    let mut written = BTreeMap::new();
+    let mut referred = BTreeMap::new();
+    for (event, range) in Parser::new_ext(page, references::OPTIONS).into_offset_iter() {
+        match event {
+            Event::Start(Tag::FootnoteDefinition(label)) => {
+                written.insert(label.into_string(), line_of(range.start));
+            }
+            Event::FootnoteReference(label) => {
+                referred.insert(label.into_string(), line_of(range.start));
+            }
+            // The parser takes one that is not written for text, in pieces.
+            Event::Text(text) if text.starts_with('^') && page[..range.start].ends_with('[') => {
+                referred.insert(text[1..].to_owned(), line_of(range.start));
+            }
+            _ => {}
+        }
+    }
+    let lone = |one: &BTreeMap<String, usize>, other: &BTreeMap<String, usize>| -> Vec<usize> {
+        let lone = one.iter().filter(|(label, _)| !other.contains_key(*label));
+        lone.map(|(_, line)| *line).collect()
+    };
+    let lines = [lone(&referred, &written), lone(&written, &referred)].concat();
+    lines
+        .into_iter()
+        .map(|line| Link { line, to: None })
+        .collect()
 }
 
 /// What the elements in a piece of HTML lead to or show.
@@ -155,8 +191,16 @@ struct Targets<'a> {
 
 impl Targets<'_> {
     fn find(&mut self, page: &Path, to: &str) -> Result<(), String> {
-        if to.contains("://") || to.starts_with("mailto:") {
+        if ["https://", "http://", "mailto:"]
+            .iter()
+            .any(|start| to.starts_with(start))
+        {
             return Ok(());
+        }
+        if let Some((scheme, _)) = to.split_once("://") {
+            return Err(format!(
+                "the link `{to}` is no address: there is no `{scheme}://`; https:// was meant?"
+            ));
         }
         let (path, fragment) = to.split_once('#').unwrap_or((to, ""));
         let target = if path.is_empty() {
@@ -303,5 +347,15 @@ mod tests {
         );
         assert_eq!(resolve(page, "../../Cargo.toml"), None);
         assert_eq!(resolve(page, "/etc/passwd"), None);
+    }
+
+    #[test]
+    fn a_footnote_has_both_ends() {
+        let lines = |page: &str| -> Vec<usize> {
+            footnotes(page).into_iter().map(|link| link.line).collect()
+        };
+        assert!(lines("a[^1]\n\n[^1]: b\n").is_empty());
+        assert_eq!(lines("a\n\nb[^1]\n"), [3]);
+        assert_eq!(lines("a\n\n[^1]: b\n"), [3]);
     }
 }

@@ -7,6 +7,7 @@
 
 use crate::shown;
 use mdbook_markdown::pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use pages::listing::ListingName;
 use pages::problem::Problem;
 use pages::project::Project;
 use pages::{api, references, uses};
@@ -28,8 +29,110 @@ pub fn unchecked(project: &Project, items: &Items) -> Result<Vec<Problem>, Probl
         let page = project.read(&file)?;
         let shown = shown::on_page(project, &file)?;
         problems.extend(unchecked_on(&file, &page, &shown, items));
+        problems.extend(without_backticks(&file, &page, items));
+    }
+    let linked: String = api::Map::read(project)?
+        .0
+        .into_keys()
+        .map(|name| name + "\n")
+        .collect();
+    let failed = |error: anyhow::Error| Problem::of("listings", format!("{error:#}"));
+    let listings = project.listings().map_err(failed)?;
+    let programs = project.compile_fail_programs().map_err(failed)?;
+    let sources = listings.iter().map(ListingName::source);
+    for file in sources.chain(programs.iter().map(ListingName::compile_fail)) {
+        let text = project.read(&file)?;
+        problems.extend(unchecked_in_comments(&file, &text, &linked, items));
     }
     Ok(problems)
+}
+
+/// Names of code that stand among plain words, where nothing checks them.
+fn without_backticks(file: &str, page: &str, items: &Items) -> Vec<Problem> {
+    static CODE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"\{\{#[^}]*\}\}|\w+://\S+|\w+(?:::\w+)+|\b[a-z]+(?:_[a-z0-9]+)+\b|\b[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]*)+\b")
+            .expect("a constant expression")
+    });
+    let line_of = |at: usize| 1 + page[..at].matches('\n').count();
+    let mut problems = Vec::new();
+    let mut in_block = false;
+    for (event, range) in Parser::new_ext(page, references::OPTIONS).into_offset_iter() {
+        match event {
+            Event::Start(Tag::CodeBlock(_)) => in_block = true,
+            Event::End(TagEnd::CodeBlock) => in_block = false,
+            Event::Text(_) if !in_block => {
+                // A directive or a reference may be one text with its neighbors, or several.
+                let written = &page[range.clone()];
+                for found in CODE.find_iter(written) {
+                    let name = found.as_str();
+                    let is_code =
+                        name.contains("::") || name.contains('_') || items.contains_key(name);
+                    let is_label = page[..range.start].ends_with("][");
+                    let in_directive = name.starts_with("{{#")
+                        || name.contains("://")
+                        || page[..range.start]
+                            .rsplit('\n')
+                            .next()
+                            .is_some_and(|line| line.contains("{{#"));
+                    if is_code && !in_directive && !is_label {
+                        problems.push(Problem::at(
+                            file,
+                            line_of(range.start + found.start()),
+                            format!(
+                                "`{name}` stands among plain words, where nothing checks that it exists; write it as \
+                                 code, or, if it is an API, as a link: [`{name}`]"
+                            ),
+                        ));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    problems
+}
+
+/// Names between backticks in the comments of a program (and so in its caption) that are neither in its code
+/// nor those of an API.
+fn unchecked_in_comments(file: &str, text: &str, linked: &str, items: &Items) -> Vec<Problem> {
+    let parts = |line: &'_ str| -> (String, String) {
+        let (code, comment) = line.split_once("//").unwrap_or((line, ""));
+        (code.to_owned(), comment.to_owned())
+    };
+    let code: String = text.lines().map(|line| parts(line).0 + "\n").collect();
+    let in_code: BTreeSet<&str> = WORD.find_iter(&code).map(|word| word.as_str()).collect();
+    let in_links: BTreeSet<&str> = WORD.find_iter(linked).map(|word| word.as_str()).collect();
+    let known: BTreeSet<&str> = WORDS.split_whitespace().collect();
+    let mut problems = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let comment = parts(line).1;
+        for span in comment.split('`').skip(1).step_by(2) {
+            if is_checked_elsewhere(span) {
+                continue;
+            }
+            let unknown_path = PATH
+                .find_iter(span)
+                .map(|path| path.as_str())
+                .find(|path| !code.contains(path) && !linked.contains(path));
+            let unknown_word = WORD.find_iter(span).map(|word| word.as_str()).find(|word| {
+                let plain = word.trim_end_matches('!');
+                let has = |set: &BTreeSet<&str>| set.contains(word) || set.contains(plain);
+                let is_item = items.contains_key(plain);
+                plain.len() > 1 && !has(&known) && !has(&in_code) && !has(&in_links) && !is_item
+            });
+            if let Some(name) = unknown_path.or(unknown_word) {
+                problems.push(Problem::at(
+                    file,
+                    number + 1,
+                    format!(
+                        "`{name}` stands in a comment, and neither in the code nor among the APIs that the pages link, \
+                         so nothing checks that it exists"
+                    ),
+                ));
+            }
+        }
+    }
+    problems
 }
 
 /// Words of Rust, of its prelude and of Cargo's manifests.
@@ -229,6 +332,36 @@ mod tests {
         assert!(found("`join_next(limit, ..)`, `'static`, `async move`, `N`").is_empty());
         assert!(found("`src/main.rs`, `Cargo.toml`, `cargo frobnicate`, `--open`").is_empty());
         assert!(found("`http://127.0.0.1:3000/` `{{#listing x/y}}`").is_empty());
+    }
+
+    #[test]
+    fn a_name_among_plain_words_is_found() {
+        let items: Items = [("JoinSet".to_owned(), BTreeSet::new())].into();
+        let found = |page: &str| -> Vec<Option<usize>> {
+            let problems = without_backticks("p.md", page, &items);
+            problems.into_iter().map(|problem| problem.line).collect()
+        };
+        for text in ["JoinSet::len", "Take a JoinSet.", "call join_next on it"] {
+            assert_eq!(found(&format!("a\n\n{text}\n")), [Some(3)], "{text}");
+        }
+        for text in [
+            "{{#listing tasks/join_set:ship_all}}",
+            "Tokio {{#version tokio}} and `join_next`, [`len`][JoinSet::len], [x](join_set.md#a_b)",
+            "<https://example.com/a_b>, PostgreSQL on GitHub",
+            "```console\n$ cargo run --bin join_set\n```",
+        ] {
+            assert!(found(text).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_a_comment_that_nothing_checks_is_found() {
+        let program = "//! Wait with `join_next`.\n\n// `ship` and `Vec`, not `sihp`.\nfn ship() { x.join_next() } // `JoinSet::join_nxt`\n";
+        let lines: Vec<_> = unchecked_in_comments("a.rs", program, "JoinSet\n", &Items::new())
+            .into_iter()
+            .map(|problem| problem.line)
+            .collect();
+        assert_eq!(lines, [Some(3), Some(4)]);
     }
 
     #[test]

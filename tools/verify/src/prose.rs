@@ -76,6 +76,26 @@ static VERSION: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a constant expression")
 });
 
+/// A version without its crate: in three parts, or behind a word that says so.
+fn bare_version(text: &str) -> Option<&str> {
+    static BARE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            r"(?i)\b(?:(?:versions?|msrv|since|from|until|before|after)\s+v?\d+\.\d+(?:\.\d+)?|v?\d+\.\d+\.\d+)\b",
+        )
+        .expect("a constant expression")
+    });
+    static GOES_ON: LazyLock<Regex> = LazyLock::new(|| {
+        // A quantity, or an address, which has four parts.
+        Regex::new(r"^(?:\.\d|\s*(?:%|×|(?:n|µ|u|m)?s\b|seconds?\b|times\b|[kmg]i?b\b))")
+            .expect("a constant expression")
+    });
+    BARE.find_iter(text)
+        .find(|found| {
+            !GOES_ON.is_match(&text[found.end()..]) && !text[..found.start()].ends_with('.')
+        })
+        .map(|found| found.as_str())
+}
+
 /// Versions of the book's dependencies (`names`, and `rust`) written by hand.
 pub fn versions_by_hand(file: &str, page: &str, names: &BTreeSet<String>) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -92,6 +112,19 @@ pub fn versions_by_hand(file: &str, page: &str, names: &BTreeSet<String>) -> Vec
                     ),
                 ));
             }
+        }
+        let by_name = problems
+            .iter()
+            .any(|problem| problem.line == Some(words.line));
+        if let Some(found) = bare_version(&words.text).filter(|_| !by_name) {
+            problems.push(Problem::at(
+                file,
+                words.line,
+                format!(
+                    "`{found}` is a version written by hand, and goes stale; write {{{{#version crate}}}}, or link \
+                     to where it stands"
+                ),
+            ));
         }
     }
     problems
@@ -300,7 +333,16 @@ mod tests {
             assert_eq!(found(text), [1], "{text}");
         }
         assert_eq!(found("# T\n\nRust\n1.95"), Vec::<usize>::new());
+        for text in [
+            "It came in version 1.36.",
+            "since 1.36, that",
+            "Use 1.36.2 (or newer)",
+            "MSRV 1.85",
+        ] {
+            assert_eq!(found(text), [1], "{text}");
+        }
         assert!(found("Tokio {{#version tokio}} takes 1.5 s. HTTP 1.1. Section 1.2.").is_empty());
+        assert!(found("At 127.0.0.1:3000, from 1.5 s to 2.5 s, CC BY 4.0.").is_empty());
         assert!(found("```text\ntokio 1.54\n```\n").is_empty());
     }
 

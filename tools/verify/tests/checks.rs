@@ -183,7 +183,7 @@ fn links_that_lead_nowhere_are_found_with_their_lines() {
             "src/page.md:8: the link `nowhere.md` leads to nowhere.html, which does not exist",
             "src/page.md:10: the link `page.md#pag` leads to a heading that page.html does not have; did you mean `#page`?",
             "src/page.md:12: the link `no.png` leads to no.png, which does not exist",
-            "src/page.md:14: this reference has no definition",
+            "src/page.md:14: this reference has no definition (or this definition no reference)",
             "src/page.md:16: the link `../book.toml` leads out of the book",
         ]
     );

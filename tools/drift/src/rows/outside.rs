@@ -3,7 +3,7 @@
 
 use crate::breakage::{Breakage, Edit};
 use crate::check::Check;
-use crate::rows::prose::inserted;
+use crate::rows::pages::inserted;
 use crate::sample::{Sample, numbered, pick, with_line};
 use fastrand::Rng;
 use regex::Regex;

@@ -153,6 +153,19 @@ pub fn broken_links(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             "leads to a heading that",
         ));
     }
+    for (block, says) in [
+        (
+            "More of it is told elsewhere.[^elsewhere]",
+            "this reference has no definition",
+        ),
+        ("See [the guide](htps://example.com/).", "is no address"),
+        (
+            "See <a href=\"nowhere.html\">that page</a>.",
+            "which does not exist",
+        ),
+    ] {
+        breakages.extend(inserted(sample, rng, 8, block, 0, &pages(), says));
+    }
     breakages.extend(renamed_heading(sample, rng));
     breakages.extend(moved_page(sample, rng));
     if let Ok(readme) = sample.project.read("README.md") {
@@ -316,34 +329,68 @@ pub fn unknown_apis(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             says: "the documentation of".into(),
         });
     }
-    for name in [
-        "JoinSet::join_everything",
-        "tokio::task::spawn_many",
-        "Semaphore::acquire_twice",
+    let unchecked = "stands neither in a program on this page nor in a link";
+    for (block, says) in [
+        ("Call `JoinSet::join_everything` here.", unchecked),
+        ("Call `tokio::task::spawn_many` here.", unchecked),
+        ("Call `Semaphore::acquire_twice` here.", unchecked),
+        ("Call `join_nxt` here.", "so nothing checks that it exists"),
+        (
+            "Call JoinSet::join_everything here.",
+            "stands among plain words",
+        ),
     ] {
-        if let Some((page, number)) = pick(rng, headings(sample)) {
-            let line = page.text.lines().nth(number - 1).unwrap_or_default();
-            let place = format!("{}:{}", page.file, number + 2);
-            let text = with_line(
-                &page.text,
-                number,
-                Some(&format!("{line}\n\nCall `{name}` here.")),
-            );
-            breakages.push(Breakage {
-                promise: 9,
-                what: format!("{place} names `{name}`, without a link"),
-                edits: vec![Edit::write(&page.file, text)],
-                check: check(),
-                place,
-                says: format!("`{name}` stands neither in a program on this page nor in a link"),
-            });
-        }
+        breakages.extend(inserted(sample, rng, 9, block, 0, &check(), says));
+    }
+    if let Some(listing) = pick(rng, &sample.listings) {
+        let source = listing.name.source();
+        let caption = listing.text.lines().next().unwrap_or_default();
+        let other = format!("{caption} See `JoinSet::join_nxt`.");
+        breakages.push(Breakage {
+            promise: 9,
+            what: format!("the caption in {source} names an API that does not exist"),
+            edits: vec![Edit::write(
+                &source,
+                with_line(&listing.text, 1, Some(&other)),
+            )],
+            check: check(),
+            place: format!("{source}:1"),
+            says: "stands in a comment, and neither in the code nor among the APIs".into(),
+        });
     }
     breakages
 }
 
+/// A paragraph or block that is written behind a heading somewhere; `below` is the line of it (from 0)
+/// that must be named.
+pub(super) fn inserted(
+    sample: &Sample,
+    rng: &mut Rng,
+    promise: usize,
+    block: &str,
+    below: usize,
+    check: &Check,
+    says: &str,
+) -> Option<Breakage> {
+    let (page, number) = pick(rng, headings(sample))?;
+    let heading = page.text.lines().nth(number - 1)?;
+    let place = format!("{}:{}", page.file, number + 2 + below);
+    let first = block.lines().find(|line| !line.trim().is_empty())?;
+    Some(Breakage {
+        promise,
+        what: format!("{place} has: {first}"),
+        edits: vec![Edit::write(
+            &page.file,
+            with_line(&page.text, number, Some(&format!("{heading}\n\n{block}"))),
+        )],
+        check: check.clone(),
+        place,
+        says: says.to_owned(),
+    })
+}
+
 /// The headings of all pages, by page and line: behind one, a paragraph may begin.
-pub(super) fn headings(sample: &Sample) -> Vec<(&Text, usize)> {
+fn headings(sample: &Sample) -> Vec<(&Text, usize)> {
     let all = sample.pages.iter().flat_map(|page| {
         let lines = numbered(&page.text).filter(|(_, line)| line.starts_with('#'));
         lines.map(move |(number, _)| (page, number))

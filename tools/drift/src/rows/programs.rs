@@ -57,6 +57,12 @@ pub(super) fn with_statement(listing: &Listing, statement: &str) -> Option<(Stri
     Some((text, at))
 }
 
+/// Whether the function on a line is a test.
+fn is_test(text: &str, number: usize) -> bool {
+    let above = number.checked_sub(2).and_then(|at| text.lines().nth(at));
+    above.is_some_and(|line| line.trim_start().starts_with("#[tokio::test"))
+}
+
 fn outputs(name: &ListingName) -> Check {
     Check::only("outputs", name.to_string())
 }
@@ -159,6 +165,11 @@ pub fn failures(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             "asserts what is not so",
             "assert_eq!(1 + 1, 3);",
             "assertion `left == right` failed",
+        ),
+        (
+            "asserts what is not so where nobody waits for it",
+            "let _ = std::thread::spawn(|| assert_eq!(1 + 1, 3)).join();",
+            "it says something else on standard error",
         ),
         (
             "ends with an error",
@@ -386,9 +397,30 @@ pub fn mended_errors(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
     breakages
 }
 
-/// Promise 6: every mistake is mended, and both its output and its own tests notice.
-pub fn mended_mistakes(sample: &Sample, _: &mut Rng) -> Vec<Breakage> {
+/// Promise 6: every mistake is mended, and both its output and its own tests notice; or a test is switched
+/// off.
+pub fn mended_mistakes(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
     let mut breakages = Vec::new();
+    let tests = sample.listings.iter().flat_map(|listing| {
+        let lines = numbered(&listing.text).filter(|(_, line)| line.contains("async fn "));
+        let tests = lines.skip_while(|(number, _)| !is_test(&listing.text, *number));
+        tests.map(move |(number, line)| (listing, number, line))
+    });
+    if let Some((listing, number, line)) = pick(rng, tests) {
+        let source = listing.name.source();
+        let off = format!("    #[ignore]\n{line}");
+        breakages.push(Breakage {
+            promise: 6,
+            what: format!("{source}:{number} is a test that is switched off"),
+            edits: vec![Edit::write(
+                &source,
+                with_line(&listing.text, number, Some(&off)),
+            )],
+            check: Check::test("pages"),
+            place: format!("{source}:{number}"),
+            says: "a test that is ignored verifies nothing".into(),
+        });
+    }
     for listing in sample.listings.iter().filter(|listing| listing.is_mistake) {
         let Ok(text) = sample.mended(&listing.name, &listing.text) else {
             continue;

@@ -2,38 +2,10 @@
 
 use crate::breakage::{Breakage, Edit};
 use crate::check::Check;
-use crate::rows::pages::headings;
+use crate::rows::pages::inserted;
 use crate::sample::{Sample, Text, numbered, pick, with_line};
 use fastrand::Rng;
 use regex::Regex;
-
-/// A paragraph or block that is written behind a heading somewhere; `below` is the line of it (from 0)
-/// that must be named.
-pub(super) fn inserted(
-    sample: &Sample,
-    rng: &mut Rng,
-    promise: usize,
-    block: &str,
-    below: usize,
-    check: &Check,
-    says: &str,
-) -> Option<Breakage> {
-    let (page, number) = pick(rng, headings(sample))?;
-    let heading = page.text.lines().nth(number - 1)?;
-    let place = format!("{}:{}", page.file, number + 2 + below);
-    let first = block.lines().find(|line| !line.trim().is_empty())?;
-    Some(Breakage {
-        promise,
-        what: format!("{place} has: {first}"),
-        edits: vec![Edit::write(
-            &page.file,
-            with_line(&page.text, number, Some(&format!("{heading}\n\n{block}"))),
-        )],
-        check: check.clone(),
-        place,
-        says: says.to_owned(),
-    })
-}
 
 /// Promise 11: every trick by which code has been seen to escape its tests.
 pub fn smuggled_code(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
@@ -99,9 +71,23 @@ pub fn smuggled_code(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
     ));
     tricks.push((fence("console"), 1, "is no command"));
     let check = Check::test("pages");
+    let readme = sample.project.read("README.md").unwrap_or_default();
+    let last = readme.lines().count();
+    let in_readme = Breakage {
+        promise: 11,
+        what: "README.md has a program at its end".into(),
+        edits: vec![Edit::write(
+            "README.md",
+            format!("{readme}\n{}\n", fence("rust")),
+        )],
+        check: check.clone(),
+        place: format!("README.md:{}", last + 2),
+        says: not_compiled.into(),
+    };
     tricks
         .into_iter()
         .filter_map(|(block, below, says)| inserted(sample, rng, 11, &block, below, &check, says))
+        .chain([in_readme])
         .collect()
 }
 
