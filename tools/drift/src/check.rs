@@ -139,15 +139,7 @@ impl<'a> Checks<'a> {
     /// The check cannot be started.
     pub fn run(&self, breakage: &Breakage) -> Result<Outcome> {
         let output = self.output(&breakage.check)?;
-        let told = told(&output);
-        if output.status.success() {
-            return Ok(Outcome::Unnoticed);
-        }
-        let place = told.lines().find(|line| names(line, &breakage.place));
-        Ok(match place {
-            Some(line) if told.contains(&breakage.says) => Outcome::Caught(line.trim().to_owned()),
-            _ => Outcome::Unclear(told),
-        })
+        Ok(judged(output.status.success(), told(&output), breakage))
     }
 
     fn output(&self, check: &Check) -> Result<Output> {
@@ -206,6 +198,18 @@ impl<'a> Checks<'a> {
     }
 }
 
+/// What a check that ended so, and said so, made of a breakage.
+fn judged(passed: bool, told: String, breakage: &Breakage) -> Outcome {
+    if passed {
+        return Outcome::Unnoticed;
+    }
+    let place = told.lines().find(|line| names(line, &breakage.place));
+    match place {
+        Some(line) if told.contains(&breakage.says) => Outcome::Caught(line.trim().to_owned()),
+        _ => Outcome::Unclear(told),
+    }
+}
+
 /// Whether a line names a place. `a.md:1` is not named by `a.md:12`.
 fn names(line: &str, place: &str) -> bool {
     line.match_indices(place).any(|(at, _)| {
@@ -225,6 +229,32 @@ fn told(output: &Output) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_check_s_own_words_and_the_place_count_as_caught() {
+        let breakage = Breakage {
+            promise: 3,
+            what: String::new(),
+            edits: Vec::new(),
+            check: Check::test("outputs"),
+            place: "src/a.md:3".into(),
+            says: "prints something else".into(),
+        };
+        let judge = |passed, told: &str| judged(passed, told.to_owned(), &breakage);
+        let said = "FAILED\nsrc/a.md:3: it prints something else\n";
+        assert_eq!(
+            judge(false, said),
+            Outcome::Caught("src/a.md:3: it prints something else".into())
+        );
+        assert_eq!(judge(true, said), Outcome::Unnoticed);
+        for elsewhere in [
+            "src/a.md:3: does not compile",
+            "src/a.md:4: it prints something else",
+            "",
+        ] {
+            assert_eq!(judge(false, elsewhere), Outcome::Unclear(elsewhere.into()));
+        }
+    }
 
     #[test]
     fn a_place_is_named_by_its_whole_line_number() {

@@ -179,3 +179,53 @@ fn git<S: AsRef<OsStr>>(folder: &Path, arguments: &[S]) -> Result<String> {
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scratch::Scratch;
+
+    #[test]
+    fn a_copy_is_broken_and_mended_and_the_book_stays() {
+        let book = Scratch::sound();
+        git(book.root(), &["init", "--quiet"]).expect("git is there");
+        book.write(".gitignore", "/target\n");
+        let project = Project::open(book.root()).expect("a book");
+        let copy = Copy::make(&project).expect("a copy");
+        let page = book.read("src/page.md");
+        let in_copy = |file: &str| fs::read_to_string(copy.root().join(file));
+        assert_eq!(in_copy("src/page.md").ok(), Some(page.clone()));
+
+        let edits = [
+            Edit::write("src/page.md", "broken"),
+            Edit::write("src/new/page.md", "new"),
+            Edit::remove("listings/demo/src/bin/hello.out"),
+        ];
+        copy.apply(&edits).expect("it can be broken");
+        assert_eq!(in_copy("src/page.md").ok().as_deref(), Some("broken"));
+        assert!(in_copy("listings/demo/src/bin/hello.out").is_err());
+        assert_eq!(book.read("src/page.md"), page);
+
+        copy.restore(&edits).expect("it can be mended");
+        assert_eq!(in_copy("src/page.md").ok(), Some(page));
+        assert!(in_copy("src/new/page.md").is_err());
+        assert_eq!(
+            in_copy("listings/demo/src/bin/hello.out").ok().as_deref(),
+            Some("hello\n")
+        );
+    }
+
+    #[test]
+    fn what_is_gone_from_the_book_goes_from_its_copy() {
+        let book = Scratch::sound();
+        git(book.root(), &["init", "--quiet"]).expect("git is there");
+        book.write(".gitignore", "/target\n");
+        book.write("src/old.md", "old");
+        let project = Project::open(book.root()).expect("a book");
+        Copy::make(&project).expect("a copy");
+        book.remove("src/old.md");
+        let copy = Copy::make(&project).expect("a copy");
+        assert!(!copy.root().join("src/old.md").exists());
+        assert!(copy.root().join("src/page.md").exists());
+    }
+}

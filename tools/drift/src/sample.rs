@@ -188,3 +188,57 @@ pub fn pick<T>(rng: &mut fastrand::Rng, from: impl IntoIterator<Item = T>) -> Op
     let at = rng.usize(..from.len());
     Some(from.swap_remove(at))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scratch::Scratch;
+
+    #[test]
+    fn a_line_is_replaced_or_removed_and_the_others_stay() {
+        assert_eq!(with_line("a\nb\nc\n", 2, Some("x\ny")), "a\nx\ny\nc\n");
+        assert_eq!(with_line("a\nb\n", 1, None), "b\n");
+    }
+
+    #[test]
+    fn the_same_seed_picks_the_same() {
+        let picked = |seed| pick(&mut fastrand::Rng::with_seed(seed), 0..1000);
+        assert_eq!(picked(1), picked(1));
+        assert_ne!(picked(1), picked(2));
+        assert_eq!(pick(&mut fastrand::Rng::with_seed(1), [0; 0]), None);
+    }
+
+    #[test]
+    fn a_mistake_is_mended_as_it_is_written_down() {
+        let book = Scratch::sound();
+        book.write(
+            "listings/demo/src/bin/wrong.rs",
+            "//! Wrong: it is zero.\nlet limit = 0;\n",
+        );
+        let mend = "[[mend]]\nprogram = \"demo/wrong\"\nreplace = \"0\"\nwith = \"8\"\n";
+        book.write(MENDS, mend);
+        let project = Project::open(book.root()).expect("a book");
+        let sample = Sample::take(&project).expect("a sample");
+        let wrong: Vec<_> = sample.listings.iter().filter(|it| it.is_mistake).collect();
+        assert_eq!(wrong.len(), 1);
+        let mended = sample
+            .mended(&wrong[0].name, &wrong[0].text)
+            .expect("a mend");
+        assert_eq!(mended, "//! Wrong: it is zero.\nlet limit = 8;\n");
+        let twice = sample
+            .mended(&wrong[0].name, "00")
+            .expect_err("it stands there twice");
+        assert!(
+            twice.to_string().contains("does not stand there once"),
+            "{twice}"
+        );
+        let hello = ListingName::parse("demo/hello").expect("a name");
+        let unknown = sample.mended(&hello, "").expect_err("it has no mend");
+        assert!(
+            unknown
+                .to_string()
+                .contains("does not tell how `demo/hello`"),
+            "{unknown}"
+        );
+    }
+}

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         a_listing_that_panics_is_told_with_its_status_and_its_words,
         a_listing_that_ends_with_a_status_has_it_in_its_transcript,
         a_listing_that_prints_nothing_is_told,
+        a_panic_that_only_standard_error_shows_is_told,
         a_listing_that_prints_without_end_is_stopped,
         a_listing_that_never_ends_is_stopped,
         a_listing_that_prints_bytes_is_told_with_the_line,
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         a_listing_that_does_not_compile_is_told_and_the_others_run,
         windows_line_ends_in_an_output_make_no_difference,
         blessing_writes_what_changed_and_shows_it_and_nothing_twice,
+        blessing_keeps_what_is_said_on_standard_error_and_no_empty_file,
         blessing_leaves_everything_outside_of_listings_alone,
         blessing_does_not_accept_a_listing_that_misbehaves,
         blessing_does_not_accept_a_listing_that_does_not_compile,
@@ -106,6 +108,10 @@ static ZOO: LazyLock<Zoo> = LazyLock::new(|| {
         ("silent", ""),
         ("silent_exit", "std::process::exit(3);"),
         ("complains", "eprintln!(\"no paper\");"),
+        (
+            "panics_aside",
+            "let _ = std::thread::spawn(|| assert_eq!(1, 2)).join(); println!(\"done\");",
+        ),
         ("prints_on", "loop { println!(\"again\"); }"),
         (
             "prints_on_regardless",
@@ -139,6 +145,7 @@ static ZOO: LazyLock<Zoo> = LazyLock::new(|| {
         book.listing(name, main, "before\n");
     }
     book.remove("listings/demo/src/bin/no_output.out");
+    book.write("listings/demo/src/bin/panics_aside.out", "done\n");
     book.write(
         "listings/demo/src/bin/other.out",
         "line 1\nline 2\nline 3\nline 4\nline five\nline 6\nline 7\nline 8\nline 9\n",
@@ -229,6 +236,18 @@ fn a_listing_that_prints_nothing_is_told() {
         &failure("complains"),
         "on standard error it said:\nno paper\n",
     );
+}
+
+fn a_panic_that_only_standard_error_shows_is_told() {
+    let told = failure("panics_aside");
+    let start = "listings/demo/src/bin/panics_aside.rs: it says something else on standard error than \
+                 listings/demo/src/bin/panics_aside.err, which is not there, would";
+    assert!(told.starts_with(start), "{told}");
+    assert_has(
+        &told,
+        "+thread '<unnamed>' panicked at listings/demo/src/bin/panics_aside.rs:4:",
+    );
+    assert_has(&told, "`cargo book bless demo/panics_aside` accepts it");
 }
 
 fn a_listing_that_prints_without_end_is_stopped() {
@@ -368,6 +387,21 @@ fn blessing_writes_what_changed_and_shows_it_and_nothing_twice() {
     );
     assert_eq!(book.read("listings/demo/src/bin/fresh.out"), "first\n");
     assert_eq!(bless(&book, &all), (Vec::new(), Ok(())));
+}
+
+fn blessing_keeps_what_is_said_on_standard_error_and_no_empty_file() {
+    let book = Scratch::sound();
+    let file = "listings/demo/src/bin/warns.err";
+    book.listing("warns", "eprintln!(\"no paper\"); println!(\"a\");", "a\n");
+    let (changes, outcome) = bless(&book, &["warns"]);
+    assert_eq!(outcome, Ok(()));
+    assert_eq!(changes[0].0, file);
+    assert_eq!(book.read(file), "no paper\n");
+    book.listing("warns", "println!(\"a\");", "a\n");
+    let (changes, outcome) = bless(&book, &["warns"]);
+    assert_eq!(outcome, Ok(()));
+    assert_has(&changes[0].1, "-no paper\n");
+    assert!(!book.path(file).exists());
 }
 
 fn blessing_leaves_everything_outside_of_listings_alone() {
