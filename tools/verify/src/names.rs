@@ -332,6 +332,11 @@ mod tests {
         assert!(found("`join_next(limit, ..)`, `'static`, `async move`, `N`").is_empty());
         assert!(found("`src/main.rs`, `Cargo.toml`, `cargo frobnicate`, `--open`").is_empty());
         assert!(found("`http://127.0.0.1:3000/` `{{#listing x/y}}`").is_empty());
+        // What is linked somewhere else, the link's checker follows; and after it, the page goes on.
+        assert!(found("[`elsewhere`](page.md) and [the `nearby`](page.md)").is_empty());
+        assert_eq!(found("[`elsewhere`](page.md), `other`"), one(1, "other"));
+        assert!(found("[`len()`][JoinSet::len] `ship_all!`").is_empty());
+        assert_eq!(found("`JoinSet`"), one(1, "JoinSet"));
     }
 
     #[test]
@@ -368,6 +373,8 @@ mod tests {
     fn what_nothing_knows_is_found_with_what_was_meant() {
         assert_eq!(found("`join_nxt`"), one(1, "join_nxt"));
         assert_eq!(found("`join_next::<Order>()`"), one(1, "Order"));
+        let unlike = unchecked_on("p.md", "`qqq`", SHOWN, &Items::new());
+        assert!(!unlike[0].message.contains("Did you mean"), "{unlike:?}");
         let problems = unchecked_on("p.md", "`join_nxt`", SHOWN, &Items::new());
         assert!(
             problems[0].message.contains("Did you mean `join_next`?"),

@@ -374,6 +374,43 @@ mod tests {
     }
 
     #[test]
+    fn numbers_in_words_and_other_units_have_their_values() {
+        for (word, number) in [
+            ("zero", 0.0),
+            ("Twelve", 12.0),
+            ("twenty", 20.0),
+            ("ninety", 90.0),
+            ("hundred", 100.0),
+            ("1,500", 1500.0),
+        ] {
+            assert_eq!(value(word), Some(number), "{word}");
+        }
+        assert_eq!(value("many"), None);
+        for (unit, number) in [
+            ("ns", 1e-6),
+            ("microseconds", 1e-3),
+            ("ms", 1.0),
+            ("Milliseconds", 1.0),
+            ("s", 1e3),
+            ("minutes", 6e4),
+        ] {
+            assert_eq!(milliseconds(unit), Some(number), "{unit}");
+        }
+        assert_eq!(milliseconds("bytes"), None);
+        let found =
+            |text: &str, shown: &str| lines(&numbers_without_a_source("p.md", text, shown)).len();
+        assert_eq!(found("two minutes, 120 s", "from_millis(120_000)"), 0);
+        assert_eq!(found("two minutes", "from_secs(2) from_millis(12)"), 0);
+        assert_eq!(found("three minutes", "from_secs(12)"), 1);
+        assert_eq!(found("300 ns", "0.3 µs"), 0);
+        assert_eq!(
+            found("`a` 1 %\n\n```console\n$ 4711 ms\n```\n\n5 ms", "1 5"),
+            0
+        );
+        assert_eq!(found("```console\n$ a\n```\n\n4711 ms", "1"), 1);
+    }
+
+    #[test]
     fn rust_outside_of_a_listing_is_found() {
         let found = |text: &str| lines(&smuggled_code("p.md", text));
         for code in [
@@ -409,6 +446,8 @@ mod tests {
             "`JoinSet`, `join_next`\nand `a`\n",
             "<!-- let x = 1; -->",
             "`while let Some(x)`",
+            "`{`",
+            "`enum Order` or `{}`",
             "a <span class=\"x\">b</span>",
         ] {
             assert!(found(text).is_empty(), "{text}");

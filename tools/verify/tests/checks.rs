@@ -4,7 +4,7 @@
 use pages::site::Page;
 use pages::{Problem, Project, site};
 use scratch::{HELLO, PAGE, Scratch};
-use verify::{checks, guards, links, outside, strays};
+use verify::{checks, guards, links, names, outside, prose, shown, strays};
 
 fn built(book: &Scratch) -> (Project, Vec<Page>) {
     let project = Project::open(book.root()).expect("a book");
@@ -324,4 +324,180 @@ fn what_a_page_asks_another_server_for_is_found_with_its_line() {
     for (problem, start) in found.iter().zip(starts) {
         assert!(problem.starts_with(start), "{problem}");
     }
+}
+
+#[test]
+fn what_is_shown_by_another_directive_or_of_another_listing_counts_for_nothing() {
+    let book = Scratch::sound();
+    book.listing("seen", "    println!(\"seen\");", "seen\n");
+    book.write(
+        "src/page.md",
+        format!("{PAGE}\n{{{{#listing demo/seen}}}}\n"),
+    );
+    book.write(
+        "listings/demo/compile_fail/bad.rs",
+        "//! Bad.\nfn main() { 1 }\n",
+    );
+    let project = Project::open(book.root()).expect("a book");
+    let found = told(checks::unshown(&project).unwrap());
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(
+        found[0].starts_with("listings/demo/src/bin/seen.out: no page shows it"),
+        "{found:?}"
+    );
+    assert!(
+        found[1].starts_with("listings/demo/compile_fail/bad.rs: no page shows it"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_screen_is_full_and_not_overfull() {
+    let fits = |lines: usize| {
+        let book = Scratch::sound();
+        book.write(
+            "listings/demo/src/bin/hello.rs",
+            format!(
+                "//! Hi.\nfn main() {{\n{}}}\n",
+                "    print!();\n".repeat(lines - 2)
+            ),
+        );
+        let project = Project::open(book.root()).expect("a book");
+        checks::unshown(&project).unwrap().is_empty()
+    };
+    assert!(fits(checks::SCREEN));
+    assert!(!fits(checks::SCREEN + 1));
+}
+
+#[test]
+fn a_mistake_with_any_kind_of_test_is_held_on_to() {
+    let book = Scratch::sound();
+    for (name, test) in [
+        ("plain", "#[test]"),
+        ("paused", "#[tokio::test(start_paused = true)]"),
+    ] {
+        book.write(
+            &format!("listings/demo/src/bin/{name}.rs"),
+            format!("//! Wrong: it leaks.\nfn main() {{}}\n{test}\nfn leaks() {{}}\n"),
+        );
+    }
+    let project = Project::open(book.root()).expect("a book");
+    assert_eq!(
+        told(guards::disabled(&project).unwrap()),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn names_and_numbers_are_looked_for_in_what_their_own_page_shows() {
+    let book = Scratch::sound();
+    book.listing(
+        "pay",
+        "    let invoice = 4711; println!(\"{invoice}\");",
+        "4711\n",
+    );
+    book.write(
+        "src/SUMMARY.md",
+        "# Summary\n\n- [Page](page.md)\n- [Other](other.md)\n",
+    );
+    book.write(
+        "src/other.md",
+        "# Other\n\n{{#listing demo/pay}}\n{{#output demo/pay}}\n\n`invoice` 4711 ms\n\n{{#manifest demo}}\n",
+    );
+    book.write(
+        "src/page.md",
+        format!("{PAGE}\n`invoice`\n\n4711 ms\n\n`let x`\n\nTokio 1.2\n"),
+    );
+    let lock = "[[package]]\nname = \"demo\"\nversion = \"0.1.0\"\ndependencies = [\"tokio\"]\n";
+    book.write("Cargo.lock", lock);
+    let project = Project::open(book.root()).expect("a book");
+    let found = told(names::unchecked(&project, &names::Items::new()).unwrap());
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].starts_with("src/page.md:8: `invoice` stands in no program"),
+        "{found:?}"
+    );
+    let found = told(prose::check(&project).unwrap());
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(
+        found[0].starts_with("src/page.md:14: `Tokio 1.2` is written by hand"),
+        "{found:?}"
+    );
+    assert!(
+        found[1].starts_with("src/page.md:10: `4711 ms` stands in no program"),
+        "{found:?}"
+    );
+    let all = shown::on_page(&project, "src/other.md").unwrap();
+    assert!(
+        all.contains("let invoice = 4711") && all.contains("[dependencies]"),
+        "{all}"
+    );
+    assert!(!all.contains("hello"), "{all}");
+}
+
+#[test]
+fn the_address_of_a_page_itself_is_told_and_not_asked_for() {
+    let book = Scratch::sound();
+    let (project, pages) = built(&book);
+    let html = book.read("built/page.html");
+    let with = |link: &str| {
+        book.write(
+            "built/page.html",
+            html.replace("</head>", &format!("{link}</head>")),
+        );
+        outside::needed(&project, &book.path("built"), &pages)
+            .unwrap()
+            .len()
+    };
+    assert_eq!(
+        with("<link rel=\"canonical\" href=\"https://example.com/page.html\">"),
+        0
+    );
+    assert_eq!(
+        with("<link rel=\"stylesheet\" href=\"https://example.com/a.css\">"),
+        1
+    );
+}
+
+#[test]
+fn what_stands_in_for_a_file_of_mdbook_is_used() {
+    let book = Scratch::sound();
+    for file in [
+        "theme/book.js",
+        "theme/head.hbs",
+        "theme/css/general.css",
+        "theme/favicon.png",
+    ] {
+        book.write(file, "");
+    }
+    let project = Project::open(book.root()).expect("a book");
+    assert_eq!(
+        told(strays::unused_theme(&project).unwrap()),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn programs_in_a_folder_that_is_no_part_are_found() {
+    let book = Scratch::sound();
+    for file in ["Cargo.tml", "src/bin/a.rs", "compile_fail/b.rs"] {
+        book.write(&format!("listings/lost/{file}"), "");
+    }
+    book.write("listings/demo/compile_fail/bad.rs", "");
+    book.write("listings/demo/compile_fail/bad.stderr", "");
+    book.write("listings/demo/compile_fail/bad.out", "");
+    let project = Project::open(book.root()).expect("a book");
+    let files: Vec<_> = told(strays::stray_files(&project).unwrap())
+        .iter()
+        .filter_map(|problem| problem.split(':').next().map(str::to_owned))
+        .collect();
+    assert_eq!(
+        files,
+        [
+            "listings/demo/compile_fail/bad.out",
+            "listings/lost/Cargo.tml",
+            "listings/lost/compile_fail/b.rs",
+            "listings/lost/src/bin/a.rs",
+        ]
+    );
 }
