@@ -4,10 +4,12 @@ use crate::build::build;
 use crate::compare::diff;
 use crate::compile_fail;
 use crate::run::{Limits, run};
+use crate::timelines::workspace;
 use anyhow::{Context, Result, bail};
 use pages::{ListingName, Project};
 use std::fs;
 use std::io::ErrorKind;
+use timeline::Refused;
 
 /// A file that blessing wrote.
 #[derive(Debug)]
@@ -38,8 +40,15 @@ pub fn bless(
         .collect();
     let programs: Vec<_> = names.iter().filter(is_program).cloned().collect();
     let built = build(project, &listings)?;
+    let copies = workspace::build(project, &listings)?;
     if !built.errors.is_empty() {
         bail!("a listing does not compile:\n\n{}", built.errors);
+    }
+    if !copies.built.errors.is_empty() {
+        bail!(
+            "a listing compiles, but its copy that is to be recorded does not:\n\n{}",
+            copies.built.errors
+        );
     }
     for name in &listings {
         let executable = built
@@ -47,10 +56,18 @@ pub fn bless(
             .get(name)
             .with_context(|| format!("{}: cargo built no program of that name", name.source()))?;
         match run(executable, project.root(), Limits::default())? {
-            Ok(ran) => report_change(
-                write(project, &name.output(), &ran.transcript)?,
-                &mut report,
-            ),
+            Ok(ran) => {
+                let output = write(project, &name.output(), &ran.transcript)?;
+                report_change(output, &mut report);
+                let recorded = copies
+                    .record(project, name, &ran.transcript)
+                    .with_context(|| name.source())?;
+                let timeline = match recorded {
+                    Ok(timeline) => write(project, &name.timeline(), &timeline.to_json()?)?,
+                    Err(why) => remove(project, &name.timeline(), &why)?,
+                };
+                report_change(timeline, &mut report);
+            }
             Err(misbehaved) => bail!("{}: the listing {misbehaved}", name.source()),
         }
     }
@@ -73,6 +90,19 @@ pub fn bless(
 fn report_change(change: Option<Change>, report: &mut impl FnMut(Change)) {
     if let Some(change) = change {
         report(change);
+    }
+}
+
+/// Removes the timeline of a listing that has none any more.
+fn remove(project: &Project, file: &str, why: &Refused) -> Result<Option<Change>> {
+    let path = project.to_write(file)?;
+    match fs::remove_file(&path) {
+        Ok(()) => Ok(Some(Change {
+            file: file.to_owned(),
+            diff: format!("removed, for this listing has no timeline: {why}\n"),
+        })),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot remove {file}")),
     }
 }
 

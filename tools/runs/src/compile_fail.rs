@@ -46,10 +46,7 @@ pub fn messages(
         let names: Vec<_> = names.iter().filter(|name| name.part == part).collect();
         // Inside the target folder, so that nothing else is written to, and because trybuild leaves
         // line numbers out of messages about files elsewhere.
-        let target = match env::var_os("CARGO_TARGET_DIR") {
-            Some(folder) => project.root().join(folder),
-            None => project.root().join("target"),
-        };
+        let target = crate::target(project);
         fs::create_dir_all(&target).with_context(|| format!("cannot make {}", target.display()))?;
         let folder = tempfile::Builder::new()
             .prefix("compile_fail-")

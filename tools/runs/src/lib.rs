@@ -8,10 +8,21 @@ pub mod build;
 pub mod compare;
 pub mod compile_fail;
 pub mod run;
+pub mod timelines;
 
+use pages::Project;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// The cargo that started this process, or the one on the path.
 pub fn cargo() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// The folder for what is built.
+pub(crate) fn target(project: &Project) -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => project.root().join(folder),
+        None => project.root().join("target"),
+    }
 }
