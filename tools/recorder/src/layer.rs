@@ -104,7 +104,6 @@ where
                 }
                 write(Event::Task {
                     span,
-                    task: fields.number("task.id").unwrap_or_default(),
                     main,
                     at: fields.place(),
                 });
@@ -171,6 +170,7 @@ where
         };
         match event.metadata().target() {
             "tokio::task::waker" if fields.word("op").starts_with("waker.wake") => {
+                // Unlike in a task's own span, this is the number of that span.
                 write(Event::Wake(fields.number("task.id").unwrap_or_default()));
             }
             "runtime::resource::poll_op" => {

@@ -32,8 +32,6 @@ pub enum Event {
     Task {
         /// Its span.
         span: u64,
-        /// Its number among Tokio's tasks, by which wakers name it.
-        task: u64,
         /// Whether it is the future that the runtime was started for.
         main: bool,
         /// Where in the listing; `None` where some library did it.
@@ -83,7 +81,7 @@ pub enum Event {
     },
     /// A marked await that was not ready is over, or was dropped.
     Over(u64),
-    /// Tokio's task of that number was woken.
+    /// The task with that span was woken.
     Wake(u64),
     /// Permits went to an operation that wants them.
     Obtained {

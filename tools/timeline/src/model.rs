@@ -10,14 +10,17 @@ use crate::log::{Change, Entry, Event, Place, Refused};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use waits::Waits;
 
-/// Makes a timeline of a log. `name` tells what is spawned at a place in the listing.
+/// What is spawned in a listing: its name, and the line.
+pub type Site = (String, u32);
+
+/// Makes a timeline of a log. `site` tells what is spawned at a place in the listing, or given to a runtime.
 ///
 /// # Errors
 ///
 /// The listing has no timeline.
 pub fn timeline(
     log: &[Entry],
-    name: impl Fn(&Place) -> Option<String>,
+    site: impl Fn(&Place, bool) -> Option<Site>,
 ) -> Result<Timeline, Refused> {
     let refused = log.iter().find_map(|Entry(_, event)| match event {
         Event::Refused(why) => Some(why.clone()),
@@ -31,15 +34,9 @@ pub fn timeline(
     for (index, Entry(at, event)) in log.iter().enumerate() {
         model.now = *at;
         match event {
-            Event::Task {
-                span,
-                task,
-                main,
-                at,
-            } => {
-                let name = at.as_ref().and_then(&name);
-                let line = at.as_ref().map(|place| place.line);
-                model.spawn(*span, *task, *main, line, name);
+            Event::Task { span, main, at } => {
+                let site = at.as_ref().and_then(|place| site(place, *main));
+                model.spawn(*span, *main, site);
             }
             Event::Enter(span) => model.enter(*span, drops.contains(&index)),
             Event::Exit { span, panicking } => model.exit(*span, *panicking),
@@ -95,7 +92,6 @@ struct Model {
     entered: usize,
     lanes: Vec<Lane>,
     by_span: HashMap<u64, usize>,
-    by_number: HashMap<u64, usize>,
     made: HashMap<u64, Made>,
     /// The resources that were used, by their span.
     used: BTreeMap<u64, usize>,
@@ -124,17 +120,10 @@ impl Model {
         self.polls.saturating_sub(1)
     }
 
-    fn spawn(
-        &mut self,
-        span: u64,
-        number: u64,
-        main: bool,
-        line: Option<u32>,
-        name: Option<String>,
-    ) {
+    fn spawn(&mut self, span: u64, main: bool, site: Option<Site>) {
+        let (name, line) = site.unzip();
         let index = self.lanes.len();
         self.by_span.insert(span, index);
-        self.by_number.insert(number, index);
         self.runtimes += usize::from(main);
         self.lanes.push(Lane {
             task: Task {
@@ -289,7 +278,7 @@ impl Model {
                     lane.waits.mark_is_over(*mark);
                 }
             }
-            Event::Wake(number) => self.wake(*number),
+            Event::Wake(span) => self.wake(*span),
             Event::Obtained {
                 op,
                 resource,
@@ -386,8 +375,8 @@ impl Model {
         }
     }
 
-    fn wake(&mut self, number: u64) {
-        let Some(&task) = self.by_number.get(&number) else {
+    fn wake(&mut self, span: u64) {
+        let Some(&task) = self.by_span.get(&span) else {
             return;
         };
         let lane = &self.lanes[task];

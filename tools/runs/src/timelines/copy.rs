@@ -18,6 +18,8 @@ pub struct Site {
     pub columns: [u32; 2],
     /// The function or block that is spawned.
     pub name: String,
+    /// Whether it is the program's `main`.
+    pub is_main: bool,
 }
 
 /// A listing's text with marks, as a module with a function `recorded_main`.
@@ -231,20 +233,15 @@ fn find_sites(tokens: &[TokenTree], sites: &mut Vec<Site>) {
                 line: number(word.span().start().line),
                 columns: [column(path_start(&tokens[..=at])), column(word.span())],
                 name: spawned(&word.to_string(), &arguments),
+                is_main: false,
             });
         }
-        // `#[tokio::main]`: the compiler names the attribute's place.
-        if is_punct(Some(token), '#')
-            && let Some(attribute) = group(tokens.get(at + 1), Delimiter::Bracket)
-            && attribute
-                .stream()
-                .into_iter()
-                .any(|token| is_word(Some(&token), "main"))
-        {
+        if is_word(Some(token), "main") && at > 0 && is_word(tokens.get(at - 1), "fn") {
             sites.push(Site {
                 line: number(token.span().start().line),
                 columns: [column(token.span()); 2],
                 name: "main".to_owned(),
+                is_main: true,
             });
         }
         if let TokenTree::Group(group) = token {

@@ -70,7 +70,7 @@ fn record_once(
         .map(serde_json::from_str)
         .collect::<Result<_, _>>()
         .context("a recorder's log is not what it should be")?;
-    let timeline = model::timeline(&entries, |place| name(sites, place));
+    let timeline = model::timeline(&entries, |place, main| site(sites, place, main));
     if timeline.is_ok() {
         match ran {
             Ok(ran) if ran.transcript == printed => {}
@@ -81,11 +81,19 @@ fn record_once(
     Ok(timeline)
 }
 
-/// What is spawned at a place.
-fn name(sites: &[Site], place: &Place) -> Option<String> {
+/// What is spawned at a place, or given to a runtime there.
+fn site(sites: &[Site], place: &Place, main: bool) -> Option<(String, u32)> {
     let in_line = || sites.iter().filter(|site| site.line == place.line);
-    let site = in_line().find(|site| site.columns.contains(&place.column));
-    site.or(in_line().next()).map(|site| site.name.clone())
+    let here = in_line().find(|site| site.columns.contains(&place.column));
+    let site = match main {
+        // What `#[tokio::main]` makes of `main` is said to stand somewhere in its body.
+        true => here.or(sites.iter().find(|site| site.is_main)),
+        false => here.or(in_line().find(|site| !site.is_main)),
+    };
+    match site {
+        Some(site) => Some((site.name.clone(), site.line)),
+        None => Some(("task".to_owned(), place.line)),
+    }
 }
 
 /// Says what is wrong with a run, or nothing where its tasks move as the file beside the listing says, or
