@@ -288,6 +288,9 @@ impl Words<'_> {
 
     fn on(&self, timeline: &Timeline, on: &On) -> String {
         let mut text = what(on.what).to_owned();
+        if on.count > 1 {
+            text = format!("{} times {text}", on.count);
+        }
         if !on.call.is_empty() {
             text.push_str(&format!(" (`{}`)", on.call));
         }
@@ -386,6 +389,7 @@ fn what(what: What) -> &'static str {
         What::Notify => "a notification",
         What::Cancellation => "a cancellation",
         What::Join => "a task's end",
+        What::JoinNext => "the end of any task of a set",
         What::Yield => "its next turn",
         What::Future => "a future",
     }

@@ -102,7 +102,7 @@ pub enum Span {
         from: Millis,
         /// When it ended, with the next run or with the task.
         to: Millis,
-        /// What for: for one of these, or, in a `join!`, for each. Empty where neither Tokio nor the
+        /// What for: for one of these, or, in a `join!`, for each. In the order of their lines. Empty where neither Tokio nor the
         /// listing's text tells.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         on: Vec<On>,
@@ -127,6 +127,17 @@ pub struct On {
     /// The resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<usize>,
+    /// How many of the same; left out where it is 1.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub count: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(count: &usize) -> bool {
+    *count == 1
 }
 
 /// A kind of wait, or of a resource.
@@ -157,6 +168,8 @@ pub enum What {
     Cancellation,
     /// The end of another task.
     Join,
+    /// The end of any task of a set.
+    JoinNext,
     /// A turn for others.
     Yield,
     /// Some other future.

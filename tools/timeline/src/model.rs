@@ -3,7 +3,8 @@
 mod waits;
 
 use crate::format::{
-    By, Does, Millis, Outcome, Passed, Printed, Resource, Span, Task, Timeline, VERSION, Wake, What,
+    By, Does, Millis, On, Outcome, Passed, Printed, Resource, Span, Task, Timeline, VERSION, Wake,
+    What,
 };
 use crate::limits::{EVENTS, TASKS};
 use crate::log::{Change, Entry, Event, Place, Refused};
@@ -162,7 +163,7 @@ impl Model {
         self.forget_who_ran_before();
         if self.lanes[index].main {
             self.wake_main(index);
-        } else {
+        } else if !self.ran.contains(&index) {
             self.ran.push(index);
         }
         self.ended = None;
@@ -337,9 +338,9 @@ impl Model {
         Some(index)
     }
 
-    fn waits_for(&mut self, index: usize) -> Vec<crate::format::On> {
+    fn waits_for(&mut self, index: usize) -> Vec<On> {
         let waiting = self.lanes[index].waits.now();
-        let mut on = Vec::new();
+        let mut on: Vec<On> = Vec::new();
         for (mut item, resource) in waiting {
             if let Some(span) = resource {
                 item.what = self.kind(span);
@@ -348,8 +349,32 @@ impl Model {
                     item.line = self.made.get(&span).and_then(|made| made.line);
                 }
             }
-            on.push(item);
+            let alike = |known: &&mut On| {
+                On {
+                    count: 1,
+                    ..(**known).clone()
+                } == item
+            };
+            match on.iter_mut().find(alike) {
+                Some(known) => known.count += 1,
+                None => on.push(item),
+            }
         }
+        // An interval sleeps until its next tick.
+        let ticks: Vec<_> = on
+            .iter()
+            .filter(|on| on.what == What::Interval)
+            .cloned()
+            .collect();
+        on.retain(|on| {
+            let is_sleep = |tick: &On| {
+                On {
+                    what: What::Sleep,
+                    ..tick.clone()
+                } == *on
+            };
+            !ticks.iter().any(is_sleep)
+        });
         on
     }
 
@@ -419,24 +444,29 @@ impl Model {
             // Its first poll.
             return;
         };
-        self.ran.sort_unstable();
-        self.ran.dedup();
-        let ended = |task: &&usize| self.lanes[**task].over;
         let by = match self.ran.as_slice() {
             [] if left_at < self.at() => By::Clock,
-            [] if lane.waits_for(What::Yield) => By::Task(index),
-            [] => By::Unknown,
+            // No timer is due before the clock moves.
+            [] => By::Task(index),
             [one] => By::Task(*one),
-            several if lane.waits_for_joins_only() => {
-                let mut ended = several.iter().filter(ended);
-                match (ended.next(), ended.next()) {
-                    (Some(one), None) => By::Task(*one),
-                    _ => By::Unknown,
-                }
-            }
-            _ => By::Unknown,
+            several => self
+                .first_joined(index, several)
+                .map_or(By::Unknown, By::Task),
         };
         self.note_wake(index, by);
+    }
+
+    /// The first that ended of several tasks of a set, where a task waits for any of them.
+    fn first_joined(&self, index: usize, several: &[usize]) -> Option<usize> {
+        let mut ended = several.iter().filter(|task| self.lanes[**task].over);
+        let first = *ended.next()?;
+        let site = |task: usize| (self.lanes[task].task.by, self.lanes[task].task.line);
+        let waits = self.lanes[index].last_wait();
+        let is_certain = waits.iter().all(|on| on.what == What::JoinNext)
+            && !waits.is_empty()
+            && site(first).0 == Some(index)
+            && ended.all(|task| site(*task) == site(first));
+        is_certain.then_some(first)
     }
 
     fn print(&mut self, line: u32, text: &str) {
@@ -510,7 +540,7 @@ impl Lane {
     }
 
     /// What its last wait is for.
-    fn last_wait(&self) -> &[crate::format::On] {
+    fn last_wait(&self) -> &[On] {
         match self.task.spans.last() {
             Some(Span::Wait { on, .. }) => on,
             _ => &[],
@@ -519,11 +549,6 @@ impl Lane {
 
     fn waits_for(&self, what: What) -> bool {
         self.last_wait().iter().any(|on| on.what == what)
-    }
-
-    fn waits_for_joins_only(&self) -> bool {
-        let on = self.last_wait();
-        !on.is_empty() && on.iter().all(|on| on.what == What::Join)
     }
 
     fn waits_for_time_only(&self) -> bool {

@@ -7,7 +7,7 @@
 
 use anyhow::{Context, Result, anyhow};
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 /// Where a task may be spawned, and what it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,24 @@ pub struct Site {
     pub name: String,
     /// Whether it is the program's `main`.
     pub is_main: bool,
+}
+
+/// A function, and the lines (from 1) where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// Its name.
+    pub name: String,
+    /// From its name to the end of its body.
+    pub lines: RangeInclusive<u32>,
+}
+
+/// What is where in a listing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Where tasks may be spawned.
+    pub sites: Vec<Site>,
+    /// Its functions; one inside of another comes later.
+    pub functions: Vec<Function>,
 }
 
 /// A listing's text with marks, as a module with a function `recorded_main`.
@@ -39,15 +57,17 @@ pub fn marked(text: &str) -> Result<String> {
     Ok(copy)
 }
 
-/// The places where tasks may be spawned in a text with marks, in its order.
+/// What is where in a text with marks.
 ///
 /// # Errors
 ///
 /// The text is not Rust.
-pub fn sites(text: &str) -> Result<Vec<Site>> {
-    let mut sites = Vec::new();
-    find_sites(&tokens(text)?, &mut sites);
-    Ok(sites)
+pub fn places(text: &str) -> Result<Places> {
+    let tokens = tokens(text)?;
+    let mut places = Places::default();
+    find_sites(&tokens, &mut places.sites);
+    find_functions(&tokens, &mut places.functions);
+    Ok(places)
 }
 
 fn tokens(text: &str) -> Result<Vec<TokenTree>> {
@@ -246,6 +266,25 @@ fn find_sites(tokens: &[TokenTree], sites: &mut Vec<Site>) {
         }
         if let TokenTree::Group(group) = token {
             find_sites(&group.stream().into_iter().collect::<Vec<_>>(), sites);
+        }
+    }
+}
+
+fn find_functions(tokens: &[TokenTree], functions: &mut Vec<Function>) {
+    for (at, token) in tokens.iter().enumerate() {
+        if is_word(Some(token), "fn")
+            && let Some(TokenTree::Ident(name)) = tokens.get(at + 1)
+            && let Some(body) = tokens[at..]
+                .iter()
+                .find_map(|token| group(Some(token), Delimiter::Brace))
+        {
+            functions.push(Function {
+                name: name.to_string(),
+                lines: number(name.span().start().line)..=number(body.span().end().line),
+            });
+        }
+        if let TokenTree::Group(group) = token {
+            find_functions(&group.stream().into_iter().collect::<Vec<_>>(), functions);
         }
     }
 }

@@ -9,11 +9,12 @@ pub mod workspace;
 
 use crate::run::{Limits, run_with};
 use anyhow::{Context, Result, bail};
-use copy::Site;
+use copy::{Function, Places, Site};
 use pages::{ListingName, Project};
 use std::fs;
 use std::path::Path;
 use timeline::differences::{differences, only_lines_differ};
+use timeline::format::Span;
 use timeline::log::{Entry, Place};
 use timeline::{Refused, Timeline, model};
 use workspace::Copies;
@@ -44,9 +45,9 @@ impl Copies {
                 self.built.errors
             )
         })?;
-        let sites = self.sites.get(name).map_or(&[][..], Vec::as_slice);
-        let first = record_once(project, copy, sites, printed)?;
-        let second = record_once(project, copy, sites, printed)?;
+        let places = self.places.get(name).cloned().unwrap_or_default();
+        let first = record_once(project, copy, &places, printed)?;
+        let second = record_once(project, copy, &places, printed)?;
         Ok(if first == second {
             first
         } else {
@@ -58,7 +59,7 @@ impl Copies {
 fn record_once(
     project: &Project,
     copy: &Path,
-    sites: &[Site],
+    places: &Places,
     printed: &str,
 ) -> Result<Result<Timeline, Refused>> {
     let log = tempfile::NamedTempFile::new().context("cannot make a file for a log")?;
@@ -70,15 +71,35 @@ fn record_once(
         .map(serde_json::from_str)
         .collect::<Result<_, _>>()
         .context("a recorder's log is not what it should be")?;
-    let timeline = model::timeline(&entries, |place, main| site(sites, place, main));
-    if timeline.is_ok() {
+    let mut timeline = model::timeline(&entries, |place, main| site(&places.sites, place, main));
+    if let Ok(timeline) = &mut timeline {
         match ran {
             Ok(ran) if ran.transcript == printed => {}
             Ok(_) => return Ok(Err(Refused::PrintsOtherwise)),
             Err(misbehaved) => bail!("while it was recorded, the listing {misbehaved}"),
         }
+        name_after_function(timeline, &places.functions);
     }
     Ok(timeline)
+}
+
+/// Names the tasks that a library spawned (`collect` does, into a `JoinSet`) after the functions that they
+/// run, by the line of their first wait.
+fn name_after_function(timeline: &mut Timeline, functions: &[Function]) {
+    for task in timeline.tasks.iter_mut().filter(|task| task.line.is_none()) {
+        let first = task.spans.iter().find_map(|span| match span {
+            Span::Wait { on, .. } => on.first(),
+            Span::Run { .. } => None,
+        });
+        let line = first.and_then(|on| on.through.first().copied().or(on.line));
+        let around = line.and_then(|line| {
+            let mut functions = functions.iter().rev();
+            functions.find(|function| function.lines.contains(&line))
+        });
+        if let Some(function) = around {
+            task.name.clone_from(&function.name);
+        }
+    }
 }
 
 /// What is spawned at a place, or given to a runtime there.

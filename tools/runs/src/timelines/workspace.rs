@@ -5,7 +5,7 @@
 //! `--cfg tokio_unstable`, and the book itself must not be built with that, or a listing that uses an
 //! unstable API by accident would pass.
 
-use super::copy::{self, PROGRAM, Site};
+use super::copy::{self, PROGRAM, Places};
 use crate::build::{Built, executables};
 use crate::{cargo, target};
 use anyhow::{Context, Result};
@@ -21,8 +21,8 @@ use std::process::{Command, Stdio};
 pub struct Copies {
     /// Their executables, and what the compiler said.
     pub built: Built,
-    /// The places in each listing where tasks may be spawned.
-    pub sites: BTreeMap<ListingName, Vec<Site>>,
+    /// What is where in each listing.
+    pub places: BTreeMap<ListingName, Places>,
 }
 
 /// Builds the copies of these listings. Cargo decides what is to be compiled again: it knows.
@@ -61,7 +61,7 @@ pub fn build(project: &Project, names: &[ListingName]) -> Result<Copies> {
             match copy::marked(&text) {
                 Ok(marked) => {
                     if asked {
-                        copies.sites.insert(name.clone(), copy::sites(&marked)?);
+                        copies.places.insert(name.clone(), copy::places(&marked)?);
                     }
                     write(&folder.join("listing.rs"), &marked)?;
                     write(&folder.join("main.rs"), PROGRAM)?;

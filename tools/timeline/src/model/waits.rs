@@ -87,7 +87,7 @@ impl Waits {
         self.next
     }
 
-    /// Everything that is waited for now, in the order in which it came, each with its resource.
+    /// Everything that is waited for now, in the order of its lines, each with its resource.
     pub fn now(&self) -> Vec<(On, Option<u64>)> {
         // Of awaits around others, the inner ones tell more.
         let outer: BTreeSet<u64> = self
@@ -114,7 +114,7 @@ impl Waits {
                 found.push((wait.since, on(Some(wait), awaited(&wait.future)), None));
             }
         }
-        found.sort_by_key(|(since, ..)| *since);
+        found.sort_by_cached_key(|(since, on, _)| (on.through.clone(), on.line, *since));
         found
             .into_iter()
             .map(|(_, on, resource)| (on, resource))
@@ -134,6 +134,7 @@ fn on(wait: Option<&Await>, what: What) -> On {
             .split_last()
             .map_or(Vec::new(), |(_, outer)| outer.to_vec()),
         resource: None,
+        count: 1,
     }
 }
 
@@ -155,8 +156,8 @@ pub fn what(kind: &str, line: Option<u32>) -> What {
 /// Futures of which Tokio tells nothing, by the beginning of their types' paths.
 const BY_TYPE: &[(&str, What)] = &[
     ("tokio::runtime::task::join::JoinHandle", What::Join),
-    ("tokio::task::join_set::", What::Join),
-    ("tokio_util::task::join_map::", What::Join),
+    ("tokio::task::join_set::", What::JoinNext),
+    ("tokio_util::task::join_map::", What::JoinNext),
     ("tokio_util::task::join_queue::", What::Join),
     ("tokio_util::task::abort_on_drop::", What::Join),
     ("tokio_util::task::task_tracker::", What::Join),
