@@ -33,7 +33,8 @@ enum Command {
     },
     /// Build the static site into `book/`
     Build,
-    /// Run listings and accept what they print (and what the compiler says) as what the book shows
+    /// Run listings and accept what they print, how their tasks move, and what the compiler says, as what
+    /// the book shows
     Bless {
         /// Which listings, as part/name; all of them where none is named
         #[arg(value_parser = ListingName::parse)]

@@ -80,6 +80,12 @@ impl Visit for Fields {
     }
 }
 
+/// Whether the runtime here has one thread; `None` where there is no runtime.
+fn has_one_thread() -> Option<bool> {
+    let runtime = Handle::try_current().ok()?;
+    Some(runtime.runtime_flavor() == RuntimeFlavor::CurrentThread)
+}
+
 impl<S> Layer<S> for Reports
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -95,7 +101,12 @@ where
         let span = id.into_u64();
         match attributes.metadata().name() {
             TASK if attributes.metadata().target() == "tokio::task::blocking" => {
-                write(Event::Refused(Refused::OtherThread));
+                // The threads of a runtime with several are begun as such work, too.
+                write(Event::Refused(if has_one_thread() == Some(false) {
+                    Refused::MultiThread
+                } else {
+                    Refused::OtherThread
+                }));
             }
             TASK => {
                 let main = fields.word("kind") == "block_on";
@@ -132,14 +143,11 @@ where
         if span.extensions_mut().remove::<IsMain>().is_some() {
             clock::begin();
         }
-        let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
-        // Where there is no runtime any more, its tasks are dropped, and nothing moves.
-        if let Ok(flavor) = flavor {
-            if flavor != RuntimeFlavor::CurrentThread {
-                write(Event::Refused(Refused::MultiThread));
-            } else if !clock::is_paused() {
-                write(Event::Refused(Refused::NotPaused));
-            }
+        match has_one_thread() {
+            Some(false) => write(Event::Refused(Refused::MultiThread)),
+            Some(true) if !clock::is_paused() => write(Event::Refused(Refused::NotPaused)),
+            // Where there is no runtime any more, its tasks are dropped, and nothing moves.
+            Some(true) | None => {}
         }
         write(Event::Enter(id.into_u64()));
     }

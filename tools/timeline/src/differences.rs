@@ -1,34 +1,52 @@
 //! How two runs differ, in words.
 
-use crate::format::{By, Does, On, Outcome, Passed, Printed, Span, Task, Timeline, Wake, What};
+use crate::format::{
+    By, Does, Millis, On, Outcome, Passed, Printed, Span, Task, Timeline, Wake, What,
+};
 
 /// Something that came otherwise than expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// The line of the listing where it did, as the listing is now.
     pub line: Option<u32>,
-    /// The step at which it did.
-    step: usize,
+    /// When it did, and what comes first of what did at the same time.
+    order: (Millis, Rank),
     /// What was expected, and what came.
     pub text: String,
 }
 
-/// How a run differs from the expected one; in the order of the run, the first one being what the others
-/// probably follow from. `file` is the listing's file name, for the words.
+/// What is rather a cause than an effect of other differences comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// A wait for time alone: nobody else is to blame for its end.
+    Time,
+    Task,
+    Wait,
+    Rest,
+}
+
+/// How a run differs from the expected one, but for the lines on which things happen; in the order of the
+/// run, the first one being what the others probably follow from. `file` is the listing's file name, for the
+/// words.
 pub fn differences(expected: &Timeline, run: &Timeline, file: &str) -> Vec<Difference> {
     let words = Words {
         file,
         expected,
         run,
     };
+    // A line that was put in above moves all lines, and says nothing about the tasks.
+    let (plain, plain_run) = (without_lines(expected), without_lines(run));
     let mut found = Vec::new();
     let tasks = expected.tasks.len().max(run.tasks.len());
     for index in 0..tasks {
         match (expected.tasks.get(index), run.tasks.get(index)) {
-            (Some(expected), Some(came)) => words.task(index, expected, came, &mut found),
+            (Some(expected), Some(came)) => {
+                let same = alike(&plain.tasks[index].spans, &plain_run.tasks[index].spans);
+                words.task(index, expected, came, same, &mut found);
+            }
             (Some(missing), None) => found.push(Difference {
                 line: missing.line,
-                step: missing.step,
+                order: (missing.begins, Rank::Task),
                 text: format!(
                     "{}, was expected to begin at {}, and was not spawned",
                     words.spawned(index, missing),
@@ -37,7 +55,7 @@ pub fn differences(expected: &Timeline, run: &Timeline, file: &str) -> Vec<Diffe
             }),
             (None, Some(new)) => found.push(Difference {
                 line: new.line,
-                step: new.step,
+                order: (new.begins, Rank::Task),
                 text: format!(
                     "{}, began at {} and {} at {}, and was not expected",
                     words.spawned(index, new),
@@ -50,25 +68,28 @@ pub fn differences(expected: &Timeline, run: &Timeline, file: &str) -> Vec<Diffe
         }
     }
     words.first(
+        alike(&plain.wakes, &plain_run.wakes),
         &expected.wakes,
         &run.wakes,
         &mut found,
         |timeline, wake: &Wake| {
             let line = timeline.tasks.get(wake.task).and_then(|task| task.line);
-            (line, wake.step, words.wake(timeline, wake))
+            (line, wake.at, words.wake(timeline, wake))
         },
     );
     words.first(
+        alike(&plain.passed, &plain_run.passed),
         &expected.passed,
         &run.passed,
         &mut found,
         |timeline, passed: &Passed| {
             let resource = timeline.resources.get(passed.resource);
             let line = resource.and_then(|resource| resource.line);
-            (line, passed.step, words.passed(timeline, passed))
+            (line, passed.at, words.passed(timeline, passed))
         },
     );
     words.first(
+        alike(&plain.printed, &plain_run.printed),
         &expected.printed,
         &run.printed,
         &mut found,
@@ -79,27 +100,53 @@ pub fn differences(expected: &Timeline, run: &Timeline, file: &str) -> Vec<Diffe
                 words.some_task(timeline, printed.task),
                 printed.text
             );
-            (Some(printed.line), printed.step, text)
+            (Some(printed.line), printed.at, text)
         },
     );
-    if found.is_empty() && expected != run {
+    if found.is_empty() && plain != plain_run {
         found.push(Difference {
             line: None,
-            step: 0,
+            order: (run.ends, Rank::Rest),
             text: format!(
                 "the resources or the end (expected at {}, came at {}) are others",
                 expected.ends, run.ends
             ),
         });
     }
-    found.sort_by_key(|difference| difference.step);
+    found.sort_by_key(|difference| difference.order);
     found
 }
 
-/// Whether two runs are the same but for the lines on which things happen: whether the listing's text was
-/// moved, and nothing else.
-pub fn only_lines_differ(expected: &Timeline, run: &Timeline) -> bool {
-    without_lines(expected) == without_lines(run)
+/// How many things are the same at the beginning of two lists.
+fn alike<T: PartialEq>(expected: &[T], came: &[T]) -> usize {
+    let pairs = expected.iter().zip(came);
+    pairs
+        .take_while(|(expected, came)| expected == came)
+        .count()
+}
+
+/// The first line of a run that is not the line of the expected one, where the two do the same.
+pub fn moved_line(expected: &Timeline, run: &Timeline) -> Option<u32> {
+    let mut lines = lines(expected).into_iter().zip(lines(run));
+    lines.find(|(expected, line)| expected != line)?.1
+}
+
+fn lines(timeline: &Timeline) -> Vec<Option<u32>> {
+    let mut lines = Vec::new();
+    for task in &timeline.tasks {
+        lines.push(task.line);
+        for span in &task.spans {
+            if let Span::Wait { on, .. } = span {
+                for on in on {
+                    lines.extend(on.through.iter().copied().map(Some));
+                    lines.push(on.line);
+                }
+            }
+        }
+    }
+    lines.extend(timeline.resources.iter().map(|resource| resource.line));
+    lines.extend(timeline.printed.iter().map(|printed| Some(printed.line)));
+    lines
 }
 
 fn without_lines(timeline: &Timeline) -> Timeline {
@@ -153,29 +200,26 @@ impl Words<'_> {
         }
     }
 
-    /// The first of a list of things that is not as expected.
-    fn first<T: PartialEq>(
+    /// The first of a list of things that is not as expected, behind so many that are.
+    fn first<T>(
         &self,
+        same: usize,
         expected: &[T],
         came: &[T],
         found: &mut Vec<Difference>,
-        tell: impl Fn(&Timeline, &T) -> (Option<u32>, usize, String),
+        tell: impl Fn(&Timeline, &T) -> (Option<u32>, Millis, String),
     ) {
-        let same = expected
-            .iter()
-            .zip(came)
-            .take_while(|(a, b)| a == b)
-            .count();
         let wanted = expected.get(same).map(|it| tell(self.expected, it));
         let got = came.get(same).map(|it| tell(self.run, it));
         let nothing = || "that nothing more of this kind happens".to_owned();
-        let (line, step) = match (&got, &wanted) {
-            (Some((line, step, _)), _) | (None, Some((line, step, _))) => (*line, *step),
+        let line = match (&got, &wanted) {
+            (Some((line, ..)), _) | (None, Some((line, ..))) => *line,
             (None, None) => return,
         };
+        let times = [&got, &wanted].into_iter().flatten().map(|(_, at, _)| *at);
         found.push(Difference {
             line,
-            step,
+            order: (times.min().unwrap_or(self.run.ends), Rank::Rest),
             text: format!(
                 "expected is {}; now {}",
                 wanted.map_or_else(nothing, |(.., text)| format!("that {text}")),
@@ -187,29 +231,22 @@ impl Words<'_> {
         });
     }
 
-    fn task(&self, index: usize, expected: &Task, came: &Task, found: &mut Vec<Difference>) {
+    /// Tells how a task differs whose first spans are the same.
+    fn task(
+        &self,
+        index: usize,
+        expected: &Task,
+        came: &Task,
+        same: usize,
+        found: &mut Vec<Difference>,
+    ) {
         let who = self.spawned(index, came);
-        let same = expected
-            .spans
-            .iter()
-            .zip(&came.spans)
-            .take_while(|(a, b)| a == b)
-            .count();
         let (before, after) = (expected.spans.get(same), came.spans.get(same));
-        // The step at which it went another way, or the one before.
-        let step = [before, after]
-            .into_iter()
-            .flatten()
-            .chain(came.spans[..same].last())
-            .find_map(|span| match span {
-                Span::Run { step, .. } => Some(*step),
-                Span::Wait { .. } => None,
-            })
-            .unwrap_or(came.step);
-        if (&expected.name, expected.line, expected.by) != (&came.name, came.line, came.by) {
+        let order = order(before, after, expected.ends.min(came.ends));
+        if (&expected.name, expected.by) != (&came.name, came.by) {
             found.push(Difference {
                 line: came.line,
-                step: came.step.min(expected.step),
+                order: (came.begins.min(expected.begins), Rank::Task),
                 text: format!(
                     "task #{index} was expected to be `{}`, spawned at {} by {}, and is `{}`, spawned at {} by {}",
                     expected.name,
@@ -223,7 +260,7 @@ impl Words<'_> {
         } else if expected.step != came.step && expected.begins == came.begins {
             found.push(Difference {
                 line: came.line,
-                step: came.step.min(expected.step),
+                order: (came.begins.min(expected.begins), Rank::Task),
                 text: format!(
                     "{who} was expected to be spawned in step {} of the run, and was in step {}",
                     expected.step, came.step
@@ -242,7 +279,7 @@ impl Words<'_> {
             };
             found.push(Difference {
                 line: line_of(after).or(came.line),
-                step,
+                order,
                 text: format!(
                     "{who}: {began}, was expected to {} at {}, {} at {}",
                     expected_outcome(expected.outcome),
@@ -252,11 +289,11 @@ impl Words<'_> {
                 ),
             });
         }
-        if before != after {
-            let nothing = || "no more".to_owned();
+        if before.is_some() || after.is_some() {
+            let nothing = || "does nothing more".to_owned();
             found.push(Difference {
                 line: line_of(after).or(line_of(before)).or(came.line),
-                step,
+                order,
                 text: format!(
                     "{who}: expected is that it {}; now it {}",
                     before.map_or_else(nothing, |span| self.span(self.expected, span)),
@@ -345,6 +382,35 @@ impl Words<'_> {
             ));
         }
         text
+    }
+}
+
+/// When a task went another way, and whether it did so by itself.
+fn order(expected: Option<&Span>, came: Option<&Span>, ends: Millis) -> (Millis, Rank) {
+    let from = |span: &Span| match span {
+        Span::Run { from, .. } | Span::Wait { from, .. } => *from,
+    };
+    match (expected, came) {
+        (
+            Some(Span::Wait { from, to, on }),
+            Some(Span::Wait {
+                from: began,
+                to: ended,
+                on: same,
+            }),
+        ) if from == began && on == same => {
+            let is_time = |on: &On| matches!(on.what, What::Sleep | What::Interval);
+            let rank = if on.iter().all(is_time) {
+                Rank::Time
+            } else {
+                Rank::Wait
+            };
+            (*to.min(ended), rank)
+        }
+        _ => {
+            let spans = [expected, came].into_iter().flatten();
+            (spans.map(from).min().unwrap_or(ends), Rank::Wait)
+        }
     }
 }
 

@@ -49,7 +49,8 @@ pub struct Timeline {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Task {
-    /// The function that was spawned; for a block, what it awaits first, or else `block`.
+    /// The function that was spawned. A block is called after the first of the listing's functions that it
+    /// awaits, or after whatever it awaits first, or else `block`.
     pub name: String,
     /// Where it was spawned.
     #[serde(default, skip_serializing_if = "Option::is_none")]

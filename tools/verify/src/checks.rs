@@ -130,7 +130,11 @@ fn check_cuts(
 pub fn stray_files(project: &Project) -> Result<Vec<Problem>> {
     let mut problems = Vec::new();
     for part in project.parts()? {
-        for (folder, ending) in [("src/bin", "out"), ("compile_fail", "stderr")] {
+        let kinds: [(&str, &[&str]); 2] = [
+            ("src/bin", &["out", "timeline.json"]),
+            ("compile_fail", &["stderr"]),
+        ];
+        for (folder, endings) in kinds {
             let folder = format!("listings/{part}/{folder}");
             for entry in fs::read_dir(project.root().join(&folder))
                 .into_iter()
@@ -139,12 +143,17 @@ pub fn stray_files(project: &Project) -> Result<Vec<Problem>> {
                 let path = entry
                     .with_context(|| format!("cannot read {folder}"))?
                     .path();
-                let ends_in = |ending: &str| path.extension().is_some_and(|e| e == ending);
-                let has_program = ends_in(ending) && path.with_extension("rs").is_file();
-                if !ends_in("rs") && !has_program {
-                    let name = path.file_name().unwrap_or_default().display();
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let program = endings
+                    .iter()
+                    .find_map(|ending| name.strip_suffix(ending)?.strip_suffix('.'));
+                let has_program = program
+                    .is_some_and(|program| path.with_file_name(format!("{program}.rs")).is_file());
+                if path.extension().is_none_or(|ending| ending != "rs") && !has_program {
+                    let endings: Vec<_> = endings.iter().map(|e| format!("*.{e}")).collect();
                     let message = format!(
-                        "belongs to no program; expected are *.rs and a *.{ending} for each"
+                        "belongs to no program; expected are *.rs and a {} for each",
+                        endings.join(" or ")
                     );
                     problems.push(Problem::of(format!("{folder}/{name}"), message));
                 }

@@ -65,8 +65,9 @@ pub fn marked(text: &str) -> Result<String> {
 pub fn places(text: &str) -> Result<Places> {
     let tokens = tokens(text)?;
     let mut places = Places::default();
-    find_sites(&tokens, &mut places.sites);
     find_functions(&tokens, &mut places.functions);
+    let Places { sites, functions } = &mut places;
+    find_sites(&tokens, functions, sites);
     Ok(places)
 }
 
@@ -240,7 +241,7 @@ fn called(tokens: &[TokenTree]) -> String {
     }
 }
 
-fn find_sites(tokens: &[TokenTree], sites: &mut Vec<Site>) {
+fn find_sites(tokens: &[TokenTree], functions: &[Function], sites: &mut Vec<Site>) {
     for (at, token) in tokens.iter().enumerate() {
         if let TokenTree::Ident(word) = token
             && ["spawn", "block_on"]
@@ -252,7 +253,7 @@ fn find_sites(tokens: &[TokenTree], sites: &mut Vec<Site>) {
             sites.push(Site {
                 line: number(word.span().start().line),
                 columns: [column(path_start(&tokens[..=at])), column(word.span())],
-                name: spawned(&word.to_string(), &arguments),
+                name: spawned(&word.to_string(), &arguments, functions),
                 is_main: false,
             });
         }
@@ -265,7 +266,8 @@ fn find_sites(tokens: &[TokenTree], sites: &mut Vec<Site>) {
             });
         }
         if let TokenTree::Group(group) = token {
-            find_sites(&group.stream().into_iter().collect::<Vec<_>>(), sites);
+            let inner: Vec<_> = group.stream().into_iter().collect();
+            find_sites(&inner, functions, sites);
         }
     }
 }
@@ -311,7 +313,7 @@ fn path_start(tokens: &[TokenTree]) -> Span {
 }
 
 /// The name of the future among the arguments of a call that spawns it.
-fn spawned(call: &str, arguments: &[TokenTree]) -> String {
+fn spawned(call: &str, arguments: &[TokenTree], functions: &[Function]) -> String {
     let arguments: Vec<&[TokenTree]> = arguments
         .split(|token| is_punct(Some(token), ','))
         .filter(|argument| !argument.is_empty())
@@ -322,7 +324,9 @@ fn spawned(call: &str, arguments: &[TokenTree]) -> String {
         return "task".to_owned();
     };
     let name = match future.last() {
-        Some(TokenTree::Group(block)) if block.delimiter() == Delimiter::Brace => awaited(block),
+        Some(TokenTree::Group(block)) if block.delimiter() == Delimiter::Brace => {
+            awaited(block, functions)
+        }
         _ => called(future),
     };
     if name.is_empty() {
@@ -332,14 +336,17 @@ fn spawned(call: &str, arguments: &[TokenTree]) -> String {
     }
 }
 
-/// A block is called after what it awaits first.
-fn awaited(block: &Group) -> String {
+/// A block is called after the first of the listing's own functions that it awaits, or else after whatever
+/// it awaits first.
+fn awaited(block: &Group, functions: &[Function]) -> String {
     let tokens: Vec<_> = block.stream().into_iter().collect();
-    let mark = (1..tokens.len()).find(|at| {
-        is_punct(tokens.get(at - 1), '.')
-            && (is_word(tokens.get(*at), "await") || is_word(tokens.get(*at), "recorded"))
-    });
-    mark.map_or(String::new(), |at| called(&tokens[..at - 1]))
+    let mut calls = (1..tokens.len())
+        .filter(|at| is_punct(tokens.get(at - 1), '.') && is_word(tokens.get(*at), "recorded"))
+        .map(|at| called(&tokens[..at - 1]))
+        .peekable();
+    let first = calls.peek().cloned();
+    let own = calls.find(|call| functions.iter().any(|function| function.name == *call));
+    own.or(first).unwrap_or_default()
 }
 
 /// The program around the copy, with the recorder.

@@ -23,6 +23,8 @@ pub struct Copies {
     pub built: Built,
     /// What is where in each listing.
     pub places: BTreeMap<ListingName, Places>,
+    /// The listings that cannot have a runtime: their parts do not depend on Tokio.
+    pub without_tokio: BTreeSet<ListingName>,
 }
 
 /// Builds the copies of these listings. Cargo decides what is to be compiled again: it knows.
@@ -32,99 +34,115 @@ pub struct Copies {
 /// The workspace cannot be written, a listing is not Rust, or cargo cannot be started.
 pub fn build(project: &Project, names: &[ListingName]) -> Result<Copies> {
     let mut copies = Copies::default();
-    if names.is_empty() {
+    let mut parts = BTreeMap::new();
+    for part in project.parts()? {
+        let manifest = manifest(project, &part)?;
+        let has_tokio = manifest.lines().any(|line| line.starts_with("tokio = "));
+        if has_tokio {
+            parts.insert(part, manifest);
+        }
+    }
+    let (with, without): (Vec<_>, Vec<_>) = names
+        .iter()
+        .cloned()
+        .partition(|name| parts.contains_key(&name.part));
+    copies.without_tokio.extend(without);
+    if with.is_empty() {
         return Ok(copies);
     }
+
     let root = target(project).join("timelines");
     fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
     // Two processes may want it at once: `cargo test` and `cargo book bless`, say.
-    let lock = File::create(root.join(".lock")).context("cannot make a lock file")?;
+    let lock = File::create(root.join("lock")).context("cannot make a lock file")?;
     lock.lock()
         .context("cannot lock the timelines' workspace")?;
-
-    let listings = project.listings()?;
-    let mut keep = BTreeSet::new();
-    for part in project.parts()? {
-        let of_part: Vec<_> = listings.iter().filter(|name| name.part == part).collect();
-        if of_part.is_empty() {
-            continue;
-        }
-        keep.insert(root.join(&part));
-        write(
-            &root.join(&part).join("Cargo.toml"),
-            &manifest(project, &part)?,
-        )?;
-        for name in of_part {
-            let folder = root.join(&part).join("src/bin").join(&name.name);
-            let text = read(project, &name.source())?;
-            let asked = names.contains(name);
-            match copy::marked(&text) {
-                Ok(marked) => {
-                    if asked {
-                        copies.places.insert(name.clone(), copy::places(&marked)?);
-                    }
-                    write(&folder.join("listing.rs"), &marked)?;
-                    write(&folder.join("main.rs"), PROGRAM)?;
-                    keep.insert(folder);
-                }
-                Err(error) if asked => return Err(error.context(name.source())),
-                // Another listing's mistake; what is there already is left out.
-                Err(_) => {}
-            }
-        }
-    }
-    let parts: Vec<_> = keep
-        .iter()
-        .filter(|path| path.parent() == Some(&*root))
-        .collect();
-    for part in &parts {
-        remove_others(&part.join("src/bin"), &keep)?;
-    }
-    let members: Vec<_> = parts
-        .iter()
-        .filter_map(|part| Some(format!("{:?}", part.file_name()?.to_str()?)))
-        .collect();
-    write(
-        &root.join("Cargo.toml"),
-        &format!(
-            "[workspace]\nmembers = [{}]\nresolver = \"3\"\n\n[profile.dev]\ndebug = false\n",
-            members.join(", ")
-        ),
-    )?;
-    // The versions are the book's, and nothing is asked of a network.
+    write(&root.join("Cargo.toml"), WORKSPACE)?;
+    // The versions are the book's, and nothing is asked of a network. Cargo adds the copies to its own.
     let versions = read(project, "Cargo.lock")?;
     if fs::read_to_string(root.join("book.lock")).ok().as_deref() != Some(&*versions) {
         write(&root.join("Cargo.lock"), &versions)?;
         write(&root.join("book.lock"), &versions)?;
     }
+    let listings: Vec<_> = project
+        .listings()?
+        .into_iter()
+        .filter(|name| parts.contains_key(&name.part))
+        .collect();
+    let mut keep = BTreeSet::new();
+    for (part, manifest) in &parts {
+        let folder = root.join("parts").join(part);
+        write(&folder.join("Cargo.toml"), manifest)?;
+        keep.insert(folder);
+    }
+    for name in &listings {
+        let folder = folder(&root, name);
+        let text = read(project, &name.source())?;
+        let asked = with.contains(name);
+        match copy::marked(&text) {
+            Ok(marked) => {
+                if asked {
+                    copies.places.insert(name.clone(), copy::places(&marked)?);
+                }
+                write(&folder.join("listing.rs"), &marked)?;
+                write(&folder.join("main.rs"), PROGRAM)?;
+                keep.insert(folder);
+            }
+            Err(error) if asked => return Err(error.context(name.source())),
+            // Another listing's mistake is told where that one is asked for.
+            Err(_) => {}
+        }
+    }
+    remove_others(&root.join("parts"), &keep)?;
+    for part in parts.keys() {
+        remove_others(&root.join("parts").join(part).join("src/bin"), &keep)?;
+    }
+    copies.built = cargo_build(&root, &with, with.len() == listings.len())?;
+    Ok(copies)
+}
 
+const WORKSPACE: &str = r#"# Copies of the listings, with a recorder in them. Written by `cargo book`.
+
+[workspace]
+members = ["parts/*"]
+resolver = "3"
+
+[profile.dev]
+debug = false
+"#;
+
+/// The folder of a listing's copy.
+fn folder(root: &Path, name: &ListingName) -> PathBuf {
+    let part = root.join("parts").join(&name.part);
+    part.join("src/bin").join(&name.name)
+}
+
+fn cargo_build(root: &Path, names: &[ListingName], all: bool) -> Result<Built> {
     let mut command = Command::new(cargo());
+    let (variable, flags) = flags();
     command
-        .current_dir(&root)
+        .current_dir(root)
         .args(["build", "--quiet", "--offline", "--keep-going"])
         .arg("--message-format=json-render-diagnostics")
         .env("CARGO_TARGET_DIR", root.join("target"))
+        .env(variable, flags)
         .stdin(Stdio::null());
-    let (variable, flags) = flags();
-    command.env(variable, flags);
-    if names.len() < listings.len() {
+    if all {
+        command.arg("--bins");
+    } else {
         for name in names {
             command.args(["--bin", &name.name]);
         }
-    } else {
-        command.arg("--bins");
     }
     let output = command
         .output()
         .context("cannot start cargo to build the copies of the listings")?;
-    copies.built = executables(&output, |source| {
-        // <part>/src/bin/<name>/main.rs
-        let mut folders = source.ancestors().skip(1);
-        let name = folders.next()?.file_name()?.to_str()?.to_owned();
-        let part = folders.nth(2)?.file_name()?.to_str()?.to_owned();
-        Some(ListingName { part, name }).filter(|name| names.contains(name))
-    })?;
-    Ok(copies)
+    // The end of the path alone: cargo may know its beginning by another name, through a link.
+    executables(&output, |source| {
+        let is_its =
+            |name: &&ListingName| source.ends_with(folder(Path::new(""), name).join("main.rs"));
+        names.iter().find(is_its).cloned()
+    })
 }
 
 /// The compiler's flags, with Tokio's reports, in the variable that cargo takes them from here.
@@ -149,7 +167,7 @@ fn manifest(project: &Project, part: &str) -> Result<String> {
     // Beside this crate, wherever the listings are.
     let recorder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../recorder");
     Ok(format!(
-        "[package]\nname = \"{part}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n{dependencies}\n\
+        "[package]\nname = \"recorded_{part}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n{dependencies}\n\
          recorder = {{ path = {:?} }}\n",
         recorder.to_string_lossy()
     ))
