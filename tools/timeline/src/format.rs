@@ -14,7 +14,7 @@
 //!   given to the runtime, `main`. **Resources** are named by their index in `resources`, which is in the
 //!   order of their first use.
 //!
-//! A field that says nothing (`null`, an empty list) is left out. The fields are those of [`Timeline`], in
+//! A field of an item that says nothing (no line, an empty list, a count of 1) is left out. The fields are those of [`Timeline`], in
 //! their order. There are no addresses, no thread numbers, no wall-clock times and no paths, so that the
 //! same program has the same file everywhere.
 
@@ -369,4 +369,89 @@ fn list(items: &[String], indent: usize) -> String {
     let (margin, end) = (" ".repeat(indent), " ".repeat(indent - 2));
     let separator = format!(",\n{margin}");
     format!("[\n{margin}{}\n{end}]", items.join(&separator))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeline() -> Timeline {
+        let millis = |millis: u64| Millis::from_micros(millis * 1000);
+        Timeline {
+            version: VERSION,
+            ends: Millis::from_micros(1500),
+            tasks: vec![Task {
+                name: "main".to_owned(),
+                line: Some(3),
+                by: None,
+                step: 0,
+                begins: millis(0),
+                ends: Millis::from_micros(1500),
+                outcome: Outcome::Finished,
+                spans: vec![
+                    Span::Run {
+                        step: 0,
+                        from: millis(0),
+                        to: millis(0),
+                    },
+                    Span::Wait {
+                        from: millis(0),
+                        to: Millis::from_micros(1500),
+                        on: vec![On {
+                            what: What::Sleep,
+                            call: "sleep".to_owned(),
+                            line: Some(4),
+                            through: vec![],
+                            resource: None,
+                            count: 1,
+                        }],
+                    },
+                ],
+            }],
+            resources: vec![],
+            wakes: vec![Wake {
+                step: 0,
+                at: millis(1),
+                task: 0,
+                by: By::Task(0),
+            }],
+            passed: vec![],
+            printed: vec![],
+        }
+    }
+
+    const JSON: &str = r#"{
+  "version": 1,
+  "ends": 1.5,
+  "tasks": [
+    {"name":"main","line":3,"step":0,"begins":0,"ends":1.5,"outcome":"finished","spans":[
+      {"is":"run","step":0,"from":0,"to":0},
+      {"is":"wait","from":0,"to":1.5,"on":[{"what":"sleep","call":"sleep","line":4}]}
+    ]}
+  ],
+  "resources": [],
+  "wakes": [
+    {"step":0,"at":1,"task":0,"by":{"task":0}}
+  ],
+  "passed": [],
+  "printed": []
+}
+"#;
+
+    #[test]
+    fn a_timeline_has_an_item_on_each_line() {
+        assert_eq!(timeline().to_json().unwrap(), JSON);
+        assert_eq!(Timeline::parse(JSON), Ok(timeline()));
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        let other = JSON.replace("\"version\": 1", "\"version\": 2");
+        assert_eq!(
+            Timeline::parse(&other).unwrap_err(),
+            "its format is version 2, and this is 1"
+        );
+        let unknown = JSON.replace("\"ends\": 1.5,", "\"ends\": 1.5, \"more\": 1,");
+        assert!(Timeline::parse(&unknown).is_err());
+    }
 }

@@ -6,6 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The environment variable with the path of the file that a recorder writes to.
+pub const FILE: &str = "BOOK_TIMELINE_LOG";
+
 /// Virtual microseconds since the first runtime began, and what happened then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry(pub u64, pub Event);

@@ -557,3 +557,100 @@ impl Lane {
         !on.is_empty() && on.iter().all(|on| is_time(on.what))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Mark;
+
+    fn task(span: u64, main: bool) -> Event {
+        let at = Some(Place { line: 1, column: 1 });
+        Event::Task { span, main, at }
+    }
+
+    fn exit(span: u64) -> Event {
+        let panicking = false;
+        Event::Exit { span, panicking }
+    }
+
+    fn waits(mark: u64) -> Event {
+        Event::Waits {
+            path: vec![Mark(mark, 7)],
+            call: "wait".to_owned(),
+            future: "&mut tokio::runtime::task::join::JoinHandle<()>".to_owned(),
+        }
+    }
+
+    fn of(log: Vec<(u64, Event)>) -> Result<Timeline, Refused> {
+        let log: Vec<_> = log
+            .into_iter()
+            .map(|(at, event)| Entry(at, event))
+            .collect();
+        timeline(&log, |_, main| {
+            Some((if main { "main" } else { "other" }.to_owned(), 1))
+        })
+    }
+
+    /// `main` waits for a task, which yields once.
+    fn log() -> Vec<(u64, Event)> {
+        vec![
+            (0, task(1, true)),
+            (0, Event::Enter(1)),
+            (0, task(2, false)),
+            (0, waits(0)),
+            (0, exit(1)),
+            (0, Event::Enter(2)),
+            (0, Event::Wake(2)),
+            (0, Event::Wake(2)),
+            (0, exit(2)),
+            (5, Event::Enter(2)),
+            (5, exit(2)),
+            (5, Event::Enter(2)),
+            (5, exit(2)),
+            (5, Event::Close(2)),
+            (5, Event::Enter(1)),
+            (5, Event::Over(0)),
+            (5, exit(1)),
+            (5, Event::Enter(1)),
+            (5, exit(1)),
+            (5, Event::Close(1)),
+        ]
+    }
+
+    #[test]
+    fn a_future_that_is_dropped_at_once_has_finished() {
+        let timeline = of(log()).unwrap();
+        let outcomes: Vec<_> = timeline.tasks.iter().map(|task| task.outcome).collect();
+        assert_eq!(outcomes, [Outcome::Finished; 2]);
+        let spans: Vec<_> = timeline.tasks.iter().map(|task| task.spans.len()).collect();
+        assert_eq!(spans, [3, 3]);
+    }
+
+    #[test]
+    fn who_wakes_is_told_once() {
+        let wakes = of(log()).unwrap().wakes;
+        let told: Vec<_> = wakes.iter().map(|wake| (wake.task, wake.by)).collect();
+        assert_eq!(told, [(1, By::Task(1)), (0, By::Task(1))]);
+    }
+
+    #[test]
+    fn what_a_process_leaves_behind_when_it_ends_is_left() {
+        let mut log = log();
+        log.truncate(9);
+        let timeline = of(log).unwrap();
+        let outcomes: Vec<_> = timeline.tasks.iter().map(|task| task.outcome).collect();
+        assert_eq!(outcomes, [Outcome::Left; 2]);
+        let Some(Span::Wait { on, .. }) = timeline.tasks[0].spans.last() else {
+            panic!("main waits: {timeline:?}");
+        };
+        assert_eq!((on[0].what, on[0].line), (What::Join, Some(7)));
+    }
+
+    #[test]
+    fn a_log_without_a_runtime_or_with_a_refusal_is_no_timeline() {
+        assert_eq!(of(vec![]), Err(Refused::NoRuntime));
+        let mut log = log();
+        log.push((9, Event::Refused(Refused::NotPaused)));
+        assert_eq!(of(log), Err(Refused::NotPaused));
+    }
+}

@@ -378,3 +378,90 @@ fn main() -> ::std::process::ExitCode {
     ::recorder::run(listing::recorded_main)
 }
 "#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The text with marks, without what is appended.
+    fn copy(text: &str) -> String {
+        let copy = marked(text).unwrap();
+        let (copy, _) = copy.split_once("\nuse ::recorder").unwrap();
+        copy.to_owned()
+    }
+
+    #[test]
+    fn each_await_has_a_mark_on_its_line() {
+        let text = "async fn f() {\n    a(x).await?;\n    b\n        .c()\n        .await;\n}\n";
+        assert_eq!(
+            copy(text),
+            "async fn f() {\n    a(x).recorded(2, \"a\").await?;\n    b\n        .c()\n        \
+             .recorded(5, \"c\").await;\n}\n"
+        );
+    }
+
+    #[test]
+    fn words_in_texts_and_comments_are_left_alone() {
+        let text = "// a.await\nfn f() { \"a.await\"; r#\"b.await\"#; 'a'; }\n";
+        assert_eq!(copy(text), text);
+    }
+
+    #[test]
+    fn each_branch_of_a_select_has_a_mark() {
+        let text = "select! { biased; a = b() => c, Some(d) = &mut e, if f => { g.await } _ = h => {}, else => i }";
+        assert_eq!(
+            copy(text),
+            "select! { biased; a = (b()).recorded(1, \"b\") => c, Some(d) = (&mut e).recorded(1, \"e\"), \
+             if f => { g.recorded(1, \"g\").await } _ = (h).recorded(1, \"h\") => {}, else => i }"
+        );
+    }
+
+    #[test]
+    fn each_future_of_a_join_has_a_mark() {
+        assert_eq!(
+            copy("tokio::join!(biased; a, async { b.await },)"),
+            "tokio::join!(biased; (a).recorded(1, \"a\"), (async { b.recorded(1, \"b\").await }).recorded(1, \"\"),)"
+        );
+    }
+
+    #[test]
+    fn modules_and_paths_from_the_top_still_work() {
+        assert_eq!(
+            copy("mod a { pub(crate) use crate::b; }"),
+            "mod a { use ::recorder::Mark as _; pub(crate) use crate::listing::b; }"
+        );
+    }
+
+    #[test]
+    fn what_is_spawned_has_a_name() {
+        let named = |text: &str| {
+            let text = format!("async fn work() {{}}\nfn main() {{ {text}; }}\n");
+            let places = places(&marked(&text).unwrap()).unwrap();
+            let mut sites = places.sites.into_iter().filter(|site| !site.is_main);
+            sites.next().unwrap().name
+        };
+        assert_eq!(named("tokio::spawn(ship(order))"), "ship");
+        assert_eq!(named("tasks.spawn(shop.ship(order))"), "ship");
+        assert_eq!(named("tasks.spawn(key, ship(order))"), "ship");
+        assert_eq!(named("tasks.spawn_on(ship(order), &runtime)"), "ship");
+        assert_eq!(named("runtime.block_on(work())"), "work");
+        assert_eq!(
+            named("spawn(async move { get().await; work().await })"),
+            "work"
+        );
+        assert_eq!(named("spawn(async move { get().await })"), "get");
+        assert_eq!(named("spawn(async {})"), "block");
+    }
+
+    #[test]
+    fn a_site_has_the_places_that_the_compiler_may_tell() {
+        let places = places("fn main() {\n    tokio::task::spawn(a());\n}\n").unwrap();
+        let site = places.sites.iter().find(|site| !site.is_main).unwrap();
+        assert_eq!((site.line, site.columns), (2, [5, 18]));
+    }
+
+    #[test]
+    fn what_is_no_rust_is_told() {
+        assert!(marked("fn main() { (").is_err());
+    }
+}

@@ -15,12 +15,9 @@ use std::fs;
 use std::path::Path;
 use timeline::differences::{differences, moved_line};
 use timeline::format::Span;
-use timeline::log::{Entry, Place};
+use timeline::log::{Entry, FILE, Place};
 use timeline::{Refused, Timeline, model};
 use workspace::Copies;
-
-/// The environment variable by which a copy finds where to write its log.
-const LOG: &str = "BOOK_TIMELINE_LOG";
 
 /// Differences beyond these follow from the first ones, and hide them.
 const MOST_DIFFERENCES: usize = 8;
@@ -69,7 +66,7 @@ fn record_once(
     printed: &str,
 ) -> Result<Result<Timeline, Refused>> {
     let log = tempfile::NamedTempFile::new().context("cannot make a file for a log")?;
-    let environment = [(LOG, log.path())];
+    let environment = [(FILE, log.path())];
     let ran = run_with(copy, project.root(), Limits::default(), &environment)?;
     let text = fs::read_to_string(log.path()).context("cannot read a recorder's log")?;
     let entries: Vec<Entry> = text
