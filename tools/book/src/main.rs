@@ -34,7 +34,8 @@ enum Command {
     },
     /// Build the static site into `book/`
     Build,
-    /// Run listings and accept what they print (and what the compiler says) as what the book shows
+    /// Run listings and accept what they print, how their tasks move, and what the compiler says, as what
+    /// the book shows
     Bless {
         /// Run nothing; look up the APIs that the pages name, and where their documentation is
         #[arg(long, conflicts_with = "listings")]

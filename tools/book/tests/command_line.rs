@@ -137,7 +137,8 @@ fn a_new_listing_compiles_runs_and_is_shown_as_it_is() {
     let blessed = bless("demo/my_listing");
     assert_has(&blessed, "listings/demo/src/bin/my_listing.out\n");
     assert_has(&blessed, "+ 100 ms  invoice 7 settled\n");
-    assert_has(&blessed, "\n1 file changed.\n");
+    assert_has(&blessed, "listings/demo/src/bin/my_listing.timeline.json\n");
+    assert_has(&blessed, "\n2 files changed.\n");
     assert_eq!(bless("demo/my_listing"), "No file changed.\n");
     assert_has(
         &bless("demo/bad"),

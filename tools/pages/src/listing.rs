@@ -46,6 +46,11 @@ impl ListingName {
         format!("listings/{}/src/bin/{}.err", self.part, self.name)
     }
 
+    /// Where the recording of how its tasks move lies, relative to the book's root.
+    pub fn timeline(&self) -> String {
+        format!("listings/{}/src/bin/{}.timeline.json", self.part, self.name)
+    }
+
     /// Where it lies as a program that must not compile, relative to the book's root.
     pub fn compile_fail(&self) -> String {
         format!("listings/{}/compile_fail/{}.rs", self.part, self.name)

@@ -5,6 +5,7 @@ use crate::build::build;
 use crate::compare::diff;
 use crate::compile_fail;
 use crate::run::{Limits, run};
+use crate::timelines::workspace;
 use anyhow::{Context, Result, bail};
 use pages::{ListingName, Problems, Project, api, census, provenance};
 use std::fs;
@@ -39,8 +40,15 @@ pub fn bless(
         .collect();
     let programs: Vec<_> = names.iter().filter(is_program).cloned().collect();
     let built = build(project, &listings)?;
+    let copies = workspace::build(project, &listings)?;
     if !built.errors.is_empty() {
         bail!("a listing does not compile:\n\n{}", built.errors);
+    }
+    if !copies.built.errors.is_empty() {
+        bail!(
+            "a listing compiles, but its copy that is to be recorded does not:\n\n{}",
+            copies.built.errors
+        );
     }
     for name in &listings {
         let executable = built
@@ -52,6 +60,18 @@ pub fn bless(
                 let output = write(project, &name.output(), &ran.transcript)?;
                 report_change(output, &mut report);
                 report_change(write_errors(project, name, &ran.errors())?, &mut report);
+                let recorded = copies
+                    .record(project, name, &ran.transcript)
+                    .with_context(|| name.source())?;
+                let timeline = match recorded {
+                    Ok(timeline) => write(project, &name.timeline(), &timeline.to_json()?)?,
+                    Err(why) => remove(
+                        project,
+                        &name.timeline(),
+                        &format!("removed, for this listing has no timeline: {why}\n"),
+                    )?,
+                };
+                report_change(timeline, &mut report);
             }
             Err(misbehaved) => bail!("{}: the listing {misbehaved}", name.source()),
         }
@@ -95,18 +115,24 @@ fn report_change(change: Option<Change>, report: &mut impl FnMut(Change)) {
 /// Writes what a listing says on standard error; where it says nothing, there is no file.
 fn write_errors(project: &Project, name: &ListingName, said: &str) -> Result<Option<Change>> {
     let file = name.errors();
-    if !said.is_empty() {
-        return write(project, &file, said);
+    if said.is_empty() {
+        remove(project, &file, "removed, for it says nothing any more\n")
+    } else {
+        write(project, &file, said)
     }
-    let path = project.to_write(&file)?;
-    let Ok(before) = fs::read_to_string(&path) else {
-        return Ok(None);
-    };
-    fs::remove_file(&path).with_context(|| format!("cannot remove {file}"))?;
-    Ok(Some(Change {
-        file,
-        diff: diff(&before, ""),
-    }))
+}
+
+/// Removes a file that a listing has no more, if it is there.
+fn remove(project: &Project, file: &str, why: &str) -> Result<Option<Change>> {
+    let path = project.to_write(file)?;
+    match fs::remove_file(&path) {
+        Ok(()) => Ok(Some(Change {
+            file: file.to_owned(),
+            diff: why.to_owned(),
+        })),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot remove {file}")),
+    }
 }
 
 /// Writes a file below `listings/`, unless it says the same already.

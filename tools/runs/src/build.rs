@@ -5,8 +5,8 @@ use anyhow::{Context, Result};
 use pages::{ListingName, Project};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 /// What came of building listings.
 #[derive(Debug, Default)]
@@ -56,11 +56,30 @@ pub fn build(project: &Project, names: &[ListingName]) -> Result<Built> {
     let output = command
         .output()
         .context("cannot start cargo to build the listings")?;
+    executables(&output, |source| {
+        // listings/<part>/src/bin/<name>.rs
+        let part = source.ancestors().nth(3)?.file_name()?.to_str()?.to_owned();
+        let name = source.file_stem()?.to_str()?.to_owned();
+        Some(ListingName { part, name }).filter(|name| names.contains(name))
+    })
+}
+
+/// What cargo says that it built: the listings' executables, by the path of each one's source.
+///
+/// # Errors
+///
+/// Cargo speaks no JSON.
+pub(crate) fn executables(
+    output: &Output,
+    listing: impl Fn(&Path) -> Option<ListingName>,
+) -> Result<Built> {
     let mut executables = BTreeMap::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let message: Value = serde_json::from_str(line)
             .with_context(|| format!("cargo printed something that is not JSON: {line}"))?;
-        if let Some((name, path)) = executable(&message).filter(|(name, _)| names.contains(name)) {
+        if let Some((source, path)) = executable(&message)
+            && let Some(name) = listing(&source)
+        {
             executables.insert(name, path);
         }
     }
@@ -72,13 +91,9 @@ pub fn build(project: &Project, names: &[ListingName]) -> Result<Built> {
     })
 }
 
-/// The listing and its executable, where the message tells of one.
-fn executable(message: &Value) -> Option<(ListingName, PathBuf)> {
+/// The path of a program's source and its executable, where the message tells of one.
+fn executable(message: &Value) -> Option<(PathBuf, PathBuf)> {
     let path = message.get("executable")?.as_str()?;
-    let target = message.get("target")?;
-    // listings/<part>/src/bin/<name>.rs
-    let source = PathBuf::from(target.get("src_path")?.as_str()?);
-    let part = source.ancestors().nth(3)?.file_name()?.to_str()?.to_owned();
-    let name = target.get("name")?.as_str()?.to_owned();
-    Some((ListingName { part, name }, PathBuf::from(path)))
+    let source = message.get("target")?.get("src_path")?.as_str()?;
+    Some((PathBuf::from(source), PathBuf::from(path)))
 }

@@ -83,7 +83,8 @@ pub fn diff(expected: &str, printed: &str) -> String {
         .to_string()
 }
 
-fn shown(project: &Project, name: &ListingName) -> String {
+/// The pages that show a listing, for the end of a sentence; empty where none does.
+pub(crate) fn shown(project: &Project, name: &ListingName) -> String {
     match pages::uses::of_listing(project, name).as_slice() {
         [] => String::new(),
         places => format!(" (shown at {})", places.join(", ")),

@@ -9,6 +9,7 @@ pub mod build;
 pub mod compare;
 pub mod compile_fail;
 pub mod run;
+pub mod timelines;
 
 use pages::Project;
 use std::env;

@@ -123,8 +123,19 @@ impl fmt::Display for Misbehaved {
 /// The outer error: the executable cannot be started. The inner one: it ran, but not as a listing
 /// should.
 pub fn run(executable: &Path, folder: &Path, limits: Limits) -> Result<Result<Ran, Misbehaved>> {
+    run_with(executable, folder, limits, &[])
+}
+
+/// The same, with variables in its environment.
+pub(crate) fn run_with(
+    executable: &Path,
+    folder: &Path,
+    limits: Limits,
+    environment: &[(&str, &Path)],
+) -> Result<Result<Ran, Misbehaved>> {
     let mut child = Command::new(executable)
         .current_dir(folder)
+        .envs(environment.iter().copied())
         // The listing's own words, not a backtrace through the machine that happens to run it.
         .env("RUST_BACKTRACE", "0")
         .env_remove("RUST_LOG")

@@ -89,8 +89,8 @@ pub fn stray_files(project: &Project) -> Result<Vec<Problem>> {
         let (belongs, expected) = match below.as_slice() {
             [part, "Cargo.toml"] if parts.contains(*part) => (true, ""),
             [part, "src", "bin", _] if parts.contains(*part) => (
-                is_of_a_program(project, &file, &["out", "err"]),
-                "*.rs, a *.out for each, and a *.err where it says something on standard error",
+                is_of_a_program(project, &file, &["out", "err", "timeline.json"]),
+                "*.rs, a *.out and a *.timeline.json for each, and a *.err where it says something on standard error",
             ),
             [part, "compile_fail", _] if parts.contains(*part) => (
                 is_of_a_program(project, &file, &["stderr"]),
@@ -113,10 +113,11 @@ pub fn stray_files(project: &Project) -> Result<Vec<Problem>> {
 
 /// Whether a file is a program, or what was written of a program beside it.
 fn is_of_a_program(project: &Project, file: &Path, endings: &[&str]) -> bool {
-    let ends_in = |ending: &str| file.extension().is_some_and(|e| e == ending);
-    ends_in("rs")
-        || endings.iter().any(|ending| ends_in(ending))
-            && project.root().join(file.with_extension("rs")).is_file()
+    let name = slashed(file);
+    let program = endings
+        .iter()
+        .find_map(|ending| name.strip_suffix(ending)?.strip_suffix('.'));
+    name.ends_with(".rs") || program.is_some_and(|program| project.has(&format!("{program}.rs")))
 }
 
 /// All files below a folder, relative to the root, sorted; none where there is no such folder.

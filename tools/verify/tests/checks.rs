@@ -110,9 +110,20 @@ fn a_shown_part_that_fits_no_screen_is_found() {
 fn a_file_that_belongs_to_no_program_is_found() {
     let book = Scratch::sound();
     book.write("listings/demo/src/bin/gone.out", "gone\n");
+    book.write("listings/demo/src/bin/gone.timeline.json", "{}\n");
+    book.write("listings/demo/src/bin/hello.timeline.json", "{}\n");
+    book.write("listings/demo/src/bin/hello.json", "{}\n");
     book.write("listings/demo/compile_fail/gone.stderr", "error\n");
     let found = told(strays::stray_files(&built(&book).0).unwrap());
-    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!(found.len(), 4, "{found:?}");
+    assert!(
+        found[2].starts_with("listings/demo/src/bin/gone.timeline.json: belongs to no program"),
+        "{found:?}"
+    );
+    assert!(
+        found[3].starts_with("listings/demo/src/bin/hello.json: belongs to no program"),
+        "{found:?}"
+    );
     assert!(
         found[0].starts_with("listings/demo/compile_fail/gone.stderr: belongs to no program"),
         "{found:?}"

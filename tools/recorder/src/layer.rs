@@ -1,0 +1,222 @@
+//! What Tokio reports.
+
+use crate::writer::{is_recorded_here, write};
+use crate::{clock, mark};
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use timeline::log::{Change, Event, Place, Refused};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tracing_core::field::{Field, Visit};
+use tracing_core::span::{Attributes, Id};
+use tracing_core::{Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
+
+const TASK: &str = "runtime.spawn";
+const RESOURCE: &str = "runtime.resource";
+const OP: &str = "runtime.resource.async_op";
+
+/// Writes Tokio's reports to the log.
+pub struct Reports;
+
+/// A task's span is entered for the first time where its runtime is looked at.
+struct IsMain;
+
+/// The fields of a span or of an event, as they come.
+#[derive(Default)]
+struct Fields {
+    words: BTreeMap<&'static str, String>,
+    numbers: BTreeMap<&'static str, u64>,
+    flags: BTreeMap<&'static str, bool>,
+}
+
+impl Fields {
+    fn number(&self, name: &str) -> Option<u64> {
+        self.numbers.get(name).copied()
+    }
+
+    fn word(&self, name: &str) -> &str {
+        self.words.get(name).map_or("", String::as_str)
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.flags.get(name).copied().unwrap_or(false)
+    }
+
+    /// The place in the listing, where that is where it happened.
+    fn place(&self) -> Option<Place> {
+        let is_listing = std::path::Path::new(self.word("loc.file")).ends_with("listing.rs");
+        let number = |name| self.number(name).and_then(|n| u32::try_from(n).ok());
+        let place = Place {
+            line: number("loc.line")?,
+            column: number("loc.col")?,
+        };
+        is_listing.then_some(place)
+    }
+}
+
+impl Visit for Fields {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.numbers.insert(field.name(), value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        if let Ok(value) = u64::try_from(value) {
+            self.record_u64(field, value);
+        }
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.flags.insert(field.name(), value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.words.insert(field.name(), value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.words.insert(field.name(), format!("{value:?}"));
+    }
+}
+
+/// Whether the runtime here has one thread; `None` where there is no runtime.
+fn has_one_thread() -> Option<bool> {
+    let runtime = Handle::try_current().ok()?;
+    Some(runtime.runtime_flavor() == RuntimeFlavor::CurrentThread)
+}
+
+impl<S> Layer<S> for Reports
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn enabled(&self, metadata: &Metadata<'_>, _context: Context<'_, S>) -> bool {
+        let target = metadata.target();
+        target.starts_with("tokio::") || target.starts_with("runtime::")
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        let span = id.into_u64();
+        match attributes.metadata().name() {
+            TASK if attributes.metadata().target() == "tokio::task::blocking" => {
+                // The threads of a runtime with several are begun as such work, too.
+                write(Event::Refused(if has_one_thread() == Some(false) {
+                    Refused::MultiThread
+                } else {
+                    Refused::OtherThread
+                }));
+            }
+            TASK => {
+                let main = fields.word("kind") == "block_on";
+                if main && let Some(span) = context.span(id) {
+                    span.extensions_mut().insert(IsMain);
+                }
+                write(Event::Task {
+                    span,
+                    main,
+                    at: fields.place(),
+                });
+            }
+            RESOURCE => {
+                let around = context.lookup_current();
+                let around = around.filter(|around| around.name() == RESOURCE);
+                write(Event::Resource {
+                    span,
+                    kind: fields.word("concrete_type").to_owned(),
+                    line: fields.place().map(|place| place.line),
+                    inside: around.map(|around| around.id().into_u64()),
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id).filter(|span| span.name() == TASK) else {
+            return;
+        };
+        if !is_recorded_here() {
+            return;
+        }
+        if span.extensions_mut().remove::<IsMain>().is_some() {
+            clock::begin();
+        }
+        match has_one_thread() {
+            Some(false) => write(Event::Refused(Refused::MultiThread)),
+            Some(true) if !clock::is_paused() => write(Event::Refused(Refused::NotPaused)),
+            // Where there is no runtime any more, its tasks are dropped, and nothing moves.
+            Some(true) | None => {}
+        }
+        write(Event::Enter(id.into_u64()));
+    }
+
+    fn on_exit(&self, id: &Id, context: Context<'_, S>) {
+        if context.span(id).is_some_and(|span| span.name() == TASK) {
+            write(Event::Exit {
+                span: id.into_u64(),
+                panicking: std::thread::panicking(),
+            });
+        }
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        let is_told = |span: &SpanRef<'_, S>| matches!(span.name(), TASK | RESOURCE | OP);
+        if context.span(&id).as_ref().is_some_and(is_told) {
+            write(Event::Close(id.into_u64()));
+        }
+    }
+
+    fn on_event(&self, event: &tracing_core::Event<'_>, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let around = |name: &str| {
+            let mut scope = context.event_scope(event)?;
+            let span = scope.find(|span| span.name() == name)?;
+            Some(span.id().into_u64())
+        };
+        match event.metadata().target() {
+            "tokio::task::waker" if fields.word("op").starts_with("waker.wake") => {
+                // Unlike in a task's own span, this is the number of that span.
+                write(Event::Wake(fields.number("task.id").unwrap_or_default()));
+            }
+            "runtime::resource::poll_op" => {
+                if let Some(op) = around(OP) {
+                    write(Event::Op {
+                        span: op,
+                        resource: around(RESOURCE),
+                        ready: fields.is("is_ready"),
+                        mark: mark::innermost(),
+                    });
+                }
+            }
+            "runtime::resource::async_op::state_update" => {
+                let obtained = fields.number("permits_obtained").filter(|count| *count > 0);
+                if let (Some(count), Some(op)) = (obtained, around(OP)) {
+                    write(Event::Obtained {
+                        op,
+                        resource: around(RESOURCE),
+                        count,
+                    });
+                }
+            }
+            "runtime::resource::state_update" => {
+                if let (Some(what), Some(resource)) = (change(&fields), around(RESOURCE)) {
+                    write(Event::Changed { resource, what });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn change(fields: &Fields) -> Option<Change> {
+    let returned = fields.number("permits").filter(|count| *count > 0);
+    match returned {
+        Some(count) if fields.word("permits.op") == "add" => Some(Change::Returned(count)),
+        _ if fields.is("value_sent") => Some(Change::Sent),
+        _ if fields.is("value_received") => Some(Change::Received),
+        _ => None,
+    }
+}
