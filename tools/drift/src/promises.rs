@@ -97,6 +97,12 @@ pub const PROMISES: &[Promise] = &[
         breakages: prose::numbers_by_hand,
     },
     Promise {
+        number: 14,
+        breach: "the tasks of a program move otherwise",
+        caught_by: "timelines",
+        breakages: programs::moved_tasks,
+    },
+    Promise {
         number: 15,
         breach: "a script fails, an element is not for everyone, or a page needs the network",
         caught_by: "browser",
@@ -109,3 +115,14 @@ pub const PROMISES: &[Promise] = &[
         breakages: outside::new_releases,
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_sixteen_are_there_in_order() {
+        let numbers: Vec<_> = PROMISES.iter().map(|promise| promise.number).collect();
+        assert_eq!(numbers, (1..=16).collect::<Vec<_>>());
+    }
+}

@@ -15,6 +15,7 @@ pub const KINDS: &[(&str, &str)] = &[
     ("listings", "programs that must run"),
     ("mistakes", "programs among them that show a mistake"),
     ("outputs", "outputs of programs"),
+    ("timelines", "recordings of how the tasks of a program move"),
     ("compiler-messages", "messages of the compiler"),
     ("apis", "APIs that the prose names"),
     ("api-links", "links to their documentation"),
@@ -56,6 +57,13 @@ pub fn count(project: &Project, kind: &str) -> Result<usize, Problem> {
             listings
                 .iter()
                 .filter(|name| project.has(&name.output()))
+                .count()
+        }
+        "timelines" => {
+            let listings = project.listings().map_err(failed)?;
+            listings
+                .iter()
+                .filter(|name| project.has(&name.timeline()))
                 .count()
         }
         "compiler-messages" => project.compile_fail_programs().map_err(failed)?.len(),
@@ -104,6 +112,7 @@ mod tests {
         );
         book.write("listings/demo/compile_fail/bad.rs", "//! Bad.\n");
         book.listing("wrong", "", "");
+        book.write("listings/demo/src/bin/wrong.timeline.json", "{}");
         book.write("listings/demo/src/bin/wrong.rs", "//! Wrong: it leaks.\n");
         let project = Project::open(book.root()).expect("a book");
         let counts = [
@@ -112,6 +121,7 @@ mod tests {
             ("listings", 2),
             ("mistakes", 1),
             ("outputs", 2),
+            ("timelines", 1),
             ("compiler-messages", 1),
             ("apis", 2),
             ("api-links", 3),

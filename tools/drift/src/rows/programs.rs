@@ -449,3 +449,62 @@ pub fn mended_mistakes(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
     }
     breakages
 }
+
+/// Promise 14: changes that a listing's output does not show.
+pub fn moved_tasks(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
+    let recorded: Vec<&Listing> = sample
+        .listings
+        .iter()
+        .filter(|listing| sample.project.has(&listing.name.timeline()))
+        // One that counts tasks prints something else.
+        .filter(|listing| !listing.text.contains("num_alive_tasks"))
+        .collect();
+    let breakage = |what: &str, listing: &Listing, edit: Edit| Breakage {
+        promise: 14,
+        what: format!("{} {what}", listing.name.source()),
+        edits: vec![edit],
+        check: Check::only("timelines", listing.name.to_string()),
+        place: listing.name.source(),
+        says: "its tasks move otherwise than".into(),
+    };
+    let mut breakages = Vec::new();
+    for (what, statement) in [
+        (
+            "gives others a turn first",
+            "tokio::task::yield_now().await;",
+        ),
+        (
+            "spawns a task more",
+            "let _ = tokio::spawn(async {}).await;",
+        ),
+        (
+            "leaves a task behind",
+            "drop(tokio::spawn(std::future::pending::<()>()));",
+        ),
+    ] {
+        let with_async_main = recorded
+            .iter()
+            .filter(|listing| listing.text.contains("async fn main("));
+        if let Some((listing, (text, _))) = pick(rng, with_async_main)
+            .and_then(|listing| Some((listing, with_statement(listing, statement)?)))
+        {
+            breakages.push(breakage(
+                what,
+                listing,
+                Edit::write(listing.name.source(), text),
+            ));
+        }
+    }
+    let time = Regex::new(r#""ends":(\d+)"#).expect("a constant expression");
+    if let Some(listing) = pick(rng, recorded) {
+        let file = listing.name.timeline();
+        let text = sample.project.read(&file).unwrap_or_default();
+        let edited = time.replacen(&text, 2, "\"ends\":9${1}");
+        breakages.push(breakage(
+            "ends elsewhere in its timeline",
+            listing,
+            Edit::write(file, edited),
+        ));
+    }
+    breakages
+}
