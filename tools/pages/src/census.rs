@@ -110,13 +110,14 @@ mod tests {
                 "{PAGE}\n{{{{#compile_fail demo/bad}}}}\n\n[`Vec`] and [`Vec`], [`Vec::len`]\n"
             ),
         );
+        book.write("src/other.md", "# Other\n");
         book.write("listings/demo/compile_fail/bad.rs", "//! Bad.\n");
         book.listing("wrong", "", "");
         book.write("listings/demo/src/bin/wrong.timeline.json", "{}");
         book.write("listings/demo/src/bin/wrong.rs", "//! Wrong: it leaks.\n");
         let project = Project::open(book.root()).expect("a book");
         let counts = [
-            ("pages", 1),
+            ("pages", 2),
             ("blocks", 2),
             ("listings", 2),
             ("mistakes", 1),

@@ -197,6 +197,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_closed_hides_nothing_behind_it() {
+        let (found, malformed) = find("{{#a\n{{#output tasks/x}}\n{{#{{#version tokio}}\n");
+        let lines: Vec<usize> = malformed.iter().map(|m| m.line).collect();
+        assert_eq!(lines, [1]);
+        let lines: Vec<usize> = found.iter().map(|d| d.line).collect();
+        assert_eq!(lines, [2, 3]);
+        assert_eq!(found[0].range, 5..24);
+    }
+
+    #[test]
+    fn only_what_is_cut_short_says_so() {
+        assert_eq!(shorten("short  "), "short");
+        assert_eq!(shorten(&"x".repeat(40)), "x".repeat(40));
+        assert_eq!(shorten(&"x".repeat(41)), format!("{}…", "x".repeat(40)));
+    }
+
+    #[test]
     fn windows_line_ends_count_as_one_line() {
         let (found, _) = find("# T\r\n\r\n{{#output tasks/x}}\r\n");
         assert_eq!((found[0].line, found[0].alone), (3, true));

@@ -4,7 +4,7 @@
 use pages::site::Page;
 use pages::{Problem, Project, site};
 use scratch::{HELLO, PAGE, Scratch};
-use verify::{checks, guards, links, names, outside, prose, shown, strays};
+use verify::{checks, guards, links, names, outside, prose, shown, strays, weekly};
 
 fn built(book: &Scratch) -> (Project, Vec<Page>) {
     let project = Project::open(book.root()).expect("a book");
@@ -511,4 +511,80 @@ fn programs_in_a_folder_that_is_no_part_are_found() {
             "listings/lost/src/bin/a.rs",
         ]
     );
+}
+
+/// A sound book whose workflows look at everything.
+fn with_workflows() -> Scratch {
+    let book = Scratch::sound();
+    book.write(
+        ".github/workflows/fresh.yml",
+        "on:\n  schedule:\n    - cron: \"23 4 * * 1\"\nrun: cargo update\nrun: bash .ci/run\nrun: rustup toolchain install beta\n\
+         run: bash .ci/run\nrun: cargo book drift --seed 2\nrun: gh issue create\n",
+    );
+    book.write(".github/workflows/verify.yml", "run: bash .ci/run\n");
+    book.write(".ci/run", "# never || true\ncargo test\n");
+    book
+}
+
+fn blind_spots(book: &Scratch) -> Vec<String> {
+    let project = Project::open(book.root()).expect("a book");
+    told(weekly::blind_spots(&project).expect("the workflows can be read"))
+}
+
+#[test]
+fn a_weekly_run_that_looks_at_everything_has_no_blind_spot() {
+    assert_eq!(blind_spots(&with_workflows()), Vec::<String>::new());
+}
+
+#[test]
+fn whatever_the_weekly_run_does_not_look_at_is_told() {
+    let fresh = ".github/workflows/fresh.yml";
+    let changes = [
+        ("    - cron: \"23 4 * * 1\"\n", "", "no schedule runs it"),
+        ("23 4 * * 1", "23 4 1 1 *", "no schedule runs it"),
+        (
+            "cargo update",
+            "true",
+            "it does not take the newest dependencies",
+        ),
+        (
+            "run: bash .ci/run\n",
+            "",
+            "it does not verify the book twice",
+        ),
+        ("beta", "stable", "it does not try the next Rust"),
+        (
+            "cargo book drift",
+            "echo",
+            "it does not try other breakages",
+        ),
+        ("gh issue create", "echo", "nobody is told"),
+    ];
+    for (from, to, why) in changes {
+        let book = with_workflows();
+        let text = book.read(fresh).replacen(from, to, 1);
+        book.write(fresh, text);
+        let found = blind_spots(&book);
+        assert_eq!(found.len(), 1, "{from}: {found:?}");
+        assert!(
+            found[0].starts_with(&format!("{fresh}: {why}")),
+            "{found:?}"
+        );
+    }
+    let book = with_workflows();
+    book.write(".github/workflows/verify.yml", "run: cargo build\n");
+    book.write(".ci/run", "cargo build\ncargo test || true\n");
+    let manifest = book.read("Cargo.toml");
+    book.write("Cargo.toml", format!("{manifest}tokio = \"=1.54\"\n"));
+    let line = manifest.lines().count() + 1;
+    let found = blind_spots(&book);
+    let starts = [
+        ".github/workflows/verify.yml: it does not verify the book".to_owned(),
+        ".ci/run:2: `cargo test || true` lets a failure pass".to_owned(),
+        format!("Cargo.toml:{line}: `tokio = \"=1.54\"` holds this dependency"),
+    ];
+    assert_eq!(found.len(), starts.len(), "{found:?}");
+    for (problem, start) in found.iter().zip(starts) {
+        assert!(problem.starts_with(&start), "{problem}");
+    }
 }
