@@ -30,7 +30,7 @@ async fn index_changes(
 
 use tokio::time::Instant;
 
-/// A change of a shop's catalogue, `after` the one before it.
+/// A change of a shop's catalog, `after` the one before it.
 struct Change {
     after: Duration,
     shop: &'static str,

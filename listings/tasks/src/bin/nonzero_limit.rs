@@ -15,7 +15,7 @@ fn parse_limit(setting: &str) -> Result<NonZeroUsize, ParseIntError> {
 }
 
 /// Renders all photos, `limit` at a time. Its type rules out 0, with
-/// which `buffer_unordered` would wait for ever.
+/// which `buffer_unordered` would wait forever.
 ///
 /// Dropping this future drops the requests that are open.
 async fn render_all(

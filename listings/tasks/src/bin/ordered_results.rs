@@ -45,7 +45,7 @@ async fn as_given(pages: &[u64]) -> Log {
 
 use tokio::time::{Instant, sleep};
 
-/// Renders a page of a catalogue. The first takes the longest.
+/// Renders a page of a catalog. The first takes the longest.
 async fn render(page: u64) -> u64 {
     sleep(Duration::from_millis(400 - 100 * page)).await;
     page

@@ -39,7 +39,7 @@ async fn main() {
         };
         println!("limit {limit}, {photos} photos: {ended}");
     }
-    println!("No error and no load: it waits for ever.");
+    println!("No error and no load: it waits forever.");
 }
 
 #[cfg(test)]
