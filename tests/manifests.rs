@@ -1,6 +1,7 @@
 //! Promise: the manifest that a page shows is all that a reader needs.
 
 use pages::Project;
+use runs::files::{lock_as_the_book, write_if_changed};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
@@ -24,11 +25,8 @@ fn the_shown_manifests_are_enough() {
         let manifest = format!(
             "[package]\nname = \"{part}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n{shown}\n[workspace]\n"
         );
-        write(&package.join("Cargo.toml"), &manifest);
-        write(
-            &package.join("Cargo.lock"),
-            &project.read("Cargo.lock").expect("there is a Cargo.lock"),
-        );
+        write_file(&package.join("Cargo.toml"), &manifest);
+        lock_as_the_book(&project, &package).expect("there is a Cargo.lock");
         let listings = project.listings().expect("listings can be listed");
         let names: BTreeSet<_> = listings.iter().filter(|name| name.part == part).collect();
         remove_others(
@@ -40,7 +38,7 @@ fn the_shown_manifests_are_enough() {
         );
         for name in names {
             let text = project.read(&name.source()).expect("a listing can be read");
-            write(&package.join(format!("src/bin/{}.rs", name.name)), &text);
+            write_file(&package.join(format!("src/bin/{}.rs", name.name)), &text);
         }
         let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["check", "--quiet", "--offline", "--bins", "--keep-going"])
@@ -57,14 +55,8 @@ fn the_shown_manifests_are_enough() {
     }
 }
 
-/// Writes a file only where it says something else, so that cargo does not compile it again.
-fn write(file: &Path, text: &str) {
-    if fs::read_to_string(file).is_ok_and(|old| old == text) {
-        return;
-    }
-    fs::create_dir_all(file.parent().expect("a file lies in a folder"))
-        .expect("folders can be made");
-    fs::write(file, text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+fn write_file(file: &Path, text: &str) {
+    write_if_changed(file, text).expect("a file can be written");
 }
 
 fn remove_others(folder: &Path, keep: &BTreeSet<String>) {

@@ -8,13 +8,14 @@
 //! installed, and the book is verified with `cargo test` alone.
 
 use crate::cargo;
+use crate::files::{lock_as_the_book, write_if_changed};
 use anyhow::{Context, Result, bail};
 use pages::api::{self, Map, Place, SCOPE};
 use pages::{Problem, Project, manifest, uses};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 /// What came of looking up.
@@ -133,15 +134,9 @@ impl Probe {
             source.push_str(&format!("/// - {number}: [`{path}`]\n"));
         }
         source.push_str("pub struct Names;\n");
-        write(&folder.join("Cargo.toml"), &manifest)?;
-        write(&folder.join("src/lib.rs"), &source)?;
-        // Cargo cuts its copy down to what this crate needs; the versions stay.
-        let lock = project.read("Cargo.lock")?;
-        let stamp = folder.join("book.lock");
-        if fs::read_to_string(&stamp).ok().as_deref() != Some(&lock) {
-            write(&folder.join("Cargo.lock"), &lock)?;
-            write(&stamp, &lock)?;
-        }
+        write_if_changed(&folder.join("Cargo.toml"), &manifest)?;
+        write_if_changed(&folder.join("src/lib.rs"), &source)?;
+        lock_as_the_book(project, &folder)?;
         Ok(Self { folder, first_line })
     }
 
@@ -359,16 +354,6 @@ fn demand_success(output: &Output, what: &str) -> Result<()> {
         "`{what}` failed while the APIs that the pages name were looked up:\n{}",
         String::from_utf8_lossy(&output.stderr)
     )
-}
-
-/// Writes a file only where it says something else, so that cargo makes nothing anew.
-fn write(file: &Path, text: &str) -> Result<()> {
-    if fs::read_to_string(file).is_ok_and(|old| old == text) {
-        return Ok(());
-    }
-    let folder = file.parent().context("a file lies in a folder")?;
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
 #[cfg(test)]

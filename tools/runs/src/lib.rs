@@ -8,6 +8,7 @@ pub mod bless;
 pub mod build;
 pub mod compare;
 pub mod compile_fail;
+pub mod files;
 pub mod run;
 pub mod timelines;
 

@@ -7,6 +7,7 @@
 
 use super::copy::{self, PROGRAM, Places};
 use crate::build::{Built, executables};
+use crate::files::{lock_as_the_book, write_if_changed};
 use crate::{cargo, target};
 use anyhow::{Context, Result};
 use pages::{ListingName, Project};
@@ -57,13 +58,9 @@ pub fn build(project: &Project, names: &[ListingName]) -> Result<Copies> {
     let lock = File::create(root.join("lock")).context("cannot make a lock file")?;
     lock.lock()
         .context("cannot lock the timelines' workspace")?;
-    write(&root.join("Cargo.toml"), WORKSPACE)?;
-    // The versions are the book's, and nothing is asked of a network. Cargo adds the copies to its own.
-    let versions = read(project, "Cargo.lock")?;
-    if fs::read_to_string(root.join("book.lock")).ok().as_deref() != Some(&*versions) {
-        write(&root.join("Cargo.lock"), &versions)?;
-        write(&root.join("book.lock"), &versions)?;
-    }
+    write_if_changed(&root.join("Cargo.toml"), WORKSPACE)?;
+    // The versions are the book's, and nothing is asked of a network.
+    lock_as_the_book(project, &root)?;
     let listings: Vec<_> = project
         .listings()?
         .into_iter()
@@ -72,20 +69,20 @@ pub fn build(project: &Project, names: &[ListingName]) -> Result<Copies> {
     let mut keep = BTreeSet::new();
     for (part, manifest) in &parts {
         let folder = root.join("parts").join(part);
-        write(&folder.join("Cargo.toml"), manifest)?;
+        write_if_changed(&folder.join("Cargo.toml"), manifest)?;
         keep.insert(folder);
     }
     for name in &listings {
         let folder = folder(&root, name);
-        let text = read(project, &name.source())?;
+        let text = project.read(&name.source())?;
         let asked = with.contains(name);
         match copy::marked(&text) {
             Ok(marked) => {
                 if asked {
                     copies.places.insert(name.clone(), copy::places(&marked)?);
                 }
-                write(&folder.join("listing.rs"), &marked)?;
-                write(&folder.join("main.rs"), PROGRAM)?;
+                write_if_changed(&folder.join("listing.rs"), &marked)?;
+                write_if_changed(&folder.join("main.rs"), PROGRAM)?;
                 keep.insert(folder);
             }
             Err(error) if asked => return Err(error.context(name.source())),
@@ -162,8 +159,7 @@ fn flags() -> (&'static str, OsString) {
 }
 
 fn manifest(project: &Project, part: &str) -> Result<String> {
-    let dependencies = pages::manifest::dependencies(project, part)
-        .map_err(|problem| anyhow::anyhow!("{problem}"))?;
+    let dependencies = pages::manifest::dependencies(project, part)?;
     // Beside this crate, wherever the listings are.
     let recorder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../recorder");
     Ok(format!(
@@ -171,24 +167,6 @@ fn manifest(project: &Project, part: &str) -> Result<String> {
          recorder = {{ path = {:?} }}\n",
         recorder.to_string_lossy()
     ))
-}
-
-fn read(project: &Project, file: &str) -> Result<String> {
-    project
-        .read(file)
-        .map_err(|problem| anyhow::anyhow!("{problem}"))
-}
-
-/// Writes a file only where it says something else, so that cargo does not compile it again.
-fn write(file: &Path, text: &str) -> Result<()> {
-    if fs::read_to_string(file).is_ok_and(|old| old == text) {
-        return Ok(());
-    }
-    let failed = || format!("cannot write {}", file.display());
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder).with_context(failed)?;
-    }
-    fs::write(file, text).with_context(failed)
 }
 
 /// Removes the copies of listings that are gone.
