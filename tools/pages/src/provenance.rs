@@ -29,22 +29,27 @@ pub fn compiler(project: &Project) -> Result<String, Problem> {
 /// The commit that the book's folder is at, and whether anything was changed since; none where the folder
 /// is not a git repository of its own.
 pub fn commit(project: &Project) -> Option<Commit> {
+    let changed = git(project, &["status", "--porcelain", "--untracked-files=no"])?;
+    Some(Commit {
+        name: git(project, &["rev-parse", "--short=10", "HEAD"])?
+            .trim()
+            .to_owned(),
+        is_changed: !changed.is_empty(),
+    })
+}
+
+/// What git says in the book's folder; nothing where that is no repository of its own, or git fails.
+pub fn git(project: &Project, arguments: &[&str]) -> Option<String> {
     if !project.root().join(".git").exists() {
         return None;
     }
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git")
-            .args(arguments)
-            .current_dir(project.root())
-            .output()
-            .ok()?;
-        let text = String::from_utf8(output.stdout).ok()?;
-        output.status.success().then(|| text.trim().to_owned())
-    };
-    Some(Commit {
-        name: git(&["rev-parse", "--short=10", "HEAD"])?,
-        is_changed: !git(&["status", "--porcelain", "--untracked-files=no"])?.is_empty(),
-    })
+    let output = Command::new("git")
+        .args(arguments)
+        .current_dir(project.root())
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.status.success().then_some(text)
 }
 
 /// A commit of the book.

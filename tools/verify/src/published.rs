@@ -4,9 +4,9 @@
 
 use pages::problem::Problem;
 use pages::project::Project;
+use pages::provenance::git;
 use pages::site::Page;
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 
 const LIST: &str = "published.txt";
 const CONFIG: &str = "book.toml";
@@ -73,22 +73,8 @@ pub fn lost_pages(project: &Project, pages: &[Page]) -> Result<Vec<Problem>, Pro
 pub fn forgotten(project: &Project) -> Result<Vec<Problem>, Problem> {
     let list = project.read(LIST)?;
     let now: BTreeSet<&str> = list.lines().collect();
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git")
-            .args(arguments)
-            .current_dir(project.root())
-            .output()
-            .ok()?;
-        output
-            .status
-            .success()
-            .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
-    };
-    let is_repository = project.root().join(".git").exists();
-    let committed = is_repository.then(|| git(&["show", &format!("HEAD:./{LIST}")]));
-    let history = is_repository.then(|| git(&["log", "--format=", "--patch", "--", LIST]));
-    let committed = committed.flatten().unwrap_or_default();
-    let history = history.flatten().unwrap_or_default();
+    let committed = git(project, &["show", &format!("HEAD:./{LIST}")]).unwrap_or_default();
+    let history = git(project, &["log", "--format=", "--patch", "--", LIST]).unwrap_or_default();
     let removed = history
         .lines()
         .filter(|line| !line.starts_with("---"))
