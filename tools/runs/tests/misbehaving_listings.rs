@@ -400,7 +400,7 @@ fn blessing_keeps_what_is_said_on_standard_error_and_no_empty_file() {
     book.listing("warns", "println!(\"a\");", "a\n");
     let (changes, outcome) = bless(&book, &["warns"]);
     assert_eq!(outcome, Ok(()));
-    assert_has(&changes[0].1, "-no paper\n");
+    assert_eq!(changes[0].1, "removed, for it says nothing any more\n");
     assert!(!book.path(file).exists());
 }
 
