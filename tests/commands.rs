@@ -42,7 +42,15 @@ fn read(file: &str) -> String {
         .unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// Everything in backticks or in a block.
+/// Paths and commands that stand among plain words: they are meant as such all the same.
+static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?:^|[\s(])((?:src|listings|tools|tests|theme|docs|browser|\.ci|\.github)/[\w./-]*[\w/]|cargo (?:add|book|build|clippy|fetch|fmt|install|new|run|test)\b[\w -]*\w)",
+    )
+    .expect("a constant expression")
+});
+
+/// Everything in backticks or in a block, and what looks like it among plain words.
 fn code() -> Vec<Code> {
     let mut found = Vec::new();
     for file in documents() {
@@ -60,7 +68,17 @@ fn code() -> Vec<Code> {
                     in_block = false;
                     continue;
                 }
-                Event::Text(text) => (text, in_block),
+                Event::Text(text) => {
+                    let line = |at: usize| first + text[..at].matches('\n').count();
+                    let plain = PLAIN.captures_iter(&text).filter(|_| !in_block);
+                    found.extend(plain.filter_map(|words| words.get(1)).map(|words| Code {
+                        file: file.clone(),
+                        line: line(words.start()),
+                        text: words.as_str().to_owned(),
+                        in_block: false,
+                    }));
+                    (text, in_block)
+                }
                 Event::Code(text) => (text, true),
                 _ => continue,
             };

@@ -111,6 +111,10 @@ pub fn broken_commands(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             "there is no such path in the repository",
         ),
         (
+            "The program lies in listings/tasks/src/bin/never.rs as well.",
+            "there is no such path in the repository",
+        ),
+        (
             "See `tool/book/`.",
             "there is no such path in the repository",
         ),
