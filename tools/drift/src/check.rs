@@ -31,8 +31,8 @@ pub enum Check {
     },
     /// The test that opens a page in a browser, which is none of what `cargo test` runs alone.
     Browser {
-        /// The page's source.
-        page: String,
+        /// The page's source; every page where it is not named.
+        page: Option<String>,
     },
 }
 
@@ -40,6 +40,15 @@ impl Check {
     /// A test file, all of it.
     pub fn test(file: &'static str) -> Self {
         Self::Test { file, only: None }
+    }
+
+    /// The check of everything that this one is a part of.
+    pub fn whole(&self) -> Self {
+        match self {
+            Self::Test { file, .. } => Self::test(file),
+            Self::Browser { .. } => Self::Browser { page: None },
+            other => other.clone(),
+        }
     }
 
     /// One test of a file.
@@ -170,7 +179,9 @@ impl<'a> Checks<'a> {
                     test,
                     "--exact",
                 ]);
-                command.env("BOOK_PAGE", page);
+                if let Some(page) = page {
+                    command.env("BOOK_PAGE", page);
+                }
                 command
             }
         };

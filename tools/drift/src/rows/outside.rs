@@ -35,7 +35,7 @@ pub fn broken_site(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             let anything = Check::test("pages");
             let mut breakage = inserted(sample, rng, 15, html, 0, &anything, says)?;
             breakage.check = Check::Browser {
-                page: breakage.edits.first()?.file.clone(),
+                page: Some(breakage.edits.first()?.file.clone()),
             };
             Some(breakage)
         })
@@ -56,7 +56,7 @@ pub fn broken_site(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
                 what: format!("{script}:{number} {what}"),
                 edits: vec![Edit::write(script, with_line(&text, number, Some(&broken)))],
                 check: Check::Browser {
-                    page: page.file.clone(),
+                    page: Some(page.file.clone()),
                 },
                 place: format!("{script}:{number}"),
                 says: "a script complains".into(),
