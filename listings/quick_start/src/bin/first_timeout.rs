@@ -121,7 +121,21 @@ mod price_server {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt;
+
     use super::*;
+
+    #[tokio::test]
+    async fn the_server_ends_with_its_client() -> io::Result<()> {
+        let (server, _running) = price_server::start().await?;
+        let mut client = TcpStream::connect(server).await?;
+        client.write_all(b"GET price-of-cocoa\n").await?;
+        client.shutdown().await?;
+        let mut answers = String::new();
+        client.read_to_string(&mut answers).await?;
+        assert_eq!(answers, "5.50\n");
+        Ok(())
+    }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn only_the_silent_one_is_given_up() -> io::Result<()> {

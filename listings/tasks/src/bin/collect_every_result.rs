@@ -79,11 +79,15 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn every_line_is_accounted_for() {
+        let start = Instant::now();
         let outcome = import_all(rows()).await;
+        assert_eq!(start.elapsed(), Duration::from_millis(500));
         assert_eq!(outcome.imported, [1, 3]);
         let failed: Vec<_> = outcome
             .failed

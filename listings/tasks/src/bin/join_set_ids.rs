@@ -66,26 +66,27 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    let order = |number, grams, parcels| Order {
+    let order = |number, grams, parcels, printing| Order {
         number,
         grams,
         parcels,
-        printing: Duration::from_millis(500 - 100 * u64::from(number)),
+        printing: Duration::from_millis(printing),
     };
     let orders = vec![
-        order(1, 900, 3),
-        order(2, 500, 1),
-        order(3, 700, 0),
-        order(4, 800, 2),
+        order(1, 900, 3, 400),
+        order(2, 500, 1, 300),
+        order(3, 700, 0, 200),
+        order(4, 800, 2, 100),
     ];
     for (number, outcome) in label_all(orders).await {
         match outcome {
             Ok(grams) => println!("order {number}: {grams} g a parcel"),
-            Err(error) if error.is_panic() => {
-                let panic = error.into_panic();
-                println!("order {number}: {}", message(&*panic));
-            }
-            Err(_) => println!("order {number}: aborted"),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => {
+                    println!("order {number}: {}", message(&*panic));
+                }
+                Err(_aborted) => println!("order {number}: aborted"),
+            },
         }
     }
 }

@@ -97,6 +97,17 @@ mod tests {
         assert!(buffered.count_max < 50);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn each_limit_leaves_room_for_eight() {
+        let start = Instant::now();
+        permit_inside_task(0..16).await;
+        assert_eq!(start.elapsed(), Duration::from_millis(200));
+        bounded_join_set(0..16).await;
+        assert_eq!(start.elapsed(), Duration::from_millis(400));
+        buffer_unordered(0..16).await;
+        assert_eq!(start.elapsed(), Duration::from_millis(600));
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn sixteen_photos_take_two_rounds_on_many_threads() {
         let start = Instant::now();

@@ -128,6 +128,17 @@ mod tests {
         assert_eq!(renderer.most_tasks.load(Ordering::Relaxed), 8);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn each_refusal_is_counted() {
+        let renderer = Renderer::new(Duration::from_millis(100));
+        // Others have eight requests open.
+        renderer.open.store(8, Ordering::Relaxed);
+        let summary = render_all(Arc::new(renderer), 0..3)
+            .await
+            .expect("no panic");
+        assert_eq!((summary.rendered, summary.refused), (0, 3));
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn the_limit_holds_on_many_threads() {
         let renderer = Renderer::new(Duration::from_millis(1));

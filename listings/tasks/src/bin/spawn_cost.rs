@@ -76,6 +76,11 @@ mod tests {
         assert!((2.0..2.1).contains(&join_set), "{join_set}");
     }
 
+    #[tokio::test]
+    async fn a_price_is_found_by_its_product() {
+        assert_eq!(price_of(7).await, 70);
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn each_way_waits_for_all_on_many_threads() {
         one_by_one().await;

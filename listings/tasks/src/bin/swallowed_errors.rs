@@ -87,14 +87,16 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::timeout;
+    use tokio::time::{Instant, timeout};
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn the_first_error_aborts_the_rest() {
         let archive = Arc::new(Archive::default());
+        let start = Instant::now();
         let imported = import_all(Arc::clone(&archive), rows()).await;
+        assert_eq!(start.elapsed(), Duration::from_millis(200));
         assert_eq!(imported, [1]);
         sleep(Duration::from_secs(3600)).await;
         // The first and the second, which failed.

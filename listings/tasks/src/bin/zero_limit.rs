@@ -55,6 +55,7 @@ mod tests {
     async fn even_when_there_is_nothing_to_do() {
         assert!(timeout(HOUR, render_all(0..0, 0)).await.is_err());
         assert_eq!(render_all(0..0, 1).await, []);
+        assert_eq!(render_all(2..5, 1).await, [2, 3, 4]);
     }
 
     #[tokio::test(flavor = "multi_thread")]
