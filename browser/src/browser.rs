@@ -4,8 +4,10 @@ use crate::check::{Report, check};
 use crate::driver::{Driver, chrome};
 use crate::exception::Exception;
 use crate::look;
+use crate::server::Server;
 use crate::session::Session;
 use crate::view::View;
+use crate::visit::Visit;
 use anyhow::{Context, Result};
 use pages::Project;
 use pages::site::Page;
@@ -64,6 +66,30 @@ impl Browser {
     ) -> Result<Report> {
         let checked = check(&self.session, project, folder, pages, views, exceptions);
         self.runtime.block_on(checked)
+    }
+}
+
+impl Browser {
+    /// Serves a built site, opens one of its pages, and does there what `acts` says.
+    ///
+    /// # Errors
+    ///
+    /// The page does not load, or what `acts` returns.
+    pub fn visit<T>(
+        &mut self,
+        folder: &Path,
+        page: &str,
+        view: View,
+        acts: impl AsyncFnOnce(&Visit<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let session = &self.session;
+        self.runtime.block_on(async {
+            let server = Server::start(folder).await?;
+            session.open("about:blank").await?;
+            session.look_as(view).await?;
+            session.open(&format!("{}{page}", server.origin())).await?;
+            acts(&Visit::new(session)).await
+        })
     }
 }
 

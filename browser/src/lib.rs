@@ -16,8 +16,10 @@ mod server;
 mod session;
 mod sources;
 mod view;
+mod visit;
 
 pub use browser::Browser;
 pub use check::Report;
 pub use exception::Exception;
 pub use view::View;
+pub use visit::Visit;

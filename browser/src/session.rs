@@ -107,6 +107,10 @@ impl Session {
             .with_context(|| format!("the {kind} log is not what was expected"))
     }
 
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Ends Chromium.
     pub(crate) async fn close(&self) -> Result<()> {
         self.client.clone().close().await?;

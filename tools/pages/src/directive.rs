@@ -17,6 +17,10 @@ pub const KNOWN: &[(&str, &str)] = &[
         "compile_fail",
         "{{#compile_fail part/name}} or {{#compile_fail part/name:anchor}}",
     ),
+    (
+        "timeline",
+        "{{#timeline part/name}}, or {{#timeline part/wrong part/mended}} on one scale",
+    ),
     ("manifest", "{{#manifest part}}"),
     ("version", "{{#version crate}} or {{#version rust}}"),
     ("count", "{{#count kind}}, such as {{#count listings}}"),

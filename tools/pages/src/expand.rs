@@ -4,7 +4,7 @@ use crate::directive::{self, Directive};
 use crate::listing::{AnchorError, Line, ListingName, Source};
 use crate::problem::Problem;
 use crate::project::Project;
-use crate::{api, census, lock, manifest, provenance};
+use crate::{api, census, lock, manifest, moves, provenance};
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 use std::collections::BTreeSet;
@@ -51,7 +51,7 @@ impl<'a> Expander<'a> {
         for directive in directives {
             expanded.push_str(&page[copied..directive.range.start]);
             copied = directive.range.end;
-            match self.replacement(&directive) {
+            match self.replacement(file, &directive) {
                 Ok(text) => expanded.push_str(&text),
                 Err(problem) => {
                     problems.push(Problem::at(file, directive.line, problem));
@@ -96,7 +96,7 @@ impl<'a> Expander<'a> {
         }
     }
 
-    fn replacement(&self, directive: &Directive) -> Result<String, String> {
+    fn replacement(&self, file: &str, directive: &Directive) -> Result<String, String> {
         let argument = directive.argument.as_str();
         let is_block = !matches!(directive.name.as_str(), "version" | "count");
         let Some((_, form)) = directive::KNOWN
@@ -122,6 +122,7 @@ impl<'a> Expander<'a> {
             "listing" => self.listing(argument),
             "output" => self.output(argument),
             "compile_fail" => self.compile_fail(argument),
+            "timeline" => moves::figure(self.project, file, argument),
             "manifest" => self.manifest(argument),
             "count" => census::count(self.project, argument)
                 .map(|number| number.to_string())
@@ -282,14 +283,23 @@ impl<'a> Expander<'a> {
             ),
             None => format!("<code>{file}</code>"),
         };
-        let caption = match caption.strip_prefix(WRONG) {
-            Some(rest) => format!("<strong class=\"verdict\">{WRONG}</strong>{rest}"),
-            None => caption.to_owned(),
-        };
+        let caption = with_verdict(caption);
         format!(
             "<figcaption><span class=\"caption\">{caption}</span> \
              <span class=\"where\">{path} {last}</span></figcaption>"
         )
+    }
+}
+
+/// A listing's caption as HTML.
+pub(crate) fn caption(caption: &str) -> String {
+    with_verdict(&inline_code(caption))
+}
+
+fn with_verdict(caption: &str) -> String {
+    match caption.strip_prefix(WRONG) {
+        Some(rest) => format!("<strong class=\"verdict\">{WRONG}</strong>{rest}"),
+        None => caption.to_owned(),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod expand;
 pub mod listing;
 pub mod lock;
 pub mod manifest;
+pub mod moves;
 pub mod preprocessor;
 pub mod problem;
 pub mod project;

@@ -190,6 +190,18 @@ impl<'a> Source<'a> {
         lines.map(|line| format!("{}\n", line.text)).collect()
     }
 
+    /// Of each line of the file, from the first, its number (from 1) in [`Self::program`]. An anchor has
+    /// that of the next line.
+    pub fn shown_lines(&self) -> Vec<u32> {
+        let mut number = 1;
+        let lines = self.lines.iter().map(|line| {
+            let here = number;
+            number += u32::from(!line.is_mark);
+            here
+        });
+        lines.collect()
+    }
+
     /// The first line of the program's `//!` comment: its caption.
     pub fn caption(&self) -> Option<&'a str> {
         let first = self
@@ -307,6 +319,12 @@ mod tests {
             ]
         );
         assert_eq!(shown(PROGRAM, Some("body")), ["    println!(\"hello\");"]);
+    }
+
+    #[test]
+    fn lines_are_counted_without_anchors() {
+        let source = Source::parse(PROGRAM).unwrap();
+        assert_eq!(source.shown_lines(), [1, 2, 3, 4, 4, 5, 5]);
     }
 
     #[test]

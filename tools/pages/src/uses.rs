@@ -19,6 +19,14 @@ pub struct Use {
     pub argument: String,
 }
 
+impl Use {
+    /// What it names, without anchors: a timeline can name several listings.
+    pub fn listings(&self) -> impl Iterator<Item = &str> {
+        let names = self.argument.split_whitespace();
+        names.map(|name| name.split(':').next().unwrap_or(name))
+    }
+}
+
 /// All directives on all pages below `src/`, by page and line. A page that cannot be read has none:
 /// that is reported where it is built.
 pub fn all(project: &Project) -> Vec<Use> {
@@ -40,7 +48,7 @@ pub fn all(project: &Project) -> Vec<Use> {
 /// Where a listing or its output is shown, each as `page:line`.
 pub fn of_listing(project: &Project, name: &ListingName) -> Vec<String> {
     let name = name.to_string();
-    let is_shown = |used: &Use| used.argument.split(':').next() == Some(name.as_str());
+    let is_shown = |used: &Use| used.listings().any(|listing| listing == name);
     let places = all(project).into_iter().filter(is_shown);
     places
         .map(|used| format!("{}:{}", used.page, used.line))

@@ -19,18 +19,16 @@ pub fn on_page(project: &Project, page: &str) -> Result<String, Problem> {
             shown.push_str(&manifest::dependencies(project, &used.argument).unwrap_or_default());
             continue;
         }
-        let argument = used.argument.split(':').next().unwrap_or_default();
-        let Ok(name) = ListingName::parse(argument) else {
-            continue;
-        };
-        for file in [
-            name.source(),
-            name.output(),
-            name.compile_fail(),
-            name.stderr(),
-        ] {
-            if project.has(&file) {
-                shown.push_str(&project.read(&file)?);
+        for name in used.listings().filter_map(|it| ListingName::parse(it).ok()) {
+            for file in [
+                name.source(),
+                name.output(),
+                name.compile_fail(),
+                name.stderr(),
+            ] {
+                if project.has(&file) {
+                    shown.push_str(&project.read(&file)?);
+                }
             }
         }
     }

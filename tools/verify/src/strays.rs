@@ -21,7 +21,8 @@ pub fn stray_pages(project: &Project, pages: &[Page]) -> Vec<Problem> {
         .collect()
 }
 
-/// Pictures and other files below a folder that none of the documents shows or links to.
+/// Pictures and other files below a folder that none of the documents shows or links to, and scripts that
+/// no script of the theme names.
 ///
 /// # Errors
 ///
@@ -35,11 +36,22 @@ pub fn unlinked_files(
     for document in documents {
         linked.extend(links::targets(document, &project.read(document)?));
     }
+    let is_of_kind =
+        |file: &Path, kind: &str| file.extension().is_some_and(|ending| ending == kind);
+    let mut loaders = String::new();
+    for file in files_below(project.root(), Path::new("theme"))? {
+        if is_of_kind(&file, "js") {
+            loaders.push_str(&project.read(&slashed(&file))?);
+        }
+    }
+    let is_loaded = |file: &Path| {
+        let below = slashed(file.strip_prefix(folder).unwrap_or(file));
+        is_of_kind(file, "js") && loaders.contains(&below)
+    };
     let files = files_below(project.root(), Path::new(folder))?;
-    let unlinked = files.into_iter().filter(|file| {
-        let is_page = file.extension().is_some_and(|ending| ending == "md");
-        !is_page && !linked.contains(file)
-    });
+    let unlinked = files
+        .into_iter()
+        .filter(|file| !is_of_kind(file, "md") && !linked.contains(file) && !is_loaded(file));
     Ok(unlinked
         .map(|file| Problem::of(file, "nothing shows it or links to it; do so, or remove it"))
         .collect())

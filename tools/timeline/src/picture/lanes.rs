@@ -1,0 +1,208 @@
+//! Which tasks share a lane, and in which order they are polled.
+
+use super::names;
+use crate::Timeline;
+use crate::format::{Millis, Span, Task};
+use std::collections::{BTreeMap, HashMap};
+
+/// With more tasks than this, tasks that are alike share a lane.
+const TASKS: usize = 10;
+
+/// A row of more alike tasks than this is folded: the first and the last ones keep their lanes.
+const ALIKE: usize = 5;
+
+/// The most lanes of a picture.
+const LANES: usize = 16;
+
+/// With more columns than this at one moment, the polls of each lane share one.
+const COLUMNS_AT_ONCE: usize = 12;
+
+/// One task, or several that are alike.
+pub struct Lane {
+    /// What stands over it.
+    pub name: String,
+    /// Its tasks, by their index in the timeline.
+    pub tasks: Vec<usize>,
+}
+
+/// Polls of one lane that are drawn as one.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// When.
+    pub at: Millis,
+    /// Which lane.
+    pub lane: usize,
+    /// Its place among the columns of the same moment; the scale sets it.
+    pub slot: usize,
+    /// The polls, in order.
+    pub polls: Vec<Poll>,
+}
+
+/// A poll of a task.
+#[derive(Debug, Clone, Copy)]
+pub struct Poll {
+    /// Which task.
+    pub task: usize,
+    /// Its span there.
+    pub span: usize,
+    /// Which poll of all.
+    pub step: usize,
+    /// When it was over.
+    pub to: Millis,
+}
+
+/// A run, arranged.
+pub struct Course {
+    /// A name for each task.
+    pub names: Vec<String>,
+    /// From top to bottom.
+    pub lanes: Vec<Lane>,
+    /// In the order of the polls.
+    pub columns: Vec<Column>,
+    /// Of each task the lane.
+    pub lane_of: Vec<usize>,
+    /// All times at which anything happens.
+    pub moments: Vec<Millis>,
+    by_step: HashMap<usize, usize>,
+}
+
+impl Course {
+    /// Arranges a run.
+    ///
+    /// # Errors
+    ///
+    /// It has too many tasks that are not alike.
+    pub fn of(timeline: &Timeline) -> Result<Self, String> {
+        let names = names::of_tasks(timeline);
+        let lanes = lanes(timeline, &names);
+        if lanes.len() > LANES {
+            return Err(format!(
+                "a picture has room for {LANES} lanes, and this run has {}, although alike tasks share \
+                 one; let the listing spawn fewer tasks",
+                lanes.len()
+            ));
+        }
+        let mut lane_of = vec![0; timeline.tasks.len()];
+        for (index, lane) in lanes.iter().enumerate() {
+            for &task in &lane.tasks {
+                lane_of[task] = index;
+            }
+        }
+        let columns = columns(timeline, &lane_of);
+        let mut by_step = HashMap::new();
+        for (index, column) in columns.iter().enumerate() {
+            by_step.extend(column.polls.iter().map(|poll| (poll.step, index)));
+        }
+        Ok(Self {
+            names,
+            lanes,
+            columns,
+            lane_of,
+            moments: moments(timeline),
+            by_step,
+        })
+    }
+
+    /// The column during which something happened: that of its step, unless time went by since.
+    pub fn column_at(&self, step: usize, at: Millis) -> Option<&Column> {
+        let column = &self.columns[*self.by_step.get(&step)?];
+        (column.at == at).then_some(column)
+    }
+
+    /// The column of a poll.
+    pub fn column_of(&self, step: usize) -> Option<&Column> {
+        self.by_step.get(&step).map(|index| &self.columns[*index])
+    }
+}
+
+fn lanes(timeline: &Timeline, names: &[String]) -> Vec<Lane> {
+    let lane = |tasks: std::ops::Range<usize>| Lane {
+        name: match tasks.len() {
+            1 => names[tasks.start].clone(),
+            many => format!("… {many} more, like these"),
+        },
+        tasks: tasks.collect(),
+    };
+    let alike = |a: &Task, b: &Task| (&a.name, a.line, a.by) == (&b.name, b.line, b.by);
+    let mut lanes = Vec::new();
+    let mut start = 0;
+    for row in timeline.tasks.chunk_by(alike) {
+        let end = start + row.len();
+        if timeline.tasks.len() > TASKS && row.len() > ALIKE {
+            lanes.extend((start..start + 3).map(|task| lane(task..task + 1)));
+            lanes.push(lane(start + 3..end - 1));
+            lanes.push(lane(end - 1..end));
+        } else {
+            lanes.extend((start..end).map(|task| lane(task..task + 1)));
+        }
+        start = end;
+    }
+    lanes
+}
+
+fn columns(timeline: &Timeline, lane_of: &[usize]) -> Vec<Column> {
+    let mut polls = Vec::new();
+    for (task, run) in timeline.tasks.iter().enumerate() {
+        for (span, item) in run.spans.iter().enumerate() {
+            if let Span::Run { step, from, to } = *item {
+                polls.push((
+                    from,
+                    Poll {
+                        task,
+                        span,
+                        step,
+                        to,
+                    },
+                ));
+            }
+        }
+    }
+    polls.sort_by_key(|(_, poll)| poll.step);
+    let mut columns: Vec<Column> = Vec::new();
+    for at_once in polls.chunk_by(|a, b| a.0 == b.0) {
+        let mut now: Vec<Column> = Vec::new();
+        for &(at, poll) in at_once {
+            let lane = lane_of[poll.task];
+            match now.last_mut() {
+                Some(last) if last.lane == lane => last.polls.push(poll),
+                _ => now.push(Column {
+                    at,
+                    lane,
+                    slot: 0,
+                    polls: vec![poll],
+                }),
+            }
+        }
+        if now.len() > COLUMNS_AT_ONCE {
+            let mut by_lane: Vec<Column> = Vec::new();
+            for column in now {
+                match by_lane.iter_mut().find(|known| known.lane == column.lane) {
+                    Some(known) => known.polls.extend(column.polls),
+                    None => by_lane.push(column),
+                }
+            }
+            now = by_lane;
+        }
+        columns.extend(now);
+    }
+    columns
+}
+
+fn moments(timeline: &Timeline) -> Vec<Millis> {
+    let mut moments = BTreeMap::from([(0, ()), (timeline.ends.micros(), ())]);
+    let mut add = |at: Millis| moments.insert(at.micros(), ());
+    for task in &timeline.tasks {
+        add(task.begins);
+        add(task.ends);
+        for span in &task.spans {
+            if let Span::Run { from, to, .. } = span {
+                add(*from);
+                add(*to);
+            }
+        }
+    }
+    timeline.printed.iter().for_each(|printed| {
+        add(printed.at);
+    });
+    moments.into_keys().map(Millis::from_micros).collect()
+}
