@@ -171,3 +171,13 @@ fn a_line_that_lights_no_stretch_is_told() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn the_script_is_small() {
+    let script = include_str!("../../src/timeline.js");
+    assert!(
+        script.len() < 10_000,
+        "src/timeline.js has {} bytes; a page with a timeline loads it, so keep it below 10,000",
+        script.len()
+    );
+}

@@ -15,7 +15,8 @@ pub fn bless(project: &Project, named: Vec<ListingName>) -> Result<()> {
             unknown.compile_fail()
         );
     }
-    let names = if named.is_empty() { all } else { named };
+    let is_one_by_one = !named.is_empty();
+    let names = if is_one_by_one { named } else { all };
     eprintln!("Building and running {} listings...", names.len());
     let mut changed = 0;
     let outcome = runs::bless::bless(project, &names, |change| {
@@ -30,7 +31,13 @@ pub fn bless(project: &Project, named: Vec<ListingName>) -> Result<()> {
         1 => println!("1 file changed."),
         n => println!("{n} files changed."),
     }
-    outcome
+    let without_timeline = outcome?;
+    if is_one_by_one {
+        for (name, why) in without_timeline {
+            println!("{name} has no timeline: {why}.");
+        }
+    }
+    Ok(())
 }
 
 /// Only looks up the APIs that the pages name; returns whether where they are documented changed.

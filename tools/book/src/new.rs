@@ -42,6 +42,7 @@ pub fn new(project: &Project, name: &ListingName) -> Result<()> {
 
 {{{{#listing {name}:pattern}}}}
 {{{{#output {name}}}}}
+{{{{#timeline {name}}}}}
 ",
         bin = name.name
     );

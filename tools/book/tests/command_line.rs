@@ -75,7 +75,8 @@ fn a_new_listing_is_written_and_the_lines_to_paste_are_printed() {
          3. Paste into a page:\n\
          \n\
          {{#listing demo/my_listing:pattern}}\n\
-         {{#output demo/my_listing}}\n\n"
+         {{#output demo/my_listing}}\n\
+         {{#timeline demo/my_listing}}\n\n"
     );
     assert!(book.read(NEW).starts_with("//! "));
 }
@@ -255,6 +256,11 @@ fn blessing_shows_what_changed() {
     assert_has(&told, "\n1 file changed.\n");
     assert_eq!(book.read("listings/demo/src/bin/hello.out"), "hello\n");
     assert_eq!(printed(&book, &["bless"]), "No file changed.\n");
+    assert_eq!(
+        printed(&book, &["bless", "demo/hello"]),
+        "No file changed.\n\
+         demo/hello has no timeline: it starts no Tokio runtime, so no task moves.\n"
+    );
 }
 
 #[test]

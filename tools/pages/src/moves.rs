@@ -44,7 +44,6 @@ pub fn figure(project: &Project, page: &str, argument: &str) -> Result<String, S
         .zip(&closures)
         .map(|((one, name), shown_line)| Run {
             name,
-            caption: &one.caption,
             timeline: &one.timeline,
             shown_line,
         })

@@ -755,3 +755,73 @@ fn an_output_of_a_run_just_now_is_shown_and_said_to_be_new() {
          <code>listings/demo/src/bin/hello.out</code>.",
     );
 }
+
+const TIMELINE: &str = "listings/demo/src/bin/hello.timeline.json";
+
+/// `main` runs once, and prints.
+const RECORDING: &str = r#"{"version":1,"ends":0,"tasks":[{"name":"main","line":3,"step":0,"begins":0,"ends":0,
+"outcome":"finished","spans":[{"is":"run","step":0,"from":0,"to":0}]}],"resources":[],"wakes":[],"passed":[],
+"printed":[{"step":0,"at":0,"task":0,"line":4,"text":"hello"}]}"#;
+
+#[test]
+fn a_timeline_is_drawn_and_told_in_words() {
+    let book = with_page(&format!("{PAGE}\n{{{{#timeline demo/hello}}}}\n"));
+    book.write(TIMELINE, RECORDING);
+    let html = html(&book);
+    assert_has(
+        &html,
+        "<figure class=\"timeline\" id=\"timeline-hello\" data-timeline=\"demo/hello\">",
+    );
+    assert_has(&html, "<svg class=\"course\"");
+    assert_has(
+        &html,
+        "<i>main</i> begins, prints 1: <samp>hello</samp>, and ends.</li>",
+    );
+    // This book has no page that tells how to read it.
+    assert!(!html.contains("How to read this"));
+}
+
+#[test]
+fn a_timeline_leads_to_the_page_that_tells_how_to_read_it() {
+    let book = with_page(&format!("{PAGE}\n{{{{#timeline demo/hello}}}}\n"));
+    book.write(TIMELINE, RECORDING);
+    book.write("src/timelines.md", "# How to read a timeline\n");
+    assert_has(
+        &html(&book),
+        "<a href=\"timelines.html\">How to read this</a>",
+    );
+}
+
+#[test]
+fn a_mistake_and_its_mending_are_drawn_on_one_scale() {
+    let book = with_page(&format!(
+        "{PAGE}\n{{{{#timeline demo/hello demo/hello}}}}\n"
+    ));
+    book.write(TIMELINE, RECORDING);
+    let html = html(&book);
+    assert_eq!(html.matches("<svg class=\"course\"").count(), 2);
+    assert_has(&html, "<p class=\"which\"><code>hello</code> ");
+}
+
+#[test]
+fn a_timeline_that_is_not_recorded_says_how_to_record_it() {
+    assert_starts(
+        &problem_with_line("{{#timeline demo/hello}}"),
+        "src/page.md:3: listings/demo/src/bin/hello.timeline.json is missing, so there is no run to draw; \
+         `cargo book bless demo/hello` records it, or says why it cannot",
+    );
+    assert_starts(
+        &problem_with_line("{{#timeline demo/helo}}"),
+        "src/page.md:3: there is no listing `demo/helo` (listings/demo/src/bin/helo.rs); did you mean `demo/hello`?",
+    );
+}
+
+#[test]
+fn a_recording_that_is_none_is_told() {
+    let book = with_page("# Page\n\n{{#timeline demo/hello}}\n");
+    book.write(TIMELINE, "{}");
+    assert_starts(
+        &only(problems(&book)),
+        "src/page.md:3: listings/demo/src/bin/hello.timeline.json: is not a timeline: missing field `version`",
+    );
+}

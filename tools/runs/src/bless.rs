@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use pages::{ListingName, Problems, Project, api, census, provenance};
 use std::fs;
 use std::io::ErrorKind;
+use timeline::Refused;
 
 /// A file that blessing wrote.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub struct Change {
 }
 
 /// Runs these listings (or programs that must not compile) and writes what came of it beside them;
-/// returns what changed.
+/// reports what changed, and returns which listings have no timeline, and why.
 ///
 /// # Errors
 ///
@@ -31,7 +32,7 @@ pub fn bless(
     project: &Project,
     names: &[ListingName],
     mut report: impl FnMut(Change),
-) -> Result<()> {
+) -> Result<Vec<(ListingName, Refused)>> {
     let is_program = |name: &&ListingName| project.has(&name.compile_fail());
     let listings: Vec<_> = names
         .iter()
@@ -50,6 +51,7 @@ pub fn bless(
             copies.built.errors
         );
     }
+    let mut without_timeline = Vec::new();
     for name in &listings {
         let executable = built
             .executables
@@ -65,11 +67,11 @@ pub fn bless(
                     .with_context(|| name.source())?;
                 let timeline = match recorded {
                     Ok(timeline) => write(project, &name.timeline(), &timeline.to_json()?)?,
-                    Err(why) => remove(
-                        project,
-                        &name.timeline(),
-                        &format!("removed, for this listing has no timeline: {why}\n"),
-                    )?,
+                    Err(why) => {
+                        let message = format!("removed, for this listing has no timeline: {why}\n");
+                        without_timeline.push((name.clone(), why));
+                        remove(project, &name.timeline(), &message)?
+                    }
                 };
                 report_change(timeline, &mut report);
             }
@@ -77,7 +79,7 @@ pub fn bless(
         }
     }
     if programs.is_empty() {
-        return Ok(());
+        return Ok(without_timeline);
     }
     for (name, message) in compile_fail::messages(project, &programs)? {
         let message = message.map_err(|error| anyhow::anyhow!(error))?;
@@ -89,7 +91,7 @@ pub fn bless(
         &compile_fail::compiler(project)?,
     )?;
     report_change(written_by, &mut report);
-    Ok(())
+    Ok(without_timeline)
 }
 
 /// Looks up the APIs that the pages name, and writes where their documentation is.

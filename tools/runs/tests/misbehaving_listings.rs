@@ -354,7 +354,8 @@ fn bless(book: &Scratch, names: &[&str]) -> (Vec<(String, String)>, Result<(), S
     let outcome = runs::bless::bless(&project, &names, |change| {
         changes.push((change.file, change.diff))
     });
-    (changes, outcome.map_err(|error| format!("{error:#}")))
+    let outcome = outcome.map_err(|error| format!("{error:#}"));
+    (changes, outcome.map(|_without_timeline| ()))
 }
 
 fn refusal(book: &Scratch, names: &[&str]) -> String {

@@ -63,6 +63,12 @@ pub fn misspelt_directives(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             "there is no anchor",
         ),
         (
+            r"^\{\{#timeline (.*\w)\}\}$",
+            "{{#timeline ${1}s}}",
+            "draws a listing that is not there",
+            "there is no listing",
+        ),
+        (
             r"^\{\{#(list)ing (\S+)\}\}$",
             "{{#${1}ng ${2}}}",
             "misspells a directive",

@@ -506,5 +506,18 @@ pub fn moved_tasks(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             Edit::write(file, edited),
         ));
     }
+    if let Some(used) = pick(rng, sample.used("timeline"))
+        && let Some(name) = used.listings().last()
+        && let Ok(name) = ListingName::parse(name)
+    {
+        breakages.push(Breakage {
+            promise: 14,
+            what: format!("{} is gone, which a page draws", name.timeline()),
+            edits: vec![Edit::remove(name.timeline())],
+            check: Check::only("pages", "every_page_can_be_built"),
+            place: format!("{}:{}", used.page, used.line),
+            says: "there is no run to draw".into(),
+        });
+    }
     breakages
 }

@@ -19,8 +19,6 @@ use scale::Scale;
 pub struct Run<'a> {
     /// What it is called in the picture's title: `tasks/join_set`.
     pub name: &'a str,
-    /// What it shows, in a sentence.
-    pub caption: &'a str,
     /// The recording.
     pub timeline: &'a Timeline,
     /// The number of a line in the program that a page shows, of its number in the listing's file. They
