@@ -1,16 +1,15 @@
 //! Chromium, its driver and the runtime that talks to them.
 
-use crate::check::{Report, check};
+use crate::check::check;
 use crate::driver::{Driver, chrome};
-use crate::exception::Exception;
 use crate::look;
 use crate::server::Server;
 use crate::session::Session;
 use crate::view::View;
 use crate::visit::Visit;
 use anyhow::{Context, Result};
-use pages::Project;
 use pages::site::Page;
+use pages::{Problem, Project};
 use std::path::Path;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -51,7 +50,7 @@ impl Browser {
     }
 
     /// Opens these pages of a project, built into a folder, in these views, and tells what is wrong with
-    /// them. An element that an exception names is passed over.
+    /// them.
     ///
     /// # Errors
     ///
@@ -62,9 +61,8 @@ impl Browser {
         folder: &Path,
         pages: &[Page],
         views: &[View],
-        exceptions: &[Exception],
-    ) -> Result<Report> {
-        let checked = check(&self.session, project, folder, pages, views, exceptions);
+    ) -> Result<Vec<Problem>> {
+        let checked = check(&self.session, project, folder, pages, views);
         self.runtime.block_on(checked)
     }
 }

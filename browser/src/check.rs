@@ -1,26 +1,17 @@
 //! Opens every page in every view, and makes problems of what is seen there.
 
-use crate::exception::Exception;
 use crate::log::{self, ConsoleError, Origin, Request};
 use crate::look::{Element, Look, Violation, look};
 use crate::server::Server;
 use crate::session::Session;
 use crate::sources::Sources;
 use crate::view::View;
+use crate::weight;
 use anyhow::{Context, Result};
 use pages::site::Page;
 use pages::{Problem, Project};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-/// What became of a check.
-#[derive(Debug)]
-pub struct Report {
-    /// What is wrong with the site.
-    pub problems: Vec<Problem>,
-    /// The exceptions that excused nothing.
-    pub unused: Vec<Exception>,
-}
 
 /// Of the elements on a page that break the same rule, so many are told one by one.
 const TOLD: usize = 3;
@@ -31,8 +22,7 @@ pub(crate) async fn check(
     folder: &Path,
     pages: &[Page],
     views: &[View],
-    exceptions: &[Exception],
-) -> Result<Report> {
+) -> Result<Vec<Problem>> {
     let server = Server::start(folder).await?;
     let mut pages = pages.to_vec();
     pages.extend(not_found(project, folder));
@@ -42,31 +32,24 @@ pub(crate) async fn check(
         origin: server.origin(),
     };
     let mut findings = Findings::default();
-    let mut used = BTreeSet::new();
     for &view in views {
         // On an empty page: the last one would load other style sheets for other colors, and log that.
         session.open("about:blank").await?;
         session.look_as(view).await?;
         log::forget(session).await?;
         for page in &pages {
-            let seen = see(session, server.origin(), page, exceptions)
+            let seen = see(session, server.origin(), page)
                 .await
                 .with_context(|| format!("{}: cannot be looked at ({view})", page.source))?;
-            let excused = seen.look.violations.iter().filter_map(Violation::exception);
-            used.extend(excused);
             for found in problems(&sources, page, &seen) {
                 findings.add(page, view, found);
             }
+            for problem in weight::problems(&sources, folder, page, &seen.requests) {
+                findings.add(page, view, of_page(problem));
+            }
         }
     }
-    let unused = exceptions.iter().enumerate();
-    Ok(Report {
-        problems: findings.problems(views),
-        unused: unused
-            .filter(|(index, _)| !used.contains(index))
-            .map(|(_, exception)| *exception)
-            .collect(),
-    })
+    Ok(findings.problems(views))
 }
 
 /// The page for addresses that are not there, which mdBook makes and no table of contents names.
@@ -88,15 +71,10 @@ struct Seen {
     requests: Vec<Request>,
 }
 
-async fn see(
-    session: &Session,
-    origin: &str,
-    page: &Page,
-    exceptions: &[Exception],
-) -> Result<Seen> {
+async fn see(session: &Session, origin: &str, page: &Page) -> Result<Seen> {
     let path = page.html.to_string_lossy().replace('\\', "/");
     session.open(&format!("{origin}{path}")).await?;
-    let look = look(session, exceptions).await?;
+    let look = look(session).await?;
     // Last, so that the scripts had all that time to fail.
     Ok(Seen {
         look,
@@ -137,6 +115,7 @@ fn problems(sources: &Sources<'_>, page: &Page, seen: &Seen) -> Vec<Found> {
         of_element(sources, page, element, &message)
     }));
     found.extend(of_overflow(sources, page, &seen.look));
+    found.extend(of_shift(sources, page, &seen.look));
     found
 }
 
@@ -233,10 +212,8 @@ fn at_origin(
 fn of_violations(sources: &Sources<'_>, page: &Page, violations: &[Violation]) -> Vec<Found> {
     let mut by_rule = BTreeMap::<_, Vec<_>>::new();
     for violation in violations {
-        if violation.exception().is_none() {
-            let key = (&violation.rule, violation.element.is_content);
-            by_rule.entry(key).or_default().push(violation);
-        }
+        let key = (&violation.rule, violation.element.is_content);
+        by_rule.entry(key).or_default().push(violation);
     }
     let mut found = Vec::new();
     for ((rule, is_content), violations) in by_rule {
@@ -276,6 +253,26 @@ fn of_overflow(sources: &Sources<'_>, page: &Page, look: &Look) -> Vec<Found> {
             "{message}, for `{}` sticks out; let it wrap, shrink, or scroll in a box of its own",
             element.shown()
         );
+        of_element(sources, page, element, &message)
+    });
+    let found: Vec<_> = told.collect();
+    match found.is_empty() {
+        true => vec![of_page(Problem::of(&page.source, message))],
+        false => found,
+    }
+}
+
+fn of_shift(sources: &Sources<'_>, page: &Page, look: &Look) -> Vec<Found> {
+    // What a browser rounds away.
+    if look.shift < 0.0005 {
+        return Vec::new();
+    }
+    let message = format!(
+        "moves while the page is loading (layout shift {:.3}); keep its place",
+        look.shift
+    );
+    let told = look.shifted.iter().map(|element| {
+        let message = format!("`{}` {message}", element.shown());
         of_element(sources, page, element, &message)
     });
     let found: Vec<_> = told.collect();

@@ -9,7 +9,6 @@
 mod browser;
 mod check;
 mod driver;
-mod exception;
 mod log;
 mod look;
 mod server;
@@ -17,9 +16,8 @@ mod session;
 mod sources;
 mod view;
 mod visit;
+mod weight;
 
 pub use browser::Browser;
-pub use check::Report;
-pub use exception::Exception;
 pub use view::View;
 pub use visit::Visit;

@@ -1,5 +1,5 @@
-// Looks at the page that is open, which has axe-core. WebDriver calls this with the exceptions and a callback.
-const [exceptions, done] = arguments;
+// Looks at the page that is open, which has axe-core. WebDriver calls this with a callback.
+const [done] = arguments;
 
 // WCAG 2.0 to 2.2, A and AA, and what axe-core holds to be good practice beyond them.
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22a', 'wcag22aa', 'best-practice'];
@@ -38,11 +38,6 @@ const describe = element => ({
   clues: clues(element),
 });
 
-const excuse = (rule, element) =>
-  isContent(element)
-    ? -1
-    : exceptions.findIndex(known => known.rule === rule && element.matches(known.selector));
-
 async function violations() {
   const found = await axe.run(document, {
     runOnly: { type: 'tag', values: TAGS },
@@ -58,7 +53,6 @@ async function violations() {
       help,
       detail: [...none, ...all, ...any][0]?.message ?? '',
       element: describe(element),
-      exception: excuse(id, element),
     })),
   );
 }
@@ -88,13 +82,32 @@ function overflow() {
   return { width: frame.scrollWidth, room: frame.clientWidth, elements: innermost.slice(0, 3).map(describe) };
 }
 
+// What moved while the page was loading, though nobody touched it.
+const shifts = () =>
+  new Promise(resolve => {
+    const all = [];
+    const observer = new PerformanceObserver(list => all.push(...list.getEntries()));
+    observer.observe({ type: 'layout-shift', buffered: true });
+    // What was recorded before comes a turn later.
+    setTimeout(() => {
+      const entries = all.filter(entry => !entry.hadRecentInput);
+      const moved = entries.flatMap(entry => entry.sources.map(source => source.node));
+      const elements = moved.map(node => (node?.nodeType === Node.TEXT_NODE ? node.parentElement : node)).filter(Boolean);
+      resolve({
+        shift: entries.reduce((sum, entry) => sum + entry.value, 0),
+        shifted: [...new Set(elements)].slice(0, 3).map(describe),
+      });
+    }, 50);
+  });
+
 async function look() {
   // Pictures that would load when they are scrolled to, too; a broken one is told by the request for it.
   const pictures = [...document.images];
   pictures.filter(picture => picture.loading === 'lazy').forEach(picture => { picture.loading = 'eager'; });
   await Promise.allSettled(pictures.map(picture => picture.decode()));
   await document.fonts.ready;
-  return { violations: await violations(), wordless: wordless(), overflow: overflow() };
+  const seen = { violations: await violations(), wordless: wordless(), overflow: overflow() };
+  return { ...seen, ...(await shifts()) };
 }
 
 look().then(done, error => done({ failed: String(error?.stack ?? error) }));

@@ -1,10 +1,8 @@
 //! What the script in the page reports: axe-core's findings, and the page's width.
 
-use crate::exception::Exception;
 use crate::session::Session;
 use anyhow::{Result, bail};
 use serde::Deserialize;
-use serde_json::json;
 
 /// axe-core, as npm has it: what [`look`] needs in every page.
 pub(crate) const EQUIPMENT: &str = include_str!("../vendor/axe.min.js");
@@ -16,6 +14,9 @@ pub(crate) struct Look {
     pub(crate) violations: Vec<Violation>,
     pub(crate) wordless: Vec<Element>,
     pub(crate) overflow: Option<Overflow>,
+    /// What moved while the page was loading, and by how much (cumulative layout shift).
+    pub(crate) shift: f64,
+    pub(crate) shifted: Vec<Element>,
 }
 
 /// An element that breaks a rule of axe-core.
@@ -25,14 +26,6 @@ pub(crate) struct Violation {
     pub(crate) help: String,
     pub(crate) detail: String,
     pub(crate) element: Element,
-    /// The index of the exception that excuses it, or less than 0.
-    exception: isize,
-}
-
-impl Violation {
-    pub(crate) fn exception(&self) -> Option<usize> {
-        usize::try_from(self.exception).ok()
-    }
 }
 
 /// An element of the page.
@@ -74,8 +67,8 @@ enum Answer {
 }
 
 /// Looks at the page that is open, in a session with the [`EQUIPMENT`].
-pub(crate) async fn look(session: &Session, exceptions: &[Exception]) -> Result<Look> {
-    match session.ask(SCRIPT, vec![json!(exceptions)]).await? {
+pub(crate) async fn look(session: &Session) -> Result<Look> {
+    match session.ask(SCRIPT, Vec::new()).await? {
         Answer::Look(look) => Ok(look),
         Answer::Failed { failed } => bail!("axe-core does not work on this page: {failed}"),
     }

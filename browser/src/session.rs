@@ -117,7 +117,7 @@ impl Session {
         Ok(())
     }
 
-    async fn devtools(&self, command: &'static str, parameters: Value) -> Result<()> {
+    pub(crate) async fn devtools(&self, command: &'static str, parameters: Value) -> Result<()> {
         let body = json!({ "cmd": command, "params": parameters });
         self.vendor("goog/cdp/execute", body)
             .await

@@ -1,11 +1,12 @@
 //! One page in the hands of a reader: what the mouse and the keyboard do there.
 
+use crate::log;
 use crate::session::Session;
 use anyhow::{Context, Result};
 use fantoccini::Locator;
 use fantoccini::actions::{InputSource, MouseActions, PointerAction};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// A page that is open.
@@ -18,16 +19,63 @@ impl<'a> Visit<'a> {
         Self { session }
     }
 
-    /// The value of a JavaScript expression in the page.
+    /// The value of a JavaScript expression in the page, or what its promise becomes.
     ///
     /// # Errors
     ///
     /// It throws, or its value is another one.
     pub async fn ask<T: DeserializeOwned>(&self, expression: &str) -> Result<T> {
-        let script = format!("arguments[arguments.length - 1]({expression})");
+        let script = format!(
+            "const done = arguments[arguments.length - 1];\
+             Promise.resolve({expression}).then(done, (error) => done(`it throws ${{error}}`))"
+        );
         let answer: Value = self.session.ask(&script, Vec::new()).await?;
         serde_json::from_value(answer.clone())
             .with_context(|| format!("the page answers {answer} to {expression}"))
+    }
+
+    /// Lets the pages of this site read and write the clipboard, as a reader does by pressing a key.
+    ///
+    /// # Errors
+    ///
+    /// Chromium refuses.
+    pub async fn grant_clipboard(&self) -> Result<()> {
+        let permissions =
+            json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
+        self.session
+            .devtools("Browser.grantPermissions", permissions)
+            .await
+    }
+
+    /// From the next page on, no page runs a script of its own, or all do again.
+    ///
+    /// # Errors
+    ///
+    /// Chromium refuses.
+    pub async fn run_scripts(&self, run: bool) -> Result<()> {
+        let parameters = json!({ "value": !run });
+        self.session
+            .devtools("Emulation.setScriptExecutionDisabled", parameters)
+            .await
+    }
+
+    /// Opens another address.
+    ///
+    /// # Errors
+    ///
+    /// It does not load.
+    pub async fn open(&self, address: &str) -> Result<()> {
+        self.session.open(address).await
+    }
+
+    /// What the pages' scripts complained of since this was asked last.
+    ///
+    /// # Errors
+    ///
+    /// Chromium's log cannot be read.
+    pub async fn complaints(&self) -> Result<Vec<String>> {
+        let errors = log::errors(self.session).await?;
+        Ok(errors.into_iter().map(|error| error.message).collect())
     }
 
     /// Presses keys while an element has the focus. Keys without a letter are those of WebDriver

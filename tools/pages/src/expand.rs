@@ -146,7 +146,7 @@ impl<'a> Expander<'a> {
         Ok(format!(
             "<figure class=\"listing{wrong}\" id=\"{id}\" data-listing=\"{name}\">\n{figcaption}\n\n{block}\n</figure>\n",
             id = figure_id(&name, anchor),
-            figcaption = self.figcaption(&caption, &file, &run),
+            figcaption = self.figcaption(&caption, &file, &run, tools(&code)),
             block = fenced("rust", &code),
         ))
     }
@@ -217,7 +217,7 @@ impl<'a> Expander<'a> {
             "<figure class=\"listing compile-fail\" id=\"{id}\" data-compile-fail=\"{name}\">\n{figcaption}\n\n{block}\n\
              <p class=\"says\">What the compiler says:</p>\n\n{message}\n</figure>\n",
             id = figure_id(&name, anchor),
-            figcaption = self.figcaption(&caption, &file, "does not compile"),
+            figcaption = self.figcaption(&caption, &file, "does not compile", tools(&code)),
             block = fenced("rust,compile_fail", &code),
             message = fenced("text", &message),
         ))
@@ -236,7 +236,12 @@ impl<'a> Expander<'a> {
         let file = format!("listings/{part}/Cargo.toml");
         Ok(format!(
             "<figure class=\"manifest\" id=\"manifest-{part}\" data-manifest=\"{part}\">\n{}\n\n{}\n</figure>\n",
-            self.figcaption("What to put into your <code>Cargo.toml</code>.", &file, ""),
+            self.figcaption(
+                "What to put into your <code>Cargo.toml</code>.",
+                &file,
+                "",
+                TOOLS
+            ),
             fenced("toml", &text),
         ))
     }
@@ -274,8 +279,9 @@ impl<'a> Expander<'a> {
         Ok((inline_code(caption), with_hidden_lines(&lines)))
     }
 
-    /// A caption with the file (linked where the repository's address is known) and a last word.
-    fn figcaption(&self, caption: &str, file: &str, last: &str) -> String {
+    /// A caption with the file (linked where the repository's address is known), a last word, and what there
+    /// is to press.
+    fn figcaption(&self, caption: &str, file: &str, last: &str, tools: &str) -> String {
         let path = match self.repository {
             Some(url) => format!(
                 "<a href=\"{}/blob/HEAD/{file}\"><code>{file}</code></a>",
@@ -286,7 +292,7 @@ impl<'a> Expander<'a> {
         let caption = with_verdict(caption);
         format!(
             "<figcaption><span class=\"caption\">{caption}</span> \
-             <span class=\"where\">{path} {last}</span></figcaption>"
+             <span class=\"where\">{path} {last}</span>{tools}</figcaption>"
         )
     }
 }
@@ -300,6 +306,18 @@ fn with_verdict(caption: &str) -> String {
     match caption.strip_prefix(WRONG) {
         Some(rest) => format!("<strong class=\"verdict\">{WRONG}</strong>{rest}"),
         None => caption.to_owned(),
+    }
+}
+
+/// Where theme/site.js puts its buttons.
+const TOOLS: &str = "<span class=\"tools\"></span>";
+
+/// The same, with the choice to see the hidden lines, where code has any. It needs no script.
+fn tools(code: &str) -> &'static str {
+    if code.lines().any(|line| line.starts_with("# ")) {
+        "<span class=\"tools\"><label><input type=\"checkbox\" class=\"whole\"> Show all</label></span>"
+    } else {
+        TOOLS
     }
 }
 

@@ -1,6 +1,7 @@
 //! A listing's source text, cut along its anchors.
 
 use std::fmt;
+use std::ops::Range;
 
 /// The name of a listing: the part that it belongs to and its file's name without `.rs`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -190,6 +191,33 @@ impl<'a> Source<'a> {
         lines.map(|line| format!("{}\n", line.text)).collect()
     }
 
+    /// The same without its tests: what a page holds that does not show them.
+    pub fn program_without_tests(&self) -> String {
+        let tests = self.tests();
+        let lines = self.lines.iter().enumerate();
+        lines
+            .filter(|(at, line)| !line.is_mark && !tests.contains(at))
+            .map(|(_, line)| format!("{}\n", line.text))
+            .collect()
+    }
+
+    /// The lines of the module of tests, and the blank ones before it; empty where there is none.
+    fn tests(&self) -> Range<usize> {
+        let text = |at: usize| self.lines.get(at).map(|line| line.text);
+        let is_start = |at: &usize| {
+            text(*at) == Some("#[cfg(test)]")
+                && text(at + 1).is_some_and(|it| it.starts_with("mod "))
+        };
+        let Some(start) = (0..self.lines.len()).find(is_start) else {
+            return 0..0;
+        };
+        let end = (start..self.lines.len()).find(|at| text(*at) == Some("}"));
+        let Some(end) = end else { return 0..0 };
+        let before = self.lines[..start].iter().rev();
+        let blank = before.take_while(|line| line.is_mark || line.text.trim().is_empty());
+        start - blank.count()..end + 1
+    }
+
     /// Of each line of the file, from the first, its number (from 1) in [`Self::program`]. An anchor has
     /// that of the next line.
     pub fn shown_lines(&self) -> Vec<u32> {
@@ -212,13 +240,15 @@ impl<'a> Source<'a> {
         caption.filter(|caption| !caption.is_empty())
     }
 
-    /// The whole program without the anchors' own lines; shown is what the anchor holds, or, without
-    /// an anchor, everything but the comment at the top (which becomes the caption).
+    /// The program without the anchors' own lines; shown is what the anchor holds, or, without an anchor,
+    /// everything but the comment at the top (which becomes the caption) and the tests. Tests of which nothing
+    /// is shown are left out: who copies the program has no use for them, and a page is half as long.
     ///
     /// # Errors
     ///
     /// An anchor that does not exist or shows nothing.
     pub fn cut(&self, anchor: Option<&str>) -> Result<Vec<Line<'a>>, AnchorError> {
+        let tests = self.tests();
         let shown = match anchor {
             None => {
                 let comment = self
@@ -226,7 +256,11 @@ impl<'a> Source<'a> {
                     .iter()
                     .take_while(|line| line.text.starts_with("//!") || line.text.trim().is_empty())
                     .count();
-                comment..self.lines.len()
+                comment..if tests.is_empty() {
+                    self.lines.len()
+                } else {
+                    tests.start
+                }
             }
             Some(name) => {
                 let Some(anchor) = self.anchors.iter().find(|a| a.name == name) else {
@@ -243,11 +277,13 @@ impl<'a> Source<'a> {
                 anchor.start..anchor.end
             }
         };
+        let shows_tests = shown.start < tests.end && tests.start < shown.end;
+        let is_left_out = |at: &usize| !shows_tests && tests.contains(at);
         let lines: Vec<_> = self
             .lines
             .iter()
             .enumerate()
-            .filter(|(_, line)| !line.is_mark)
+            .filter(|(at, line)| !line.is_mark && !is_left_out(at))
             .map(|(at, line)| Line {
                 text: line.text,
                 shown: shown.contains(&at),
@@ -319,6 +355,36 @@ mod tests {
             ]
         );
         assert_eq!(shown(PROGRAM, Some("body")), ["    println!(\"hello\");"]);
+    }
+
+    #[test]
+    fn tests_are_left_out_unless_they_are_shown() {
+        let text = "//! A\n// ANCHOR: a\nfn main() {}\n// ANCHOR_END: a\n\n#[cfg(test)]\nmod tests {\n\
+                    // ANCHOR: b\n    fn b() {}\n// ANCHOR_END: b\n}\n";
+        let lines = |anchor| {
+            let lines = Source::parse(text).unwrap().cut(anchor).unwrap();
+            lines
+                .iter()
+                .map(|line| line.text.to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(lines(Some("a")), ["//! A", "fn main() {}"]);
+        assert_eq!(lines(None), ["//! A", "fn main() {}"]);
+        assert_eq!(
+            lines(Some("b")),
+            [
+                "//! A",
+                "fn main() {}",
+                "",
+                "#[cfg(test)]",
+                "mod tests {",
+                "    fn b() {}",
+                "}"
+            ]
+        );
+        let source = Source::parse(text).unwrap();
+        assert_eq!(source.program_without_tests(), "//! A\nfn main() {}\n");
+        assert_eq!(shown(text, None), ["fn main() {}"]);
     }
 
     #[test]

@@ -191,5 +191,10 @@ pub fn altered_programs(project: &Project, site: &Path, pages: &[Page]) -> Resul
 
 /// Whether a block holds the program of a listing's text.
 fn is_program(text: &str, block: &str) -> bool {
-    Source::parse(text).is_ok_and(|source| source.program().trim_end() == block.trim_end())
+    Source::parse(text).is_ok_and(|source| {
+        let whole = [source.program(), source.program_without_tests()];
+        whole
+            .iter()
+            .any(|program| program.trim_end() == block.trim_end())
+    })
 }

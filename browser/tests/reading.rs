@@ -1,0 +1,228 @@
+//! Promise: what a reader does on a page works: copying, running, choosing colors, finding the contents,
+//! as a file, and without scripts.
+
+use anyhow::{Result, ensure};
+use browser::{Browser, View, Visit};
+use fantoccini::key::Key;
+use pages::listing::Source;
+use pages::{Project, site};
+use scratch::Scratch;
+use std::path::{Path, PathBuf};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+const PAGE: &str = "tasks/waiting.html";
+const FIGURE: &str = "figure[id=\"join_set.ship_all\"]";
+const LISTING: &str = "listings/tasks/src/bin/join_set.rs";
+
+/// Builds the book, opens a page of it, and does something there.
+fn visit(
+    page: &str,
+    view: View,
+    acts: impl AsyncFnOnce(&Visit<'_>, PathBuf) -> Result<()>,
+) -> Result<()> {
+    let scratch = Scratch::sound();
+    let folder = scratch.path("built");
+    site::build(&Project::open(ROOT)?, &folder)?;
+    let built = folder.clone();
+    Browser::start()?.visit(&folder, page, view, async |visit| acts(visit, built).await)
+}
+
+fn program() -> String {
+    let text =
+        std::fs::read_to_string(Path::new(ROOT).join(LISTING)).expect("the listing is there");
+    Source::parse(&text)
+        .expect("its anchors are sound")
+        .program_without_tests()
+}
+
+/// Presses the button of the listing that has this label.
+async fn press(visit: &Visit<'_>, label: &str) -> Result<()> {
+    let marked: bool = visit
+        .ask(&format!(
+            "(() => {{ const all = [...document.querySelectorAll('{FIGURE} button')];
+            const found = all.find((it) => it.textContent === '{label}');
+            document.querySelector('#pressed')?.removeAttribute('id');
+            if (found) found.id = 'pressed';
+            return Boolean(found); }})()"
+        ))
+        .await?;
+    ensure!(marked, "the listing has no button `{label}`");
+    visit.click("#pressed").await
+}
+
+#[test]
+fn copying_gives_the_whole_program_or_the_shown_part_or_the_command() -> Result<()> {
+    visit(PAGE, View::DESKTOP, async |visit, _| {
+        visit.grant_clipboard().await?;
+        let clipboard = "navigator.clipboard.readText()";
+        press(visit, "Copy").await?;
+        let copied: String = visit.ask(clipboard).await?;
+        // What tests/skeptic.rs compiles and runs.
+        assert_eq!(copied, program());
+        press(visit, "Copy part").await?;
+        let part: String = visit.ask(clipboard).await?;
+        assert!(part.starts_with("use tokio::task::JoinSet;"), "{part}");
+        assert!(
+            part.len() < copied.len() && !part.contains("fn main"),
+            "{part}"
+        );
+        press(visit, "cargo run --bin join_set").await?;
+        let command: String = visit.ask(clipboard).await?;
+        assert_eq!(command, "cargo run --bin join_set");
+        Ok(())
+    })
+}
+
+#[test]
+fn hidden_lines_can_be_shown() -> Result<()> {
+    visit(PAGE, View::PHONE, async |visit, _| {
+        let main = format!(
+            "[...document.querySelectorAll('{FIGURE} .boring')].some((it) => it.offsetParent && it.textContent.includes('fn main'))"
+        );
+        assert!(!visit.ask::<bool>(&main).await?);
+        visit.click(&format!("{FIGURE} .whole")).await?;
+        assert!(visit.ask::<bool>(&main).await?);
+        Ok(())
+    })
+}
+
+/// What stands below the listing after it was run.
+const RAN: &str = "document.querySelector('.ran').textContent";
+
+#[test]
+fn running_without_a_network_shows_what_was_verified() -> Result<()> {
+    visit(PAGE, View::DESKTOP, async |visit, _| {
+        press(visit, "Run").await?;
+        let wait = format!(
+            "new Promise((done) => {{ const look = () => {{ const text = {RAN};
+            if (text.includes('cannot be reached')) done(text); else setTimeout(look, 20); }}; look(); }})"
+        );
+        let told: String = visit.ask(&wait).await?;
+        assert!(told.contains("300 ms  all orders are done"), "{told}");
+        assert!(told.contains("cargo run --bin join_set"), "{told}");
+        Ok(())
+    })
+}
+
+#[test]
+fn running_sends_the_whole_program_to_the_playground_and_says_so() -> Result<()> {
+    visit(PAGE, View::DESKTOP, async |visit, _| {
+        // The Playground's place is taken; what is asked of it is kept, and answered later.
+        let _: bool = visit
+            .ask(
+                "(window.fetch = (address, options) => { window.asked = { address, ...JSON.parse(options.body) };
+                return new Promise((done) => { window.answer = done; }); }, true)",
+            )
+            .await?;
+        press(visit, "Run").await?;
+        let told: String = visit.ask(RAN).await?;
+        assert!(
+            told.contains("300 ms  all orders are done"),
+            "before any answer: {told}"
+        );
+        assert!(
+            told.contains("is being sent to the Rust Playground (https://play.rust-lang.org)"),
+            "{told}"
+        );
+        assert_eq!(
+            visit.ask::<String>("asked.address").await?,
+            "https://play.rust-lang.org/execute"
+        );
+        assert_eq!(visit.ask::<String>("asked.edition").await?, "2024");
+        assert_eq!(visit.ask::<String>("asked.code").await?, program());
+        let answered = format!(
+            "(answer(new Response(JSON.stringify({{ success: true, stdout: 'from afar', stderr: '' }}))),
+            new Promise((done) => setTimeout(() => done({RAN}), 50)))"
+        );
+        let told: String = visit.ask(&answered).await?;
+        assert!(told.contains("just now:from afar"), "{told}");
+        Ok(())
+    })
+}
+
+const GROUND: &str = "getComputedStyle(document.documentElement).backgroundColor";
+
+#[test]
+fn the_chosen_colors_stay() -> Result<()> {
+    visit(PAGE, View::DESKTOP, async |visit, _| {
+        let light: String = visit.ask(GROUND).await?;
+        visit.press("#colors", "dark").await?;
+        let dark: String = visit.ask(GROUND).await?;
+        assert_ne!(light, dark);
+        let here: String = visit.ask("location.href").await?;
+        visit.open(&here.replace("waiting", "limiting")).await?;
+        assert_eq!(visit.ask::<String>(GROUND).await?, dark);
+        Ok(())
+    })
+}
+
+const CONTENTS: &str = "getComputedStyle(document.querySelector('#contents')).display !== 'none'";
+
+#[test]
+fn the_contents_open_and_close_on_a_phone() -> Result<()> {
+    visit(PAGE, View::PHONE, async |visit, _| {
+        assert!(!visit.ask::<bool>(CONTENTS).await?);
+        visit.click(".menu").await?;
+        assert!(visit.ask::<bool>(CONTENTS).await?);
+        let here: String = visit
+            .ask("document.querySelector('#contents .active').textContent")
+            .await?;
+        assert_eq!(here, "Waiting for many tasks");
+        visit
+            .press(".menu", &char::from(Key::Escape).to_string())
+            .await?;
+        assert!(!visit.ask::<bool>(CONTENTS).await?);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_page_works_as_a_file() -> Result<()> {
+    visit("timelines.html", View::DESKTOP, async |visit, folder| {
+        visit.complaints().await?;
+        for page in ["timelines.html", "tasks/waiting.html"] {
+            visit
+                .open(&format!("file://{}", folder.join(page).display()))
+                .await?;
+            let found: (usize, usize, usize) = visit
+                .ask(
+                    "new Promise((done) => setTimeout(() => done([
+                    document.querySelectorAll('#contents a').length,
+                    document.querySelectorAll('.hljs-keyword').length,
+                    document.querySelectorAll('.stepper input').length]), 300))",
+                )
+                .await?;
+            let (links, colored, steppers) = found;
+            ensure!(
+                links > 5 && colored > 5 && steppers > 0,
+                "{page}: {found:?}"
+            );
+        }
+        assert_eq!(visit.complaints().await?, [String::new(); 0]);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_page_can_be_read_without_scripts() -> Result<()> {
+    visit("tasks/waiting.html", View::DESKTOP, async |visit, _| {
+        let here: String = visit.ask("location.href").await?;
+        visit.run_scripts(false).await?;
+        visit.open(&here).await?;
+        let found: (usize, usize, usize, bool) = visit
+            .ask(
+                "[document.querySelectorAll('.hljs-keyword').length,
+                document.querySelectorAll('svg.course .run').length,
+                document.querySelectorAll('#contents iframe').length,
+                [...document.querySelectorAll('.stepper, .needs-script')].every((it) => !it.offsetParent)]",
+            )
+            .await?;
+        let (colored, boxes, contents, is_hidden) = found;
+        visit.run_scripts(true).await?;
+        ensure!(
+            colored == 0 && boxes > 20 && contents == 1 && is_hidden,
+            "without scripts: {found:?}"
+        );
+        Ok(())
+    })
+}

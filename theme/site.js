@@ -1,0 +1,164 @@
+// What a page can do beyond being read: copy and run programs, color code, choose the colors.
+(() => {
+  'use strict';
+
+  const PLAYGROUND = 'https://play.rust-lang.org';
+
+  // --- Colors ---------------------------------------------------------------------------------------
+
+  const colors = document.getElementById('colors');
+  colors.value = document.documentElement.dataset.colors;
+  colors.addEventListener('change', () => {
+    document.documentElement.dataset.colors = colors.value;
+    try {
+      localStorage.setItem('colors', colors.value);
+    } catch {
+      // No storage: the choice holds for this page.
+    }
+  });
+
+  document.querySelectorAll('code.language-rust, code.language-toml').forEach((code) => {
+    // The hidden lines keep their marks: each piece is colored on its own.
+    const language = code.classList.contains('language-rust') ? 'rust' : 'ini';
+    for (const piece of [...code.childNodes]) {
+      const colored = hljs.highlight(piece.textContent, { language, ignoreIllegals: true }).value;
+      if (piece.nodeType === Node.TEXT_NODE) {
+        const holder = document.createElement('span');
+        holder.innerHTML = colored;
+        piece.replaceWith(...holder.childNodes);
+      } else {
+        piece.innerHTML = colored;
+      }
+    }
+  });
+
+  // --- Boxes that scroll sideways -------------------------------------------------------------------
+
+  // They can be reached, and so scrolled, with the keyboard in every browser.
+  const mark = () => {
+    for (const box of document.querySelectorAll('main pre > code, main .table-wrapper')) {
+      if (box.scrollWidth > box.clientWidth) {
+        box.tabIndex = 0;
+      } else {
+        box.removeAttribute('tabindex');
+      }
+    }
+  };
+  addEventListener('load', mark);
+  addEventListener('resize', mark);
+
+  // --- Programs -------------------------------------------------------------------------------------
+
+  const programOf = (figure) => figure.querySelector('pre > code').textContent;
+
+  const shownPartOf = (figure) => {
+    const code = figure.querySelector('pre > code').cloneNode(true);
+    code.querySelectorAll('.boring').forEach((line) => line.remove());
+    return code.textContent;
+  };
+
+  const copy = async (button, text) => {
+    const label = button.dataset.label ?? button.textContent;
+    button.dataset.label = label;
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = 'Copied';
+    } catch {
+      button.textContent = 'The browser forbids it';
+    }
+    setTimeout(() => {
+      button.textContent = label;
+    }, 2000);
+  };
+
+  const button = (label, title, press) => {
+    const element = document.createElement('button');
+    element.type = 'button';
+    element.textContent = label;
+    element.title = title;
+    element.addEventListener('click', () => press(element));
+    return element;
+  };
+
+  const say = (place, words, output) => {
+    const line = document.createElement('p');
+    line.textContent = words;
+    place.replaceChildren(line);
+    if (output) {
+      const code = document.createElement('code');
+      code.textContent = output;
+      const box = document.createElement('pre');
+      box.append(code);
+      place.append(box);
+    }
+  };
+
+  // Shows at once what the page knows, then asks the Playground.
+  const run = async (figure, pressed) => {
+    figure.querySelectorAll('.ran').forEach((old) => old.remove());
+    const verified = document.createElement('div');
+    const answer = document.createElement('div');
+    const ran = document.createElement('div');
+    ran.className = 'ran';
+    ran.setAttribute('role', 'status');
+    ran.append(verified, answer);
+    figure.append(ran);
+    const name = figure.dataset.listing.split('/')[1];
+    const output = document.querySelector(`#output-${name} pre > code`)?.textContent;
+    if (output) {
+      say(verified, 'What it printed when this book was verified:', output);
+    }
+    say(answer, `The whole program is being sent to the Rust Playground (${PLAYGROUND}) and run there…`);
+    pressed.disabled = true;
+    try {
+      const response = await fetch(`${PLAYGROUND}/execute`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({
+          channel: 'stable',
+          mode: 'debug',
+          edition: '2024',
+          crateType: 'bin',
+          tests: false,
+          backtrace: false,
+          code: programOf(figure),
+        }),
+      });
+      if (!response.ok) {
+        throw new Error(`it answers with status ${response.status}`);
+      }
+      const { success, stdout, stderr } = await response.json();
+      if (success) {
+        say(answer, 'What it prints on the Rust Playground just now:', stdout);
+      } else {
+        say(answer, 'The Rust Playground cannot run it, perhaps for want of a crate:', stderr || stdout);
+      }
+    } catch (error) {
+      say(answer, `The Rust Playground cannot be reached (${error.message}). On your machine: cargo run --bin ${name}`);
+    }
+    pressed.disabled = false;
+  };
+
+  for (const figure of document.querySelectorAll('figure:is(.listing, .manifest)')) {
+    const tools = figure.querySelector('.tools');
+    tools.append(button('Copy', 'Copies the whole program, hidden lines included', (it) => copy(it, programOf(figure))));
+    if (figure.querySelector('.boring')) {
+      tools.append(button('Copy part', 'Copies only the lines that are shown', (it) => copy(it, shownPartOf(figure))));
+    }
+    const command = figure.querySelector('code.command');
+    if (command) {
+      const press = button(command.textContent, 'Copies this command', (it) => copy(it, command.textContent));
+      press.className = 'command';
+      command.replaceWith(press);
+      tools.append(button('Run', 'Sends the whole program to the Rust Playground, and runs it there', (it) => run(figure, it)));
+    }
+  }
+
+  // --- Timelines ------------------------------------------------------------------------------------
+
+  if (document.querySelector('figure.timeline')) {
+    const script = document.createElement('script');
+    script.src = `${path_to_root}timeline.js`;
+    document.head.append(script);
+  }
+})();
