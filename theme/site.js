@@ -17,7 +17,7 @@
     }
   });
 
-  document.querySelectorAll('code.language-rust, code.language-toml').forEach((code) => {
+  const color = (code) => {
     // The hidden lines keep their marks: each piece is colored on its own.
     const language = code.classList.contains('language-rust') ? 'rust' : 'ini';
     for (const piece of [...code.childNodes]) {
@@ -30,7 +30,23 @@
         piece.innerHTML = colored;
       }
     }
-  });
+  };
+
+  // After the first paint, and each block when it comes near: a page can have thirty.
+  const waiting = new Set(document.querySelectorAll('code.language-rust, code.language-toml'));
+  const colorOnce = (code) => {
+    if (waiting.delete(code)) {
+      color(code);
+    }
+  };
+  const near = new IntersectionObserver(
+    (entries) => {
+      entries.filter((entry) => entry.isIntersecting).forEach((entry) => colorOnce(entry.target));
+    },
+    { rootMargin: '1000px' },
+  );
+  waiting.forEach((code) => near.observe(code));
+  addEventListener('beforeprint', () => waiting.forEach(colorOnce));
 
   // --- Boxes that scroll sideways -------------------------------------------------------------------
 
@@ -154,11 +170,35 @@
     }
   }
 
-  // --- Timelines ------------------------------------------------------------------------------------
+  // --- What only some pages need --------------------------------------------------------------------
 
-  if (document.querySelector('figure.timeline')) {
+  const load = (file) => {
     const script = document.createElement('script');
-    script.src = `${path_to_root}timeline.js`;
+    script.src = path_to_root + file;
     document.head.append(script);
+  };
+  if (document.querySelector('figure.timeline')) {
+    load('timeline.js');
   }
+  if (document.getElementById('search')) {
+    load('find.js');
+  }
+
+  // --- Keys -----------------------------------------------------------------------------------------
+
+  addEventListener('keydown', (event) => {
+    const isTyping = event.target.closest('input, select, textarea, [contenteditable]');
+    if (isTyping || event.ctrlKey || event.altKey || event.metaKey) {
+      return;
+    }
+    if (event.key === '/' || event.key === 's') {
+      event.preventDefault();
+      const query = document.getElementById('query');
+      if (query) {
+        query.focus();
+      } else {
+        location.href = `${path_to_root}find.html`;
+      }
+    }
+  });
 })();

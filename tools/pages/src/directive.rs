@@ -24,6 +24,10 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("manifest", "{{#manifest part}}"),
     ("version", "{{#version crate}} or {{#version rust}}"),
     ("count", "{{#count kind}}, such as {{#count listings}}"),
+    (
+        "index",
+        "{{#index messages}}, {{#index apis}} or {{#index search}}",
+    ),
     ("versions", "{{#versions listings}}"),
 ];
 

@@ -4,7 +4,7 @@ use crate::directive::{self, Directive};
 use crate::listing::{AnchorError, Line, ListingName, Source};
 use crate::problem::Problem;
 use crate::project::Project;
-use crate::{api, census, lock, manifest, moves, provenance};
+use crate::{api, census, find, lock, manifest, moves, provenance, rows};
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 use std::collections::BTreeSet;
@@ -59,6 +59,7 @@ impl<'a> Expander<'a> {
             }
         }
         expanded.push_str(&page[copied..]);
+        let mut expanded = rows::with_links(&expanded);
         match self.api_links(file, &page) {
             Ok(definitions) => expanded.push_str(&definitions),
             Err(found) => problems.extend(found),
@@ -123,6 +124,7 @@ impl<'a> Expander<'a> {
             "output" => self.output(argument),
             "compile_fail" => self.compile_fail(argument),
             "timeline" => moves::figure(self.project, file, argument),
+            "index" => find::index(self.project, argument),
             "manifest" => self.manifest(argument),
             "count" => census::count(self.project, argument)
                 .map(|number| number.to_string())
@@ -146,7 +148,13 @@ impl<'a> Expander<'a> {
         Ok(format!(
             "<figure class=\"listing{wrong}\" id=\"{id}\" data-listing=\"{name}\">\n{figcaption}\n\n{block}\n</figure>\n",
             id = figure_id(&name, anchor),
-            figcaption = self.figcaption(&caption, &file, &run, tools(&code)),
+            figcaption = self.figcaption(
+                &figure_id(&name, anchor),
+                &caption,
+                &file,
+                &run,
+                tools(&code)
+            ),
             block = fenced("rust", &code),
         ))
     }
@@ -217,7 +225,13 @@ impl<'a> Expander<'a> {
             "<figure class=\"listing compile-fail\" id=\"{id}\" data-compile-fail=\"{name}\">\n{figcaption}\n\n{block}\n\
              <p class=\"says\">What the compiler says:</p>\n\n{message}\n</figure>\n",
             id = figure_id(&name, anchor),
-            figcaption = self.figcaption(&caption, &file, "does not compile", tools(&code)),
+            figcaption = self.figcaption(
+                &figure_id(&name, anchor),
+                &caption,
+                &file,
+                "does not compile",
+                tools(&code)
+            ),
             block = fenced("rust,compile_fail", &code),
             message = fenced("text", &message),
         ))
@@ -237,6 +251,7 @@ impl<'a> Expander<'a> {
         Ok(format!(
             "<figure class=\"manifest\" id=\"manifest-{part}\" data-manifest=\"{part}\">\n{}\n\n{}\n</figure>\n",
             self.figcaption(
+                &format!("manifest-{part}"),
                 "What to put into your <code>Cargo.toml</code>.",
                 &file,
                 "",
@@ -279,9 +294,9 @@ impl<'a> Expander<'a> {
         Ok((inline_code(caption), with_hidden_lines(&lines)))
     }
 
-    /// A caption with the file (linked where the repository's address is known), a last word, and what there
+    /// A caption, which is a link to its own figure, with the file (linked where the repository's address is known), a last word, and what there
     /// is to press.
-    fn figcaption(&self, caption: &str, file: &str, last: &str, tools: &str) -> String {
+    fn figcaption(&self, id: &str, caption: &str, file: &str, last: &str, tools: &str) -> String {
         let path = match self.repository {
             Some(url) => format!(
                 "<a href=\"{}/blob/HEAD/{file}\"><code>{file}</code></a>",
@@ -291,7 +306,7 @@ impl<'a> Expander<'a> {
         };
         let caption = with_verdict(caption);
         format!(
-            "<figcaption><span class=\"caption\">{caption}</span> \
+            "<figcaption><a class=\"caption\" href=\"#{id}\">{caption}</a> \
              <span class=\"where\">{path} {last}</span>{tools}</figcaption>"
         )
     }
@@ -324,7 +339,7 @@ fn tools(code: &str) -> &'static str {
 /// How the caption of a listing begins that shows what not to do.
 pub const WRONG: &str = "Wrong:";
 
-fn split_anchor(argument: &str) -> Result<(ListingName, Option<&str>), String> {
+pub(crate) fn split_anchor(argument: &str) -> Result<(ListingName, Option<&str>), String> {
     let (name, anchor) = match argument.split_once(':') {
         Some((name, anchor)) => (name, Some(anchor)),
         None => (argument, None),
@@ -344,7 +359,7 @@ fn run_command(name: &ListingName) -> String {
     )
 }
 
-fn figure_id(name: &ListingName, anchor: Option<&str>) -> String {
+pub(crate) fn figure_id(name: &ListingName, anchor: Option<&str>) -> String {
     match anchor {
         Some(anchor) => format!("{}.{anchor}", name.name),
         None => name.name.clone(),

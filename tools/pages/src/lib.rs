@@ -8,6 +8,7 @@ pub mod api;
 pub mod census;
 pub mod directive;
 pub mod expand;
+pub mod find;
 pub mod listing;
 pub mod lock;
 pub mod manifest;
@@ -17,6 +18,7 @@ pub mod problem;
 pub mod project;
 pub mod provenance;
 pub mod references;
+pub mod rows;
 pub mod site;
 pub mod uses;
 

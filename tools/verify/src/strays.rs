@@ -72,7 +72,10 @@ pub fn unused_theme(project: &Project) -> Result<Vec<Problem>> {
             .iter()
             .any(|start| below.starts_with(start))
             || below.ends_with(".hbs")
-            || below == "book.js";
+            || below == "book.js"
+            // What tells about the others.
+            || below == "README.md"
+            || below.starts_with("LICENSE");
         !is_stock && !config.contains(&format!("\"{name}\""))
     });
     let message =

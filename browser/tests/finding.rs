@@ -1,0 +1,262 @@
+//! Promise: a reader finds a page by the words of a symptom, a question, a message or an API, by keyboard,
+//! without a network and as a file, and the index stays small.
+
+use anyhow::{Result, ensure};
+use browser::{Browser, View, Visit};
+use fantoccini::key::Key;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use pages::find::{search, sections};
+use pages::{Project, site, uses};
+use scratch::Scratch;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// Builds the book, with this change of its finding script, and opens a page of it.
+fn visit(
+    page: &str,
+    change: (&str, &str),
+    acts: impl AsyncFnOnce(&Visit<'_>, PathBuf) -> Result<()>,
+) -> Result<()> {
+    let scratch = Scratch::sound();
+    let folder = scratch.path("built");
+    site::build(&Project::open(ROOT)?, &folder)?;
+    let script = folder.join("find.js");
+    let text = std::fs::read_to_string(&script)?;
+    ensure!(text.contains(change.0), "the script has no `{}`", change.0);
+    std::fs::write(&script, text.replace(change.0, change.1))?;
+    let built = folder.clone();
+    Browser::start()?.visit(&folder, page, View::DESKTOP, async |visit| {
+        acts(visit, built).await
+    })
+}
+
+/// The addresses that are found, the best first, without what lies before the page.
+const FOUND: &str = "[...document.querySelectorAll('#search li a')].map((it) => it.href.split('/').slice(-2).join('/'))";
+
+async fn find(visit: &Visit<'_>, query: &str) -> Result<Vec<String>> {
+    let _: bool = visit
+        .ask("(document.querySelector('#query').value = '', true)")
+        .await?;
+    visit.press("#query", query).await?;
+    visit.ask(FOUND).await
+}
+
+/// What readers ask, and where the answer must be among the first three.
+const ASKED: &[(&str, &str)] = &[
+    ("429", "tasks/limiting.html#limiting-concurrency"),
+    (
+        "too many open files",
+        "tasks/limiting.html#limiting-concurrency",
+    ),
+    (
+        "hangs uses no cpu",
+        "tasks/limiting.html#it-hangs-and-uses-no-cpu",
+    ),
+    (
+        "memory grows",
+        "tasks/limiting.html#memory-grows-in-spite-of-a-semaphore",
+    ),
+    (
+        "E0597",
+        "tasks/waiting.html#borrowed-value-does-not-live-long-enough",
+    ),
+    (
+        "does not live long enough",
+        "tasks/waiting.html#borrowed-value-does-not-live-long-enough",
+    ),
+    (
+        "attempt to divide by zero",
+        "tasks/waiting.html#which-task-was-it",
+    ),
+    (
+        "results missing",
+        "tasks/waiting.html#results-are-missing-and-nobody-was-told",
+    ),
+    (
+        "which task panicked",
+        "tasks/waiting.html#which-task-was-it",
+    ),
+    ("JoinSet::join_next", "tasks/waiting.html#"),
+    ("buffer_unordered", "tasks/limiting.html#"),
+    (
+        "rate limit",
+        "tasks/limiting.html#at-most-four-a-second-rate-limit",
+    ),
+    ("limiting", "tasks/limiting.html#limiting-concurrency"),
+    // Another form of the word, a part of it, and a slip.
+    ("cancelling", "tasks/waiting.html#cancellation"),
+    (
+        "semaph",
+        "tasks/limiting.html#memory-grows-in-spite-of-a-semaphore",
+    ),
+    (
+        "semapohre",
+        "tasks/limiting.html#memory-grows-in-spite-of-a-semaphore",
+    ),
+    ("timeline", "timelines.html"),
+];
+
+async fn everything_is_found(visit: &Visit<'_>) -> Result<()> {
+    for (query, expected) in ASKED {
+        let found = find(visit, query).await?;
+        ensure!(
+            found.iter().take(3).any(|it| it.contains(expected)),
+            "`{query}` should find {expected}, and finds {found:?}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn what_readers_ask_is_found() -> Result<()> {
+    visit("find.html", ("", ""), async |visit, _| {
+        everything_is_found(visit).await
+    })
+}
+
+#[test]
+fn an_answer_that_is_not_found_is_told() -> Result<()> {
+    for (change, told) in [
+        (
+            (
+                "add(stem(word), index, WEIGHTS[kind])",
+                "add(word[0], index, 1)",
+            ),
+            "`cancelling` should find",
+        ),
+        (("isNear(known, other)", "false"), "`semapohre` should find"),
+        (("other.startsWith(known)", "false"), "`semaph` should find"),
+    ] {
+        let outcome = visit("find.html", change, async |visit, _| {
+            everything_is_found(visit).await
+        });
+        let error = outcome.expect_err("it is not told").to_string();
+        assert!(error.starts_with(told), "{error}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_program_is_found_by_what_it_shows() -> Result<()> {
+    visit("find.html", ("", ""), async |visit, _| {
+        let found = find(visit, "count what each kind of limit allocates").await?;
+        assert_eq!(
+            found.first().map(String::as_str),
+            Some("tasks/limiting.html#limit_cost.three_limits")
+        );
+        Ok(())
+    })
+}
+
+#[test]
+fn finding_works_by_keyboard_alone() -> Result<()> {
+    visit("tasks/waiting.html", ("", ""), async |visit, _| {
+        let key = |key: Key| char::from(key).to_string();
+        visit.press("body", "/").await?;
+        let is_there = "new Promise((done) => { const look = () => {
+            if (document.activeElement?.id === 'query') done(true); else setTimeout(look, 20); }; look(); })";
+        assert!(visit.ask::<bool>(is_there).await?);
+        visit.press("#query", "memory grows").await?;
+        let told: String = visit
+            .ask("document.querySelector('#search [role=status]').textContent")
+            .await?;
+        assert!(told.contains("the best first"), "{told}");
+        visit.press("#query", &key(Key::Down)).await?;
+        assert_eq!(
+            visit
+                .ask::<String>("document.activeElement.localName")
+                .await?,
+            "a"
+        );
+        visit.press("#search li a", &key(Key::Escape)).await?;
+        assert_eq!(
+            visit.ask::<String>("document.activeElement.id").await?,
+            "query"
+        );
+        visit
+            .press("#query", &format!("memory grows{}", key(Key::Enter)))
+            .await?;
+        let arrived = "new Promise((done) => { const look = () => {
+            if (location.pathname.endsWith('limiting.html')) done(location.hash); else setTimeout(look, 20); }; look(); })";
+        let hash: String = visit.ask(arrived).await?;
+        assert_eq!(hash, "#memory-grows-in-spite-of-a-semaphore");
+        Ok(())
+    })
+}
+
+#[test]
+fn what_is_not_there_is_said_with_what_to_do() -> Result<()> {
+    visit("find.html", ("", ""), async |visit, _| {
+        assert!(find(visit, "xylophone").await?.is_empty());
+        let told: String = visit
+            .ask("document.querySelector('#search [role=status]').textContent")
+            .await?;
+        assert_eq!(
+            told,
+            "Nothing has these words. Try fewer, or look through the lists below."
+        );
+        Ok(())
+    })
+}
+
+#[test]
+fn finding_works_as_a_file() -> Result<()> {
+    visit("find.html", ("", ""), async |visit, folder| {
+        visit.complaints().await?;
+        visit
+            .open(&format!("file://{}/find.html", folder.display()))
+            .await?;
+        let ready = "new Promise((done) => { const look = () => {
+            if (document.activeElement?.id === 'query') done(true); else setTimeout(look, 20); }; look(); })";
+        assert!(visit.ask::<bool>(ready).await?);
+        assert!(!find(visit, "memory grows").await?.is_empty());
+        assert_eq!(visit.complaints().await?, [String::new(); 0]);
+        Ok(())
+    })
+}
+
+/// The size of a text as servers send it.
+fn compressed(text: &str) -> usize {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder
+        .write_all(text.as_bytes())
+        .expect("a Vec takes everything");
+    encoder.finish().expect("a Vec takes everything").len()
+}
+
+#[test]
+fn the_index_takes_less_than_a_kilobyte_for_each_page() -> Result<()> {
+    let project = Project::open(Path::new(ROOT))?;
+    let size = compressed(&search::index(&sections::all(&project)?).to_string());
+    let pages = uses::pages_below(&project, "src").len() - 2;
+    assert!(
+        size < 1_000 * pages,
+        "the index takes {size} bytes, compressed, for {pages} pages, and may take 1,000 for each"
+    );
+    Ok(())
+}
+
+#[test]
+fn every_entry_of_the_index_leads_somewhere() -> Result<()> {
+    let project = Project::open(Path::new(ROOT))?;
+    let scratch = Scratch::sound();
+    let folder = scratch.path("built");
+    site::build(&project, &folder)?;
+    let index = search::index(&sections::all(&project)?);
+    let entries: Vec<(usize, String, String, String)> =
+        serde_json::from_value(index["entries"].clone())?;
+    let pages: Vec<(String, String)> = serde_json::from_value(index["pages"].clone())?;
+    assert!(entries.len() > 100);
+    for (page, id, _, title) in entries {
+        let file = &pages[page].0;
+        let html = std::fs::read_to_string(folder.join(file))?;
+        assert!(
+            id.is_empty() || html.contains(&format!("id=\"{id}\"")),
+            "`{title}` is said to be at {file}#{id}, and is not"
+        );
+    }
+    Ok(())
+}
