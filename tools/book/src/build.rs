@@ -1,15 +1,22 @@
 //! `cargo book build`: the static site in `book/`.
 
+use crate::forms::add_pdf;
 use anyhow::{Context, Result};
-use pages::{Project, site};
+use forms::{chrome, site};
+use pages::Project;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Builds the site into `book/`; where that fails, what was there stays.
-pub fn build(project: &Project) -> Result<()> {
+/// Builds the site into `book/`, with the PDF in it or without; where that fails, what was there stays.
+pub fn build(project: &Project, with_pdf: bool) -> Result<()> {
     let started = Instant::now();
+    // First of all, so that a missing program is told at once.
+    let chrome = with_pdf.then(chrome::find).transpose()?;
     let next = render(project)?;
+    if let Some(chrome) = chrome {
+        add_pdf(project, &chrome, &next)?;
+    }
     publish(project, &next)?;
     let index = site_folder(project).join("index.html");
     println!(
