@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use forms::{Book, chrome, epub, pdf};
-use pages::{Project, site};
+use pages::Project;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -30,11 +30,10 @@ pub fn pdf(project: &Project, to: Option<PathBuf>) -> Result<()> {
 }
 
 /// Puts the PDF into a built site, and links it from the page that tells of it.
-pub fn add_pdf(project: &Project, chrome: &Path, site: &Path) -> Result<()> {
-    let book = Book::read(project, site)?;
-    let to = site.join(format!("{}.pdf", book.file_name()));
-    print(project, &book, chrome, &to)?;
-    forms::site::link_pdf(&book)
+pub fn add_pdf(project: &Project, chrome: &Path, book: &Book) -> Result<()> {
+    let to = book.site.join(format!("{}.pdf", book.file_name()));
+    print(project, book, chrome, &to)?;
+    forms::site::link_pdf(book)
 }
 
 /// The folder for what is made on the way, and for what is made.
@@ -46,9 +45,7 @@ fn folder(project: &Project) -> Result<PathBuf> {
 
 fn read(project: &Project) -> Result<Book> {
     println!("Building the pages...");
-    let site = folder(project)?.join("site");
-    site::build(project, &site)?;
-    Book::read(project, &site)
+    Book::build(project, &folder(project)?.join("site"))
 }
 
 fn print(project: &Project, book: &Book, chrome: &Path, to: &Path) -> Result<()> {

@@ -5,9 +5,8 @@ use crate::tree::{self, Node};
 use anyhow::{Context, Result};
 use mdbook_driver::MDBook;
 use mdbook_driver::book::{BookItem, Chapter};
-use mdbook_driver::builtin_renderers::MarkdownRenderer;
 use mdbook_driver::config::BookConfig;
-use pages::preprocessor::Directives;
+use pages::site::build_and_keep;
 use pages::{Project, lock, provenance};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -82,14 +81,19 @@ pub struct Item {
 }
 
 impl Book {
-    /// Reads the book, and its pages from the site that was built of it.
+    /// Builds the site into a folder, which is emptied first, and reads the book there.
     ///
     /// # Errors
     ///
-    /// A page has a mistake, or was not rendered.
-    pub fn read(project: &Project, site: &Path) -> Result<Self> {
-        let mut book = MDBook::load(project.root()).context("mdBook cannot load the book")?;
-        book.with_preprocessor(Directives::new(project.clone()));
+    /// `pages::Problems` with every mistake in the book, each with its file and line; or mdBook's own words.
+    pub fn build(project: &Project, site: &Path) -> Result<Self> {
+        fs::create_dir_all(site).with_context(|| format!("cannot make {}", site.display()))?;
+        let (_, book) = build_and_keep(project, site)?;
+        Self::read(project, site, &book)
+    }
+
+    /// Reads the book, expanded, and its pages from the site that was built of it.
+    pub(crate) fn read(project: &Project, site: &Path, book: &MDBook) -> Result<Self> {
         let BookConfig {
             title,
             description,
@@ -97,12 +101,11 @@ impl Book {
             authors,
             ..
         } = book.config.book.clone();
-        let (expanded, _) = book.preprocess_book(&MarkdownRenderer::new())?;
         let mut reader = Reader {
             site,
             pages: Vec::new(),
         };
-        let contents = reader.read(&expanded.items)?;
+        let contents = reader.read(&book.book.items)?;
         Ok(Self {
             title: title.unwrap_or_else(|| "A book".to_owned()),
             description: description.unwrap_or_default(),

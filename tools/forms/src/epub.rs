@@ -14,7 +14,8 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 /// The folder in the EPUB that holds the book.
 const FOLDER: &str = "OEBPS";
 
-const STYLE: &str = include_str!("../style/epub.css");
+/// How it looks.
+pub const STYLE: &str = include_str!("../style/epub.css");
 
 /// The EPUB's bytes; the same for the same site.
 ///

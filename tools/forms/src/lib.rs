@@ -5,6 +5,7 @@
 //! its directives expanded, the hidden lines and the HTML around figures left out.
 
 pub mod book;
+pub mod check;
 pub mod chrome;
 pub mod date;
 pub mod epub;

@@ -30,24 +30,21 @@ pub fn list(book: &Book) -> String {
          [{ALL}]({ALL})\n",
         book.edition
     );
-    let mut in_part = true;
+    // Under which heading pages stand that belong to no part.
+    let mut heading = Some("Read first");
     for item in &book.contents {
-        match item.page {
-            None => {
-                let _ = write!(text, "\n## {}\n\n", item.title);
-                in_part = true;
-                for item in &item.children {
-                    line(book, item, &mut text);
-                }
-            }
-            Some(_) => {
-                if in_part {
-                    text.push_str("\n## About this book\n\n");
-                    in_part = false;
-                }
+        if item.page.is_none() {
+            let _ = write!(text, "\n## {}\n\n", item.title);
+            heading = Some("About this book");
+            for item in &item.children {
                 line(book, item, &mut text);
             }
+            continue;
         }
+        if let Some(heading) = heading.take() {
+            let _ = write!(text, "\n## {heading}\n\n");
+        }
+        line(book, item, &mut text);
     }
     text
 }

@@ -118,7 +118,7 @@ fn blocks(nodes: &[Node], to: &mut String) {
             "p" | "summary" => paragraph(&inline(&element.children), to),
             "ol" | "ul" => items(element, to),
             "svg" => {}
-            "a" | "b" | "strong" | "em" | "i" | "code" | "span" => {
+            "a" | "b" | "strong" | "em" | "i" | "code" | "kbd" | "samp" | "span" => {
                 to.push_str(&inline(std::slice::from_ref(node)));
             }
             _ => blocks(&element.children, to),
@@ -187,7 +187,7 @@ fn inline(nodes: &[Node]) -> String {
         };
         let inside = || inline(&element.children);
         match element.name.as_str() {
-            "code" => markdown.push_str(&code(&element.text())),
+            "code" | "kbd" | "samp" => markdown.push_str(&code(&element.text())),
             "b" | "strong" => markdown.push_str(&format!("**{}**", inside())),
             "i" | "em" => markdown.push_str(&format!("*{}*", inside())),
             "a" => match element.attribute("href") {
@@ -277,7 +277,7 @@ mod tests {
         let page = "<figure class=\"timeline\">\n<figcaption><span class=\"caption\">How it moves</span> \
             <span class=\"where\"><a href=\"../timelines.md\">How to read this</a></span></figcaption>\n\
             <div class=\"run-of\">\n<svg class=\"course\"><title>a</title>\n\n<rect/>\n</svg>\n<div class=\"stepper\"></div>\n\
-            <p class=\"prints\">Prints 1: <code>a</code>.</p>\n<details><summary>In words</summary>\n<ol>\n\
+            <p class=\"prints\">Prints 1: <samp>a</samp>.</p>\n<details><summary>In words</summary>\n<ol>\n\
             <li data-x=\"0 1\"><b>main</b> waits for fetch_all*.</li>\n<li>It\nends.</li>\n</ol>\n</details>\n</div>\n</figure>\n\nAfter.\n";
         assert_eq!(
             plain(page),

@@ -11,7 +11,8 @@ use std::fmt::Write as _;
 use std::fs;
 use url::Url;
 
-const STYLE: &str = include_str!("../style/print.css");
+/// How it looks on paper.
+pub const STYLE: &str = include_str!("../style/print.css");
 
 /// Colors the code, where the site has highlight.js.
 const COLOR: &str = "document.querySelectorAll('code.language-rust, code.language-toml').forEach((code) => \

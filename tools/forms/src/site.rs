@@ -9,14 +9,22 @@ use pages::site::Page;
 use std::fs;
 use std::path::Path;
 
-/// Builds the site into a folder (which is emptied first) and returns its pages in order.
+/// A built site.
+pub struct Site {
+    /// Its pages, in order.
+    pub pages: Vec<Page>,
+    /// The book that it was made of.
+    pub book: Book,
+}
+
+/// Builds the site into a folder, which is emptied first.
 ///
 /// # Errors
 ///
 /// `pages::Problems` with every mistake in the book, each with its file and line; or mdBook's own words.
-pub fn build(project: &Project, folder: &Path) -> Result<Vec<Page>> {
-    let pages = pages::site::build(project, folder)?;
-    let book = Book::read(project, folder)?;
+pub fn build(project: &Project, folder: &Path) -> Result<Site> {
+    let (pages, rendered) = pages::site::build_and_keep(project, folder)?;
+    let book = Book::read(project, folder, &rendered)?;
     for page in &book.pages {
         write(folder, &page.file("md"), markdown::plain(&page.expanded))?;
     }
@@ -27,7 +35,7 @@ pub fn build(project: &Project, folder: &Path) -> Result<Vec<Page>> {
         &format!("{}.epub", book.file_name()),
         epub::epub(&book)?,
     )?;
-    Ok(pages)
+    Ok(Site { pages, book })
 }
 
 /// What a page says of the PDF. It is printed by Chromium, and so no part of every site: where it is one,
