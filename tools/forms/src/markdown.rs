@@ -21,6 +21,11 @@ pub fn plain(expanded: &str) -> String {
                 let markdown = of_html(&text[range.clone()]);
                 changes.push((range, markdown));
             }
+            // The words between the tags stay.
+            Event::InlineHtml(tag) => {
+                let space = if tag.starts_with("<br") { " " } else { "" };
+                changes.push((range, space.to_owned()));
+            }
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
                 is_rust = info.starts_with("rust");
             }
@@ -290,6 +295,11 @@ mod tests {
     fn the_authors_words_stay() {
         let page = "# T\n\nSee [a](b.md#c) and [`D`], *e* __f__.\n\n| a | b |\n|---|---|\n| `c` | d |\n\n- x\n  - y\n\n[`D`]: <https://e>\n";
         assert_eq!(plain(page), page);
+    }
+
+    #[test]
+    fn tags_among_the_authors_words_go() {
+        assert_eq!(plain("a<br>b <kbd>c</kbd> `<d>`\n"), "a b c `<d>`\n");
     }
 
     #[test]
