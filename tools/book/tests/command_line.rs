@@ -419,3 +419,68 @@ fn it_tells_the_stock_mdbook_what_is_wrong() {
         stderr(&output)
     );
 }
+
+// --- epub and pdf ----------------------------------------------------------------------------------
+
+#[test]
+fn an_epub_is_written_where_it_says() {
+    let book = Scratch::sound();
+    let told = printed(&book, &["epub"]);
+    assert_has(&told, "Building the pages...\nPacking 1 pages...\nWrote ");
+    let epub = book.path("target/forms/scratch.epub");
+    assert_has(&told, &format!("{} (", epub.display()));
+    let bytes = std::fs::read(&epub).expect("it is there");
+    assert!(bytes.starts_with(b"PK"));
+    printed(&book, &["epub", "--to", "elsewhere/my.epub"]);
+    let other = std::fs::read(book.path("elsewhere/my.epub")).expect("it is there");
+    assert!(other.starts_with(b"PK"));
+    assert!(!book.path("book").exists(), "the site is left alone");
+}
+
+#[test]
+fn a_site_has_its_markdown_and_its_epub() {
+    let book = Scratch::sound();
+    printed(&book, &["build"]);
+    assert_has(&book.read("book/page.md"), "```rust\nfn main() {\n");
+    assert_has(
+        &book.read("book/llms.txt"),
+        "- [Page](page.md): A greeting:\n",
+    );
+    assert_has(
+        &book.read("book/llms-full.txt"),
+        "**Output** `cargo run --bin hello`",
+    );
+    assert!(book.path("book/scratch.epub").is_file());
+    assert!(!book.path("book/scratch.pdf").exists());
+}
+
+#[test]
+fn without_chromium_it_says_what_to_install() {
+    let book = Scratch::sound();
+    for arguments in [&["pdf"][..], &["build", "--pdf"]] {
+        let output = command(book.root())
+            .args(arguments)
+            .env("CHROME", "/no/such/program")
+            .output()
+            .expect("the tool starts");
+        assert!(!output.status.success());
+        assert_eq!(
+            stderr(&output),
+            "error: the PDF is printed by Chromium, and CHROME names /no/such/program, which is not there; on \
+             Debian and Ubuntu: apt-get install chromium; elsewhere install Chromium or Chrome, and name its \
+             program in the environment variable CHROME\n"
+        );
+        assert!(!book.path("book").exists(), "nothing was built");
+    }
+}
+
+#[test]
+fn a_broken_book_takes_no_other_form() {
+    let book = Scratch::sound();
+    book.write("src/page.md", "# Page\n\n{{#listing demo/helo}}\n");
+    assert_has(
+        &refused(&book, &["epub"]),
+        "src/page.md:3: there is no listing `demo/helo`",
+    );
+    assert!(!book.path("target/forms/scratch.epub").exists());
+}
