@@ -241,7 +241,7 @@ fn every_command_works() {
 /// An option that is named without its command belongs to one of `cargo book`.
 #[test]
 fn every_option_exists() {
-    let help: String = ["serve", "bless", "drift"]
+    let help: String = ["serve", "build", "epub", "pdf", "bless", "drift"]
         .map(|command| {
             let output = book(&[command, "--help"]).output().expect("it starts");
             String::from_utf8_lossy(&output.stdout).into_owned()

@@ -4,7 +4,8 @@
 //! The checks are in `tools/verify`, whose own tests break a small book in each of these ways.
 
 use drift::sample::Sample;
-use pages::site::{self, Page};
+use forms::site;
+use pages::site::Page;
 use pages::{Problem, Problems, Project, uses};
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,7 +24,7 @@ static SITE: LazyLock<Result<Site, String>> = LazyLock::new(|| {
     let build = || {
         let project = Project::open(env!("CARGO_MANIFEST_DIR"))?;
         fs::create_dir_all(folder)?;
-        let pages = site::build(&project, folder)?;
+        let pages = site::build(&project, folder)?.pages;
         anyhow::Ok(Site {
             project,
             folder,

@@ -1,16 +1,23 @@
 //! `cargo book build`: the static site in `book/`.
 
+use crate::forms::add_pdf;
 use anyhow::{Context, Result};
-use pages::{Project, site};
+use forms::{Book, chrome, site};
+use pages::Project;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Builds the site into `book/`; where that fails, what was there stays.
-pub fn build(project: &Project) -> Result<()> {
+/// Builds the site into `book/`, with the PDF in it or without; where that fails, what was there stays.
+pub fn build(project: &Project, with_pdf: bool) -> Result<()> {
     let started = Instant::now();
-    let next = render(project)?;
-    publish(project, &next)?;
+    // First of all, so that a missing program is told at once.
+    let chrome = with_pdf.then(chrome::find).transpose()?;
+    let book = render(project)?;
+    if let Some(chrome) = chrome {
+        add_pdf(project, &chrome, &book)?;
+    }
+    publish(project, &book.site)?;
     let index = site_folder(project).join("index.html");
     println!(
         "Built the book in {:.1} s: {}",
@@ -25,12 +32,11 @@ pub fn site_folder(project: &Project) -> PathBuf {
     project.root().join("book")
 }
 
-/// Renders the site into a folder beside the last good one, and returns that folder.
-pub fn render(project: &Project) -> Result<PathBuf> {
+/// Renders the site into a folder beside the last good one.
+pub fn render(project: &Project) -> Result<Book> {
     let next = project.root().join("target/book/next");
     fs::create_dir_all(&next).with_context(|| format!("cannot make {}", next.display()))?;
-    site::build(project, &next)?;
-    Ok(next)
+    Ok(site::build(project, &next)?.book)
 }
 
 /// Puts a rendered site in the place of the last good one.

@@ -4,6 +4,7 @@ mod bless;
 mod build;
 mod drift;
 mod files;
+mod forms;
 mod new;
 mod serve;
 mod watch;
@@ -11,6 +12,7 @@ mod watch;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use pages::{ListingName, Project};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Reads, builds and keeps the book Rust Async Patterns.
@@ -32,8 +34,24 @@ enum Command {
         #[arg(long)]
         open: bool,
     },
-    /// Build the static site into `book/`
-    Build,
+    /// Build the static site into `book/`, with its EPUB and its Markdown
+    Build {
+        /// Print the PDF as well, and link it; needs Chromium
+        #[arg(long)]
+        pdf: bool,
+    },
+    /// Write the whole book as an EPUB, for e-book readers
+    Epub {
+        /// The file to write; target/forms/ has it where none is named
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+    /// Write the whole book as a PDF, for paper; needs Chromium
+    Pdf {
+        /// The file to write; target/forms/ has it where none is named
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
     /// Run listings and accept what they print, how their tasks move, and what the compiler says, as what
     /// the book shows
     Bless {
@@ -98,7 +116,9 @@ fn run(command: Command) -> Result<()> {
     let project = Project::find(&folder)?;
     match command {
         Command::Serve { port, open } => serve::serve(&project, port, open),
-        Command::Build => build::build(&project),
+        Command::Build { pdf } => build::build(&project, pdf),
+        Command::Epub { to } => forms::epub(&project, to),
+        Command::Pdf { to } => forms::pdf(&project, to),
         Command::Bless {
             api_links: true, ..
         } => bless::bless_api_links(&project).map(drop),

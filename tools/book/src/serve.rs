@@ -133,8 +133,10 @@ impl Workshop {
     /// Builds the site and puts it in place; where that fails, says why and leaves the last good one.
     fn rebuild(&mut self) -> bool {
         let project = self.project.clone().with_fresh_outputs(self.fresh.clone());
-        let built = build::render(&project)
-            .and_then(|next| self.site.replace(|| build::publish(&self.project, &next)));
+        let built = build::render(&project).and_then(|book| {
+            self.site
+                .replace(|| build::publish(&self.project, &book.site))
+        });
         match built {
             Ok(()) => {
                 self.reloader.reload();

@@ -7,8 +7,11 @@ use crate::project::Project;
 use anyhow::{Context, Result};
 use mdbook_driver::MDBook;
 use mdbook_driver::book::BookItem;
+use mdbook_driver::builtin_renderers::MarkdownRenderer;
 use mdbook_markdown::pulldown_cmark::{Event, Tag};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
+use mdbook_preprocessor::book::Book;
+use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -27,14 +30,40 @@ pub struct Page {
 ///
 /// [`Problems`] with every mistake in the book, each with its file and line; or mdBook's own words.
 pub fn build(project: &Project, folder: &Path) -> Result<Vec<Page>> {
+    let (pages, _) = build_and_keep(project, folder)?;
+    Ok(pages)
+}
+
+/// The same, and the book with its pages expanded, for those who make more of it.
+///
+/// # Errors
+///
+/// As there.
+pub fn build_and_keep(project: &Project, folder: &Path) -> Result<(Vec<Page>, MDBook)> {
     check_sources(project)?;
     let mut book = MDBook::load(project.root()).context("mdBook cannot load the book")?;
     // In place of the command in book.toml, which is for the stock binary: the same code, in here.
     book.with_preprocessor(Directives::new(project.clone()));
     book.config.build.build_dir = folder.to_owned();
     let pages = pages(&book);
+    let (expanded, _) = book.preprocess_book(&MarkdownRenderer::new())?;
+    book.book = expanded;
+    book.with_preprocessor(Done);
     book.build()?;
-    Ok(pages)
+    Ok((pages, book))
+}
+
+/// In the place of [`Directives`], once they are expanded.
+struct Done;
+
+impl Preprocessor for Done {
+    fn name(&self) -> &str {
+        Directives::NAME
+    }
+
+    fn run(&self, _: &PreprocessorContext, book: Book) -> Result<Book> {
+        Ok(book)
+    }
 }
 
 fn pages(book: &MDBook) -> Vec<Page> {

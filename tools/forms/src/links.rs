@@ -1,0 +1,119 @@
+//! Where the links of a page lead, and how they are written where its pages are other files.
+
+use crate::tree::{Element, Node, each};
+use std::collections::BTreeSet;
+
+/// Where a link leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// To another site, or to a program that writes a mail.
+    Outside,
+    /// To a file of the site, by its path from the site's root, and to a place in it where one is named.
+    Inside {
+        /// The file: `tasks/waiting.html`.
+        file: String,
+        /// The id of an element there; empty where the whole file is meant.
+        fragment: String,
+    },
+}
+
+/// Where a link on a page (`tasks/waiting.html`) leads.
+pub fn target(page: &str, to: &str) -> Target {
+    let is_scheme = |scheme: &str| scheme.chars().all(|c| c.is_ascii_alphanumeric());
+    let has_scheme = to
+        .split_once(':')
+        .is_some_and(|(scheme, _)| is_scheme(scheme));
+    if has_scheme || to.starts_with("//") {
+        return Target::Outside;
+    }
+    let (path, fragment) = to.split_once('#').unwrap_or((to, ""));
+    let file = if path.is_empty() {
+        page.to_owned()
+    } else {
+        resolve(page, path)
+    };
+    Target::Inside {
+        file,
+        fragment: fragment.to_owned(),
+    }
+}
+
+/// A path that stands on a page, from the site's root.
+fn resolve(page: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = page.split('/').collect();
+    parts.pop();
+    for part in path.split('/') {
+        match part {
+            "." | "" => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// The way up from a file to the site's root: `../` for `tasks/waiting.html`.
+pub fn up(file: &str) -> String {
+    "../".repeat(file.matches('/').count())
+}
+
+/// The ids of the elements in a page's text.
+pub fn ids(nodes: &[Node]) -> BTreeSet<String> {
+    let mut ids = BTreeSet::new();
+    each(nodes, &mut |element: &Element| {
+        ids.extend(element.attribute("id").map(str::to_owned));
+    });
+    ids
+}
+
+/// Sets the attribute that makes a link of an element, or takes it away: what is left is the text.
+pub fn lead(element: &mut Element, to: Option<String>) {
+    match to {
+        Some(to) => {
+            for (name, value) in &mut element.attributes {
+                if name == "href" {
+                    value.clone_from(&to);
+                }
+            }
+        }
+        None => element.attributes.retain(|(name, _)| name != "href"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inside(file: &str, fragment: &str) -> Target {
+        Target::Inside {
+            file: file.to_owned(),
+            fragment: fragment.to_owned(),
+        }
+    }
+
+    #[test]
+    fn links_are_followed_from_their_page() {
+        let page = "tasks/waiting.html";
+        assert_eq!(target(page, "#a"), inside(page, "a"));
+        assert_eq!(
+            target(page, "limiting.html#b"),
+            inside("tasks/limiting.html", "b")
+        );
+        assert_eq!(
+            target(page, "../verified.html"),
+            inside("verified.html", "")
+        );
+        assert_eq!(target(page, "./x.svg"), inside("tasks/x.svg", ""));
+        assert_eq!(target("a.html", "b/c.html"), inside("b/c.html", ""));
+        assert_eq!(up(page), "../");
+    }
+
+    #[test]
+    fn what_leads_out_is_left_alone() {
+        for to in ["https://docs.rs/x", "mailto:a@b", "//example.com/a"] {
+            assert_eq!(target("a.html", to), Target::Outside, "{to}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The whole book as one page, for a browser to print.
+//!
+//! mdBook's own print page has the hidden lines in it and the theme around it, and no table of contents; this
+//! one is made of the same text as the EPUB.
+
+use crate::book::{Book, Item, Page, RIGHTS};
+use crate::links::{self, Target};
+use crate::tree::{self, Element, change_each, escape};
+use anyhow::{Context, Result, bail};
+use std::fmt::Write as _;
+use std::fs;
+use url::Url;
+
+/// How it looks on paper.
+pub const STYLE: &str = include_str!("../style/print.css");
+
+/// Colors the code, where the site has highlight.js.
+const COLOR: &str = "document.querySelectorAll('code.language-rust, code.language-toml').forEach((code) => \
+    (hljs.highlightElement || hljs.highlightBlock).call(hljs, code));";
+
+/// The page.
+///
+/// # Errors
+///
+/// A page links to what is no page.
+pub fn page(book: &Book) -> Result<String> {
+    let mut chapters = String::new();
+    for page in &book.pages {
+        chapters.push_str(&chapter(book, page)?);
+    }
+    let scripts = match highlighter(book)? {
+        Some(address) => format!("<script src=\"{address}\"></script>\n<script>{COLOR}</script>\n"),
+        None => String::new(),
+    };
+    Ok(format!(
+        "<!DOCTYPE html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\"/>\n<title>{title}</title>\n\
+         <style>\n{STYLE}</style>\n</head>\n<body>\n{front}<nav>\n<h1>Contents</h1>\n{contents}</nav>\n\
+         <main>\n{chapters}</main>\n{scripts}</body>\n</html>\n",
+        language = escape(&book.language),
+        title = escape(&book.title),
+        front = title_page(book),
+        contents = list(book, &book.contents),
+    ))
+}
+
+fn title_page(book: &Book) -> String {
+    let authors: String = book
+        .authors
+        .iter()
+        .map(|author| format!("<p>{}</p>\n", escape(author)))
+        .collect();
+    format!(
+        "<header>\n<p class=\"book-title\">{}</p>\n<p>{}</p>\n{authors}<p class=\"edition\">Verified with {}.<br/>{}<br/>{RIGHTS}</p>\n\
+         </header>\n",
+        escape(&book.title),
+        escape(&book.description),
+        escape(&book.edition),
+        book.date.day()
+    )
+}
+
+fn list(book: &Book, items: &[Item]) -> String {
+    let mut html = String::from("<ol>\n");
+    for item in items {
+        let title = escape(&item.title);
+        let page = item.page.and_then(|index| book.pages.get(index));
+        let line = match page {
+            Some(page) => format!("<a href=\"#{}\">{title}</a>", prefix(page)),
+            None => format!("<span>{title}</span>"),
+        };
+        let below = match item.children.is_empty() {
+            true => String::new(),
+            false => format!("\n{}", list(book, &item.children)),
+        };
+        let _ = writeln!(html, "<li>{line}{below}</li>");
+    }
+    html.push_str("</ol>\n");
+    html
+}
+
+/// What the ids of a page begin with, so that no two pages have the same; alone, the id of the page.
+fn prefix(page: &Page) -> String {
+    page.file("").trim_end_matches('.').replace('/', "-")
+}
+
+fn chapter(book: &Book, page: &Page) -> Result<String> {
+    let mut text = page.text.clone();
+    let mut problem = None;
+    change_each(&mut text, &mut |element| {
+        if let Err(found) = in_one_page(book, page, element) {
+            problem.get_or_insert(found);
+        }
+    });
+    if let Some(problem) = problem {
+        bail!("{}: {problem}", page.html);
+    }
+    Ok(format!(
+        "<section class=\"chapter\" id=\"{}\">\n{}</section>\n",
+        prefix(page),
+        tree::to_xhtml(&text)
+    ))
+}
+
+/// Names an element, and what it refers to, as in the page of all pages.
+fn in_one_page(book: &Book, page: &Page, element: &mut Element) -> Result<(), String> {
+    let prefixed = |id: &str| format!("{}--{id}", prefix(page));
+    if let Some(to) = element.attribute("href").map(str::to_owned) {
+        let to = match links::target(&page.html, &to) {
+            Target::Outside => Some(to),
+            Target::Inside { file, fragment } => match (book.page(&file), fragment.as_str()) {
+                (Some(other), "") => Some(format!("#{}", prefix(other))),
+                (Some(other), fragment) => Some(format!("#{}--{fragment}", prefix(other))),
+                (None, _) if file.ends_with(".html") => {
+                    return Err(format!(
+                        "the link `{to}` leads to {file}, which is no page; link to the page that took its place"
+                    ));
+                }
+                (None, _) => None,
+            },
+        };
+        links::lead(element, to);
+    }
+    for (name, value) in &mut element.attributes {
+        match name.as_str() {
+            "id" => *value = prefixed(value),
+            "aria-labelledby" | "aria-describedby" => {
+                let ids: Vec<_> = value.split_whitespace().map(prefixed).collect();
+                *value = ids.join(" ");
+            }
+            "src" => {
+                if let Target::Inside { file, .. } = links::target(&page.html, value)
+                    && let Ok(address) = Url::from_file_path(book.site.join(file))
+                {
+                    *value = address.into();
+                }
+            }
+            _ => {
+                if let Some(id) = value.strip_prefix("url(#") {
+                    *value = format!("url(#{}", prefixed(id));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The address of the site's highlight.js.
+fn highlighter(book: &Book) -> Result<Option<Url>> {
+    let entries = fs::read_dir(&book.site).context("cannot read the site's folder")?;
+    let mut scripts = entries.flatten().filter(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name.starts_with("highlight") && name.ends_with(".js")
+    });
+    let script = scripts.next();
+    Ok(script.and_then(|script| Url::from_file_path(script.path()).ok()))
+}

@@ -1,0 +1,285 @@
+//! The text of a rendered page, without what only a browser has a use for, and as XHTML.
+
+use scraper::{ElementRef, Html, Selector};
+
+/// What a page's text is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Node {
+    /// An element with all that it holds.
+    Element(Element),
+    /// Text, as it is read.
+    Text(String),
+}
+
+/// An element of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Element {
+    /// Its name, as in `<p>`.
+    pub name: String,
+    /// Whether it belongs to a picture, and not to HTML.
+    pub is_svg: bool,
+    /// Its attributes with their values, as they are read.
+    pub attributes: Vec<(String, String)>,
+    /// What it holds.
+    pub children: Vec<Node>,
+}
+
+impl Element {
+    /// The value of an attribute.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        let found = self.attributes.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Whether it is of a class.
+    pub fn has_class(&self, class: &str) -> bool {
+        let classes = self.attribute("class").unwrap_or_default();
+        classes.split_whitespace().any(|it| it == class)
+    }
+
+    /// The text that it holds.
+    pub fn text(&self) -> String {
+        text(&self.children)
+    }
+}
+
+/// The text of these nodes.
+pub fn text(nodes: &[Node]) -> String {
+    let texts = nodes.iter().map(|node| match node {
+        Node::Text(text) => text.clone(),
+        Node::Element(element) => element.text(),
+    });
+    texts.collect()
+}
+
+/// What a rendered page tells, that is its `<main>`: without hidden lines, scripts and whatever is pressed or
+/// filled in. `None` where it has no `<main>`.
+pub fn of_page(html: &str) -> Option<Vec<Node>> {
+    let main = Selector::parse("main").ok()?;
+    let page = Html::parse_document(html);
+    let main = page.select(&main).next()?;
+    Some(children(main))
+}
+
+/// A piece of HTML, in the same way.
+pub fn of_fragment(html: &str) -> Vec<Node> {
+    children(Html::parse_fragment(html).root_element())
+}
+
+/// What asks for a browser.
+const DROPPED: &[&str] = &[
+    "base", "button", "embed", "form", "iframe", "input", "link", "meta", "noscript", "object",
+    "script", "select", "style", "template", "textarea",
+];
+
+/// The lines that a page hides, the buttons of a block, and the place of those that step through a picture.
+const DROPPED_CLASSES: &[&str] = &["boring", "buttons", "stepper"];
+
+/// What tells the program behind a figure. All other data is for scripts.
+const KEPT_DATA: &[&str] = &[
+    "data-compile-fail",
+    "data-listing",
+    "data-manifest",
+    "data-timeline",
+];
+
+fn children(of: ElementRef<'_>) -> Vec<Node> {
+    let mut nodes = Vec::new();
+    for child in of.children() {
+        if let Some(text) = child.value().as_text() {
+            nodes.push(Node::Text(text.to_string()));
+        }
+        if let Some(element) = ElementRef::wrap(child) {
+            nodes.extend(converted(element));
+        }
+    }
+    nodes
+}
+
+fn converted(of: ElementRef<'_>) -> Vec<Node> {
+    let value = of.value();
+    let name = value.name();
+    if DROPPED.contains(&name) || value.classes().any(|it| DROPPED_CLASSES.contains(&it)) {
+        return Vec::new();
+    }
+    // A heading leads to itself, for its address to be copied. In a book that is of no use.
+    if name == "a" && value.classes().any(|class| class == "header") {
+        return children(of);
+    }
+    let mut attributes: Vec<(String, String)> = value
+        .attrs()
+        .filter(|(name, _)| is_kept(name))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    // What a reader would unfold is told at once: not every form can unfold anything.
+    if name == "details" && value.attr("open").is_none() {
+        attributes.push(("open".to_owned(), "open".to_owned()));
+    }
+    vec![Node::Element(Element {
+        name: name.to_owned(),
+        is_svg: &*value.name.ns == SVG,
+        attributes,
+        children: children(of),
+    })]
+}
+
+fn is_kept(name: &str) -> bool {
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    let is_data = name.starts_with("data-");
+    is_name && name != "xmlns" && !name.starts_with("on") && (!is_data || KEPT_DATA.contains(&name))
+}
+
+/// Goes through all elements, those inside of others after them.
+pub fn each(nodes: &[Node], look: &mut impl FnMut(&Element)) {
+    for node in nodes {
+        if let Node::Element(element) = node {
+            look(element);
+            each(&element.children, look);
+        }
+    }
+}
+
+/// Lets each element be changed, those inside of others after them.
+pub fn change_each(nodes: &mut [Node], change: &mut impl FnMut(&mut Element)) {
+    for node in nodes {
+        if let Node::Element(element) = node {
+            change(element);
+            change_each(&mut element.children, change);
+        }
+    }
+}
+
+const SVG: &str = "http://www.w3.org/2000/svg";
+
+/// The elements of HTML that hold nothing, and so have no end.
+const EMPTY: &[&str] = &["area", "br", "col", "hr", "img", "source", "track", "wbr"];
+
+/// The nodes as XHTML, which is read as HTML just as well.
+pub fn to_xhtml(nodes: &[Node]) -> String {
+    let mut xhtml = String::new();
+    write(nodes, false, &mut xhtml);
+    xhtml
+}
+
+fn write(nodes: &[Node], in_svg: bool, to: &mut String) {
+    for node in nodes {
+        let element = match node {
+            Node::Text(text) => {
+                to.push_str(&escape(text));
+                continue;
+            }
+            Node::Element(element) => element,
+        };
+        to.push('<');
+        to.push_str(&element.name);
+        if element.is_svg && !in_svg {
+            to.push_str(" xmlns=\"");
+            to.push_str(SVG);
+            to.push('"');
+        }
+        for (name, value) in &element.attributes {
+            to.push(' ');
+            to.push_str(name);
+            to.push_str("=\"");
+            to.push_str(&escape(value));
+            to.push('"');
+        }
+        let ends_at_once = match element.is_svg {
+            true => element.children.is_empty(),
+            false => EMPTY.contains(&element.name.as_str()),
+        };
+        if ends_at_once {
+            to.push_str("/>");
+            continue;
+        }
+        to.push('>');
+        write(&element.children, element.is_svg, to);
+        to.push_str("</");
+        to.push_str(&element.name);
+        to.push('>');
+    }
+}
+
+/// Text as it stands in XHTML.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars().map(allowed) {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// The character, or the one that stands for such as XML does not have.
+pub fn allowed(c: char) -> char {
+    match c {
+        '\t' | '\n' => c,
+        '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
+        c => c,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn xhtml(main: &str) -> String {
+        let page = format!("<html><body><nav>x</nav><main>{main}</main></body></html>");
+        to_xhtml(&of_page(&page).expect("a page has its text"))
+    }
+
+    #[test]
+    fn what_only_a_browser_uses_is_left_out() {
+        assert_eq!(
+            xhtml("<h1 id=\"a\"><a class=\"header\" href=\"#a\">A <code>b</code></a></h1>"),
+            "<h1 id=\"a\">A <code>b</code></h1>"
+        );
+        assert_eq!(
+            xhtml(
+                "<p onclick=\"x()\" data-l=\"1\" data-listing=\"a/b\">x<script>y</script><button>z</button></p>"
+            ),
+            "<p data-listing=\"a/b\">x</p>"
+        );
+        assert_eq!(
+            xhtml("<pre><code><span class=\"boring\">use x;\n</span>fn a() {}\n</code></pre>"),
+            "<pre><code>fn a() {}\n</code></pre>"
+        );
+        assert_eq!(of_page("<html><body>x</body></html>"), None);
+    }
+
+    #[test]
+    fn what_is_folded_is_told() {
+        assert_eq!(
+            xhtml("<details class=\"words\"><summary>In words</summary>a</details>"),
+            "<details class=\"words\" open=\"open\"><summary>In words</summary>a</details>"
+        );
+    }
+
+    #[test]
+    fn every_element_ends_and_every_character_is_allowed() {
+        assert_eq!(
+            xhtml("a<br>b<hr><p>c & d <i></i>\u{1b}[1m"),
+            "a<br/>b<hr/><p>c &amp; d <i></i>\u{fffd}[1m</p>"
+        );
+        assert_eq!(
+            xhtml("<img src=\"x.png\" alt='\"x\"'>"),
+            "<img alt=\"&quot;x&quot;\" src=\"x.png\"/>"
+        );
+    }
+
+    #[test]
+    fn a_picture_is_xml_with_the_names_that_svg_has() {
+        assert_eq!(
+            xhtml("<svg viewbox=\"0 0 1 1\"><g><line refx=\"1\" x1=\"0\"/></g></svg><b></b>"),
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1 1\"><g><line refX=\"1\" x1=\"0\"/></g></svg><b></b>"
+        );
+    }
+}
