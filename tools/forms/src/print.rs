@@ -15,8 +15,9 @@ use url::Url;
 pub const STYLE: &str = include_str!("../style/print.css");
 
 /// Colors the code, where the site has highlight.js.
-const COLOR: &str = "document.querySelectorAll('code.language-rust, code.language-toml').forEach((code) => \
-    (hljs.highlightElement || hljs.highlightBlock).call(hljs, code));";
+const COLOR: &str = "for (const language of ['rust', 'toml']) { \
+    document.querySelectorAll(`pre > code.language-${language}`).forEach((code) => { \
+    code.innerHTML = hljs.highlight(code.textContent, { language, ignoreIllegals: true }).value; }); }";
 
 /// The page.
 ///

@@ -72,8 +72,9 @@ const DROPPED: &[&str] = &[
     "script", "select", "style", "template", "textarea",
 ];
 
-/// The lines that a page hides, the buttons of a block, and the place of those that step through a picture.
-const DROPPED_CLASSES: &[&str] = &["boring", "buttons", "stepper"];
+/// The lines that a page hides, and the places of buttons: those of a block, and those that step through a
+/// picture.
+const DROPPED_CLASSES: &[&str] = &["boring", "buttons", "stepper", "tools"];
 
 /// What tells the program behind a figure. All other data is for scripts.
 const KEPT_DATA: &[&str] = &[
@@ -102,13 +103,16 @@ fn converted(of: ElementRef<'_>) -> Vec<Node> {
     if DROPPED.contains(&name) || value.classes().any(|it| DROPPED_CLASSES.contains(&it)) {
         return Vec::new();
     }
-    // A heading leads to itself, for its address to be copied. In a book that is of no use.
-    if name == "a" && value.classes().any(|class| class == "header") {
+    // What leads to itself, for its address to be copied: in a book that is of no use. A heading becomes text,
+    // and the others stay as the places that they are.
+    let is_class = |class: &str| name == "a" && value.classes().any(|it| it == class);
+    if is_class("header") {
         return children(of);
     }
+    let leads_here = is_class("row") || is_class("caption");
     let mut attributes: Vec<(String, String)> = value
         .attrs()
-        .filter(|(name, _)| is_kept(name))
+        .filter(|(name, _)| is_kept(name) && !(leads_here && ["href", "aria-label"].contains(name)))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     // What a reader would unfold is told at once: not every form can unfold anything.
@@ -116,7 +120,7 @@ fn converted(of: ElementRef<'_>) -> Vec<Node> {
         attributes.push(("open".to_owned(), "open".to_owned()));
     }
     vec![Node::Element(Element {
-        name: name.to_owned(),
+        name: if leads_here { "span" } else { name }.to_owned(),
         is_svg: &*value.name.ns == SVG,
         attributes,
         children: children(of),
@@ -241,6 +245,12 @@ mod tests {
         assert_eq!(
             xhtml("<h1 id=\"a\"><a class=\"header\" href=\"#a\">A <code>b</code></a></h1>"),
             "<h1 id=\"a\">A <code>b</code></h1>"
+        );
+        assert_eq!(
+            xhtml(
+                "<a class=\"row\" id=\"b\" href=\"#b\" aria-label=\"Link\"></a><a class=\"caption\" href=\"#c\">C</a>"
+            ),
+            "<span class=\"row\" id=\"b\"></span><span class=\"caption\">C</span>"
         );
         assert_eq!(
             xhtml(
