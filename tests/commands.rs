@@ -121,6 +121,9 @@ fn check(command: &str) -> Result<Checked, String> {
                     _ => Err("expected are --package and a name".to_owned()),
                 })
         }
+        ["cargo", "run", "--package", package, "--bin", name] => {
+            exists(&format!("{package}/src/bin/{name}.rs"))
+        }
         // The listing itself is run by tests/outputs.rs; here, that cargo finds it under that name.
         ["cargo", "run", "--bin", "my_listing"] => Ok(Checked::Resolved),
         ["cargo", "run", "--bin", name] => {

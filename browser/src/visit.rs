@@ -1,6 +1,7 @@
 //! One page in the hands of a reader: what the mouse and the keyboard do there.
 
 use crate::log;
+use crate::look::{self, Violation};
 use crate::session::Session;
 use anyhow::{Context, Result};
 use fantoccini::Locator;
@@ -76,6 +77,20 @@ impl<'a> Visit<'a> {
     pub async fn complaints(&self) -> Result<Vec<String>> {
         let errors = log::errors(self.session).await?;
         Ok(errors.into_iter().map(|error| error.message).collect())
+    }
+
+    /// What axe-core holds against the page as it is now: each element with the rule that it breaks.
+    ///
+    /// # Errors
+    ///
+    /// axe-core fails on this page.
+    pub async fn violations(&self) -> Result<Vec<String>> {
+        let seen = look::look(self.session).await?;
+        let told = seen.violations.iter().map(|violation| {
+            let Violation { rule, detail, .. } = violation;
+            format!("{}: {rule}: {detail}", violation.element.shown())
+        });
+        Ok(told.collect())
     }
 
     /// Presses keys while an element has the focus. Keys without a letter are those of WebDriver

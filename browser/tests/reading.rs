@@ -181,6 +181,83 @@ fn the_contents_open_and_close_on_a_phone() -> Result<()> {
 }
 
 #[test]
+fn a_page_works_in_a_folder_of_a_larger_site() -> Result<()> {
+    let scratch = Scratch::sound();
+    let folder = scratch.path("site/docs/book");
+    site::build(&Project::open(ROOT)?, &folder)?;
+    let above = scratch.path("site");
+    Browser::start()?.visit(&above, "docs/book/tasks/waiting.html", View::DESKTOP, async |visit| {
+        let found: (usize, usize) = visit
+            .ask(
+                "new Promise((done) => setTimeout(() => done([
+                document.querySelectorAll('#contents a').length,
+                document.querySelectorAll('.stepper input').length]), 300))",
+            )
+            .await?;
+        ensure!(found.0 > 5 && found.1 > 0, "{found:?}");
+        visit.press("body", "/").await?;
+        let arrived = "new Promise((done) => { const look = () => {
+            if (document.getElementById('query')) done(location.pathname); else setTimeout(look, 20); }; look(); })";
+        assert_eq!(visit.ask::<String>(arrived).await?, "/docs/book/find.html");
+        assert_eq!(visit.complaints().await?, Vec::<String>::new());
+        Ok(())
+    })
+}
+
+/// A page in a state that a reader brings it into: on which page, and how.
+type State = (&'static str, &'static str);
+
+const STATES: [State; 4] = [
+    ("tasks/waiting.html", "document.querySelector('#contents').showPopover()"),
+    (
+        "find.html",
+        "((query) => { query.value = 'memory'; query.dispatchEvent(new Event('input')); })(document.querySelector('#query'))",
+    ),
+    (
+        "timelines.html",
+        "((slider) => { slider.value = 3; slider.dispatchEvent(new Event('input'));
+        document.querySelector('details').open = true; })(document.querySelector('.stepper input'))",
+    ),
+    (
+        "tasks/waiting.html",
+        "[...document.querySelectorAll('.whole')].forEach((box) => box.click()),
+        [...document.querySelectorAll('.tools button')].filter((it) => it.textContent === 'Run').slice(0, 3).forEach((it) => it.click())",
+    ),
+];
+
+#[test]
+fn a_page_is_for_everyone_in_every_state() -> Result<()> {
+    let scratch = Scratch::sound();
+    let folder = scratch.path("built");
+    site::build(&Project::open(ROOT)?, &folder)?;
+    let mut browser = Browser::start()?;
+    for (page, state) in STATES {
+        for view in View::ALL {
+            let found = browser.visit(&folder, page, view, async |visit| {
+                let _: bool = visit
+                    .ask(&format!("new Promise((done) => setTimeout(() => {{ {state}; setTimeout(() => done(true), 200); }}, 300))"))
+                    .await?;
+                visit.violations().await
+            })?;
+            assert_eq!(found, Vec::<String>::new(), "{page} ({view}) after {state}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_state_that_is_not_for_everyone_is_told() -> Result<()> {
+    visit("find.html", View::DESKTOP, async |visit, _| {
+        let _: bool = visit
+            .ask("(document.querySelector('#search label').remove(), true)")
+            .await?;
+        let found = visit.violations().await?;
+        assert!(found.iter().any(|it| it.contains("label")), "{found:?}");
+        Ok(())
+    })
+}
+
+#[test]
 fn a_page_works_as_a_file() -> Result<()> {
     visit("timelines.html", View::DESKTOP, async |visit, folder| {
         visit.complaints().await?;
@@ -202,7 +279,7 @@ fn a_page_works_as_a_file() -> Result<()> {
                 "{page}: {found:?}"
             );
         }
-        assert_eq!(visit.complaints().await?, [String::new(); 0]);
+        assert_eq!(visit.complaints().await?, Vec::<String>::new());
         Ok(())
     })
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use browser::{Browser, View, Visit};
 use pages::{Project, site};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// How often each page is opened.
@@ -77,7 +77,7 @@ fn main() -> Result<()> {
 }
 
 /// The first contentful paint of a page that the browser has never seen, in milliseconds.
-fn paint(browser: &mut Browser, folder: &PathBuf, page: &str) -> Result<f64> {
+fn paint(browser: &mut Browser, folder: &Path, page: &str) -> Result<f64> {
     let first = "new Promise((done) => { const look = () => {
         const paint = performance.getEntriesByName('first-contentful-paint')[0];
         if (paint) done(paint.startTime); else setTimeout(look, 10); }; look(); })";

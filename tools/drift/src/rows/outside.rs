@@ -40,9 +40,9 @@ pub fn broken_site(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             Some(breakage)
         })
         .collect();
-    let script = "theme/scrolling.js";
+    let script = "theme/site.js";
     let text = sample.project.read(script).unwrap_or_default();
-    let lines = numbered(&text).filter(|(_, line)| line.contains("addEventListener("));
+    let lines = numbered(&text).filter(|(_, line)| line.starts_with("  addEventListener("));
     if let (Some((number, line)), Some(page)) = (pick(rng, lines), pick(rng, &sample.pages)) {
         for (what, broken) in [
             ("is no JavaScript", line.replace("('", "('']")),
