@@ -68,7 +68,7 @@ pub fn ids(nodes: &[Node]) -> BTreeSet<String> {
     ids
 }
 
-/// Sets the attribute that makes a link of an element, or takes it away: what is left is the text.
+/// Leads a link elsewhere; where that is nowhere, its text alone is left.
 pub fn lead(element: &mut Element, to: Option<String>) {
     match to {
         Some(to) => {
@@ -78,7 +78,10 @@ pub fn lead(element: &mut Element, to: Option<String>) {
                 }
             }
         }
-        None => element.attributes.retain(|(name, _)| name != "href"),
+        None => {
+            element.attributes.retain(|(name, _)| name != "href");
+            "span".clone_into(&mut element.name);
+        }
     }
 }
 
