@@ -172,17 +172,22 @@
 
   // --- What only some pages need --------------------------------------------------------------------
 
-  const load = (file) => {
-    const script = document.createElement('script');
-    script.src = path_to_root + file;
-    document.head.append(script);
-  };
-  if (document.querySelector('figure.timeline')) {
-    load('timeline.js');
-  }
-  if (document.getElementById('search')) {
-    load('find.js');
-  }
+  const load = (file) =>
+    new Promise((done) => {
+      const script = document.createElement('script');
+      script.src = path_to_root + file;
+      script.onload = done;
+      script.onerror = done;
+      document.head.append(script);
+    });
+  const needed = [
+    document.querySelector('figure.timeline') && 'timeline.js',
+    document.getElementById('search') && 'find.js',
+  ].filter(Boolean);
+  // For whoever waits until the page is as it stays: the tests in a browser do.
+  Promise.all(needed.map(load)).then(() => {
+    document.documentElement.dataset.ready = '';
+  });
 
   // --- Keys -----------------------------------------------------------------------------------------
 

@@ -86,7 +86,9 @@ impl Browser {
             session.open("about:blank").await?;
             session.look_as(view).await?;
             session.open(&format!("{}{page}", server.origin())).await?;
-            acts(&Visit::new(session)).await
+            let visit = Visit::new(session);
+            visit.settle().await?;
+            acts(&visit).await
         })
     }
 }

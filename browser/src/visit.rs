@@ -20,6 +20,15 @@ impl<'a> Visit<'a> {
         Self { session }
     }
 
+    /// Waits until a page of the book is as it stays: its scripts run after the first paint.
+    pub(crate) async fn settle(&self) -> Result<()> {
+        let settled = "new Promise((done) => { const look = () => {
+            const isOfTheBook = document.getElementById('colors');
+            if (!isOfTheBook || 'ready' in document.documentElement.dataset) done(true);
+            else setTimeout(look, 10); }; look(); })";
+        self.ask::<bool>(settled).await.map(drop)
+    }
+
     /// The value of a JavaScript expression in the page, or what its promise becomes.
     ///
     /// # Errors
