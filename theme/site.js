@@ -60,7 +60,7 @@
       }
     }
   };
-  addEventListener('load', mark);
+  mark();
   addEventListener('resize', mark);
 
   // --- Programs -------------------------------------------------------------------------------------
