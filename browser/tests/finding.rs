@@ -128,7 +128,10 @@ fn an_answer_that_is_not_found_is_told() -> Result<()> {
             "`429` should find",
         ),
         (("isNear(known, other)", "false"), "`semapohre` should find"),
-        (("other.startsWith(known)", "false"), "`cancelling` should find"),
+        (
+            ("other.startsWith(known)", "false"),
+            "`cancelling` should find",
+        ),
     ] {
         let outcome = visit("find.html", change, async |visit, _| {
             everything_is_found(visit).await
