@@ -191,12 +191,9 @@
 
   // --- Keys -----------------------------------------------------------------------------------------
 
+  // With a modifier: who speaks to the machine, or hits keys by accident, would set off a bare letter.
   addEventListener('keydown', (event) => {
-    const isTyping = event.target.closest('input, select, textarea, [contenteditable]');
-    if (isTyping || event.ctrlKey || event.altKey || event.metaKey) {
-      return;
-    }
-    if (event.key === '/' || event.key === 's') {
+    if ((event.ctrlKey || event.metaKey) && event.key === 'k') {
       event.preventDefault();
       const query = document.getElementById('query');
       if (query) {

@@ -158,7 +158,12 @@ fn a_program_is_found_by_what_it_shows() -> Result<()> {
 fn finding_works_by_keyboard_alone() -> Result<()> {
     visit("tasks/waiting.html", ("", ""), async |visit, _| {
         let key = |key: Key| char::from(key).to_string();
-        visit.press("body", "/").await?;
+        visit
+            .press(
+                "body",
+                &format!("{}k{}", char::from(Key::Control), char::from(Key::Null)),
+            )
+            .await?;
         let is_there = "new Promise((done) => { const look = () => {
             if (document.activeElement?.id === 'query') done(true); else setTimeout(look, 20); }; look(); })";
         assert!(visit.ask::<bool>(is_there).await?);

@@ -195,7 +195,7 @@ fn a_page_works_in_a_folder_of_a_larger_site() -> Result<()> {
             )
             .await?;
         ensure!(found.0 > 5 && found.1 > 0, "{found:?}");
-        visit.press("body", "/").await?;
+        visit.press("body", &format!("{}k{}", char::from(Key::Control), char::from(Key::Null))).await?;
         let arrived = "new Promise((done) => { const look = () => {
             if (document.getElementById('query')) done(location.pathname); else setTimeout(look, 20); }; look(); })";
         assert_eq!(visit.ask::<String>(arrived).await?, "/docs/book/find.html");
