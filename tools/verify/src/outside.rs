@@ -9,7 +9,7 @@ use pages::site::Page;
 use regex::Regex;
 use scraper::{Html, Selector};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// An address of another server, where a style sheet or script would load something.
@@ -71,7 +71,11 @@ pub fn needed(project: &Project, site: &Path, pages: &[Page]) -> Result<Vec<Prob
     }
     // mdBook shows a picture once more, large.
     problems.dedup();
-    for file in files_below(project.root(), Path::new("theme"))? {
+    let mut loading = files_below(project.root(), Path::new("theme"))?;
+    let is_loading = |file: &PathBuf| file.extension().is_some_and(|it| it == "js" || it == "css");
+    let below_src = files_below(project.root(), Path::new("src"))?;
+    loading.extend(below_src.into_iter().filter(is_loading));
+    for file in loading {
         let Ok(text) = fs::read_to_string(project.root().join(&file)) else {
             // A font or a picture.
             continue;
@@ -79,7 +83,7 @@ pub fn needed(project: &Project, site: &Path, pages: &[Page]) -> Result<Vec<Prob
         for (number, line) in text.lines().enumerate() {
             if let Some(found) = LOADED.captures(line) {
                 let message = format!(
-                    "asks for {}, and a reader without a network goes without it; keep a copy in theme/",
+                    "asks for {}, and a reader without a network goes without it; keep a copy beside it",
                     &found[1]
                 );
                 problems.push(Problem::at(&file, number + 1, message));

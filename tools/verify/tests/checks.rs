@@ -323,6 +323,7 @@ fn what_a_page_asks_another_server_for_is_found_with_its_line() {
         "theme/fonts/fonts.css",
         "\n@import url(https://example.com/f.css);\n",
     );
+    book.write("src/find.js", "fetch('https://example.com/index');\n");
     let (project, pages) = built(&book);
     let found = told(outside::needed(&project, &book.path("built"), &pages).unwrap());
     let starts = [
@@ -330,6 +331,7 @@ fn what_a_page_asks_another_server_for_is_found_with_its_line() {
         "src/page.md:10: <video> asks for //example.com/a.mp4,",
         "src/page.md:14: the picture dot.svg has no words",
         "theme/fonts/fonts.css:2: asks for https://example.com/f.css,",
+        "src/find.js:1: asks for https://example.com/index,",
     ];
     assert_eq!(found.len(), starts.len(), "{found:?}");
     for (problem, start) in found.iter().zip(starts) {
