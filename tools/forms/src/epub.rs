@@ -19,9 +19,12 @@ pub const STYLE: &str = include_str!("../style/epub.css");
 
 /// The EPUB's bytes; the same for the same site.
 ///
+/// A link to what is no page becomes its text, and a picture that is not there stays out: that a page has
+/// such a thing, `tests/pages.rs` tells with its line.
+///
 /// # Errors
 ///
-/// A page links to what is no page, or shows a picture that is not there.
+/// A file of the site cannot be read.
 pub fn epub(book: &Book) -> Result<Vec<u8>> {
     let mut files = BTreeMap::new();
     files.insert("book.css".to_owned(), STYLE.as_bytes().to_vec());
@@ -29,9 +32,10 @@ pub fn epub(book: &Book) -> Result<Vec<u8>> {
     files.insert("nav.xhtml".to_owned(), nav(book).into_bytes());
     let mut pictures = BTreeSet::new();
     for page in &book.pages {
-        let text = chapter(book, page, &mut pictures)?;
+        let text = chapter(book, page, &mut pictures);
         files.insert(page.file("xhtml"), text.into_bytes());
     }
+    pictures.retain(|picture| book.site.join(picture).is_file());
     for picture in &pictures {
         let bytes = fs::read(book.site.join(picture))
             .with_context(|| format!("cannot read the picture {picture}"))?;
@@ -43,15 +47,11 @@ pub fn epub(book: &Book) -> Result<Vec<u8>> {
 }
 
 /// A page as a file of the EPUB.
-fn chapter(book: &Book, page: &Page, pictures: &mut BTreeSet<String>) -> Result<String> {
+fn chapter(book: &Book, page: &Page, pictures: &mut BTreeSet<String>) -> String {
     let mut text = page.text.clone();
-    let mut problems = Vec::new();
     change_each(&mut text, &mut |element| {
         if let Some(to) = element.attribute("href").map(str::to_owned) {
-            match linked(book, page, &to) {
-                Ok(to) => links::lead(element, to),
-                Err(problem) => problems.push(problem),
-            }
+            links::lead(element, linked(book, page, &to));
         }
         if let Some(from) = element.attribute("src")
             && let Target::Inside { file, .. } = links::target(&page.html, from)
@@ -59,32 +59,22 @@ fn chapter(book: &Book, page: &Page, pictures: &mut BTreeSet<String>) -> Result<
             pictures.insert(file);
         }
     });
-    if let Some(problem) = problems.first() {
-        bail!("{}: {problem}", page.html);
-    }
     let up = links::up(&page.html);
     let body = format!("<main>{}</main>", tree::to_xhtml(&text));
-    Ok(document(book, &page.title, &up, "bodymatter", &body))
+    document(book, &page.title, &up, "bodymatter", &body)
 }
 
 /// How a link is written in the EPUB; not at all where it leads to a file that is not in it.
-fn linked(book: &Book, page: &Page, to: &str) -> Result<Option<String>, String> {
+fn linked(book: &Book, page: &Page, to: &str) -> Option<String> {
     let Target::Inside { file, fragment } = links::target(&page.html, to) else {
-        return Ok(Some(to.to_owned()));
+        return Some(to.to_owned());
     };
-    let Some(other) = book.page(&file) else {
-        return match file.ends_with(".html") {
-            true => Err(format!(
-                "the link `{to}` leads to {file}, which is no page; link to the page that took its place"
-            )),
-            false => Ok(None),
-        };
-    };
+    let other = book.page(&file)?;
     let path = match other.html == page.html {
         true => String::new(),
         false => links::up(&page.html) + &other.file("xhtml"),
     };
-    Ok(Some(match fragment.as_str() {
+    Some(match fragment.as_str() {
         "" if path.is_empty() => page
             .file("xhtml")
             .rsplit('/')
@@ -93,7 +83,7 @@ fn linked(book: &Book, page: &Page, to: &str) -> Result<Option<String>, String> 
             .to_owned(),
         "" => path,
         fragment => format!("{path}#{fragment}"),
-    }))
+    })
 }
 
 fn document(book: &Book, title: &str, up: &str, kind: &str, body: &str) -> String {

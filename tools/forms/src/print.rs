@@ -6,7 +6,7 @@
 use crate::book::{Book, Item, Page, RIGHTS};
 use crate::links::{self, Target};
 use crate::tree::{self, Element, change_each, escape};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::fmt::Write as _;
 use std::fs;
 use url::Url;
@@ -27,7 +27,7 @@ const COLOR: &str = "for (const language of ['rust', 'toml']) { \
 pub fn page(book: &Book) -> Result<String> {
     let mut chapters = String::new();
     for page in &book.pages {
-        chapters.push_str(&chapter(book, page)?);
+        chapters.push_str(&chapter(book, page));
     }
     let scripts = match highlighter(book)? {
         Some(address) => format!("<script src=\"{address}\"></script>\n<script>{COLOR}</script>\n"),
@@ -84,26 +84,18 @@ fn prefix(page: &Page) -> String {
     page.file("").trim_end_matches('.').replace('/', "-")
 }
 
-fn chapter(book: &Book, page: &Page) -> Result<String> {
+fn chapter(book: &Book, page: &Page) -> String {
     let mut text = page.text.clone();
-    let mut problem = None;
-    change_each(&mut text, &mut |element| {
-        if let Err(found) = in_one_page(book, page, element) {
-            problem.get_or_insert(found);
-        }
-    });
-    if let Some(problem) = problem {
-        bail!("{}: {problem}", page.html);
-    }
-    Ok(format!(
+    change_each(&mut text, &mut |element| in_one_page(book, page, element));
+    format!(
         "<section class=\"chapter\" id=\"{}\">\n{}</section>\n",
         prefix(page),
         tree::to_xhtml(&text)
-    ))
+    )
 }
 
 /// Names an element, and what it refers to, as in the page of all pages.
-fn in_one_page(book: &Book, page: &Page, element: &mut Element) -> Result<(), String> {
+fn in_one_page(book: &Book, page: &Page, element: &mut Element) {
     let prefixed = |id: &str| format!("{}--{id}", prefix(page));
     if let Some(to) = element.attribute("href").map(str::to_owned) {
         let to = match links::target(&page.html, &to) {
@@ -111,11 +103,7 @@ fn in_one_page(book: &Book, page: &Page, element: &mut Element) -> Result<(), St
             Target::Inside { file, fragment } => match (book.page(&file), fragment.as_str()) {
                 (Some(other), "") => Some(format!("#{}", prefix(other))),
                 (Some(other), fragment) => Some(format!("#{}--{fragment}", prefix(other))),
-                (None, _) if file.ends_with(".html") => {
-                    return Err(format!(
-                        "the link `{to}` leads to {file}, which is no page; link to the page that took its place"
-                    ));
-                }
+                // Not a page of the book: the text alone is left.
                 (None, _) => None,
             },
         };
@@ -142,7 +130,6 @@ fn in_one_page(book: &Book, page: &Page, element: &mut Element) -> Result<(), St
             }
         }
     }
-    Ok(())
 }
 
 /// The address of the site's highlight.js.
