@@ -45,7 +45,7 @@ fn read(file: &str) -> String {
 /// Paths and commands that stand among plain words: they are meant as such all the same.
 static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"(?:^|[\s(])((?:src|listings|tools|tests|theme|docs|browser|\.ci|\.github)/[\w./-]*[\w/]|cargo (?:add|book|build|clippy|fetch|fmt|install|new|run|test)\b[\w -]*\w)",
+        r"(?:^|[\s(])((?:src|listings|tools|tests|theme|docs|benches|browser|measure|\.ci|\.github)/[\w./-]*[\w/]|cargo (?:add|bench|book|build|clippy|fetch|fmt|install|new|run|test)\b[\w -]*\w)",
     )
     .expect("a constant expression")
 });
@@ -106,6 +106,10 @@ enum Checked {
 fn check(command: &str) -> Result<Checked, String> {
     let words: Vec<&str> = command.split_whitespace().collect();
     match words.as_slice() {
+        // Asks about the reader's own project; here, that cargo has it.
+        ["cargo", "tree", "--duplicates"] => {
+            run(&mut cargo(&["tree", "--offline", "--duplicates"]))
+        }
         // This very run.
         ["cargo", "test"] => Ok(Checked::Resolved),
         // The reader's own project: tests/manifests.rs makes one.
@@ -115,12 +119,19 @@ fn check(command: &str) -> Result<Checked, String> {
             packages
                 .chunks(2)
                 .try_fold(Checked::Resolved, |_, pair| match pair {
-                    ["--package", "browser"] => exists("browser/Cargo.toml"),
+                    ["--package", "browser" | "measure"] => {
+                        exists(&format!("{}/Cargo.toml", pair[1]))
+                    }
                     ["--package", name] => exists(&format!("tools/{name}/Cargo.toml"))
                         .or_else(|_| exists(&format!("listings/{name}/Cargo.toml"))),
                     _ => Err("expected are --package and a name".to_owned()),
                 })
         }
+        ["cargo", "bench", "--package", "benches", "--bench", name] => {
+            exists(&format!("benches/{name}.rs"))
+        }
+        ["cargo", "run", "--package", "measure"]
+        | ["cargo", "run", "--package", "measure", "--", "--check"] => exists("measure/Cargo.toml"),
         ["cargo", "run", "--package", package, "--bin", name] => {
             exists(&format!("{package}/src/bin/{name}.rs"))
         }
@@ -297,7 +308,14 @@ fn the_two_commands_are_there() {
 #[test]
 fn every_path_exists() {
     // What a reader is told to make, what `cargo book build` makes, and an address.
-    let examples = ["my_listing", "my_page", "my_program", "src/main.rs", "://"];
+    let examples = [
+        "my_benchmark",
+        "my_listing",
+        "my_page",
+        "my_program",
+        "src/main.rs",
+        "://",
+    ];
     let found = code();
     let paths = found
         .iter()

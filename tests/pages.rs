@@ -6,12 +6,12 @@
 use drift::sample::Sample;
 use forms::site;
 use pages::site::Page;
-use pages::{Problem, Problems, Project, uses};
+use pages::{Problem, Problems, Project, cancel_safety, measured, uses};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
-use verify::{checks, guards, links, outside, prose, published, strays};
+use verify::{checks, guards, length, links, outside, prose, published, strays, tables};
 
 struct Site {
     project: Project,
@@ -67,6 +67,17 @@ fn every_listing_output_and_anchor_is_shown_on_a_page() {
 #[test]
 fn nothing_lies_beside_the_listings_that_belongs_to_none() {
     demand_none(strays::stray_files(&site().project));
+}
+
+#[test]
+fn what_was_measured_is_shown_and_is_what_is_claimed() {
+    demand_none(Ok(measured::problems(&site().project)));
+}
+
+#[test]
+fn every_row_of_the_cancel_safety_table_has_its_run() {
+    let found = cancel_safety::problems(&site().project);
+    demand_none(found.map_err(anyhow::Error::from));
 }
 
 #[test]
@@ -131,6 +142,18 @@ fn every_link_inside_the_book_leads_somewhere() {
 fn no_page_needs_another_server() {
     let site = site();
     demand_none(outside::needed(&site.project, site.folder, &site.pages));
+}
+
+#[test]
+fn no_page_takes_longer_than_ten_minutes() {
+    let site = site();
+    demand_none(length::too_long(&site.project, site.folder, &site.pages));
+}
+
+#[test]
+fn every_column_of_a_table_has_a_name() {
+    let site = site();
+    demand_none(tables::nameless_columns(&site.project, &site.pages));
 }
 
 #[test]

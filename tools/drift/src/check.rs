@@ -29,6 +29,13 @@ pub enum Check {
         /// Its name.
         name: String,
     },
+    /// A test file of a part, which belongs to none of its listings.
+    Part {
+        /// The part.
+        part: &'static str,
+        /// The file's name.
+        file: &'static str,
+    },
     /// The test that opens a page in a browser, which is none of what `cargo test` runs alone.
     Browser {
         /// The page's source; every page where it is not named.
@@ -167,6 +174,9 @@ impl<'a> Checks<'a> {
             Check::Skeptic => self.cargo(&["test", "--quiet", "--test", "skeptic"]),
             Check::Listing { part, name } => {
                 self.cargo(&["test", "--quiet", "--package", part, "--bin", name])
+            }
+            Check::Part { part, file } => {
+                self.cargo(&["test", "--quiet", "--package", part, "--test", file])
             }
             Check::Browser { page } => {
                 let test = "every_page_of_the_book_works";

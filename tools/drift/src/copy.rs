@@ -18,14 +18,13 @@ pub struct Copy {
 }
 
 impl Copy {
-    /// Copies the book as it lies there, committed or not, below its target folder. A copy that is there
-    /// already is brought up to date; what was built for it is used again.
+    /// Copies the book as it lies there, committed or not, into a folder. A copy that is there already is
+    /// brought up to date; what was built for it is used again.
     ///
     /// # Errors
     ///
     /// The book lies in no git repository, or a file cannot be copied.
-    pub fn make(project: &Project) -> Result<Self> {
-        let folder = runs::target(project).join("drift");
+    pub fn make(project: &Project, folder: &Path) -> Result<Self> {
         let copy = Self {
             original: project.root().to_owned(),
             root: folder.join("book"),
@@ -191,7 +190,7 @@ mod tests {
         git(book.root(), &["init", "--quiet"]).expect("git is there");
         book.write(".gitignore", "/target\n");
         let project = Project::open(book.root()).expect("a book");
-        let copy = Copy::make(&project).expect("a copy");
+        let copy = Copy::make(&project, &book.root().join("target/drift")).expect("a copy");
         let page = book.read("src/page.md");
         let in_copy = |file: &str| fs::read_to_string(copy.root().join(file));
         assert_eq!(in_copy("src/page.md").ok(), Some(page.clone()));
@@ -222,9 +221,10 @@ mod tests {
         book.write(".gitignore", "/target\n");
         book.write("src/old.md", "old");
         let project = Project::open(book.root()).expect("a book");
-        Copy::make(&project).expect("a copy");
+        let folder = book.root().join("target/drift");
+        Copy::make(&project, &folder).expect("a copy");
         book.remove("src/old.md");
-        let copy = Copy::make(&project).expect("a copy");
+        let copy = Copy::make(&project, &folder).expect("a copy");
         assert!(!copy.root().join("src/old.md").exists());
         assert!(copy.root().join("src/page.md").exists());
     }

@@ -12,6 +12,7 @@ pub mod copy;
 pub mod promises;
 pub mod rows;
 pub mod sample;
+pub mod seed;
 
 use anyhow::{Result, ensure};
 use breakage::Breakage;
@@ -64,7 +65,9 @@ pub fn drift(
 ) -> Result<Vec<Tried>> {
     let wanted = |number: usize| options.promises.is_empty() || options.promises.contains(&number);
     eprintln!("Copying the book and building its tests...");
-    let copy = Copy::make(project)?;
+    let copy = Copy::make(project, &runs::target(project).join("drift"))?;
+    let target = runs::target(project);
+    seed::seed(&target, copy.target(), &pages::lock::others(project)?)?;
     let checks = Checks::build(&copy)?;
     let sample = Sample::take(&copy.project()?)?;
     let mut results = Vec::new();

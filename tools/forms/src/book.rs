@@ -57,6 +57,17 @@ impl Page {
         format!("{stem}{ending}")
     }
 
+    /// Its heading, which may say more than its title does; the title where it has none.
+    pub fn heading(&self) -> String {
+        let mut heading = None;
+        tree::each(&self.text, &mut |element| {
+            if element.name == "h1" && heading.is_none() {
+                heading = Some(element.text());
+            }
+        });
+        heading.unwrap_or_else(|| self.title.clone())
+    }
+
     /// Its headings of the second level, with their ids: what a table of contents names below it.
     pub fn sections(&self) -> Vec<(String, String)> {
         let mut sections = Vec::new();

@@ -1,11 +1,11 @@
 //! Counts what the book shows, and so what its tests verify.
 
-use crate::api;
 use crate::expand::WRONG;
 use crate::listing::Source;
 use crate::problem::Problem;
 use crate::project::Project;
 use crate::uses;
+use crate::{api, cancel_safety, measured};
 use std::collections::BTreeSet;
 
 /// What a page can ask the number of, with what it counts.
@@ -17,6 +17,8 @@ pub const KINDS: &[(&str, &str)] = &[
     ("outputs", "outputs of programs"),
     ("timelines", "recordings of how the tasks of a program move"),
     ("compiler-messages", "messages of the compiler"),
+    ("cancel-safety", "calls in the cancel-safety table"),
+    ("measurements", "times that were measured"),
     ("apis", "APIs that the prose names"),
     ("api-links", "links to their documentation"),
 ];
@@ -67,11 +69,25 @@ pub fn count(project: &Project, kind: &str) -> Result<usize, Problem> {
                 .count()
         }
         "compiler-messages" => project.compile_fail_programs().map_err(failed)?.len(),
+        "cancel-safety" => {
+            if project.has(cancel_safety::DATA) {
+                cancel_safety::rows(project)?.len()
+            } else {
+                0
+            }
+        }
+        "measurements" => {
+            let mut times = 0;
+            for name in measured::names(project) {
+                times += measured::record(project, &name)?.times.len();
+            }
+            times
+        }
         "apis" => {
             let mut names = BTreeSet::new();
             for page in &pages {
                 names.extend(
-                    api::named(&project.read(page)?)
+                    api::named(&cancel_safety::filled(project, &project.read(page)?))
                         .into_iter()
                         .map(|it| it.name),
                 );
@@ -81,7 +97,7 @@ pub fn count(project: &Project, kind: &str) -> Result<usize, Problem> {
         "api-links" => {
             let mut links = 0;
             for page in &pages {
-                links += api::links(&project.read(page)?);
+                links += api::links(&cancel_safety::filled(project, &project.read(page)?));
             }
             links
         }
@@ -115,6 +131,24 @@ mod tests {
         book.listing("wrong", "", "");
         book.write("listings/demo/src/bin/wrong.timeline.json", "{}");
         book.write("listings/demo/src/bin/wrong.rs", "//! Wrong: it leaks.\n");
+        book.write(
+            cancel_safety::DATA,
+            "[[locks]]\ncalls = \"a lock\"\nverdict = \"safe\"\nlost = \"nothing\"\nshown_by = \"locked\"\n",
+        );
+        book.write("benches/ways.toml", "");
+        let time = |way| {
+            format!(
+                "[[time]]\nrow = \"all\"\nway = \"{way}\"\nmedian = 1.0\nleast = 1.0\nmost = 1.0\n"
+            )
+        };
+        book.write(
+            &measured::record_file("ways"),
+            format!(
+                "source = \"\"\ndate = \"\"\nmachine = \"\"\nrust = \"\"\nrounds = 1\n[crates]\n{}{}",
+                time("slow"),
+                time("quick")
+            ),
+        );
         let project = Project::open(book.root()).expect("a book");
         let counts = [
             ("pages", 2),
@@ -124,6 +158,8 @@ mod tests {
             ("outputs", 2),
             ("timelines", 1),
             ("compiler-messages", 1),
+            ("cancel-safety", 1),
+            ("measurements", 2),
             ("apis", 2),
             ("api-links", 3),
         ];

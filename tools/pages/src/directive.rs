@@ -22,13 +22,18 @@ pub const KNOWN: &[(&str, &str)] = &[
         "{{#timeline part/name}}, or {{#timeline part/wrong part/mended}} on one scale",
     ),
     ("manifest", "{{#manifest part}}"),
+    ("measured", "{{#measured name}}, for benches/name.rs"),
     ("version", "{{#version crate}} or {{#version rust}}"),
     ("count", "{{#count kind}}, such as {{#count listings}}"),
     (
         "index",
-        "{{#index messages}}, {{#index apis}} or {{#index search}}",
+        "{{#index messages}}, {{#index apis a-z}} or {{#index search}}",
     ),
     ("versions", "{{#versions listings}}"),
+    (
+        "cancel_safety",
+        "{{#cancel_safety group}}, a group of listings/concepts/cancel_safety.toml",
+    ),
 ];
 
 /// A directive as it stands on a page.

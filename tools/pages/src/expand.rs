@@ -4,7 +4,7 @@ use crate::directive::{self, Directive};
 use crate::listing::{AnchorError, Line, ListingName, Source};
 use crate::problem::Problem;
 use crate::project::Project;
-use crate::{api, census, find, lock, manifest, moves, provenance, rows};
+use crate::{api, cancel_safety, census, find, lock, manifest, measured, moves, provenance, rows};
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 use std::collections::BTreeSet;
@@ -126,9 +126,11 @@ impl<'a> Expander<'a> {
             "timeline" => moves::figure(self.project, file, argument),
             "index" => find::index(self.project, argument),
             "manifest" => self.manifest(argument),
+            "measured" => measured::figure(self.project, argument),
             "count" => census::count(self.project, argument)
                 .map(|number| number.to_string())
                 .map_err(|problem| problem.message),
+            "cancel_safety" => cancel_safety::table(self.project, argument, self.repository),
             "versions" => provenance::versions(self.project).map_err(|problem| problem.to_string()),
             _ => lock::version(self.project, argument).map_err(|problem| problem.to_string()),
         }
@@ -440,7 +442,7 @@ fn escape(text: &str) -> String {
 }
 
 /// A caption as HTML: escaped, with `code` between backticks.
-fn inline_code(text: &str) -> String {
+pub(crate) fn inline_code(text: &str) -> String {
     let parts: Vec<_> = text.split('`').map(escape).collect();
     if parts.len().is_multiple_of(2) {
         return escape(text);

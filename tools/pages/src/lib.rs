@@ -5,6 +5,7 @@
 //! directive's place; and [`site`] renders the result with mdBook's own driver.
 
 pub mod api;
+pub mod cancel_safety;
 pub mod census;
 pub mod directive;
 pub mod expand;
@@ -12,6 +13,7 @@ pub mod find;
 pub mod listing;
 pub mod lock;
 pub mod manifest;
+pub mod measured;
 pub mod moves;
 pub mod preprocessor;
 pub mod problem;

@@ -4,6 +4,7 @@ use crate::problem::Problem;
 use crate::project::Project;
 use serde::Deserialize;
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 const LOCK: &str = "Cargo.lock";
 
@@ -69,12 +70,14 @@ pub fn version(project: &Project, name: &str) -> Result<String, Problem> {
 ///
 /// The lock file cannot be read, or has no or several versions of that crate.
 pub fn locked(project: &Project, name: &str) -> Result<String, Problem> {
-    let packages = read(project)?.package.into_iter();
-    let mut versions = packages
+    let lock = read(project)?;
+    let mut versions = lock
+        .package
+        .iter()
         .filter(|package| package.name == name && package.source.is_some())
-        .map(|package| package.version);
+        .map(|package| package.version.as_str());
     match (versions.next(), versions.next()) {
-        (Some(version), None) => Ok(version),
+        (Some(version), None) => Ok(version.to_owned()),
         (None, _) => Err(Problem::of(LOCK, format!("there is no `{name}` in it"))),
         (Some(one), Some(other)) => Err(Problem::of(
             LOCK,
@@ -89,19 +92,47 @@ pub fn locked(project: &Project, name: &str) -> Result<String, Problem> {
 ///
 /// The lock file cannot be read.
 pub fn direct_dependencies(project: &Project) -> Result<BTreeSet<String>, Problem> {
-    let own = read(project)?
+    let lock = read(project)?;
+    let own = lock
         .package
-        .into_iter()
+        .iter()
         .filter(|package| package.source.is_none());
-    let names = own.flat_map(|package| package.dependencies);
+    let names = own.flat_map(|package| &package.dependencies);
     Ok(names
         .filter_map(|name| name.split(' ').next().map(str::to_owned))
         .collect())
 }
 
-fn read(project: &Project) -> Result<Lock, Problem> {
-    toml::from_str(&project.read(LOCK)?)
-        .map_err(|error| Problem::of(LOCK, format!("is not a lock file: {error}")))
+/// The names of all crates that are not the book's own.
+///
+/// # Errors
+///
+/// The lock file cannot be read.
+pub fn others(project: &Project) -> Result<BTreeSet<String>, Problem> {
+    let lock = read(project)?;
+    let others = lock
+        .package
+        .iter()
+        .filter(|package| package.source.is_some());
+    Ok(others.map(|package| package.name.clone()).collect())
+}
+
+/// The lock file. It is read for each API that a page names, and parsed only where it is another one than the
+/// last time.
+fn read(project: &Project) -> Result<Arc<Lock>, Problem> {
+    static LAST: Mutex<Option<(String, Arc<Lock>)>> = Mutex::new(None);
+    let text = project.read(LOCK)?;
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((known, lock)) = &*last
+        && *known == text
+    {
+        return Ok(Arc::clone(lock));
+    }
+    let lock: Lock = toml::from_str(&text)
+        .map_err(|error| Problem::of(LOCK, format!("is not a lock file: {error}")))?;
+    let lock = Arc::new(lock);
+    *last = Some((text, Arc::clone(&lock)));
+    Ok(lock)
 }
 
 fn rust_version(project: &Project) -> Result<String, Problem> {

@@ -11,11 +11,11 @@ use crate::cargo;
 use crate::files::{lock_as_the_book, write_if_changed};
 use anyhow::{Context, Result, bail};
 use pages::api::{self, Map, Place, SCOPE};
-use pages::{Problem, Project, manifest, uses};
+use pages::{Problem, Project, cancel_safety, manifest, uses};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// What came of looking up.
@@ -37,6 +37,15 @@ pub struct Found {
 /// The documentation cannot be made: cargo cannot be started, a crate is not downloaded yet, or the disk
 /// is full.
 pub fn look_up(project: &Project) -> Result<Found> {
+    look_up_in(project, &crate::target(project).join(PROBE))
+}
+
+/// The same, working in a folder. What lies there from before is used again.
+///
+/// # Errors
+///
+/// As [`look_up`].
+pub fn look_up_in(project: &Project, folder: &Path) -> Result<Found> {
     let mut places: BTreeMap<String, Vec<(String, usize)>> = BTreeMap::new();
     for page in uses::pages_below(project, "src") {
         // A page that cannot be read is reported where it is built.
@@ -46,8 +55,13 @@ pub fn look_up(project: &Project) -> Result<Found> {
             places.entry(api.name).or_default().push(place);
         }
     }
+    // A table that cannot be read is reported on the page that shows it.
+    for api in cancel_safety::named(project).unwrap_or_default() {
+        let place = (cancel_safety::DATA.to_owned(), api.line);
+        places.entry(api.name).or_default().push(place);
+    }
     let names: Vec<&String> = places.keys().collect();
-    let probe = Probe::write(project, &names)?;
+    let probe = Probe::write(project, folder.to_owned(), &names)?;
     let packages = probe.document_dependencies()?;
     let broken = match probe.document_names()? {
         Ok(broken) => broken,
@@ -111,8 +125,7 @@ struct Probe {
 const PROBE: &str = "api-links";
 
 impl Probe {
-    fn write(project: &Project, names: &[&String]) -> Result<Self> {
-        let folder = crate::target(project).join(PROBE);
+    fn write(project: &Project, folder: PathBuf, names: &[&String]) -> Result<Self> {
         let dependencies = manifest::all_dependencies(project)?;
         let manifest = format!(
             "[package]\nname = \"{PROBE}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n{dependencies}\n[workspace]\n"
@@ -154,11 +167,15 @@ impl Probe {
             .flat_map(|package| package["dependencies"].as_array().into_iter().flatten())
             .filter_map(|dependency| dependency["name"].as_str())
             .collect();
+        let built = self.built_packages()?;
         let mut packages = Vec::new();
         for package in all.filter(|package| !own(package)) {
             let (Some(name), Some(library)) = (package["name"].as_str(), library(package)) else {
                 continue;
             };
+            if !built.contains(name) {
+                continue;
+            }
             // `futures` shows what is in `futures-util`, `tokio` what is in `tokio-macros`.
             let is_facet = |whole: &&str| name.starts_with(&format!("{whole}-"));
             let is_direct = direct.contains(name);
@@ -178,6 +195,16 @@ impl Probe {
             demand_success(&self.cargo(&arguments)?, "cargo doc")?;
         }
         Ok(packages)
+    }
+
+    /// The packages that are built. `cargo metadata` also names those that a feature which is switched off
+    /// would need (`sqlx-macros` for `sqlx`), and `cargo doc` panics at them.
+    fn built_packages(&self) -> Result<BTreeSet<String>> {
+        let output = self.cargo(&["tree", "--offline", "--prefix=none", "--format={p}"])?;
+        demand_success(&output, "cargo tree")?;
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        let names = lines.lines().filter_map(|line| line.split(' ').next());
+        Ok(names.map(str::to_owned).collect())
     }
 
     /// Has rustdoc resolve the names; returns those that it cannot, by number, with its words.

@@ -6,6 +6,7 @@
 pub mod blocks;
 pub mod checks;
 pub mod guards;
+pub mod length;
 pub mod links;
 pub mod names;
 pub mod outside;
@@ -13,4 +14,5 @@ pub mod prose;
 pub mod published;
 pub mod shown;
 pub mod strays;
+pub mod tables;
 pub mod weekly;

@@ -3,10 +3,10 @@
 use pages::listing::ListingName;
 use pages::problem::Problem;
 use pages::project::Project;
-use pages::{manifest, uses};
+use pages::{manifest, measured, uses};
 
 /// The text of everything that the directives of a page name: whole programs, what they print, what the
-/// compiler says, and manifests.
+/// compiler says, manifests, and what was measured.
 ///
 /// # Errors
 ///
@@ -17,6 +17,11 @@ pub fn on_page(project: &Project, page: &str) -> Result<String, Problem> {
         if used.directive == "manifest" {
             // A part that does not exist is reported where the page is expanded.
             shown.push_str(&manifest::dependencies(project, &used.argument).unwrap_or_default());
+            continue;
+        }
+        if used.directive == "measured" {
+            // So is a benchmark that does not exist.
+            shown.push_str(&measured::figure(project, &used.argument).unwrap_or_default());
             continue;
         }
         for name in used.listings().filter_map(|it| ListingName::parse(it).ok()) {

@@ -108,7 +108,7 @@ const RELEASES: &[Release] = &[
         what: "counts otherwise",
         file: "src/allocator.rs",
         changes: &[("info.count_total += 1;", "info.count_total += 2;")],
-        used_as: "allocation_counter",
+        used_as: ".count_total",
         prints: "",
         says: "prints something else than this file says",
     },

@@ -213,7 +213,7 @@ fn renamed_heading(sample: &Sample, rng: &mut Rng) -> Option<Breakage> {
                 .collect();
             let link = format!("](#{id})");
             let from = numbered(&page.text)
-                .find(|(_, line)| line.contains(&link))?
+                .find(|(_, line)| begins_and_ends_with(line, &link))?
                 .0;
             Some((page, number, line, from))
         })
@@ -230,6 +230,12 @@ fn renamed_heading(sample: &Sample, rng: &mut Rng) -> Option<Breakage> {
         place: format!("{}:{from}", page.file),
         says: "leads to a heading that".into(),
     })
+}
+
+/// Whether a line has a whole link with this end: a problem is told at the line where a link begins.
+fn begins_and_ends_with(line: &str, end: &str) -> bool {
+    line.find(end)
+        .is_some_and(|at| line[..at].rfind('[') > line[..at].rfind(']'))
 }
 
 /// A page moves, all links with it, and no redirect stays behind.
@@ -300,7 +306,7 @@ pub fn unknown_apis(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
     }
     let map = sample.project.read(api::MAP).unwrap_or_default();
     // The dependency renames it, page and map go on as before.
-    let method = Regex::new(r"\[(\w+::)(\w+)\]").expect("a constant expression");
+    let method = Regex::new(r"\]\[(\w+::)(\w+)\]").expect("a constant expression");
     if let Some((page, number, line)) = pick(rng, matching(sample, &method))
         && let Some(found) = method.captures(line)
     {
@@ -313,7 +319,7 @@ pub fn unknown_apis(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             "links an API that a release removed",
             page,
             number,
-            &line.replacen(&format!("[{old}]"), &format!("[{new}]"), 1),
+            &line.replacen(&format!("][{old}]"), &format!("][{new}]"), 1),
             format!("`{new}` is no API that the documentation of the book's crates has"),
         );
         let renamed = map.replace(&format!("\"{old}\" ="), &format!("\"{new}\" ="));

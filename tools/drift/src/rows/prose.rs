@@ -5,6 +5,8 @@ use crate::check::Check;
 use crate::rows::pages::inserted;
 use crate::sample::{Sample, Text, numbered, pick, with_line};
 use fastrand::Rng;
+use pages::cancel_safety::DATA;
+use pages::measured;
 use regex::Regex;
 
 /// Promise 11: every trick by which code has been seen to escape its tests.
@@ -196,9 +198,97 @@ pub fn numbers_by_hand(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
                 "README.md",
                 with_line(&readme, number, Some(&other)),
             )],
-            check,
+            check: check.clone(),
             place: format!("README.md:{number}"),
             says: "is not true any more".into(),
+        });
+    }
+    breakages.extend(other_measurements(sample, rng, &check));
+    breakages.extend(other_verdicts(sample, rng));
+    breakages
+}
+
+/// The cancel-safety table says something else than its runs find, or a run is renamed.
+fn other_verdicts(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
+    let text = sample.project.read(DATA).unwrap_or_default();
+    let mut breakages = Vec::new();
+    let verdicts = numbered(&text).filter(|(_, line)| line.starts_with("verdict = "));
+    if let Some((number, line)) = pick(rng, verdicts) {
+        let other = if line.contains("\"safe\"") {
+            "verdict = \"not_safe\""
+        } else {
+            "verdict = \"safe\""
+        };
+        breakages.push(Breakage {
+            promise: 13,
+            what: format!("{DATA}:{number} says {other}"),
+            edits: vec![Edit::write(DATA, with_line(&text, number, Some(other)))],
+            check: Check::Part {
+                part: "concepts",
+                file: "cancel_safety",
+            },
+            place: format!("{DATA}:{number}"),
+            says: "the row says".into(),
+        });
+    }
+    let runs = numbered(&text).filter(|(_, line)| line.starts_with("shown_by = "));
+    if let Some((number, line)) = pick(rng, runs) {
+        let other = line.replacen("= \"", "= \"not_", 1);
+        breakages.push(Breakage {
+            promise: 13,
+            what: format!("{DATA}:{number} names a run that is not there"),
+            edits: vec![Edit::write(DATA, with_line(&text, number, Some(&other)))],
+            check: Check::test("pages"),
+            place: format!("{DATA}:{number}"),
+            says: "there is no test".into(),
+        });
+    }
+    breakages
+}
+
+/// A benchmark is edited and not measured again, or something is claimed of it that was not measured.
+fn other_measurements(sample: &Sample, rng: &mut Rng, check: &Check) -> Vec<Breakage> {
+    let read = |file: &str| sample.project.read(file).unwrap_or_default();
+    let mut breakages = Vec::new();
+    let names = measured::names(&sample.project);
+    if let Some(name) = pick(rng, names.iter()) {
+        let source = measured::source_file(name);
+        let record = measured::record_file(name);
+        let text = read(&record);
+        let line = numbered(&text).find(|(_, line)| line.starts_with("source = "));
+        let number = line.map_or(1, |(number, _)| number);
+        breakages.push(Breakage {
+            promise: 13,
+            what: format!("{source} is edited, and not measured again"),
+            edits: vec![Edit::write(&source, read(&source) + "// Quicker.\n")],
+            check: check.clone(),
+            place: format!("{record}:{number}"),
+            says: "was edited since; measure again".into(),
+        });
+    }
+    let claims = names.iter().flat_map(|name| {
+        let file = measured::spec_file(name);
+        let text = read(&file);
+        let lines: Vec<_> = numbered(&text)
+            .filter(|(_, line)| *line == "[[claim]]")
+            .map(|(number, _)| number)
+            .collect();
+        lines.into_iter().map(move |number| (file.clone(), number))
+    });
+    if let Some((file, number)) = pick(rng, claims) {
+        let text = read(&file);
+        let times = numbered(&text).find(|(at, line)| *at > number && line.starts_with("times = "));
+        let at = times.map_or(number, |(at, _)| at);
+        breakages.push(Breakage {
+            promise: 13,
+            what: format!("{file}:{number} claims more than was measured"),
+            edits: vec![Edit::write(
+                &file,
+                with_line(&text, at, Some("times = 1000000.0")),
+            )],
+            check: check.clone(),
+            place: format!("{file}:{number}"),
+            says: "times as long as".into(),
         });
     }
     breakages

@@ -6,6 +6,7 @@ use crate::problem::Problem;
 use crate::project::Project;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 
 /// Each message, and where it is explained.
 pub fn messages(sections: &[Section]) -> String {
@@ -25,16 +26,34 @@ pub fn messages(sections: &[Section]) -> String {
     list
 }
 
-/// Each API that a page links, where, and the programs that use it.
+/// Each API that a page links, where, and the programs that use it: those whose names begin with the letters.
 ///
 /// # Errors
 ///
 /// The map of APIs cannot be read, or Cargo.lock.
-pub fn apis(project: &Project, sections: &[Section]) -> Result<String, Problem> {
+pub fn apis(
+    project: &Project,
+    sections: &[Section],
+    letters: &RangeInclusive<char>,
+) -> Result<String, Problem> {
     let map = api::Map::read(project)?;
-    let names: BTreeSet<&String> = sections.iter().flat_map(|section| &section.apis).collect();
+    let first = |name: &str| name.chars().next().unwrap_or('a').to_ascii_lowercase();
+    let all = sections.iter().flat_map(|section| &section.apis);
+    // In the order of a dictionary, whatever the case.
+    let names: BTreeSet<(String, &String)> = all
+        .filter(|name| letters.contains(&first(name)))
+        .map(|name| (name.to_lowercase(), name))
+        .collect();
+    // The words of each program, found once: there are as many programs as APIs.
+    let mut programs_shown = Vec::new();
+    for section in sections {
+        for shown in &section.listings {
+            let words: BTreeSet<&str> = split(&shown.text).collect();
+            programs_shown.push((section, shown, words));
+        }
+    }
     let mut list = String::new();
-    for name in names {
+    for (_, name) in names {
         // One that does not exist is told on the page that names it.
         let Ok(url) = map.url(project, name) else {
             continue;
@@ -44,12 +63,8 @@ pub fn apis(project: &Project, sections: &[Section]) -> Result<String, Problem> 
             .filter(|section| section.apis.contains(name));
         let places: Vec<_> = named.map(place).collect();
         let mut programs = BTreeMap::new();
-        for section in sections {
-            for shown in section
-                .listings
-                .iter()
-                .filter(|shown| calls(&shown.text, name))
-            {
+        for (section, shown, words) in &programs_shown {
+            if calls(words, name) {
                 let link = format!("{}#{}", section.page, shown.id);
                 programs.entry(&shown.name.name).or_insert(link);
             }
@@ -87,9 +102,8 @@ fn verbatim(message: &str) -> String {
     format!("{fence}{pad}{message}{pad}{fence}")
 }
 
-/// Whether a program uses an API: it has the words of its name.
-fn calls(program: &str, name: &str) -> bool {
-    let words: BTreeSet<&str> = split(program).collect();
+/// Whether a program of these words uses an API: it has the words of its name.
+fn calls(words: &BTreeSet<&str>, name: &str) -> bool {
     // The crate and its modules are in a `use`, which may be written in many ways.
     let is_telling = |word: &&str| {
         name.rsplit("::")
@@ -116,12 +130,13 @@ mod tests {
     #[test]
     fn a_program_uses_what_it_names() {
         let program = "let set = JoinSet::new(); tokio::join!(a); set.join_next().await";
-        assert!(calls(program, "JoinSet::join_next"));
-        assert!(calls(program, "join!"));
-        assert!(calls(program, "JoinSet"));
-        assert!(!calls(program, "JoinMap::join_next"));
-        assert!(!calls(program, "JoinSet::join_all"));
-        assert!(!calls(program, "futures::future::join_all"));
+        let words: BTreeSet<&str> = split(program).collect();
+        assert!(calls(&words, "JoinSet::join_next"));
+        assert!(calls(&words, "join!"));
+        assert!(calls(&words, "JoinSet"));
+        assert!(!calls(&words, "JoinMap::join_next"));
+        assert!(!calls(&words, "JoinSet::join_all"));
+        assert!(!calls(&words, "futures::future::join_all"));
     }
 
     #[test]

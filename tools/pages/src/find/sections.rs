@@ -54,18 +54,24 @@ impl Section {
     }
 }
 
-/// The sections of all pages, page by page.
+/// The sections of all pages, in the order of the table of contents: what stands earlier explains more.
 ///
 /// # Errors
 ///
 /// A page or a file that it shows cannot be read.
 pub fn all(project: &Project) -> Result<Vec<Section>, Problem> {
+    let contents = project.read("src/SUMMARY.md").unwrap_or_default();
+    let mut files = uses::pages_below(project, "src");
+    files.sort_by_key(|file| {
+        let link = format!("]({})", file.trim_start_matches("src/"));
+        contents.find(&link).unwrap_or(usize::MAX)
+    });
     let mut sections = Vec::new();
-    for file in uses::pages_below(project, "src") {
+    for file in files {
         let page = file.trim_start_matches("src/");
-        // They hold what is found, and not what is sought.
-        if page != "SUMMARY.md" && page != super::PAGE {
-            sections.extend(of_page(project, page, &project.read(&file)?)?);
+        let text = project.read(&file)?;
+        if page != "SUMMARY.md" && !super::has_index(&text) {
+            sections.extend(of_page(project, page, &text)?);
         }
     }
     Ok(sections)
