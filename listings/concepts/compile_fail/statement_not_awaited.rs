@@ -1,0 +1,12 @@
+//! Wrong: a future as a statement.
+#![deny(unused_must_use)]
+
+async fn charge(cents: u32) -> u32 {
+    cents
+}
+
+#[tokio::main]
+async fn main() {
+    charge(1250);
+    println!("thank you for your order");
+}

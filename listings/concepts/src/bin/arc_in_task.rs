@@ -1,0 +1,28 @@
+//! An `Arc` counts in a way that threads can share.
+
+use std::sync::Arc;
+
+// ANCHOR: main
+async fn total(prices: Arc<Vec<u32>>) -> u32 {
+    prices.iter().sum()
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let prices = Arc::new(vec![1250, 990]);
+    println!("{:?}", tokio::spawn(total(prices)).await.ok());
+}
+// ANCHOR_END: main
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn tasks_share_it() {
+        let prices = Arc::new(vec![1, 2]);
+        let task = tokio::spawn(total(Arc::clone(&prices)));
+        assert_eq!(task.await.ok(), Some(3));
+        assert_eq!(prices.len(), 2);
+    }
+}

@@ -1,0 +1,66 @@
+//! Wrong: a closure of the pool waits for another one.
+
+use std::{sync::mpsc, time::Duration};
+
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    task::spawn_blocking,
+};
+
+// ANCHOR: wrong
+/// Wrong: this closure holds a thread of the pool, and waits for a
+/// second one. When all threads are held by such closures, none of
+/// them gets it. Here, the pool has one thread.
+fn import(runtime: &Runtime) -> u32 {
+    let import = runtime.spawn_blocking(|| {
+        let decoded = spawn_blocking(|| decode(21));
+        Handle::current().block_on(decoded)
+    });
+    let decoded = runtime.block_on(import);
+    decoded.expect("importing").expect("decoding")
+}
+// ANCHOR_END: wrong
+
+/// Hangs, or not: told after a while by a thread of its own.
+fn watch(limit: Duration, work: fn(&Runtime) -> u32) -> Option<u32> {
+    let (done, is_done) = mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .build()
+            .expect("a runtime");
+        done.send(work(&runtime)).ok();
+        runtime.shutdown_background();
+    });
+    is_done.recv_timeout(limit).ok()
+}
+
+fn decode(page: u32) -> u32 {
+    page * 2
+}
+
+fn main() {
+    match watch(Duration::from_millis(500), import) {
+        Some(page) => println!("decoded: {page}"),
+        None => println!("It hangs."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_inner_closure_never_runs() {
+        assert_eq!(watch(Duration::from_millis(100), import), None);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn with_a_second_thread_it_runs() {
+        let page = spawn_blocking(|| {
+            Handle::current().block_on(spawn_blocking(|| decode(21)))
+        });
+        let page = page.await.expect("importing").expect("decoding");
+        assert_eq!(page, 42);
+    }
+}

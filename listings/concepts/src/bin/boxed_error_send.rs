@@ -1,0 +1,31 @@
+//! An error that can be sent to another thread.
+
+use std::error::Error;
+
+// ANCHOR: import
+async fn import() -> Result<(), Box<dyn Error + Send + Sync>> {
+    "12,50".parse::<u32>()?;
+    Ok(())
+}
+// ANCHOR_END: import
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    match tokio::spawn(import()).await {
+        Ok(Ok(())) => println!("imported"),
+        Ok(Err(error)) => println!("{error}"),
+        Err(error) => println!("{error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_error_comes_out_of_the_task() {
+        let outcome = tokio::spawn(import()).await;
+        let error = outcome.expect("no panic").expect_err("it fails");
+        assert_eq!(error.to_string(), "invalid digit found in string");
+    }
+}

@@ -1,0 +1,101 @@
+//! How much may a task take before the others have their turn?
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use futures::{StreamExt, stream};
+use tokio::{
+    sync::mpsc,
+    task::{coop::unconstrained, yield_now},
+};
+
+// ANCHOR: three_ways
+/// Takes from a channel of Tokio's, where a message is always ready.
+async fn from_channel(mut orders: mpsc::Receiver<u32>) {
+    while orders.recv().await.is_some() {}
+}
+
+/// The same, and asks for no limit.
+async fn without_limit(orders: mpsc::Receiver<u32>) {
+    unconstrained(from_channel(orders)).await;
+}
+
+/// Takes from a stream that knows nothing of Tokio's budget.
+async fn from_stream(mut orders: impl Stream + Unpin) {
+    while orders.next().await.is_some() {}
+}
+// ANCHOR_END: three_ways
+
+use futures::Stream;
+
+/// 1000 orders, all there from the start.
+fn orders() -> mpsc::Receiver<u32> {
+    let (sender, orders) = mpsc::channel(1000);
+    for order in 0..1000 {
+        sender.try_send(order).expect("there is room for all");
+    }
+    orders
+}
+
+/// How many turns another task has while `work` takes all orders.
+async fn turns_during(work: impl Future<Output = ()>) -> u32 {
+    yield_now().await; // It begins with a whole budget.
+    let turns = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&turns);
+    let other = tokio::spawn(async move {
+        loop {
+            count.fetch_add(1, Ordering::Relaxed);
+            yield_now().await;
+        }
+    });
+    work.await;
+    other.abort();
+    turns.load(Ordering::Relaxed)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    println!("1000 orders           turns of another task");
+    let turns = turns_during(from_channel(orders())).await;
+    println!("Tokio's channel       {turns}");
+    let turns = turns_during(without_limit(orders())).await;
+    println!("the same, no limit    {turns}");
+    let all = stream::iter(0..1000);
+    let turns = turns_during(from_stream(all)).await;
+    println!("a stream of futures   {turns}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_budget_is_128_messages() {
+        assert_eq!(turns_during(from_channel(orders())).await, 7);
+        assert_eq!(turns_during(without_limit(orders())).await, 0);
+        let all = stream::iter(0..1000);
+        assert_eq!(turns_during(from_stream(all)).await, 0);
+    }
+
+    #[tokio::test]
+    async fn the_first_turn_comes_after_128_messages() {
+        let (sender, mut orders) = mpsc::channel(1000);
+        for order in 0..1000u32 {
+            sender.try_send(order).expect("there is room for all");
+        }
+        let taker = tokio::spawn(async move {
+            while orders.recv().await.is_some() {}
+        });
+        yield_now().await;
+        assert_eq!(sender.capacity(), 128);
+        taker.abort();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn all_are_taken_on_many_threads() {
+        from_channel(orders()).await;
+        without_limit(orders()).await;
+    }
+}

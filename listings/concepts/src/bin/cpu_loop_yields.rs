@@ -1,0 +1,70 @@
+//! A loop that lets others run, after a while.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use tokio::task::{coop::consume_budget, yield_now};
+
+// ANCHOR: total
+/// Adds up prices. Takes part in the budget that Tokio gives each
+/// task: when it is used up, the others have their turn.
+async fn total(products: u32) -> u64 {
+    let mut sum = 0;
+    for product in 0..products {
+        sum += u64::from(cached_price(product).await);
+        consume_budget().await;
+    }
+    sum
+}
+// ANCHOR_END: total
+
+/// A task that does something small whenever it has its turn.
+fn background() -> Arc<AtomicU32> {
+    let turns = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&turns);
+    tokio::spawn(async move {
+        loop {
+            count.fetch_add(1, Ordering::Relaxed);
+            yield_now().await;
+        }
+    });
+    turns
+}
+
+/// A price that is in the cache: ready at once.
+async fn cached_price(product: u32) -> u32 {
+    10 * product
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let turns = background();
+    let sum = total(10_000).await;
+    let turns = turns.load(Ordering::Relaxed);
+    println!("{sum} cents; meanwhile, others had {turns} turns");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn others_have_a_turn_now_and_then() {
+        let turns = background();
+        assert_eq!(total(10_000).await, 499_950_000);
+        // Once in 128 steps.
+        assert_eq!(turns.load(Ordering::Relaxed), 78);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn others_have_a_turn_on_one_worker() {
+        let turns = tokio::spawn(async {
+            let turns = background();
+            total(10_000).await;
+            turns.load(Ordering::Relaxed)
+        });
+        assert!(turns.await.expect("it does not panic") > 0);
+    }
+}

@@ -1,0 +1,99 @@
+//! Wrong: three ways to block a thread that must not be blocked.
+
+use std::{
+    any::Any,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use tokio::{runtime::Runtime, sync::Mutex};
+
+// ANCHOR: wrong
+/// Wrong: a sync function, called from async code, that starts a
+/// runtime of its own to call async code.
+fn price() -> io::Result<u32> {
+    let runtime = Runtime::new()?;
+    Ok(runtime.block_on(async { 1250 }))
+}
+
+/// Wrong: a runtime that is dropped in async code. Dropping it waits
+/// for its threads.
+fn close(runtime: Runtime) {
+    drop(runtime);
+}
+
+/// Wrong: waits for a lock, and keeps the thread for that.
+fn read(prices: &Mutex<Vec<u32>>) -> usize {
+    prices.blocking_lock().len()
+}
+
+/// Calls each of them as async code would.
+async fn call_each(runtime: Runtime) {
+    told("price", || price().map(drop));
+    told("close", || close(runtime));
+    told("read", || read(&Mutex::default()));
+}
+// ANCHOR_END: wrong
+
+/// Prints the panic that a call ends with.
+fn told<T>(name: &str, call: impl FnOnce() -> T) {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(_) => println!("{name}: no panic"),
+        Err(panic) => println!("{name}: {}\n", message(panic)),
+    }
+}
+
+/// What a panic says.
+fn message(panic: Box<dyn Any + Send>) -> String {
+    match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(other) => match other.downcast::<&str>() {
+            Ok(text) => text.to_string(),
+            Err(_) => "it says nothing".to_owned(),
+        },
+    }
+}
+
+fn main() -> io::Result<()> {
+    // What a panic says is printed below.
+    std::panic::set_hook(Box::new(|_| ()));
+    let inner =
+        tokio::runtime::Builder::new_current_thread().build()?;
+    let outer =
+        tokio::runtime::Builder::new_current_thread().build()?;
+    outer.block_on(call_each(inner));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn panic_of<T>(call: impl FnOnce() -> T) -> String {
+        match catch_unwind(AssertUnwindSafe(call)) {
+            Ok(_) => "none".to_owned(),
+            Err(panic) => message(panic),
+        }
+    }
+
+    async fn all_panic() {
+        let runtime = tokio::task::spawn_blocking(Runtime::new);
+        let runtime = runtime.await.expect("it does not panic");
+        let runtime = runtime.expect("a runtime");
+        assert!(panic_of(price).contains("Cannot start a runtime"));
+        let said = panic_of(|| close(runtime));
+        assert!(said.contains("Cannot drop a runtime"), "{said}");
+        let said = panic_of(|| read(&Mutex::default()));
+        assert!(said.contains("Cannot block the current thread"));
+    }
+
+    #[tokio::test]
+    async fn they_panic_on_one_thread() {
+        all_panic().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn they_panic_on_many_threads() {
+        all_panic().await;
+    }
+}

@@ -1,0 +1,50 @@
+//! Wrong: an `async fn` is called, and its future is thrown away.
+
+use std::cell::Cell;
+
+// ANCHOR: wrong
+/// Wrong: `charge` only makes a future. Nobody polls it, so no line
+/// of its body runs. The name keeps the compiler silent about it.
+async fn check_out(register: &Register) {
+    let _payment = register.charge(1250);
+    println!("thank you for your order");
+}
+// ANCHOR_END: wrong
+
+/// What customers have paid, in cents.
+#[derive(Default)]
+struct Register {
+    charged: Cell<u32>,
+}
+
+impl Register {
+    async fn charge(&self, cents: u32) {
+        self.charged.set(self.charged.get() + cents);
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let register = Register::default();
+    check_out(&register).await;
+    println!("charged: {} cents", register.charged.get());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_future_that_is_dropped_does_nothing() {
+        let register = Register::default();
+        check_out(&register).await;
+        assert_eq!(register.charged.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_future_that_is_awaited_runs() {
+        let register = Register::default();
+        register.charge(1250).await;
+        assert_eq!(register.charged.get(), 1250);
+    }
+}

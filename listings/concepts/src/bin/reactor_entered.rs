@@ -1,0 +1,50 @@
+//! The runtime is entered first, and has what is used.
+
+use std::{io, time::Duration};
+
+use tokio::{
+    runtime::{Builder, Handle},
+    time::{Sleep, sleep},
+};
+
+// ANCHOR: entered
+/// Makes a timer outside of async code. While the guard lives, this
+/// thread knows the runtime.
+fn timer(handle: &Handle) -> Sleep {
+    let _entered = handle.enter();
+    sleep(Duration::from_millis(1))
+}
+
+/// Has another executor poll a timer of Tokio's, whose runtime has a
+/// worker that drives it.
+fn by_another_executor() -> io::Result<()> {
+    // `enable_all`: timers and sockets.
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    futures::executor::block_on(timer(runtime.handle()));
+    Ok(())
+}
+// ANCHOR_END: entered
+
+fn main() -> io::Result<()> {
+    by_another_executor()?;
+    println!("waited, by another executor");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_that_was_made_inside_is_polled_anywhere() {
+        by_another_executor().expect("a runtime");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn inside_there_is_nothing_to_enter() {
+        timer(&Handle::current()).await;
+    }
+}

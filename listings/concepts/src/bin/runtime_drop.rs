@@ -1,0 +1,67 @@
+//! Wrong: `main` is over before its task is.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use tokio::time::sleep;
+
+// ANCHOR: wrong
+/// Wrong: at the end of `main`, the runtime is dropped, and each
+/// task with it, at the `.await` where it stands.
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    tokio::spawn(send_mail());
+    // Other work, in which the mail is begun.
+    sleep(Duration::from_millis(10)).await;
+    println!("good night");
+}
+// ANCHOR_END: wrong
+
+/// Sends a mail, which takes 100 ms.
+async fn send_mail() {
+    println!("sending");
+    sleep(Duration::from_millis(100)).await;
+    println!("sent");
+    SENT.store(true, Ordering::Release);
+}
+
+static SENT: AtomicBool = AtomicBool::new(false);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn main_does_not_wait_for_the_mail() {
+        main();
+        assert!(!SENT.load(Ordering::Acquire));
+    }
+
+    #[test]
+    fn a_task_ends_with_its_runtime() {
+        for mut builder in
+            [Builder::new_current_thread(), Builder::new_multi_thread()]
+        {
+            let runtime =
+                builder.enable_all().build().expect("a runtime");
+            let is_sent = Arc::new(AtomicBool::new(false));
+            let sent = Arc::clone(&is_sent);
+            runtime.block_on(async {
+                tokio::spawn(async move {
+                    sleep(Duration::from_secs(86_400)).await;
+                    sent.store(true, Ordering::Release);
+                });
+            });
+            drop(runtime);
+            assert!(!is_sent.load(Ordering::Acquire));
+            // The task is gone, with what it owned.
+            assert_eq!(Arc::strong_count(&is_sent), 1);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Wrong: one task sleeps on its thread, and all others wait.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use tokio::{task::yield_now, time::interval};
+
+// ANCHOR: wrong
+/// Wrong: `thread::sleep` keeps the thread. Until it returns, no
+/// other task of this thread runs: no heartbeat, no timer, no socket.
+async fn import() {
+    for _row in 0..5 {
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+// ANCHOR_END: wrong
+
+/// A task that is due each 10 ms, as a health check might be. Counts
+/// how often it ran.
+fn heartbeat() -> Arc<AtomicU32> {
+    let beats = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&beats);
+    tokio::spawn(async move {
+        let mut due = interval(Duration::from_millis(10));
+        loop {
+            due.tick().await;
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    beats
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let beats = heartbeat();
+    yield_now().await;
+    let before = beats.load(Ordering::Relaxed);
+    import().await;
+    let during = beats.load(Ordering::Relaxed) - before;
+    println!("100 ms of import, {during} heartbeats");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_else_runs_meanwhile() {
+        let beats = heartbeat();
+        yield_now().await;
+        let before = beats.load(Ordering::Relaxed);
+        import().await;
+        assert_eq!(beats.load(Ordering::Relaxed), before);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_worker_that_sleeps_runs_nothing_else() {
+        let beats = tokio::spawn(async {
+            let beats = heartbeat();
+            import().await;
+            beats.load(Ordering::Relaxed)
+        });
+        assert_eq!(beats.await.expect("it does not panic"), 0);
+    }
+}

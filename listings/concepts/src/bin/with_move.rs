@@ -1,0 +1,21 @@
+//! The block takes along what it uses.
+
+// ANCHOR: main
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let order = String::from("desk");
+    let task =
+        tokio::spawn(async move { println!("{order} is packed") });
+    task.await.ok();
+}
+// ANCHOR_END: main
+
+#[cfg(test)]
+mod tests {
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_task_owns_what_it_uses() {
+        let order = String::from("desk");
+        let task = tokio::spawn(async move { order.len() });
+        assert_eq!(task.await.ok(), Some(4));
+    }
+}

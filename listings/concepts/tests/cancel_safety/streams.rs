@@ -1,0 +1,95 @@
+//! Streams.
+
+use crate::row::{agrees, drop_pending};
+use futures::{SinkExt, StreamExt, stream};
+use std::cell::Cell;
+use std::io;
+use std::pin::pin;
+use tokio::io::{AsyncWriteExt, duplex};
+use tokio::task::yield_now;
+use tokio_util::codec::{FramedRead, LinesCodec};
+
+/// Numbers from 1 on, each after a wait.
+fn numbers() -> impl stream::Stream<Item = u32> {
+    stream::unfold(1, async |number| {
+        yield_now().await;
+        Some((number, number + 1))
+    })
+}
+
+#[tokio::test]
+async fn stream_next() {
+    let mut numbers = pin!(numbers());
+    drop_pending!(numbers.next());
+    assert_eq!(numbers.next().await, Some(1));
+    assert_eq!(numbers.next().await, Some(2));
+    agrees("stream_next", "safe", "nothing");
+}
+
+#[tokio::test]
+async fn buffered_next() {
+    let begun = Cell::new(0);
+    let jobs = stream::iter(1..=4).map(|job| {
+        let begun = &begun;
+        async move {
+            begun.set(begun.get() + 1);
+            yield_now().await;
+            job
+        }
+    });
+    let mut jobs = pin!(jobs.buffered(2));
+    drop_pending!(jobs.next());
+    let all: Vec<_> = jobs.collect().await;
+    assert_eq!(all, [1, 2, 3, 4]);
+    assert_eq!(begun.get(), 4, "none was begun twice");
+    agrees("buffered_next", "safe", "nothing");
+}
+
+#[tokio::test]
+async fn stream_collect() {
+    let mut numbers = pin!(numbers());
+    {
+        let mut all =
+            pin!(numbers.by_ref().take(3).collect::<Vec<_>>());
+        assert!(futures::poll!(all.as_mut()).is_pending());
+        yield_now().await;
+        assert!(futures::poll!(all.as_mut()).is_pending());
+    }
+    // The first was gathered, and is gone.
+    assert_eq!(numbers.next().await, Some(2));
+    agrees("stream_collect", "not_safe", "what was gathered");
+}
+
+#[tokio::test]
+async fn stream_forward() {
+    let (mut sender, mut receiver) = futures::channel::mpsc::channel(0);
+    let mut source = stream::iter((1..=4).map(Ok));
+    drop_pending!(sender.send_all(&mut source));
+    let mut arrived = Vec::new();
+    while let Ok(item) = receiver.try_recv() {
+        arrived.push(item);
+    }
+    let left: Vec<_> = source
+        .map(|it: Result<u32, _>| it.expect("it is Ok"))
+        .collect()
+        .await;
+    assert_eq!((arrived, left), (vec![1], vec![3, 4]));
+    agrees(
+        "stream_forward",
+        "not_safe",
+        "an item that was taken and not yet sent",
+    );
+}
+
+#[tokio::test]
+async fn framed_next() -> io::Result<()> {
+    let (ours, mut theirs) = duplex(64);
+    let mut lines = FramedRead::new(ours, LinesCodec::new());
+    theirs.write_all(b"ab").await?;
+    drop_pending!(lines.next());
+    theirs.write_all(b"cd\n").await?;
+    let line = lines.next().await.expect("a line");
+    assert_eq!(line.map_err(io::Error::other)?, "abcd");
+    agrees("framed_next", "safe", "nothing");
+    Ok(())
+}
