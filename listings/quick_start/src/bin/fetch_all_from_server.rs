@@ -16,10 +16,12 @@ async fn price_of(
     server.write_all(question.as_bytes()).await?;
 
     let mut answer = String::new();
-    if server.read_line(&mut answer).await? == 0 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
+    server.read_line(&mut answer).await?;
+    match answer.strip_suffix('\n') {
+        Some(price) => Ok(price.to_owned()),
+        // It hung up, perhaps in the middle of a price.
+        None => Err(io::ErrorKind::UnexpectedEof.into()),
     }
-    Ok(answer.trim_end().to_owned())
 }
 
 #[tokio::main]
@@ -77,11 +79,13 @@ mod price_server {
                         sleep(Duration::from_millis(100)).await;
                     }
                 },
-                Some(ended) = connections.join_next() => {
-                    if let Ok(Err(error)) = ended {
+                Some(ended) = connections.join_next() => match ended {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => {
                         eprintln!("connection lost: {error}");
                     }
-                }
+                    Err(panic) => eprintln!("{panic}"),
+                },
             }
         }
     }
@@ -137,20 +141,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_hangs_up_is_an_error() -> io::Result<()> {
-        let listener =
-            tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        let server = listener.local_addr()?;
-        let hang_up = async {
-            let (mut client, _) = listener.accept().await?;
-            let mut question = String::new();
-            BufReader::new(&mut client).read_line(&mut question).await
-        };
-        let (price, question) =
-            tokio::join!(price_of("tea", server), hang_up);
-        assert_eq!(question?, "GET price-of-tea\n".len());
-        let error = price.expect_err("nobody answered");
-        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    async fn an_answer_that_is_cut_off_is_an_error() -> io::Result<()> {
+        for sent in ["", "4", "4.20"] {
+            let listener =
+                tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+            let server = listener.local_addr()?;
+            let hang_up = async {
+                let (mut client, _) = listener.accept().await?;
+                let mut question = String::new();
+                BufReader::new(&mut client)
+                    .read_line(&mut question)
+                    .await?;
+                client.write_all(sent.as_bytes()).await?;
+                io::Result::Ok(question)
+            };
+            let (price, question) =
+                tokio::join!(price_of("tea", server), hang_up);
+            assert_eq!(question?, "GET price-of-tea\n");
+            let error = price.expect_err("there was no whole line");
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        }
         Ok(())
     }
 

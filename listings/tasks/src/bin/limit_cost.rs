@@ -13,7 +13,8 @@ async fn permit_inside_task(photos: Range<u32>) {
     for photo in photos {
         let permits = Arc::clone(&permits);
         tasks.spawn(async move {
-            let _permit = permits.acquire().await;
+            let permit = permits.acquire().await;
+            let _permit = permit.expect("it is never closed");
             render(photo).await
         });
     }

@@ -1,0 +1,69 @@
+//! Wrong: each turn of the loop starts the deadline anew.
+
+use std::time::Duration;
+
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
+
+// ANCHOR: wrong
+/// Wrong: `sleep` is called in each turn, so each turn has ten
+/// seconds of its own. A request each second, and it never fires.
+async fn serve(mut requests: mpsc::Receiver<u32>) -> u32 {
+    let mut handled = 0;
+    loop {
+        tokio::select! {
+            request = requests.recv() => match request {
+                Some(_) => handled += 1,
+                None => return handled,
+            },
+            () = sleep(Duration::from_secs(10)) => return handled,
+        }
+    }
+}
+// ANCHOR_END: wrong
+
+/// A connection on which something comes each second.
+fn requests() -> mpsc::Receiver<u32> {
+    let (sender, requests) = mpsc::channel(8);
+    tokio::spawn(async move {
+        for request in 1..=100 {
+            sleep(Duration::from_secs(1)).await;
+            // The connection is closed: nobody reads it any more.
+            if sender.send(request).await.is_err() {
+                return;
+            }
+        }
+    });
+    requests
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let start = Instant::now();
+    let handled = serve(requests()).await;
+    let seconds = start.elapsed().as_secs();
+    println!("{handled} requests in {seconds} s; the limit is 10 s");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_never_comes() {
+        assert_eq!(serve(requests()).await, 100);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn requests_are_handled_on_many_threads() {
+        let (sender, requests) = mpsc::channel(8);
+        let served = tokio::spawn(serve(requests));
+        for request in 0..50 {
+            sender.send(request).await.expect("it is served");
+        }
+        drop(sender);
+        assert_eq!(served.await.expect("it does not panic"), 50);
+    }
+}

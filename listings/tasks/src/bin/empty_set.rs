@@ -1,0 +1,83 @@
+//! Wrong: the set is empty, and the loop spins.
+
+use std::time::Duration;
+
+use tokio::{sync::mpsc, task::JoinSet, time::sleep};
+
+// ANCHOR: wrong
+/// Wrong: `join_next` of an empty set is ready at once, with `None`.
+/// Until a job comes, this loop does nothing else than to ask again,
+/// and takes a whole core for it.
+async fn work(mut jobs: mpsc::Receiver<u32>) -> (u32, u32) {
+    let mut tasks = JoinSet::new();
+    let (mut done, mut turns) = (0, 0);
+    loop {
+        tokio::select! {
+            job = jobs.recv() => match job {
+                Some(job) => { tasks.spawn(run(job)); }
+                None => break,
+            },
+            joined = tasks.join_next() => {
+                done += u32::from(joined.is_some());
+            }
+        }
+        turns += 1;
+        give_up_after(turns);
+    }
+    done += tasks.join_all().await.len() as u32;
+    (done, turns)
+}
+// ANCHOR_END: wrong
+
+/// So that this program ends: the clock cannot go on while it spins.
+fn give_up_after(turns: u32) {
+    assert!(turns < 10_000, "{turns} turns, and no job has come");
+}
+
+async fn run(job: u32) -> u32 {
+    sleep(Duration::from_millis(10)).await;
+    job
+}
+
+/// A job after a second, and another one after that.
+fn jobs() -> mpsc::Receiver<u32> {
+    let (sender, jobs) = mpsc::channel(8);
+    tokio::spawn(async move {
+        for job in 1..=2 {
+            sleep(Duration::from_secs(1)).await;
+            // Who does not work any more drops the receiver.
+            if sender.send(job).await.is_err() {
+                return;
+            }
+        }
+    });
+    jobs
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    match tokio::spawn(work(jobs())).await {
+        Ok((done, turns)) => println!("{done} jobs, {turns} turns"),
+        Err(error) => println!("{error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_spins_until_a_job_comes() {
+        let joined = tokio::spawn(work(jobs())).await;
+        let error = joined.expect_err("it spins").to_string();
+        assert!(error.contains("10000 turns"), "{error}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_empty_set_is_ready_on_many_threads() {
+        let mut tasks = JoinSet::<u32>::new();
+        for _ in 0..1000 {
+            assert!(tasks.join_next().await.is_none());
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Wrong: a task panics, and the program reports success.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+// ANCHOR: wrong
+/// Wrong: the handles are dropped, so nobody learns how the tasks
+/// ended. A panic is a message on stderr, and that is all.
+async fn send_all(customers: Vec<u32>) -> Result<usize, usize> {
+    let count = customers.len();
+    for customer in customers {
+        tokio::spawn(send_mail(customer));
+    }
+    sleep(Duration::from_secs(1)).await;
+    Ok(count)
+}
+// ANCHOR_END: wrong
+
+/// Sends a mail to a customer; the third has no address.
+async fn send_mail(customer: u32) {
+    assert!(customer != 3, "customer {customer} has no address");
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    match send_all(vec![1, 2, 3, 4]).await {
+        Ok(sent) => println!("{sent} mails sent, no failure"),
+        Err(failed) => println!("{failed} mails could not be sent"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_succeeds_in_spite_of_a_panic() {
+        assert_eq!(send_all(vec![1, 2, 3, 4]).await, Ok(4));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_panic_stays_in_its_task_on_many_threads() {
+        let joined = tokio::spawn(send_mail(3)).await;
+        assert!(joined.expect_err("it panics").is_panic());
+    }
+}
