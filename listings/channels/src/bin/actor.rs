@@ -1,0 +1,172 @@
+//! An actor: one task owns the stock, all others send it messages.
+
+// ANCHOR: actor
+use tokio::sync::{mpsc, oneshot};
+
+enum Message {
+    Restock { units: u32 },
+    Take { units: u32, answer: oneshot::Sender<bool> },
+}
+
+/// What others hold of it. The actor ends with the last clone.
+#[derive(Clone)]
+struct Stock {
+    inbox: mpsc::Sender<Message>,
+}
+
+/// The actor has ended: at shutdown, or by a panic.
+#[derive(Debug, PartialEq)]
+struct StockGone;
+
+impl Stock {
+    /// Whether there were enough. They are yours then.
+    async fn take(&self, units: u32) -> Result<bool, StockGone> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Message::Take { units, answer }).await?;
+        answered.await.map_err(|_| StockGone)
+    }
+
+    async fn restock(&self, units: u32) -> Result<(), StockGone> {
+        self.send(Message::Restock { units }).await
+    }
+
+    async fn send(&self, message: Message) -> Result<(), StockGone> {
+        self.inbox.send(message).await.map_err(|_| StockGone)
+    }
+}
+// ANCHOR_END: actor
+
+// ANCHOR: run
+/// Runs until the last handle is dropped, and returns what is left.
+///
+/// No lock: only this task touches `units`, one message at a time.
+async fn run(
+    mut inbox: mpsc::Receiver<Message>,
+    mut units: u32,
+) -> u32 {
+    while let Some(message) = inbox.recv().await {
+        match message {
+            Message::Restock { units: more } => units += more,
+            Message::Take { units: wanted, answer } => {
+                let is_enough = wanted <= units;
+                // Given back where nobody waits for the answer.
+                if answer.send(is_enough).is_ok() && is_enough {
+                    units -= wanted;
+                }
+            }
+        }
+    }
+    units
+}
+
+/// Starts the actor. Who holds the second value learns how it ended.
+fn start(units: u32) -> (Stock, JoinHandle<u32>) {
+    let (inbox, messages) = mpsc::channel(32);
+    (Stock { inbox }, tokio::spawn(run(messages, units)))
+}
+// ANCHOR_END: run
+
+use tokio::task::JoinHandle;
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() -> Result<(), StockGone> {
+    let (stock, actor) = start(10);
+    println!("take 8: {}", stock.take(8).await?);
+    println!("take 8: {}", stock.take(8).await?);
+    stock.restock(20).await?;
+    println!("take 8: {}", stock.take(8).await?);
+    drop(stock);
+    println!("left:   {}", actor.await.expect("it does not panic"));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    use tokio::task::{JoinSet, yield_now};
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nothing_is_taken_twice() {
+        let (stock, actor) = start(100);
+        let buyers: Vec<_> = (0..50)
+            .map(|_| {
+                let stock = stock.clone();
+                tokio::spawn(async move { stock.take(3).await })
+            })
+            .collect();
+        drop(stock);
+        let mut sold = 0;
+        for buyer in buyers {
+            let taken =
+                buyer.await.expect("no panic").expect("it runs");
+            sold += u32::from(taken);
+        }
+        assert_eq!(sold, 33);
+        assert_eq!(actor.await.expect("no panic"), 1);
+    }
+
+    /// Sends a million messages in all, from tasks that give one in
+    /// eight up after a few turns; three of the tasks are aborted. The
+    /// actor must know of those that were accepted, and of no other.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_million_messages_are_accounted_for() {
+        let (stock, actor) = start(0);
+        let accepted = Arc::new(AtomicU32::new(0));
+        let mut senders = JoinSet::new();
+        for sender in 0..8 {
+            let stock = stock.clone();
+            let accepted = Arc::clone(&accepted);
+            let mut random = fastrand::Rng::with_seed(sender);
+            let aborted_at = random.u32(..125_000);
+            senders.spawn(async move {
+                for message in 0..125_000 {
+                    if sender < 3 && message == aborted_at {
+                        // As if somebody aborted this task here.
+                        std::future::pending::<()>().await;
+                    }
+                    let patience = match random.u8(..8) {
+                        0 => random.u8(..3),
+                        _ => u8::MAX,
+                    };
+                    let give_up = async {
+                        for _ in 0..patience {
+                            yield_now().await;
+                        }
+                    };
+                    tokio::select! {
+                        biased;
+                        sent = stock.restock(1) => {
+                            sent.expect("the actor runs");
+                            accepted.fetch_add(1, Ordering::Relaxed);
+                        }
+                        () = give_up => {}
+                    }
+                }
+            });
+        }
+        for _ in 3..8 {
+            let ended = senders.join_next().await.expect("five end");
+            ended.expect("no sender panics");
+        }
+        senders.shutdown().await;
+        drop(stock);
+        let known = actor.await.expect("it does not panic");
+        assert_eq!(known, accepted.load(Ordering::Relaxed));
+        assert!((600_000..1_000_000).contains(&known), "{known}");
+    }
+
+    #[tokio::test]
+    async fn an_actor_that_has_ended_is_told() {
+        let (stock, actor) = start(10);
+        actor.abort();
+        assert!(actor.await.expect_err("aborted").is_cancelled());
+        assert_eq!(stock.take(1).await, Err(StockGone));
+        assert_eq!(stock.restock(1).await, Err(StockGone));
+    }
+}

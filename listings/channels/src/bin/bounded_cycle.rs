@@ -1,0 +1,70 @@
+//! Wrong: two actors wait for room in each other's full inbox.
+
+// ANCHOR: wrong
+use tokio::sync::mpsc;
+
+/// Takes two dishes from each order, and tells each one's number.
+async fn kitchen(
+    mut orders: mpsc::Receiver<u32>,
+    ready: mpsc::Sender<u32>,
+) {
+    while let Some(order) = orders.recv().await {
+        for dish in [10 * order, 10 * order + 1] {
+            // Waits for the waiter to take a dish...
+            if ready.send(dish).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Takes ten orders, and serves what is ready after each.
+async fn waiter(
+    orders: mpsc::Sender<u32>,
+    mut ready: mpsc::Receiver<u32>,
+) -> usize {
+    let mut served = 0;
+    for order in 1..=10 {
+        // ... and the waiter for the kitchen to take an order.
+        if orders.send(order).await.is_err() {
+            break;
+        }
+        while ready.try_recv().is_ok() {
+            served += 1;
+        }
+    }
+    drop(orders);
+    while ready.recv().await.is_some() {
+        served += 1;
+    }
+    served
+}
+// ANCHOR_END: wrong
+
+use tokio::time::{Duration, timeout};
+
+async fn run() -> usize {
+    let (order, orders) = mpsc::channel(1);
+    let (dish, ready) = mpsc::channel(1);
+    tokio::spawn(kitchen(orders, dish));
+    waiter(order, ready).await
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    match timeout(Duration::from_secs(60), run()).await {
+        Ok(served) => println!("served: {served} of 20"),
+        Err(_) => println!("nobody moves after a minute"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn each_waits_for_the_other() {
+        let day = Duration::from_secs(24 * 60 * 60);
+        assert!(timeout(day, run()).await.is_err());
+    }
+}

@@ -1,0 +1,46 @@
+//! Wrong: the loop ends at the first lag, and nobody is told.
+
+// ANCHOR: wrong
+use tokio::sync::broadcast;
+
+/// Writes each change into the archive.
+async fn archive(mut changes: broadcast::Receiver<u32>) -> Vec<u32> {
+    let mut archived = Vec::new();
+    // Wrong: `Err` is `Lagged` here, and the exchange is still open.
+    while let Ok(change) = changes.recv().await {
+        archived.push(change);
+    }
+    archived
+}
+// ANCHOR_END: wrong
+
+/// Ten changes at once, and one in each of the next two seconds.
+async fn run() -> Vec<u32> {
+    let (sender, changes) = broadcast::channel(4);
+    let archive = tokio::spawn(archive(changes));
+    for change in 1..=12 {
+        // Fails where nobody listens.
+        let _ = sender.send(change);
+        if change >= 10 {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+    }
+    drop(sender);
+    archive.await.expect("it does not panic")
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    println!("sent:     1 to 12");
+    println!("archived: {:?}", run().await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_archived() {
+        assert_eq!(run().await, []);
+    }
+}

@@ -1,0 +1,46 @@
+//! Wrong: the worker goes on, although nobody waits for the answer.
+
+// ANCHOR: wrong
+use tokio::{
+    sync::oneshot,
+    time::{Duration, sleep},
+};
+
+/// Renders a report page by page, and counts the pages.
+async fn render(report: oneshot::Sender<u32>) -> u32 {
+    let mut pages = 0;
+    for _ in 0..20 {
+        sleep(Duration::from_millis(10)).await;
+        pages += 1;
+    }
+    // Wrong: only here does it learn that the reader has gone.
+    if report.send(pages).is_err() {
+        println!("nobody wants the report");
+    }
+    pages
+}
+// ANCHOR_END: wrong
+
+/// Waits for the report for 35 ms; how many pages were rendered?
+async fn run() -> u32 {
+    let (report, reader) = oneshot::channel();
+    let rendering = tokio::spawn(render(report));
+    let limit = Duration::from_millis(35);
+    assert!(tokio::time::timeout(limit, reader).await.is_err());
+    rendering.await.expect("it does not panic")
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    println!("pages rendered: {}", run().await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_renders_everything_for_nobody() {
+        assert_eq!(run().await, 20);
+    }
+}

@@ -1,0 +1,64 @@
+//! What a broadcast channel keeps, for whom, and for how long.
+
+// ANCHOR: keeps
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
+/// A capacity of three, and so many sent before the first is read.
+fn missed_of(sent: u32) -> u64 {
+    let (sender, mut messages) = broadcast::channel(3);
+    for message in 0..sent {
+        sender.send(message).expect("one listens");
+    }
+    match messages.try_recv() {
+        Err(broadcast::error::TryRecvError::Lagged(missed)) => missed,
+        _ => 0,
+    }
+}
+
+/// Who subscribes after a message does not get it.
+fn late() -> bool {
+    let (sender, _first) = broadcast::channel(4);
+    sender.send("opening").expect("one listens");
+    sender.subscribe().try_recv().is_ok()
+}
+
+/// How many hold a message that one receiver has read, and one not?
+fn holders() -> (usize, usize) {
+    let (sender, mut quick) = broadcast::channel(4);
+    let slow = sender.subscribe();
+    let message = Arc::new("a large one");
+    sender.send(Arc::clone(&message)).expect("two listen");
+    drop(quick.try_recv());
+    let before = Arc::strong_count(&message) - 1;
+    drop(slow);
+    (before, Arc::strong_count(&message) - 1)
+}
+// ANCHOR_END: keeps
+
+fn main() {
+    println!("capacity 3, sent 4: {} missed", missed_of(4));
+    println!("capacity 3, sent 5: {} missed", missed_of(5));
+    println!("a late subscriber gets it: {}", late());
+    let (before, after) = holders();
+    println!(
+        "kept for the slow one: {before}, once it has gone: {after}"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_is_four() {
+        assert_eq!([missed_of(4), missed_of(5)], [0, 1]);
+    }
+
+    #[test]
+    fn it_keeps_for_the_slowest_and_not_for_the_late() {
+        assert!(!late());
+        assert_eq!(holders(), (1, 0));
+    }
+}

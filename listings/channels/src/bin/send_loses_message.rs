@@ -1,0 +1,57 @@
+//! Wrong: a tick wins against `send`, and the reading is gone.
+
+// ANCHOR: wrong
+use tokio::{
+    sync::mpsc,
+    time::{Duration, interval, sleep},
+};
+
+/// Hands on five readings, and shows a sign of life meanwhile.
+async fn hand_on(readings: mpsc::Sender<u32>) {
+    let mut alive = interval(Duration::from_millis(70));
+    for reading in 1..=5 {
+        tokio::select! {
+            biased;
+            // Wrong: it is dropped with the reading in it.
+            sent = readings.send(reading) => {
+                if sent.is_err() {
+                    return;
+                }
+            }
+            _ = alive.tick() => println!("(alive)"),
+        }
+    }
+}
+// ANCHOR_END: wrong
+
+/// Takes a reading each 100 ms.
+async fn store(mut readings: mpsc::Receiver<u32>) -> Vec<u32> {
+    let mut stored = Vec::new();
+    while let Some(reading) = readings.recv().await {
+        sleep(Duration::from_millis(100)).await;
+        stored.push(reading);
+    }
+    stored
+}
+
+async fn run() -> Vec<u32> {
+    let (sender, readings) = mpsc::channel(1);
+    let (stored, ()) = tokio::join!(store(readings), hand_on(sender));
+    stored
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    println!("stored: {:?} of 1 to 5", run().await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn readings_are_lost() {
+        let stored = run().await;
+        assert!(stored.len() < 5, "{stored:?}");
+    }
+}

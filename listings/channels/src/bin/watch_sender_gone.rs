@@ -1,0 +1,41 @@
+//! Wrong: the task panics when the configuration's owner goes.
+
+// ANCHOR: wrong
+use tokio::sync::watch;
+
+/// Follows the limit for as long as there is somebody who sets it.
+async fn follow(mut limit: watch::Receiver<u32>) -> u32 {
+    loop {
+        // Wrong: an error is the end of the channel, and no surprise.
+        limit.changed().await.unwrap();
+        println!("the limit is {}", *limit.borrow_and_update());
+    }
+}
+// ANCHOR_END: wrong
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let (sender, limit) = watch::channel(8);
+    let follower = tokio::spawn(follow(limit));
+    sender.send_replace(20);
+    tokio::task::yield_now().await;
+    drop(sender);
+    match follower.await {
+        Ok(last) => println!("it ended, the last limit was {last}"),
+        Err(error) => println!("it failed: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_panics_when_the_sender_goes() {
+        let (sender, limit) = watch::channel(8);
+        let follower = tokio::spawn(follow(limit));
+        drop(sender);
+        let error = follower.await.expect_err("it panics");
+        assert!(error.is_panic());
+    }
+}

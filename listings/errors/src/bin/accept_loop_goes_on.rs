@@ -1,0 +1,103 @@
+//! An error of one connection is logged, and the loop goes on.
+
+// ANCHOR: serve
+use std::io;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    sync::mpsc,
+    time::{Duration, sleep},
+};
+
+/// Serves one connection after the other, until there are no more.
+async fn serve(
+    mut accepted: mpsc::Receiver<Accepted>,
+) -> io::Result<u32> {
+    let mut served = 0;
+    while let Some(client) = accepted.recv().await {
+        match client {
+            Ok(client) => match answer(client).await {
+                Ok(()) => served += 1,
+                Err(error) => println!("a client: {error}"),
+            },
+            Err(error) => {
+                println!("cannot accept: {error}");
+                // It comes back at once while the cause is there.
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    Ok(served)
+}
+// ANCHOR_END: serve
+
+/// What `accept` returns: "too many open files" is an error of one
+/// call, and the next one may succeed.
+type Accepted = io::Result<DuplexStream>;
+
+async fn answer(mut client: DuplexStream) -> io::Result<()> {
+    let mut request = [0; 4];
+    client.read_exact(&mut request).await?;
+    client.write_all(b"pong").await
+}
+
+/// Five clients: the second sends half a request, and instead of the
+/// fourth, there is an error.
+async fn clients(accept: mpsc::Sender<Accepted>) -> Vec<&'static str> {
+    let mut told = Vec::new();
+    for number in 1..=5 {
+        let (mut client, server) = tokio::io::duplex(64);
+        let accepted = match number {
+            4 => {
+                drop(server);
+                Err(io::Error::other("too many open files"))
+            }
+            _ => Ok(server),
+        };
+        if accept.send(accepted).await.is_err() {
+            told.push("nobody accepts");
+            continue;
+        }
+        let request: &[u8] = if number == 2 { b"pi" } else { b"ping" };
+        let asked = async {
+            client.write_all(request).await?;
+            client.shutdown().await?;
+            let mut answer = [0; 4];
+            client.read_exact(&mut answer).await
+        };
+        told.push(if asked.await.is_ok() { "pong" } else { "failed" });
+    }
+    told
+}
+
+async fn run() -> (Vec<&'static str>, io::Result<u32>) {
+    let (accept, accepted) = mpsc::channel(1);
+    let server = tokio::spawn(serve(accepted));
+    let told = clients(accept).await;
+    (told, server.await.expect("it does not panic"))
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let (told, ended) = run().await;
+    for (client, told) in (1..).zip(told) {
+        println!("client {client}: {told}");
+    }
+    match ended {
+        Ok(served) => println!("the server served {served}"),
+        Err(error) => println!("the server has ended: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_others_are_served() {
+        let (told, ended) = run().await;
+        let expected = ["pong", "failed", "pong", "failed", "pong"];
+        assert_eq!(told, expected);
+        assert_eq!(ended.expect("it serves to the end"), 3);
+    }
+}

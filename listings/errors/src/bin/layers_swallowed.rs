@@ -1,0 +1,39 @@
+//! Wrong: the outer error is handed on, and the inner one thrown away.
+
+// ANCHOR: wrong
+use anyhow::Result;
+
+/// Stores the order in a task of its own, and waits for it.
+async fn store(order: u32) -> Result<()> {
+    let task = tokio::spawn(write(order));
+    // Wrong: `?` takes the panic out. What is left is a `Result` of
+    // the task's own, and `let _` says nothing about it.
+    let _ = task.await?;
+    Ok(())
+}
+// ANCHOR_END: wrong
+
+async fn write(order: u32) -> Result<u32> {
+    anyhow::ensure!(order != 13, "the disk is full");
+    Ok(order)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    for order in [12, 13] {
+        match store(order).await {
+            Ok(()) => println!("order {order} is stored"),
+            Err(error) => println!("order {order}: {error:#}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_disk_is_a_success() {
+        assert!(store(13).await.is_ok());
+    }
+}

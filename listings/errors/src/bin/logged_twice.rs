@@ -1,0 +1,57 @@
+//! Wrong: each layer logs the error, and hands it on.
+
+// ANCHOR: wrong
+use anyhow::{Context, Result};
+
+async fn charge(order: u32) -> Result<()> {
+    if let Err(error) = call_bank(order).await {
+        // Wrong: it is logged here, and again by whoever gets it.
+        let error = error.context("the bank refused");
+        log(&error);
+        return Err(error);
+    }
+    Ok(())
+}
+
+async fn ship(order: u32) -> Result<()> {
+    if let Err(error) = charge(order).await {
+        let error = error.context(format!("order {order} not paid"));
+        log(&error);
+        return Err(error);
+    }
+    Ok(())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    if let Err(error) = ship(7).await {
+        log(&error.context("not shipped"));
+    }
+}
+// ANCHOR_END: wrong
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many lines are in the log.
+static LINES: AtomicUsize = AtomicUsize::new(0);
+
+fn log(error: &anyhow::Error) {
+    LINES.fetch_add(1, Ordering::Relaxed);
+    println!("ERROR {error:#}");
+}
+
+async fn call_bank(_order: u32) -> Result<()> {
+    Err(std::io::Error::other("card expired")).context("call failed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_cause_is_in_what_is_handed_on_as_well() {
+        let error = ship(7).await.expect_err("it is not paid");
+        assert!(format!("{error:#}").contains("card expired"));
+        assert_eq!(LINES.load(Ordering::Relaxed), 2);
+    }
+}

@@ -1,0 +1,82 @@
+//! A limit for each try, and one for all of them together.
+
+// ANCHOR: ask
+use tokio::time::{Duration, Instant, sleep, timeout, timeout_at};
+
+#[derive(Debug, PartialEq)]
+enum Failed {
+    /// The tries are used up; this is how many there were.
+    Tries(u32),
+    /// The time of all tries is up.
+    Total,
+}
+
+/// Asks until there is an answer. A try may take a second, all of
+/// them, with the pauses, as long as `total`.
+async fn ask(
+    server: &Server,
+    tries: u32,
+    total: Duration,
+) -> Result<u32, Failed> {
+    let deadline = Instant::now() + total;
+    let all = async {
+        for number in 1..=tries {
+            if number > 1 {
+                sleep(Duration::from_millis(500)).await;
+            }
+            let answer = server.answer(number);
+            if let Ok(answer) =
+                timeout(Duration::from_secs(1), answer).await
+            {
+                return Ok(answer);
+            }
+        }
+        Err(Failed::Tries(tries))
+    };
+    timeout_at(deadline, all).await.unwrap_or(Err(Failed::Total))
+}
+// ANCHOR_END: ask
+
+/// Answers at this try, and never before.
+struct Server {
+    answers_at: u32,
+}
+
+impl Server {
+    async fn answer(&self, number: u32) -> u32 {
+        if number < self.answers_at {
+            std::future::pending::<()>().await;
+        }
+        number
+    }
+}
+
+async fn run(answers_at: u32, total: u64) -> Result<u32, Failed> {
+    ask(&Server { answers_at }, 3, Duration::from_secs(total)).await
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    for (answers_at, total) in [(1, 10), (3, 10), (9, 10), (3, 2)] {
+        let start = Instant::now();
+        let answer = run(answers_at, total).await;
+        let took = start.elapsed().as_millis();
+        println!(
+            "answers at try {answers_at}, {total} s: {answer:?}, {took} ms"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn whichever_limit_is_first_ends_it() {
+        assert_eq!(run(3, 10).await, Ok(3));
+        assert_eq!(run(9, 10).await, Err(Failed::Tries(3)));
+        let start = Instant::now();
+        assert_eq!(run(3, 2).await, Err(Failed::Total));
+        assert_eq!(start.elapsed(), Duration::from_secs(2));
+    }
+}

@@ -1,0 +1,63 @@
+//! Wrong: all clients wait for the same time, and come back together.
+
+// ANCHOR: wrong
+use tokio::time::{Duration, sleep};
+
+/// Asks four times, with pauses of 100, 200 and 400 ms.
+async fn ask(server: &Server, _client: u64) {
+    let mut pause = Duration::from_millis(100);
+    for _ in 0..4 {
+        if server.answers() {
+            return;
+        }
+        // Wrong: they failed together, and wait for as long.
+        sleep(pause).await;
+        pause *= 2;
+    }
+}
+// ANCHOR_END: wrong
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use futures::future::join_all;
+use tokio::time::Instant;
+
+/// A server that is down, and counts who asks in each millisecond.
+struct Server {
+    start: Instant,
+    asked: RefCell<BTreeMap<u128, u32>>,
+}
+
+impl Server {
+    fn answers(&self) -> bool {
+        let at = self.start.elapsed().as_millis();
+        *self.asked.borrow_mut().entry(at).or_default() += 1;
+        false
+    }
+}
+
+/// The most requests in a millisecond after the first one, in which
+/// the server went down.
+async fn worst(clients: u64) -> u32 {
+    let server =
+        Server { start: Instant::now(), asked: RefCell::default() };
+    join_all((0..clients).map(|client| ask(&server, client))).await;
+    let asked = server.asked.into_inner();
+    asked.into_iter().skip(1).map(|(_, count)| count).max().unwrap_or(0)
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let worst = worst(100).await;
+    println!("100 clients, at most {worst} in one millisecond");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn all_of_them_come_back_together() {
+        assert_eq!(worst(100).await, 100);
+    }
+}

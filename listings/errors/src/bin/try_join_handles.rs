@@ -1,0 +1,50 @@
+//! Wrong: `try_join!` over handles sees no error of the tasks.
+
+// ANCHOR: wrong
+use tokio::{
+    time::{Duration, sleep},
+    try_join,
+};
+
+/// Charges and packs side by side; the first error is to end it.
+async fn order(number: u32) -> Result<(), String> {
+    let charged = tokio::spawn(charge(number));
+    let packed = tokio::spawn(pack(number));
+    // Wrong: `Ok(Err(..))` is an `Ok` for `try_join!`.
+    let (charged, packed) = try_join!(charged, packed)
+        .map_err(|panic| panic.to_string())?;
+    charged.and(packed)
+}
+// ANCHOR_END: wrong
+
+async fn charge(number: u32) -> Result<(), String> {
+    sleep(Duration::from_millis(10)).await;
+    Err(format!("order {number}: the card has expired"))
+}
+
+async fn pack(number: u32) -> Result<(), String> {
+    sleep(Duration::from_secs(60)).await;
+    println!("order {number} is packed");
+    Ok(())
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let start = tokio::time::Instant::now();
+    let error = order(7).await.err().unwrap_or_default();
+    println!("{error}, after {} ms", start.elapsed().as_millis());
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_error_waits_for_the_packer() {
+        let start = Instant::now();
+        assert!(order(7).await.is_err());
+        assert_eq!(start.elapsed(), Duration::from_secs(60));
+    }
+}
