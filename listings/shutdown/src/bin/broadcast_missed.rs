@@ -1,0 +1,41 @@
+//! Wrong: who subscribes after the send is never told.
+
+// ANCHOR: wrong
+use tokio::{
+    sync::broadcast,
+    time::{Duration, sleep, timeout},
+};
+
+/// A connection takes a while to be set up, and is then served until
+/// it is told to stop.
+async fn connection(stop: broadcast::Sender<()>) {
+    sleep(Duration::from_millis(100)).await;
+    // Wrong: the message was sent 50 ms ago.
+    let mut stopped = stop.subscribe();
+    let _ = stopped.recv().await;
+}
+
+/// Whether the connection has ended an hour after the stop.
+async fn it_stops() -> bool {
+    let (stop, _) = broadcast::channel(1);
+    let serving = tokio::spawn(connection(stop.clone()));
+    sleep(Duration::from_millis(50)).await;
+    let _ = stop.send(());
+    timeout(Duration::from_secs(60 * 60), serving).await.is_ok()
+}
+// ANCHOR_END: wrong
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    println!("stopped within an hour: {}", it_stops().await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_message_is_missed() {
+        assert!(!it_stops().await);
+    }
+}

@@ -1,0 +1,57 @@
+//! Wrong: what `drop` spawns is lost when the program ends.
+
+// ANCHOR: wrong
+use tokio::sync::mpsc;
+
+/// A session with a server, which wants to be told of its end.
+struct Session {
+    name: &'static str,
+    server: mpsc::Sender<String>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let (name, server) = (self.name, self.server.clone());
+        // Wrong: nobody knows of this task, so nobody waits for it.
+        tokio::spawn(async move {
+            // Nobody is left to be told of an error.
+            let _ = server.send(format!("{name}: goodbye")).await;
+        });
+    }
+}
+// ANCHOR_END: wrong
+
+async fn work(server: mpsc::Sender<String>) {
+    let _session = Session { name: "session 7", server };
+}
+
+/// Runs a program to its end. Returns what the server was told.
+fn run_to_the_end() -> std::io::Result<Vec<String>> {
+    let (server, mut told) = mpsc::channel(8);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().build()?;
+    runtime.block_on(work(server));
+    // As at the end of `main`.
+    drop(runtime);
+    let mut goodbyes = Vec::new();
+    while let Some(goodbye) = told.blocking_recv() {
+        goodbyes.push(goodbye);
+    }
+    Ok(goodbyes)
+}
+
+fn main() -> std::io::Result<()> {
+    println!("the server was told: {:?}", run_to_the_end()?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_is_told_nothing() -> std::io::Result<()> {
+        assert!(run_to_the_end()?.is_empty());
+        Ok(())
+    }
+}

@@ -1,0 +1,48 @@
+//! Wrong: a buffered writer that is dropped throws its buffer away.
+
+// ANCHOR: wrong
+use std::io;
+
+use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
+
+/// Writes the day's orders to the journal.
+async fn write_orders(
+    journal: impl AsyncWrite + Unpin,
+) -> io::Result<()> {
+    let mut journal = BufWriter::new(journal);
+    for order in 1..=3 {
+        let line = format!("order {order}\n");
+        journal.write_all(line.as_bytes()).await?;
+    }
+    // Wrong: each write has only filled the buffer. Unlike the one of
+    // std, this one cannot write when it is dropped.
+    Ok(())
+}
+// ANCHOR_END: wrong
+
+/// Returns what is in the journal afterwards.
+async fn journal() -> io::Result<String> {
+    let mut journal = Vec::new();
+    write_orders(&mut journal).await?;
+    String::from_utf8(journal).map_err(io::Error::other)
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    println!(
+        "lines in the journal: {}",
+        journal().await?.lines().count()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_written() -> io::Result<()> {
+        assert_eq!(journal().await?, "");
+        Ok(())
+    }
+}

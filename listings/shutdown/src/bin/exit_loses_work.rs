@@ -1,0 +1,52 @@
+//! Wrong: `main` returns, and with it all that is not done.
+
+// ANCHOR: wrong
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use tokio::{
+    runtime::Builder,
+    time::{Duration, sleep},
+};
+
+/// Ten receipts to send, a second each. Returns how many were sent when
+/// the runtime has gone.
+fn run(sent: &Arc<AtomicU32>) -> std::io::Result<u32> {
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()?;
+    runtime.block_on(async {
+        for _ in 0..10 {
+            let sent = Arc::clone(sent);
+            // Wrong: nobody waits for them.
+            tokio::spawn(async move {
+                sleep(Duration::from_secs(1)).await;
+                sent.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        sleep(Duration::from_millis(100)).await;
+        // Told to stop, it returns.
+    });
+    drop(runtime);
+    Ok(sent.load(Ordering::Relaxed))
+}
+// ANCHOR_END: wrong
+
+fn main() -> std::io::Result<()> {
+    println!("sent: {} of 10", run(&Arc::default())?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_sent() -> std::io::Result<()> {
+        assert_eq!(run(&Arc::default())?, 0);
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! What was begun is finished, although the client goes away.
+
+// ANCHOR: handler
+use std::sync::Arc;
+
+use axum::{extract::State, http::StatusCode};
+
+/// Takes the money, and writes the order down, whether the client waits
+/// for it or not.
+async fn pay(
+    State(shop): State<Arc<Shop>>,
+) -> Result<&'static str, StatusCode> {
+    let work = {
+        let shop = shop.clone();
+        async move {
+            shop.take_money();
+            shop.answer_of_the_bank().await;
+            shop.write_order();
+        }
+    };
+    let paid = shop.payments.spawn(work).await;
+    paid.map_err(|_panicked| StatusCode::INTERNAL_SERVER_ERROR)?;
+    Ok("paid")
+}
+// ANCHOR_END: handler
+
+use std::{
+    io,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use axum::{Router, routing::get};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+};
+use tokio_util::task::TaskTracker;
+
+/// What the shop has done, and what its bank does.
+#[derive(Default)]
+struct Shop {
+    payments: TaskTracker,
+    written: AtomicU32,
+    money_taken: Notify,
+    bank: Notify,
+    handler_gone: Notify,
+}
+
+impl Shop {
+    fn take_money(&self) {
+        self.money_taken.notify_one();
+    }
+
+    async fn answer_of_the_bank(&self) {
+        self.bank.notified().await;
+    }
+
+    fn write_order(&self) {
+        self.written.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Tells when a handler is gone, whether it has answered or not.
+struct Handler(Arc<Shop>);
+
+impl Drop for Handler {
+    fn drop(&mut self) {
+        self.0.handler_gone.notify_one();
+    }
+}
+
+/// A client pays, and goes away before the bank has answered. Returns
+/// how many orders were written.
+async fn pay_and_go() -> io::Result<u32> {
+    let shop = Arc::new(Shop::default());
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let handler = async |State(shop): State<Arc<Shop>>| {
+        let _handler = Handler(shop.clone());
+        pay(State(shop)).await
+    };
+    let routes = Router::new()
+        .route("/pay", get(handler))
+        .with_state(shop.clone());
+    let server =
+        tokio::spawn(axum::serve(listener, routes).into_future());
+    let mut client = TcpStream::connect(address).await?;
+    let request = b"GET /pay HTTP/1.1\r\nhost: shop\r\n\r\n";
+    client.write_all(request).await?;
+    shop.money_taken.notified().await;
+    drop(client);
+    shop.handler_gone.notified().await;
+    shop.bank.notify_one();
+    server.abort();
+    // As at shutdown: first the server, then what its handlers began.
+    shop.payments.close();
+    shop.payments.wait().await;
+    Ok(shop.written.load(Ordering::Relaxed))
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    println!("paid: 1, written: {}", pay_and_go().await?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_order_is_written() -> io::Result<()> {
+        assert_eq!(pay_and_go().await?, 1);
+        Ok(())
+    }
+}

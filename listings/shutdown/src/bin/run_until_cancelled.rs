@@ -1,0 +1,69 @@
+//! What `run_until_cancelled` does with its future, at three moments.
+
+// ANCHOR: moments
+use std::future::ready;
+
+use tokio::time::{Duration, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// Ten steps of 100 ms; counts those that are done.
+async fn ten_steps(done: &mut u32) {
+    for _ in 0..10 {
+        sleep(Duration::from_millis(100)).await;
+        *done += 1;
+    }
+}
+
+async fn told_midway() -> (bool, u32) {
+    let (stop, mut done) = (CancellationToken::new(), 0);
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        sleep(Duration::from_millis(350)).await;
+        stopping.cancel();
+    });
+    let ended = stop.run_until_cancelled(ten_steps(&mut done)).await;
+    (ended.is_some(), done)
+}
+
+async fn told_before() -> bool {
+    let stop = CancellationToken::new();
+    stop.cancel();
+    // Ready at its first poll, but it gets none.
+    stop.run_until_cancelled(ready(())).await.is_some()
+}
+
+async fn told_by_its_own_last_step() -> bool {
+    let stop = CancellationToken::new();
+    let last_step = async { stop.cancel() };
+    stop.run_until_cancelled(last_step).await.is_some()
+}
+// ANCHOR_END: moments
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let (ended, done) = told_midway().await;
+    println!("told midway: ended {ended}, {done} steps done");
+    println!("told before: ended {}", told_before().await);
+    let ended = told_by_its_own_last_step().await;
+    println!("told by its own last step: ended {ended}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_dropped_where_it_stands() {
+        assert_eq!(told_midway().await, (false, 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_late_does_not_begin() {
+        assert!(!told_before().await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_ready_wins() {
+        assert!(told_by_its_own_last_step().await);
+    }
+}

@@ -1,0 +1,109 @@
+//! Wrong: a read of stdin that cannot be called off holds the exit.
+
+// ANCHOR: wrong
+use tokio::io::{AsyncBufReadExt, BufReader, stdin};
+
+/// A console: it ends by a command, or by itself after a while.
+#[tokio::main]
+async fn console() {
+    // Wrong: the read runs on a thread of the blocking pool, and goes on
+    // there when its future is dropped. The runtime waits for it.
+    let mut commands = BufReader::new(stdin()).lines();
+    tokio::select! {
+        biased;
+        command = commands.next_line() => println!("{command:?}"),
+        () = nobody_types() => println!("good night"),
+    }
+}
+// ANCHOR_END: wrong
+
+async fn nobody_types() {
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+}
+
+use std::{io, process::Stdio, time::Duration};
+
+use tokio::{
+    io::AsyncWriteExt,
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// Runs the console as a child at whose keyboard nobody types. Returns
+/// whether it ends by itself.
+async fn ends_by_itself() -> io::Result<bool> {
+    let mut child = child()?;
+    let mut keyboard = child.stdin.take();
+    let mut lines = BufReader::new(
+        child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?,
+    )
+    .lines();
+    while lines.next_line().await?.is_some_and(|it| it != "good night")
+    {
+    }
+    if timeout(PATIENCE, child.wait()).await.is_ok() {
+        return Ok(true);
+    }
+    // The key that users press again and again.
+    if let Some(keyboard) = &mut keyboard {
+        keyboard.write_all(b"\n").await?;
+    }
+    child.wait().await?;
+    Ok(false)
+}
+
+/// This program again, as a child.
+fn child() -> io::Result<Child> {
+    Command::new(std::env::current_exe()?)
+        .args(AS_CHILD)
+        .env("ROLE", "console")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+}
+
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// As a test, the child is one of the tests.
+const AS_CHILD: &[&str] = if cfg!(test) {
+    &["tests::child", "--exact", "--nocapture"]
+} else {
+    &[]
+};
+
+#[tokio::main]
+async fn run() -> io::Result<()> {
+    match ends_by_itself().await? {
+        true => println!("it ended by itself"),
+        false => println!("it ended when Enter was pressed"),
+    }
+    Ok(())
+}
+
+fn main() -> io::Result<()> {
+    if std::env::var_os("ROLE").is_some() {
+        console();
+        return Ok(());
+    }
+    run()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Not a test when it runs as one; a child when a test starts it.
+    #[test]
+    fn child() {
+        if std::env::var_os("ROLE").is_some() {
+            console();
+        }
+    }
+
+    #[tokio::test]
+    async fn it_waits_for_a_key() -> io::Result<()> {
+        assert!(!ends_by_itself().await?);
+        Ok(())
+    }
+}

@@ -1,0 +1,42 @@
+//! What closing a tracker does, and what it does not.
+
+// ANCHOR: close
+use tokio::time::{Duration, Instant, sleep};
+use tokio_util::task::TaskTracker;
+
+/// A task of a second, and one of three that is spawned after the
+/// close.
+async fn close() -> (Duration, bool) {
+    let start = Instant::now();
+    let tasks = TaskTracker::new();
+    tasks.spawn(sleep(Duration::from_secs(1)));
+    tasks.close();
+    // It is not refused, and is waited for.
+    tasks.spawn(sleep(Duration::from_secs(3)));
+    tasks.wait().await;
+    let waited = start.elapsed();
+
+    let export = tasks.spawn(sleep(Duration::from_secs(9)));
+    // Not aborted, either: a tracker counts, and owns nothing.
+    drop(tasks);
+    let finished = export.await.is_ok();
+    (waited, finished)
+}
+// ANCHOR_END: close
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let (waited, finished) = close().await;
+    println!("waited {waited:?} for both");
+    println!("finished without its tracker: {finished}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_refuses_nothing_and_aborts_nothing() {
+        assert_eq!(close().await, (Duration::from_secs(3), true));
+    }
+}

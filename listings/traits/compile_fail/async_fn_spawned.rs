@@ -1,0 +1,22 @@
+//! What an async closure returns cannot be spawned by generic code.
+
+// ANCHOR: wrong
+/// Calls a handler for each order, each in a task.
+fn for_each<F>(orders: Vec<u32>, handler: F)
+where
+    F: AsyncFn(u32) + Clone + Send + 'static,
+{
+    for order in orders {
+        tokio::spawn(call(handler.clone(), order));
+    }
+}
+
+async fn call(handler: impl AsyncFn(u32), order: u32) {
+    handler(order).await
+}
+// ANCHOR_END: wrong
+
+#[tokio::main]
+async fn main() {
+    for_each(vec![1, 2], async |order| println!("order {order}"));
+}

@@ -1,0 +1,34 @@
+//! A trait object that can be sent cannot be shared yet.
+
+// ANCHOR: wrong
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+/// Where orders are kept.
+trait Orders {
+    fn count(&self) -> BoxFuture<'_, u32>;
+}
+
+struct Shop {
+    orders: Box<dyn Orders + Send>,
+}
+
+fn report(shop: Arc<Shop>) {
+    tokio::spawn(async move { shop.orders.count().await });
+}
+// ANCHOR_END: wrong
+
+struct InMemory(Vec<u32>);
+
+impl Orders for InMemory {
+    fn count(&self) -> BoxFuture<'_, u32> {
+        let count = self.0.iter().map(|_| 1).sum();
+        Box::pin(std::future::ready(count))
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    report(Arc::new(Shop { orders: Box::new(InMemory(vec![7])) }));
+}

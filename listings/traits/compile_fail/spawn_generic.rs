@@ -1,0 +1,31 @@
+//! A future of a trait's method cannot be spawned by generic code.
+
+// ANCHOR: wrong
+use std::sync::Arc;
+
+/// Where exchange rates come from.
+trait Rates {
+    async fn rate(&self, currency: &str) -> Option<f64>;
+}
+
+async fn refresh<R: Rates>(rates: Arc<R>) -> Option<f64> {
+    rates.rate("USD").await
+}
+
+fn start<R: Rates + Send + Sync + 'static>(rates: Arc<R>) {
+    tokio::spawn(refresh(rates));
+}
+// ANCHOR_END: wrong
+
+struct Fixed;
+
+impl Rates for Fixed {
+    async fn rate(&self, _currency: &str) -> Option<f64> {
+        Some(0.9)
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    start(Arc::new(Fixed));
+}

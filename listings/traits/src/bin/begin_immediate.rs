@@ -1,0 +1,99 @@
+//! A transaction that will write says so when it begins.
+
+// ANCHOR: immediate
+use sqlx::{Sqlite, SqlitePool, Transaction};
+
+/// Begins to take one from the stock: looks how much there is.
+async fn look(
+    pool: &SqlitePool,
+) -> sqlx::Result<(Transaction<'static, Sqlite>, i64)> {
+    // It waits here, until nobody else writes.
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let stock = sqlx::query_scalar("SELECT amount FROM stock")
+        .fetch_one(&mut *transaction)
+        .await?;
+    Ok((transaction, stock))
+}
+
+/// Writes down that there is one less.
+async fn take(
+    (mut transaction, stock): (Transaction<'static, Sqlite>, i64),
+) -> sqlx::Result<()> {
+    sqlx::query("UPDATE stock SET amount = $1")
+        .bind(stock - 1)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await
+}
+
+/// Two orders at once. Returns how they end.
+async fn two_orders(pool: &SqlitePool) -> sqlx::Result<[String; 2]> {
+    let order = async || take(look(pool).await?).await;
+    let (one, other) = tokio::join!(order(), order());
+    Ok([told(one), told(other)])
+}
+// ANCHOR_END: immediate
+
+fn told(taken: sqlx::Result<()>) -> String {
+    match taken {
+        Ok(()) => "taken".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+use std::path::Path;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
+};
+
+/// A file with five in stock. Who writes waits for others who do.
+async fn open(folder: &Path) -> sqlx::Result<SqlitePool> {
+    let options = SqliteConnectOptions::new()
+        .filename(folder.join("stock.db"))
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .busy_timeout(std::time::Duration::from_secs(10));
+    let pool = SqlitePoolOptions::new()
+        .max_connections(2)
+        .connect_with(options)
+        .await?;
+    sqlx::query("CREATE TABLE stock (amount INTEGER NOT NULL)")
+        .execute(&pool)
+        .await?;
+    sqlx::query("INSERT INTO stock VALUES (5)").execute(&pool).await?;
+    Ok(pool)
+}
+
+async fn run() -> sqlx::Result<([String; 2], i64)> {
+    let folder = tempfile::tempdir()?;
+    let pool = open(folder.path()).await?;
+    let ended = two_orders(&pool).await?;
+    let left = sqlx::query_scalar("SELECT amount FROM stock")
+        .fetch_one(&pool)
+        .await?;
+    pool.close().await;
+    Ok((ended, left))
+}
+
+#[tokio::main]
+async fn main() -> sqlx::Result<()> {
+    let ([one, other], left) = run().await?;
+    println!("one:   {one}");
+    println!("other: {other}");
+    println!("left:  {left}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn both_are_taken() -> sqlx::Result<()> {
+        let ([one, other], left) = run().await?;
+        assert_eq!((&*one, &*other), ("taken", "taken"));
+        assert_eq!(left, 3);
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! A statement goes on in the database when its future is dropped.
+
+// ANCHOR: statement
+use sqlx::AnyPool;
+use tokio::time::{Duration, timeout};
+
+/// Copies so many orders to the archive, which takes a while.
+const ARCHIVE: &str = "
+    WITH RECURSIVE numbers (id) AS (
+        SELECT 1 UNION ALL
+        SELECT id + 1 FROM numbers WHERE id < 1000000
+    )
+    INSERT INTO archive SELECT id FROM numbers";
+
+/// Gives up soon, and looks what is in the archive.
+async fn give_up(pool: &AnyPool) -> sqlx::Result<i64> {
+    let archived = sqlx::query(ARCHIVE).execute(pool);
+    let in_time = timeout(Duration::from_millis(20), archived).await;
+    assert!(in_time.is_err(), "it takes longer");
+    sqlx::query_scalar("SELECT COUNT(*) FROM archive")
+        .fetch_one(pool)
+        .await
+}
+// ANCHOR_END: statement
+
+use sqlx::any::{AnyPoolOptions, install_default_drivers};
+
+/// A pool with one connection, and a table that ends with it.
+async fn open(address: &str) -> sqlx::Result<AnyPool> {
+    install_default_drivers();
+    let pool = AnyPoolOptions::new()
+        .max_connections(1)
+        .connect(address)
+        .await?;
+    sqlx::query("CREATE TEMPORARY TABLE archive (id BIGINT NOT NULL)")
+        .execute(&pool)
+        .await?;
+    Ok(pool)
+}
+
+#[tokio::main]
+async fn main() -> sqlx::Result<()> {
+    let pool = open("sqlite::memory:").await?;
+    println!("given up; archived: {}", give_up(&pool).await?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn sqlite() -> sqlx::Result<()> {
+        let pool = open("sqlite::memory:").await?;
+        assert_eq!(give_up(&pool).await?, 1_000_000);
+        Ok(())
+    }
+
+    /// Where `DATABASE_URL` names a server, as in `.ci/run`.
+    #[tokio::test]
+    async fn postgresql() -> sqlx::Result<()> {
+        let Ok(address) = std::env::var("DATABASE_URL") else {
+            // Aloud: past the test harness, which keeps what
+            // passing tests print.
+            let told = "not tested on PostgreSQL: no DATABASE_URL";
+            writeln!(std::io::stderr(), "{told}")?;
+            return Ok(());
+        };
+        let pool = open(&address).await?;
+        assert_eq!(give_up(&pool).await?, 1_000_000);
+        Ok(())
+    }
+}

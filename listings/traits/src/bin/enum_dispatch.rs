@@ -1,0 +1,60 @@
+//! A closed set of kinds is an enum: no box, no `dyn`.
+
+// ANCHOR: notify
+struct Mail;
+
+impl Mail {
+    async fn notify(&self, order: u32) -> String {
+        format!("mail: order {order} is on its way")
+    }
+}
+
+struct Text {
+    number: u32,
+}
+
+impl Text {
+    async fn notify(&self, order: u32) -> String {
+        format!("text to {}: order {order}", self.number)
+    }
+}
+
+/// All the ways that this program knows.
+enum Channel {
+    Mail(Mail),
+    Text(Text),
+}
+
+impl Channel {
+    async fn notify(&self, order: u32) -> String {
+        match self {
+            Self::Mail(mail) => mail.notify(order).await,
+            Self::Text(text) => text.notify(order).await,
+        }
+    }
+}
+// ANCHOR_END: notify
+
+/// As the customer has chosen.
+fn chosen() -> Vec<Channel> {
+    vec![Channel::Mail(Mail), Channel::Text(Text { number: 555_0100 })]
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    for channel in chosen() {
+        println!("{}", channel.notify(7).await);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn each_kind_is_called() {
+        let [mail, text] = &chosen()[..] else { panic!("two") };
+        assert!(mail.notify(7).await.starts_with("mail"));
+        assert!(text.notify(7).await.starts_with("text to 5550100"));
+    }
+}

@@ -1,0 +1,68 @@
+//! Wrong: one task wants two connections, and the pool has one left.
+
+// ANCHOR: wrong
+use sqlx::SqlitePool;
+
+/// Places an order, if the customer is known.
+async fn place(pool: &SqlitePool, customer: i64) -> sqlx::Result<()> {
+    let mut transaction = pool.begin().await?;
+    // Wrong: it waits for a second connection, with the first in hand.
+    check(pool, customer).await?;
+    sqlx::query("INSERT INTO orders VALUES ($1)")
+        .bind(customer)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await
+}
+
+async fn check(pool: &SqlitePool, customer: i64) -> sqlx::Result<()> {
+    sqlx::query("SELECT id FROM customers WHERE id = $1")
+        .bind(customer)
+        .fetch_one(pool)
+        .await?;
+    Ok(())
+}
+// ANCHOR_END: wrong
+
+use std::time::Duration;
+
+use sqlx::sqlite::SqlitePoolOptions;
+
+/// A pool with one connection, as it is under load.
+async fn open() -> sqlx::Result<SqlitePool> {
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_millis(500))
+        .connect("sqlite::memory:")
+        .await?;
+    for statement in [
+        "CREATE TABLE customers (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE orders (customer INTEGER NOT NULL)",
+        "INSERT INTO customers VALUES (7)",
+    ] {
+        sqlx::query(statement).execute(&pool).await?;
+    }
+    Ok(pool)
+}
+
+#[tokio::main]
+async fn main() -> sqlx::Result<()> {
+    let pool = open().await?;
+    match place(&pool, 7).await {
+        Ok(()) => println!("placed"),
+        Err(error) => println!("{error}"),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_waits_for_itself() -> sqlx::Result<()> {
+        let placed = place(&open().await?, 7).await;
+        assert!(matches!(placed, Err(sqlx::Error::PoolTimedOut)));
+        Ok(())
+    }
+}

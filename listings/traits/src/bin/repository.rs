@@ -1,0 +1,397 @@
+//! One trait for orders, kept in memory, in SQLite or in PostgreSQL.
+
+// ANCHOR: domain
+/// An order, as the shop speaks of it.
+#[derive(Clone, Debug, PartialEq)]
+struct Order {
+    /// Chosen by the client, so that it can ask again.
+    key: String,
+    cents: i64,
+    paid: bool,
+}
+
+/// What can go wrong, in the shop's words.
+#[derive(Debug, thiserror::Error)]
+enum OrdersError {
+    #[error("there is no order {0}")]
+    Unknown(String),
+    #[error("the key {0} was used for another order")]
+    Different(String),
+    #[error("order {0} is paid already")]
+    Paid(String),
+    #[error("the orders cannot be reached")]
+    Storage(#[from] sqlx::Error),
+}
+
+// ANCHOR_END: domain
+
+// ANCHOR: trait
+/// Where orders are kept.
+trait Orders: Send + Sync {
+    /// Places an order. Asked again with the same key, it returns the
+    /// order that there is.
+    fn place(
+        &self,
+        key: &str,
+        cents: i64,
+    ) -> impl Future<Output = Result<Order, OrdersError>> + Send;
+
+    /// Pays an order, and writes its receipt: both, or nothing.
+    fn pay(
+        &self,
+        key: &str,
+    ) -> impl Future<Output = Result<(), OrdersError>> + Send;
+
+    /// All orders, each with whether it has a receipt.
+    fn all(
+        &self,
+    ) -> impl Future<Output = Result<All, OrdersError>> + Send;
+}
+
+type All = Vec<(Order, bool)>;
+// ANCHOR_END: trait
+
+// ANCHOR: memory
+/// For tests of those who use orders, and for a trial.
+#[derive(Default)]
+struct InMemory(Mutex<(BTreeMap<String, Order>, Vec<String>)>);
+
+impl Orders for InMemory {
+    async fn place(
+        &self,
+        key: &str,
+        cents: i64,
+    ) -> Result<Order, OrdersError> {
+        let (orders, _) = &mut *self.lock();
+        let placed = orders.entry(key.to_owned()).or_insert(Order {
+            key: key.to_owned(),
+            cents,
+            paid: false,
+        });
+        same(placed.clone(), cents)
+    }
+
+    async fn pay(&self, key: &str) -> Result<(), OrdersError> {
+        let (orders, receipts) = &mut *self.lock();
+        match orders.get_mut(key) {
+            None => Err(OrdersError::Unknown(key.to_owned())),
+            Some(order) if order.paid => {
+                Err(OrdersError::Paid(key.to_owned()))
+            }
+            Some(order) => {
+                order.paid = true;
+                receipts.push(key.to_owned());
+                Ok(())
+            }
+        }
+    }
+    // ANCHOR_END: memory
+
+    async fn all(&self) -> Result<All, OrdersError> {
+        let (orders, receipts) = &*self.lock();
+        let has_receipt = |it: &Order| receipts.contains(&it.key);
+        let orders = orders.values();
+        Ok(orders.map(|it| (it.clone(), has_receipt(it))).collect())
+    }
+}
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+impl InMemory {
+    fn lock(
+        &self,
+    ) -> MutexGuard<'_, (BTreeMap<String, Order>, Vec<String>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The order of a key, if it is the one that was asked for.
+fn same(order: Order, cents: i64) -> Result<Order, OrdersError> {
+    match order.cents == cents {
+        true => Ok(order),
+        false => Err(OrdersError::Different(order.key)),
+    }
+}
+
+// ANCHOR: database
+use sqlx::{
+    AnyConnection, AnyPool, Row,
+    any::{AnyPoolOptions, AnyRow, install_default_drivers},
+};
+
+/// In SQLite or PostgreSQL: these statements are the same in both.
+struct InDatabase(AnyPool);
+
+impl Orders for InDatabase {
+    async fn place(
+        &self,
+        key: &str,
+        cents: i64,
+    ) -> Result<Order, OrdersError> {
+        let mut connection = self.0.acquire().await?;
+        sqlx::query(
+            "INSERT INTO orders (key, cents, paid) VALUES ($1, $2, 0)
+             ON CONFLICT (key) DO NOTHING",
+        )
+        .bind(key)
+        .bind(cents)
+        .execute(&mut *connection)
+        .await?;
+        let order = find(&mut connection, key).await?;
+        same(order, cents)
+    }
+
+    // ANCHOR_END: database
+
+    // ANCHOR: pay
+    async fn pay(&self, key: &str) -> Result<(), OrdersError> {
+        let mut transaction = self.0.begin().await?;
+        let paid = sqlx::query(
+            "UPDATE orders SET paid = 1 WHERE key = $1 AND paid = 0",
+        )
+        .bind(key)
+        .execute(&mut *transaction)
+        .await?;
+        if paid.rows_affected() == 0 {
+            find(&mut transaction, key).await?;
+            return Err(OrdersError::Paid(key.to_owned()));
+        }
+        sqlx::query("INSERT INTO receipts (key) VALUES ($1)")
+            .bind(key)
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
+    // ANCHOR_END: pay
+
+    async fn all(&self) -> Result<All, OrdersError> {
+        // One statement, for two would see two moments.
+        let rows = sqlx::query(
+            "SELECT orders.*, (SELECT COUNT(*) FROM receipts
+             WHERE receipts.key = orders.key) AS receipts
+             FROM orders ORDER BY orders.key",
+        );
+        let rows = rows.fetch_all(&self.0).await?;
+        let with_receipts = |row: &AnyRow| {
+            let receipts: i64 = row.try_get("receipts")?;
+            Ok((order_of(row)?, receipts == 1))
+        };
+        rows.iter().map(with_receipts).collect()
+    }
+}
+
+// ANCHOR: open
+impl InDatabase {
+    /// Opens a database by its address, and makes what it lacks.
+    async fn open(address: &str) -> Result<Self, OrdersError> {
+        install_default_drivers();
+        let pool = AnyPoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect(address)
+            .await?;
+        for table in [
+            "CREATE TABLE IF NOT EXISTS orders (key TEXT PRIMARY KEY,
+             cents BIGINT NOT NULL, paid BIGINT NOT NULL)",
+            "CREATE TABLE IF NOT EXISTS receipts (key TEXT NOT NULL
+             UNIQUE REFERENCES orders (key))",
+        ] {
+            sqlx::query(table).execute(&pool).await?;
+        }
+        Ok(Self(pool))
+    }
+}
+// ANCHOR_END: open
+
+async fn find(
+    connection: &mut AnyConnection,
+    key: &str,
+) -> Result<Order, OrdersError> {
+    let found = sqlx::query("SELECT * FROM orders WHERE key = $1")
+        .bind(key)
+        .fetch_optional(connection)
+        .await?;
+    match found {
+        Some(row) => Ok(order_of(&row)?),
+        None => Err(OrdersError::Unknown(key.to_owned())),
+    }
+}
+
+/// A row as an order; by name, so that new columns do no harm.
+fn order_of(row: &AnyRow) -> sqlx::Result<Order> {
+    Ok(Order {
+        key: row.try_get("key")?,
+        cents: row.try_get("cents")?,
+        paid: row.try_get::<i64, _>("paid")? != 0,
+    })
+}
+
+use std::time::Duration;
+
+/// What a shop does with its orders.
+async fn sell(orders: &impl Orders) -> Result<String, OrdersError> {
+    let placed = orders.place("7", 1250).await?;
+    let again = orders.place("7", 1250).await?;
+    orders.pay("7").await?;
+    let told = [
+        orders.pay("7").await.map(|()| "paid twice".to_owned()),
+        orders.pay("8").await.map(|()| "paid".to_owned()),
+    ];
+    let told =
+        told.map(|it| it.unwrap_or_else(|error| error.to_string()));
+    assert_eq!(placed, again, "one key is one order");
+    let all = orders.all().await?;
+    let receipts = all.iter().filter(|(_, receipt)| *receipt).count();
+    let (told, all) = (told.join("; "), all.len());
+    Ok(format!("{told}; orders {all}, receipts {receipts}"))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("in memory: {}", sell(&InMemory::default()).await?);
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("orders.db");
+    let address = format!("sqlite://{}?mode=rwc", file.display());
+    let orders = InDatabase::open(&address).await?;
+    println!("SQLite:    {}", sell(&orders).await?);
+    orders.0.close().await;
+    Ok(())
+}
+
+// ANCHOR: contract
+#[cfg(test)]
+mod tests {
+    use std::{io::Write as _, sync::Arc};
+
+    use super::*;
+
+    /// What each store must do, whatever it is.
+    async fn contract<S: Orders + 'static>(orders: S) {
+        let orders = Arc::new(orders);
+        a_key_is_one_order(&*orders).await;
+        one_of_many_pays(&orders).await;
+        cut_anywhere_it_is_whole(&*orders).await;
+    }
+
+    async fn a_key_is_one_order(orders: &impl Orders) {
+        let placed = orders.place("a", 100).await.expect("placed");
+        let again = orders.place("a", 100).await.expect("again");
+        assert_eq!(placed, again);
+        let other = orders.place("a", 200).await;
+        assert!(matches!(other, Err(OrdersError::Different(_))));
+        let unknown = orders.pay("b").await;
+        assert!(matches!(unknown, Err(OrdersError::Unknown(_))));
+    }
+
+    async fn one_of_many_pays<S: Orders + 'static>(orders: &Arc<S>) {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            let orders = Arc::clone(orders);
+            tasks.spawn(async move { orders.pay("a").await.is_ok() });
+        }
+        let paid = tasks.join_all().await;
+        assert_eq!(paid.iter().filter(|paid| **paid).count(), 1);
+    }
+    // ANCHOR_END: contract
+
+    // ANCHOR: cut
+    /// Drops `pay` at its first wait, at its second one, and so on.
+    async fn cut_anywhere_it_is_whole(orders: &impl Orders) {
+        for waits in 0.. {
+            let key = format!("cut-{waits}");
+            orders.place(&key, 100).await.expect("placed");
+            let ended = cut_at(waits, orders.pay(&key)).await;
+            for (order, receipt) in orders.all().await.expect("all") {
+                assert_eq!(order.paid, receipt, "{order:?}");
+            }
+            if ended {
+                return;
+            }
+        }
+    }
+
+    /// Polls until the future has waited so often, and drops it.
+    async fn cut_at<T>(
+        waits: u32,
+        future: impl Future<Output = T>,
+    ) -> bool {
+        let mut future = std::pin::pin!(future);
+        let mut waited = 0;
+        std::future::poll_fn(|context| {
+            match future.as_mut().poll(context).is_ready() {
+                true => Poll::Ready(true),
+                false if waited == waits => Poll::Ready(false),
+                false => {
+                    waited += 1;
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+    // ANCHOR_END: cut
+
+    use std::task::Poll;
+
+    #[tokio::test]
+    async fn in_memory() {
+        contract(InMemory::default()).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn sqlite() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("orders.db");
+        let address = format!("sqlite://{}?mode=rwc", file.display());
+        contract(InDatabase::open(&address).await?).await;
+        // What was placed is there for the next program.
+        let all = InDatabase::open(&address).await?.all().await?;
+        assert_eq!(all[0].0.key, "a");
+        Ok(())
+    }
+
+    /// Where `DATABASE_URL` names a server, as in `.ci/run`; in a schema
+    /// of its own, which is gone afterwards.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn postgresql() -> Result<(), Box<dyn std::error::Error>> {
+        let Ok(address) = std::env::var("DATABASE_URL") else {
+            // Aloud: past the test harness, which keeps what
+            // passing tests print.
+            let told = "not tested on PostgreSQL: no DATABASE_URL";
+            writeln!(std::io::stderr(), "{told}")?;
+            return Ok(());
+        };
+        install_default_drivers();
+        let server = AnyPool::connect(&address).await?;
+        let schema = format!("contract_{}", std::process::id());
+        let run = async |statement: String| {
+            let statement = sqlx::AssertSqlSafe(statement);
+            sqlx::query(statement).execute(&server).await
+        };
+        run(format!("DROP SCHEMA IF EXISTS {schema} CASCADE")).await?;
+        run(format!("CREATE SCHEMA {schema}")).await?;
+        let and = if address.contains('?') { '&' } else { '?' };
+        let inside = format!(
+            "{address}{and}options=-c%20search_path%3D{schema}"
+        );
+        let orders = InDatabase::open(&inside).await?;
+        let pool = orders.0.clone();
+        contract(orders).await;
+        pool.close().await;
+        run(format!("DROP SCHEMA {schema} CASCADE")).await?;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn an_error_tells_its_cause() {
+        let orders = InDatabase::open("sqlite::memory:").await;
+        let orders = orders.expect("a database");
+        orders.0.close().await;
+        let error = orders.pay("a").await.expect_err("it is closed");
+        assert_eq!(error.to_string(), "the orders cannot be reached");
+        assert!(std::error::Error::source(&error).is_some());
+    }
+}

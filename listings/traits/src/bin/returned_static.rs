@@ -1,0 +1,30 @@
+//! A returned future says that it borrows nothing.
+
+// ANCHOR: mail
+/// Reads the name now, and sends the mail later.
+fn send_mail(name: &str) -> impl Future<Output = usize> + use<> {
+    let text = format!("Dear {name}, your order is on its way.");
+    async move { text.len() }
+}
+
+async fn send_to(customer: u32) -> usize {
+    let name = format!("customer {customer}");
+    let mail = tokio::spawn(send_mail(&name));
+    mail.await.unwrap_or_default()
+}
+// ANCHOR_END: mail
+
+#[tokio::main]
+async fn main() {
+    println!("{} letters", send_to(7).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_is_sent() {
+        assert_eq!(send_to(7).await, 42);
+    }
+}

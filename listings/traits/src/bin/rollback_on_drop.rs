@@ -1,0 +1,102 @@
+//! A transaction that is dropped is rolled back.
+
+// ANCHOR: drops
+use sqlx::AnyPool;
+use tokio::time::{Duration, sleep, timeout};
+
+/// Places an order; the second step takes a while.
+async fn place(pool: &AnyPool, wait: Duration) -> sqlx::Result<()> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query("INSERT INTO orders VALUES (7)")
+        .execute(&mut *transaction)
+        .await?;
+    sleep(wait).await;
+    sqlx::query("INSERT INTO receipts VALUES (7)")
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await
+}
+
+/// Gives up between the two steps. Returns what is there then.
+async fn given_up(pool: &AnyPool) -> sqlx::Result<(i64, i64)> {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let placing = place(pool, day);
+    let given_up = timeout(Duration::from_millis(100), placing).await;
+    assert!(given_up.is_err(), "it waits for a day");
+    counts(pool).await
+}
+
+/// Lets it come to its end. Returns what is there then.
+async fn waited_for(pool: &AnyPool) -> sqlx::Result<(i64, i64)> {
+    place(pool, Duration::ZERO).await?;
+    counts(pool).await
+}
+// ANCHOR_END: drops
+
+async fn counts(pool: &AnyPool) -> sqlx::Result<(i64, i64)> {
+    let count = async |sql| {
+        sqlx::query_scalar::<_, i64>(sql).fetch_one(pool).await
+    };
+    let orders = count("SELECT COUNT(*) FROM orders").await?;
+    Ok((orders, count("SELECT COUNT(*) FROM receipts").await?))
+}
+
+use sqlx::any::{AnyPoolOptions, install_default_drivers};
+
+/// A pool with one connection, and two tables that end with it.
+async fn open(address: &str) -> sqlx::Result<AnyPool> {
+    install_default_drivers();
+    let pool = AnyPoolOptions::new()
+        .max_connections(1)
+        .connect(address)
+        .await?;
+    for table in [
+        "CREATE TEMPORARY TABLE orders (id BIGINT NOT NULL)",
+        "CREATE TEMPORARY TABLE receipts (id BIGINT NOT NULL)",
+    ] {
+        sqlx::query(table).execute(&pool).await?;
+    }
+    Ok(pool)
+}
+
+#[tokio::main]
+async fn main() -> sqlx::Result<()> {
+    let pool = open("sqlite::memory:").await?;
+    let (orders, receipts) = given_up(&pool).await?;
+    println!("given up: {orders} orders, {receipts} receipts");
+    let (orders, receipts) = waited_for(&pool).await?;
+    println!("waited for: {orders} orders, {receipts} receipts");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    async fn all_or_nothing(address: &str) -> sqlx::Result<()> {
+        let pool = open(address).await?;
+        assert_eq!(given_up(&pool).await?, (0, 0));
+        assert_eq!(waited_for(&pool).await?, (1, 1));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn sqlite() -> sqlx::Result<()> {
+        all_or_nothing("sqlite::memory:").await
+    }
+
+    /// Where `DATABASE_URL` names a server, as in `.ci/run`.
+    #[tokio::test]
+    async fn postgresql() -> sqlx::Result<()> {
+        let Ok(address) = std::env::var("DATABASE_URL") else {
+            // Aloud: past the test harness, which keeps what
+            // passing tests print.
+            let told = "not tested on PostgreSQL: no DATABASE_URL";
+            writeln!(std::io::stderr(), "{told}")?;
+            return Ok(());
+        };
+        all_or_nothing(&address).await
+    }
+}

@@ -1,0 +1,75 @@
+//! Two traits from one: futures that can be sent, and any futures.
+
+// ANCHOR: rates
+use std::{rc::Rc, sync::Arc};
+
+/// Where exchange rates come from.
+#[trait_variant::make(Rates: Send + Sync)]
+trait LocalRates {
+    async fn rate(&self, currency: &str) -> Option<f64>;
+
+    async fn known(&self) -> Vec<String>;
+}
+
+/// For a server: its futures are spawned.
+struct Fixed(f64);
+
+impl Rates for Fixed {
+    async fn rate(&self, _currency: &str) -> Option<f64> {
+        Some(self.0)
+    }
+
+    async fn known(&self) -> Vec<String> {
+        vec!["USD".to_owned()]
+    }
+}
+
+/// For a tool with one thread, which may use `Rc`.
+struct Cached(Rc<f64>);
+
+impl LocalRates for Cached {
+    async fn rate(&self, _currency: &str) -> Option<f64> {
+        Some(*self.0)
+    }
+
+    async fn known(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Takes both: what has `Rates` has `LocalRates`, too.
+async fn rate_of_first(rates: &impl LocalRates) -> Option<f64> {
+    rates.rate(rates.known().await.first()?).await
+}
+// ANCHOR_END: rates
+
+async fn spawned(rates: Arc<impl Rates + 'static>) -> Option<f64> {
+    let task = tokio::spawn(async move { rates.rate("USD").await });
+    task.await.ok().flatten()
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let fixed = Arc::new(Fixed(0.9));
+    println!("spawned: {:?}", spawned(fixed.clone()).await);
+    println!("by reference: {:?}", rate_of_first(&*fixed).await);
+    let cached = Cached(Rc::new(0.8));
+    println!("on one thread: {:?}", rate_of_first(&cached).await);
+    println!("of USD: {:?}", cached.rate("USD").await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_is_spawned() {
+        assert_eq!(spawned(Arc::new(Fixed(0.9))).await, Some(0.9));
+    }
+
+    #[tokio::test]
+    async fn both_are_used() {
+        assert_eq!(rate_of_first(&Fixed(0.9)).await, Some(0.9));
+        assert_eq!(rate_of_first(&Cached(Rc::new(0.8))).await, None);
+    }
+}
