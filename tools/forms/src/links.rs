@@ -1,6 +1,7 @@
 //! Where the links of a page lead, and how they are written where its pages are other files.
 
 use crate::tree::{Element, Node, each};
+use pages::address::resolve;
 use std::collections::BTreeSet;
 
 /// Where a link leads.
@@ -36,22 +37,6 @@ pub fn target(page: &str, to: &str) -> Target {
         file,
         fragment: fragment.to_owned(),
     }
-}
-
-/// A path that stands on a page, from the site's root.
-fn resolve(page: &str, path: &str) -> String {
-    let mut parts: Vec<&str> = page.split('/').collect();
-    parts.pop();
-    for part in path.split('/') {
-        match part {
-            "." | "" => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
 }
 
 /// The way up from a file to the site's root: `../` for `tasks/waiting.html`.

@@ -4,6 +4,7 @@
 //! [directive](directive); [`expand`] puts the program, its output or its manifest in the
 //! directive's place; and [`site`] renders the result with mdBook's own driver.
 
+pub mod address;
 pub mod api;
 pub mod cancel_safety;
 pub mod census;

@@ -10,6 +10,7 @@
 use crate::cargo;
 use crate::files::{lock_as_the_book, write_if_changed};
 use anyhow::{Context, Result, bail};
+use pages::address::resolve;
 use pages::api::{self, Map, Place, SCOPE};
 use pages::{Problem, Project, cancel_safety, manifest, uses};
 use serde_json::Value;
@@ -357,20 +358,6 @@ fn redirect(page: &str) -> Option<&str> {
         .1
         .split('"')
         .next()
-}
-
-/// A relative address, seen from a page.
-fn resolve(page: &str, to: &str) -> String {
-    let mut parts: Vec<&str> = page.split('/').collect();
-    parts.pop();
-    for part in to.split('/') {
-        if part == ".." {
-            parts.pop();
-        } else {
-            parts.push(part);
-        }
-    }
-    parts.join("/")
 }
 
 fn demand_success(output: &Output, what: &str) -> Result<()> {

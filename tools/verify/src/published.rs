@@ -2,6 +2,7 @@
 //!
 //! `published.txt` at the book's root lists the address of every page that ever was, one a line.
 
+use pages::address::resolve;
 use pages::problem::Problem;
 use pages::project::Project;
 use pages::provenance::git;
@@ -39,7 +40,7 @@ pub fn lost_pages(project: &Project, pages: &[Page]) -> Result<Vec<Problem>, Pro
         }
     }
     for (from, to) in &redirects {
-        let target = resolve(from, to);
+        let target = resolve(from, to.split('#').next().unwrap_or_default());
         if !addresses.contains_key(&target) {
             problems.push(Problem::of(
                 CONFIG,
@@ -116,36 +117,4 @@ fn redirects(config: &str) -> Result<BTreeMap<String, String>, Problem> {
         ))
     });
     Ok(entries.collect())
-}
-
-/// The page that a redirect leads to: relative to where it stands, or from the root.
-fn resolve(from: &str, to: &str) -> String {
-    let to = to.split('#').next().unwrap_or_default();
-    if let Some(absolute) = to.strip_prefix('/') {
-        return absolute.to_owned();
-    }
-    let mut parts: Vec<&str> = from.split('/').collect();
-    parts.pop();
-    for part in to.split('/') {
-        match part {
-            ".." => {
-                parts.pop();
-            }
-            "." => {}
-            name => parts.push(name),
-        }
-    }
-    parts.join("/")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_redirect_is_read_from_where_it_stands() {
-        assert_eq!(resolve("tasks/old.html", "new.html#part"), "tasks/new.html");
-        assert_eq!(resolve("tasks/old.html", "../new.html"), "new.html");
-        assert_eq!(resolve("old.html", "/tasks/new.html"), "tasks/new.html");
-    }
 }

@@ -4,6 +4,7 @@ use crate::breakage::{Breakage, Edit};
 use crate::check::Check;
 use crate::sample::{Sample, Text, numbered, pick, with_line};
 use fastrand::Rng;
+use pages::address::resolve;
 use pages::api;
 use regex::Regex;
 
@@ -249,28 +250,24 @@ fn moved_page(sample: &Sample, rng: &mut Rng) -> Option<Breakage> {
         rng,
         leaves.filter(|page| page.file.matches('/').count() > 1),
     )?;
-    let old = page
-        .file
-        .rsplit('/')
-        .next()?
-        .trim_end_matches(".md")
-        .to_owned();
-    let new = format!("{old}_moved");
     let address = page.file.trim_start_matches("src/").replace(".md", ".html");
     let (line, _) = numbered(&published).find(|(_, line)| *line == address)?;
     let mut edits = vec![Edit::remove(&page.file)];
-    let moved = page
-        .file
-        .replace(&format!("{old}.md"), &format!("{new}.md"));
-    let relink = |text: &str| text.replace(&format!("{old}.md"), &format!("{new}.md"));
-    edits.push(Edit::write(moved, relink(&page.text)));
+    let moved = moved_file(&page.file);
     edits.push(Edit::write(
-        "src/SUMMARY.md",
-        relink(&sample.project.read("src/SUMMARY.md").ok()?),
+        moved,
+        relinked(&page.text, &page.file, &page.file),
     ));
-    for other in sample.pages.iter().filter(|other| other.file != page.file) {
-        if other.text.contains(&format!("{old}.md")) {
-            edits.push(Edit::write(&other.file, relink(&other.text)));
+    let summary = sample.project.read("src/SUMMARY.md").ok()?;
+    let summary = Text {
+        file: "src/SUMMARY.md".to_owned(),
+        text: summary,
+    };
+    let others = sample.pages.iter().filter(|other| other.file != page.file);
+    for other in others.chain([&summary]) {
+        let text = relinked(&other.text, &other.file, &page.file);
+        if text != other.text {
+            edits.push(Edit::write(&other.file, text));
         }
     }
     Some(Breakage {
@@ -281,6 +278,23 @@ fn moved_page(sample: &Sample, rng: &mut Rng) -> Option<Breakage> {
         place: format!("published.txt:{line}"),
         says: format!("the page {address} was published and is gone"),
     })
+}
+
+/// Where a page moves to: `src/tasks/waiting_moved.md`.
+fn moved_file(page: &str) -> String {
+    page.replace(".md", "_moved.md")
+}
+
+/// The text of a file with its links to a page that has moved. Pages of other folders may have the same name.
+fn relinked(text: &str, file: &str, page: &str) -> String {
+    let link = Regex::new(r"\]\(([^()\s#]+\.md)").expect("a constant expression");
+    link.replace_all(text, |found: &regex::Captures<'_>| {
+        match resolve(file, &found[1]) == page {
+            true => moved_file(&found[0]),
+            false => found[0].to_owned(),
+        }
+    })
+    .into_owned()
 }
 
 /// Promise 9.
@@ -481,4 +495,22 @@ pub fn orphans(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
         ));
     }
     breakages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_links_to_the_page_that_moves_are_changed() {
+        let text = "[a](signals.md#x) [b](../channels/signals.md) [c](https://x.org/signals.md) signals.md";
+        assert_eq!(
+            relinked(text, "src/shutdown/exit.md", "src/shutdown/signals.md"),
+            "[a](signals_moved.md#x) [b](../channels/signals.md) [c](https://x.org/signals.md) signals.md"
+        );
+        assert_eq!(
+            relinked(text, "src/shutdown/exit.md", "src/channels/signals.md"),
+            "[a](signals.md#x) [b](../channels/signals_moved.md) [c](https://x.org/signals.md) signals.md"
+        );
+    }
 }
