@@ -70,4 +70,17 @@ mod tests {
         assert!(mails.send("too late").await.is_err());
         assert_eq!(sending.await.expect("no panic"), [""; 0]);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_waits_for_whoever_holds_a_permit() {
+        let (mails, mut queue) = mpsc::channel(8);
+        let room = mails.reserve().await.expect("it is open");
+        queue.close();
+        let limit = std::time::Duration::from_secs(86_400);
+        let waited = tokio::time::timeout(limit, queue.recv()).await;
+        assert!(waited.is_err());
+        room.send("promised");
+        assert_eq!(queue.recv().await, Some("promised"));
+        assert_eq!(queue.recv().await, None);
+    }
 }

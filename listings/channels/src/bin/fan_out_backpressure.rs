@@ -1,4 +1,4 @@
-//! A queue for each subscriber: nobody misses anything, or he goes.
+//! A queue for each subscriber: it misses nothing, or is taken off.
 
 // ANCHOR: fan_out
 use futures::future::join_all;

@@ -3,17 +3,19 @@
 // ANCHOR: keeps
 use std::sync::Arc;
 
-use tokio::sync::broadcast;
+use tokio::sync::broadcast::{self, error::TryRecvError};
 
-/// A capacity of three, and so many sent before the first is read.
-fn missed_of(sent: u32) -> u64 {
+/// A capacity of three, and so many sent before the first is read:
+/// the length it tells, and how many are missed.
+fn missed_of(sent: u32) -> (usize, u64) {
     let (sender, mut messages) = broadcast::channel(3);
     for message in 0..sent {
         sender.send(message).expect("one listens");
     }
+    let length = messages.len();
     match messages.try_recv() {
-        Err(broadcast::error::TryRecvError::Lagged(missed)) => missed,
-        _ => 0,
+        Err(TryRecvError::Lagged(missed)) => (length, missed),
+        _ => (length, 0),
     }
 }
 
@@ -38,8 +40,12 @@ fn holders() -> (usize, usize) {
 // ANCHOR_END: keeps
 
 fn main() {
-    println!("capacity 3, sent 4: {} missed", missed_of(4));
-    println!("capacity 3, sent 5: {} missed", missed_of(5));
+    for sent in [4, 5, 6] {
+        let (length, missed) = missed_of(sent);
+        println!(
+            "capacity 3, sent {sent}: length {length}, {missed} missed"
+        );
+    }
     println!("a late subscriber gets it: {}", late());
     let (before, after) = holders();
     println!(
@@ -53,7 +59,9 @@ mod tests {
 
     #[test]
     fn three_is_four() {
-        assert_eq!([missed_of(4), missed_of(5)], [0, 1]);
+        assert_eq!(missed_of(4), (4, 0));
+        assert_eq!(missed_of(5), (5, 1));
+        assert_eq!(missed_of(6), (6, 2));
     }
 
     #[test]

@@ -75,7 +75,11 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
-    use std::future::{Ready, ready};
+    use std::{
+        future::{Ready, poll_fn, ready},
+        pin::pin,
+        task::Poll,
+    };
 
     use fastrand::Rng;
     use tokio::task::yield_now;
@@ -91,32 +95,44 @@ mod tests {
         assert_eq!(start.elapsed(), Duration::from_secs(2));
     }
 
-    /// Sends jobs with these numbers. One in eight is given up after a
-    /// few turns. Returns the numbers that were accepted.
-    async fn send(
+    /// Drops the future after so many polls, wherever it stands then:
+    /// while it waits for room, or when it was just given some.
+    async fn dropped_after(
+        polls: u32,
+        future: impl Future<Output = ()>,
+    ) {
+        let mut future = pin!(future);
+        let mut left = polls;
+        poll_fn(|context| {
+            if left == 0 {
+                return Poll::Ready(());
+            }
+            left -= 1;
+            future.as_mut().poll(context)
+        })
+        .await;
+    }
+
+    /// Sends jobs until 125,000 were accepted, by one producer after
+    /// the other: each is cancelled after a random while. Each job has
+    /// its own number, counted up from `number`. Returns those that
+    /// were accepted.
+    async fn produce(
         jobs: mpsc::Sender<Ready<u32>>,
-        numbers: std::ops::Range<u32>,
+        mut number: u32,
         mut random: Rng,
     ) -> Vec<u32> {
         let mut accepted = Vec::new();
-        for number in numbers {
-            let patience = match random.u8(..8) {
-                0 => random.u8(..3),
-                _ => u8::MAX,
-            };
-            let give_up = async {
-                for _ in 0..patience {
-                    yield_now().await;
-                }
-            };
-            tokio::select! {
-                biased;
-                sent = jobs.send(ready(number)) => {
+        while accepted.len() < 125_000 {
+            let producer = async {
+                loop {
+                    number += 1;
+                    let sent = jobs.send(ready(number)).await;
                     sent.expect("there are workers");
                     accepted.push(number);
                 }
-                () = give_up => {}
-            }
+            };
+            dropped_after(random.u32(1..50), producer).await;
         }
         accepted
     }
@@ -125,18 +141,44 @@ mod tests {
     async fn a_million_jobs_are_done_once_or_were_never_accepted() {
         let (jobs, queue) = mpsc::channel(16);
         let pool = tokio::spawn(run_all(queue, 4));
-        let mut senders = JoinSet::new();
-        for sender in 0..8 {
-            let numbers = sender * 125_000..(sender + 1) * 125_000;
-            let random = Rng::with_seed(u64::from(sender));
-            senders.spawn(send(jobs.clone(), numbers, random));
+        let mut producers = JoinSet::new();
+        for producer in 0..8 {
+            let random = Rng::with_seed(u64::from(producer));
+            let first = producer * 10_000_000;
+            producers.spawn(produce(jobs.clone(), first, random));
         }
         drop(jobs);
-        let mut accepted = senders.join_all().await.concat();
+        let accepted = producers.join_all().await;
+        let given_up = accepted.iter().any(|numbers| {
+            // A number is missing: that job was dropped, unsent.
+            numbers.windows(2).any(|pair| pair[1] - pair[0] > 1)
+        });
+        assert!(given_up, "no producer was cancelled while it sent");
+        let mut accepted = accepted.concat();
         let mut done = pool.await.expect("no job panics");
         accepted.sort();
         done.sort();
-        assert!(done.len() < 1_000_000, "none was given up");
+        assert!(done.len() >= 1_000_000, "{}", done.len());
         assert!(done == accepted, "one is lost, or was done twice");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn dropped_it_ends_its_workers_and_drops_the_queue() {
+        let (jobs, queue) = mpsc::channel(8);
+        let counted = Arc::new(());
+        for _ in 0..6 {
+            let counted = Arc::clone(&counted);
+            let job = async move {
+                sleep(Duration::from_secs(1)).await;
+                drop(counted);
+            };
+            jobs.send(job).await.expect("there is room");
+        }
+        let limit = Duration::from_millis(500);
+        let all = tokio::time::timeout(limit, run_all(queue, 4)).await;
+        assert!(all.is_err());
+        yield_now().await;
+        assert!(jobs.is_closed());
+        assert_eq!(Arc::strong_count(&counted), 1);
     }
 }

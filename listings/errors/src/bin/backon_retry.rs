@@ -15,7 +15,12 @@ async fn price(server: &Server) -> Result<u32, Refused> {
     (|| server.ask())
         .retry(pauses)
         .sleep(tokio::time::sleep)
-        .when(|refused| *refused == Refused::Busy)
+        .when(|refused| *refused != Refused::Forbidden)
+        // Told when to come back? `None` is the end of the tries.
+        .adjust(|refused, pause| match refused {
+            Refused::BusyFor(told) => pause.map(|_| *told),
+            _ => pause,
+        })
         .notify(|refused, _pause| println!("  {refused:?}, once more"))
         .await
 }
@@ -26,6 +31,7 @@ use std::cell::Cell;
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Refused {
     Busy,
+    BusyFor(Duration),
     Forbidden,
 }
 
@@ -56,6 +62,7 @@ async fn main() {
     for (times, refuses) in [
         (2, Refused::Busy),
         (9, Refused::Busy),
+        (1, Refused::BusyFor(Duration::from_secs(2))),
         (1, Refused::Forbidden),
     ] {
         println!("{refuses:?} {times} times");
@@ -76,5 +83,14 @@ mod tests {
         let forbidden = Server::new(1, Refused::Forbidden);
         assert_eq!(price(&forbidden).await, Err(Refused::Forbidden));
         assert_eq!(forbidden.times.get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_comes_back_when_it_is_told_and_not_for_ever() {
+        let told = Refused::BusyFor(Duration::from_secs(2));
+        let start = tokio::time::Instant::now();
+        assert_eq!(price(&Server::new(3, told)).await, Ok(42));
+        assert_eq!(start.elapsed(), Duration::from_secs(6));
+        assert_eq!(price(&Server::new(5, told)).await, Err(told));
     }
 }

@@ -122,4 +122,23 @@ mod tests {
         assert!(breaker.lets_through());
         assert!(!breaker.lets_through());
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dropped_trial_is_followed_by_another_pause() {
+        let pause = Duration::from_secs(4);
+        let breaker =
+            Breaker { limit: 1, pause, state: Mutex::default() };
+        let fail = async { Err::<(), ()>(()) };
+        assert_eq!(breaker.call(fail).await, Some(Err(())));
+        tokio::time::sleep(pause).await;
+        let hangs =
+            breaker.call(std::future::pending::<Result<(), ()>>());
+        let second = Duration::from_secs(1);
+        assert!(tokio::time::timeout(second, hangs).await.is_err());
+        let answer = async { Ok::<(), ()>(()) };
+        assert_eq!(breaker.call(answer).await, None);
+        tokio::time::sleep(pause).await;
+        let answer = async { Ok::<(), ()>(()) };
+        assert_eq!(breaker.call(answer).await, Some(Ok(())));
+    }
 }

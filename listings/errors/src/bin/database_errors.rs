@@ -5,7 +5,8 @@ use sqlx::{Error, error::ErrorKind};
 
 #[derive(Debug, PartialEq)]
 enum Advice {
-    /// It may pass: no connection, or one that broke.
+    /// It may pass: no connection, or another was in the way. All of
+    /// the transaction, not its last query.
     TryAgain,
     /// Somebody else was first, or what it refers to is gone.
     Conflict,
@@ -22,7 +23,14 @@ fn advice(error: &Error) -> Advice {
         Error::Database(error) => match error.kind() {
             ErrorKind::UniqueViolation
             | ErrorKind::ForeignKeyViolation => Advice::Conflict,
-            _ => Advice::GiveUp,
+            _ => match error.code().as_deref() {
+                // Locked, in SQLite. Not serializable, or a deadlock,
+                // in PostgreSQL.
+                Some("5" | "517" | "40001" | "40P01") => {
+                    Advice::TryAgain
+                }
+                _ => Advice::GiveUp,
+            },
         },
         _ => Advice::GiveUp,
     }
@@ -89,6 +97,8 @@ mod tests {
 
     use super::*;
 
+    use sqlx::{AnyConnection, Connection};
+
     const EXPECTED: [Advice; 5] = [
         Advice::Conflict,
         Advice::GiveUp,
@@ -127,6 +137,105 @@ mod tests {
             return Ok(());
         };
         assert_eq!(advice_at(&address).await?, EXPECTED);
+        Ok(())
+    }
+
+    /// One after the other, in one transaction. The last one is told.
+    async fn run(
+        connection: &mut AnyConnection,
+        queries: &[&'static str],
+    ) -> Option<Advice> {
+        let mut advised = None;
+        for query in queries {
+            let result = sqlx::query(*query).execute(&mut *connection);
+            advised = result.await.err().map(|error| advice(&error));
+        }
+        advised
+    }
+
+    #[tokio::test]
+    async fn locked_in_sqlite() -> Result<(), Error> {
+        install_default_drivers();
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("orders.db");
+        let address = format!("sqlite://{}?mode=rwc", file.display());
+        let mut one = AnyConnection::connect(&address).await?;
+        let mut two = AnyConnection::connect(&address).await?;
+        let set_up = [
+            "PRAGMA journal_mode = WAL",
+            "PRAGMA busy_timeout = 0",
+            "CREATE TABLE orders (id INTEGER)",
+            "BEGIN",
+            "SELECT * FROM orders",
+        ];
+        assert_eq!(run(&mut one, &set_up).await, None);
+        let writes = [
+            "PRAGMA busy_timeout = 0",
+            "BEGIN IMMEDIATE",
+            "INSERT INTO orders VALUES (7)",
+        ];
+        assert_eq!(run(&mut two, &writes).await, None);
+        // Another one writes: 5. It has written since this one's
+        // transaction began: 517.
+        let write = ["INSERT INTO orders VALUES (8)"];
+        let again = Some(Advice::TryAgain);
+        assert_eq!(run(&mut one, &write).await, again);
+        assert_eq!(run(&mut two, &["COMMIT"]).await, None);
+        assert_eq!(run(&mut one, &write).await, again);
+        // All of the transaction, once more.
+        let anew = ["ROLLBACK", "BEGIN IMMEDIATE", write[0], "COMMIT"];
+        assert_eq!(run(&mut one, &anew).await, None);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn in_each_others_way_in_postgresql() -> Result<(), Error> {
+        let Ok(address) = std::env::var("DATABASE_URL") else {
+            return Ok(()); // The test above says so.
+        };
+        install_default_drivers();
+        let mut one = AnyConnection::connect(&address).await?;
+        let mut two = AnyConnection::connect(&address).await?;
+        let begin = "BEGIN ISOLATION LEVEL SERIALIZABLE";
+        let again = Some(Advice::TryAgain);
+
+        // Each has what the other one wants.
+        let lock_1 = "SELECT pg_advisory_xact_lock(1)";
+        let lock_2 = "SELECT pg_advisory_xact_lock(2)";
+        assert_eq!(run(&mut one, &[begin, lock_1]).await, None);
+        assert_eq!(run(&mut two, &[begin, lock_2]).await, None);
+        let (first, second) = tokio::join!(
+            async {
+                let told = run(&mut one, &[lock_2]).await;
+                run(&mut one, &["ROLLBACK"]).await;
+                told
+            },
+            async {
+                let told = run(&mut two, &[lock_1]).await;
+                run(&mut two, &["ROLLBACK"]).await;
+                told
+            },
+        );
+        assert!(first == again || second == again);
+        assert!(first.is_none() || second.is_none());
+
+        // Both read, and both write what the other one has read.
+        let set_up = [
+            "DROP TABLE IF EXISTS advised_orders",
+            "CREATE TABLE advised_orders (id INTEGER)",
+        ];
+        assert_eq!(run(&mut one, &set_up).await, None);
+        let write = [
+            begin,
+            "SELECT COUNT(*) FROM advised_orders",
+            "INSERT INTO advised_orders VALUES (7)",
+        ];
+        assert_eq!(run(&mut one, &write).await, None);
+        assert_eq!(run(&mut two, &write).await, None);
+        assert_eq!(run(&mut one, &["COMMIT"]).await, None);
+        assert_eq!(run(&mut two, &["COMMIT"]).await, again);
+        let drop = "DROP TABLE advised_orders";
+        assert_eq!(run(&mut one, &[drop]).await, None);
         Ok(())
     }
 }

@@ -6,13 +6,18 @@ use std::time::Duration;
 use reqwest::{Client, Response, StatusCode, header::RETRY_AFTER};
 use tokio::time::sleep;
 
+const BUSY: [StatusCode; 2] = [
+    StatusCode::TOO_MANY_REQUESTS,   // 429
+    StatusCode::SERVICE_UNAVAILABLE, // 503
+];
+
 /// Asks until the server has time, three times at most. What it asks
 /// for is what it gets, up to a limit: it may ask for an hour.
 async fn ask(client: &Client, url: &str) -> reqwest::Result<String> {
     let longest = Duration::from_secs(2);
     for _ in 1..3 {
         let answer = client.get(url).send().await?;
-        if answer.status() != StatusCode::TOO_MANY_REQUESTS {
+        if !BUSY.contains(&answer.status()) {
             return answer.error_for_status()?.text().await;
         }
         let pause =
@@ -45,7 +50,7 @@ use tokio::{
     task::JoinSet,
 };
 
-/// A server that has no time for the first of its requests.
+/// A server that has no time for the first two of its requests.
 struct Server {
     url: String,
     asked: Arc<AtomicU32>,
@@ -53,7 +58,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start(busy: u32) -> io::Result<Self> {
+    async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let asked = Arc::new(AtomicU32::new(0));
@@ -68,13 +73,16 @@ impl Server {
                     client.read_line(&mut request).await?;
                 }
                 let number = count.fetch_add(1, Ordering::Relaxed);
-                let answer = if number < busy {
-                    "429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0"
-                } else {
-                    "200 OK\r\nContent-Length: 4"
+                let answer = match number {
+                    0 => "429 Too Many Requests\r\nRetry-After: 1",
+                    1 => "503 Service Unavailable\r\nRetry-After: 0",
+                    _ => "200 OK",
                 };
-                let body = if number < busy { "" } else { "4.20" };
-                let answer = format!("HTTP/1.1 {answer}\r\nConnection: close\r\n\r\n{body}");
+                let body = if number < 2 { "" } else { "4.20" };
+                let answer = format!(
+                    "HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                    body.len()
+                );
                 client.write_all(answer.as_bytes()).await?;
             }
         });
@@ -85,7 +93,7 @@ impl Server {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let client = Client::builder().no_proxy().build()?;
-    let server = Server::start(1).await?;
+    let server = Server::start().await?;
     println!("the price is {}", ask(&client, &server.url).await?);
     println!("asked: {} times", server.asked.load(Ordering::Relaxed));
     Ok(())
@@ -101,11 +109,11 @@ mod tests {
     async fn it_waits_as_long_as_it_was_told()
     -> Result<(), Box<dyn std::error::Error>> {
         let client = Client::builder().no_proxy().build()?;
-        let server = Server::start(1).await?;
+        let server = Server::start().await?;
         let start = Instant::now();
         assert_eq!(ask(&client, &server.url).await?, "4.20");
         assert!(start.elapsed() >= Duration::from_secs(1));
-        assert_eq!(server.asked.load(Ordering::Relaxed), 2);
+        assert_eq!(server.asked.load(Ordering::Relaxed), 3);
         Ok(())
     }
 }

@@ -1,0 +1,70 @@
+//! Wrong: a limiter of one's own. Who is dropped keeps its place.
+
+// ANCHOR: wrong
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// So many exports at a time, and no more.
+struct Limiter {
+    free: AtomicUsize,
+    released: Notify,
+}
+
+impl Limiter {
+    async fn run<T>(&self, export: impl Future<Output = T>) -> T {
+        // Wrong: a look and a step. Another thread may look between
+        // the two, and both go in.
+        while self.free.load(Ordering::SeqCst) == 0 {
+            self.released.notified().await;
+        }
+        self.free.fetch_sub(1, Ordering::SeqCst);
+        let exported = export.await;
+        // Wrong: an export that is dropped does not come here.
+        self.free.fetch_add(1, Ordering::SeqCst);
+        self.released.notify_one();
+        exported
+    }
+}
+// ANCHOR_END: wrong
+
+use tokio::time::{Duration, sleep, timeout};
+
+impl Limiter {
+    fn new(places: usize) -> Self {
+        Self { free: places.into(), released: Notify::new() }
+    }
+}
+
+/// Two customers give their exports up after a second. A third one
+/// has a minute: is it done?
+async fn run() -> bool {
+    let limiter = Limiter::new(2);
+    let export = |seconds| sleep(Duration::from_secs(seconds));
+    let give_up = Duration::from_secs(1);
+    let given_up = tokio::join!(
+        timeout(give_up, limiter.run(export(10))),
+        timeout(give_up, limiter.run(export(10))),
+    );
+    assert!(given_up.0.is_err() && given_up.1.is_err());
+    let minute = Duration::from_secs(60);
+    timeout(minute, limiter.run(export(2))).await.is_ok()
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    match run().await {
+        true => println!("the third export is done"),
+        false => println!("nobody exports, and the third one waits"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn two_that_were_given_up_stop_all_others() {
+        assert!(!run().await);
+    }
+}
