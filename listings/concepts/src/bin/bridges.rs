@@ -83,6 +83,31 @@ mod tests {
         assert_eq!(call.await.ok(), Some(1250));
     }
 
+    #[tokio::test]
+    async fn in_place_panics_on_one_thread() {
+        let call = task::spawn(async { in_place() });
+        assert!(call.await.is_err_and(|error| error.is_panic()));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn in_place_stops_its_own_task() {
+        let start = std::time::Instant::now();
+        let short = std::time::Duration::from_millis(50);
+        let blocks = async {
+            task::block_in_place(|| thread::sleep(short));
+        };
+        let other = async { start.elapsed() };
+        let ((), waited) = tokio::join!(biased; blocks, other);
+        assert!(waited >= short);
+    }
+
+    #[tokio::test]
+    async fn a_message_panics_in_a_task() {
+        let (prices, _requests) = mpsc::channel(1);
+        let call = task::spawn(async move { by_message(&prices) });
+        assert!(call.await.is_err_and(|error| error.is_panic()));
+    }
+
     #[test]
     fn a_service_answers_each_request() {
         let (prices, thread) = price_service().expect("a runtime");

@@ -98,4 +98,14 @@ mod tests {
         from_channel(orders()).await;
         without_limit(orders()).await;
     }
+
+    #[tokio::test]
+    async fn a_future_of_ones_own_can_take_part() {
+        use tokio::task::coop::cooperative;
+        let work = async {
+            let mut orders = stream::iter(0..1000);
+            while cooperative(orders.next()).await.is_some() {}
+        };
+        assert_eq!(turns_during(work).await, 7);
+    }
 }

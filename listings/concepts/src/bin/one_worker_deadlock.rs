@@ -1,25 +1,31 @@
-//! Wrong: a worker waits for a task that only it could run.
+//! Wrong: a worker waits for what only it could look after.
 
 use std::{sync::mpsc, thread, time::Duration};
 
-use tokio::runtime::{Builder, Handle};
+use tokio::{runtime::Builder, time::sleep};
 
 // ANCHOR: wrong
-/// Wrong: waits for a task without giving the thread back. It works
-/// as long as another worker is free to run that task.
+/// Wrong: waits for a future without giving the thread back. It
+/// works as long as another worker is free to look after the timer.
 fn price() -> u32 {
-    let (sender, receiver) = mpsc::channel();
-    Handle::current().spawn(async move { sender.send(1250).ok() });
-    receiver.recv().expect("the task answers")
+    futures::executor::block_on(ask_the_shop())
+}
+
+/// Asks another server.
+async fn ask_the_shop() -> u32 {
+    sleep(Duration::from_millis(1)).await;
+    1250
 }
 // ANCHOR_END: wrong
 
-/// Calls it on a runtime with so many workers; `None` if it hangs.
-fn call(workers: usize) -> Option<u32> {
+/// Calls it on a runtime with so many workers; `None` if it hangs
+/// for so long.
+fn call(workers: usize, hangs: Duration) -> Option<u32> {
     let (done, is_done) = mpsc::channel();
     thread::spawn(move || {
         let runtime = Builder::new_multi_thread()
             .worker_threads(workers)
+            .enable_time()
             .build()
             .expect("a runtime");
         let called = runtime.spawn(async { price() });
@@ -28,13 +34,15 @@ fn call(workers: usize) -> Option<u32> {
         }
         runtime.shutdown_background();
     });
-    is_done.recv_timeout(Duration::from_millis(500)).ok()
+    is_done.recv_timeout(hangs).ok()
 }
 
 fn main() {
-    match call(1) {
-        Some(price) => println!("one worker: {price}"),
-        None => println!("one worker: it hangs"),
+    for (workers, hangs) in [(4, 60_000), (1, 500)] {
+        match call(workers, Duration::from_millis(hangs)) {
+            Some(price) => println!("{workers} workers: {price}"),
+            None => println!("{workers} worker:  it hangs"),
+        }
     }
 }
 
@@ -46,7 +54,12 @@ mod tests {
 
     #[test]
     fn with_one_worker_it_hangs() {
-        assert_eq!(call(1), None);
+        assert_eq!(call(1, Duration::from_millis(500)), None);
+    }
+
+    #[test]
+    fn with_two_workers_it_answers() {
+        assert_eq!(call(2, Duration::from_secs(60)), Some(1250));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -5,17 +5,22 @@ use std::{sync::mpsc, thread, time::Duration};
 use tokio::{
     runtime::{Builder, Handle},
     task,
+    time::sleep,
 };
 
 // ANCHOR: price
-/// Waits for a task. The other tasks of this worker move to a new
-/// thread first, and there the task runs.
+/// Waits for a future. Before that, what else this worker has to do,
+/// tasks and timers, moves to a new thread.
 fn price() -> u32 {
-    let (sender, receiver) = mpsc::channel();
-    Handle::current().spawn(async move { sender.send(1250).ok() });
-    task::block_in_place(|| receiver.recv().expect("it answers"))
+    task::block_in_place(|| Handle::current().block_on(ask_the_shop()))
 }
 // ANCHOR_END: price
+
+/// Asks another server.
+async fn ask_the_shop() -> u32 {
+    sleep(Duration::from_millis(1)).await;
+    1250
+}
 
 /// Calls it on a runtime with so many workers; `None` if it hangs.
 fn call(workers: usize) -> Option<u32> {
@@ -23,6 +28,7 @@ fn call(workers: usize) -> Option<u32> {
     thread::spawn(move || {
         let runtime = Builder::new_multi_thread()
             .worker_threads(workers)
+            .enable_time()
             .build()
             .expect("a runtime");
         let called = runtime.spawn(async { price() });
@@ -36,8 +42,8 @@ fn call(workers: usize) -> Option<u32> {
 
 fn main() {
     match call(1) {
-        Some(price) => println!("one worker: {price}"),
-        None => println!("one worker: it hangs"),
+        Some(price) => println!("1 worker: {price}"),
+        None => println!("1 worker: it hangs"),
     }
 }
 

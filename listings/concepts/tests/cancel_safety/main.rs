@@ -2,9 +2,11 @@
 //! what the table says (cancel_safety.toml).
 
 mod channels;
+mod clients;
 mod reading;
 mod row;
 mod streams;
+mod system;
 mod tasks;
 mod time;
 mod waiting;

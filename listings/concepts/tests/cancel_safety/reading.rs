@@ -170,3 +170,18 @@ async fn udp_recv_from() -> io::Result<()> {
     agrees("udp_recv_from", "safe", "nothing");
     Ok(())
 }
+
+#[tokio::test]
+async fn simplex() -> io::Result<()> {
+    let (mut writer, mut reader) = tokio_util::io::simplex::new(2);
+    let mut bytes = [0; 4];
+    drop_pending!(reader.read(&mut bytes));
+    assert_eq!(writer.write(b"abcd").await?, 2);
+    drop_pending!(writer.write(b"cd"));
+    assert_eq!(reader.read(&mut bytes).await?, 2);
+    assert_eq!(writer.write(b"cd").await?, 2);
+    assert_eq!(reader.read(&mut bytes[2..]).await?, 2);
+    assert_eq!(&bytes, b"abcd");
+    agrees("simplex", "safe", "nothing");
+    Ok(())
+}

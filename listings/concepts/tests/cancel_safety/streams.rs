@@ -5,8 +5,12 @@ use futures::{SinkExt, StreamExt, stream};
 use std::cell::Cell;
 use std::io;
 use std::pin::pin;
+use std::time::Duration;
 use tokio::io::{AsyncWriteExt, duplex};
+use tokio::sync::mpsc;
 use tokio::task::yield_now;
+use tokio_stream::StreamMap;
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::codec::{FramedRead, LinesCodec};
 
 /// Numbers from 1 on, each after a wait.
@@ -92,4 +96,36 @@ async fn framed_next() -> io::Result<()> {
     assert_eq!(line.map_err(io::Error::other)?, "abcd");
     agrees("framed_next", "safe", "nothing");
     Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn chunks_timeout() {
+    let (sender, orders) = mpsc::channel(8);
+    let mut batches = pin!(tokio_stream::StreamExt::chunks_timeout(
+        ReceiverStream::new(orders),
+        2,
+        Duration::from_secs(1),
+    ));
+    sender.send(1).await.expect("there is room");
+    drop_pending!(batches.next());
+    sender.send(2).await.expect("there is room");
+    assert_eq!(batches.next().await, Some(vec![1, 2]));
+    agrees("chunks_timeout", "safe", "nothing");
+}
+
+#[tokio::test]
+async fn stream_map() {
+    let (sender, orders) = mpsc::channel(8);
+    let mut shops = StreamMap::new();
+    shops.insert("books", ReceiverStream::new(orders));
+    let mut batch = Vec::new();
+    drop_pending!(shops.next());
+    drop_pending!(shops.next_many(&mut batch, 8));
+    for order in 1..=2 {
+        sender.send(order).await.expect("there is room");
+    }
+    assert_eq!(shops.next().await, Some(("books", 1)));
+    assert_eq!(shops.next_many(&mut batch, 8).await, 1);
+    assert_eq!(batch, [("books", 2)]);
+    agrees("stream_map", "safe", "nothing");
 }

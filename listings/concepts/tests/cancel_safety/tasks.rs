@@ -4,7 +4,7 @@ use crate::row::{agrees, drop_pending};
 use std::cell::Cell;
 use std::sync::mpsc;
 use tokio::sync::oneshot;
-use tokio::task::{JoinSet, spawn_blocking, yield_now};
+use tokio::task::{JoinSet, LocalSet, spawn_blocking, yield_now};
 use tokio_util::task::{JoinMap, JoinQueue, TaskTracker};
 
 /// A task that ends when it is told to.
@@ -149,4 +149,17 @@ async fn join_macro() {
     drop_pending!(futures::future::join_all([work(), work()]));
     assert_eq!(steps.get(), 0);
     agrees("join_macro", "as_inner", "what the inner future loses");
+}
+
+#[tokio::test]
+async fn run_until() {
+    let steps = Cell::new(0);
+    let local = LocalSet::new();
+    drop_pending!(local.run_until(async {
+        yield_now().await;
+        steps.set(1);
+    }));
+    local.run_until(yield_now()).await;
+    assert_eq!(steps.get(), 0);
+    agrees("run_until", "as_inner", "what the inner future loses");
 }

@@ -2,11 +2,12 @@
 
 use crate::row::{agrees, drop_pending};
 use futures::SinkExt;
-use std::io;
+use std::io::{self, IoSlice};
 use tokio::io::{
     AsyncReadExt, AsyncWriteExt, BufWriter, copy as io_copy, duplex,
 };
 use tokio_util::codec::{FramedWrite, LinesCodec};
+use tokio_util::io::write_all_vectored;
 
 /// What there is to read, now.
 async fn taken(
@@ -26,6 +27,8 @@ async fn write() -> io::Result<()> {
     drop_pending!(ours.write(b"cd"));
     let mut left = &b"cd"[..];
     drop_pending!(ours.write_buf(&mut left));
+    let parts = [IoSlice::new(b"cd")];
+    drop_pending!(ours.write_vectored(&parts));
     assert_eq!(taken(&mut theirs, 9).await?, "ab");
     assert_eq!(ours.write(b"cd").await?, 2);
     assert_eq!(taken(&mut theirs, 9).await?, "cd");
@@ -45,6 +48,27 @@ async fn write_all() -> io::Result<()> {
     assert_eq!(all, "ababcd");
     agrees(
         "write_all",
+        "not_safe",
+        "how much was written: begun anew, a part is written twice",
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn write_vectored() -> io::Result<()> {
+    let (mut ours, mut theirs) = duplex(2);
+    let parts = || [IoSlice::new(b"ab"), IoSlice::new(b"cd")];
+    let mut first = parts();
+    drop_pending!(write_all_vectored(&mut ours, &mut first));
+    let again = tokio::spawn(async move {
+        write_all_vectored(&mut ours, &mut parts()).await
+    });
+    let mut all = String::new();
+    theirs.read_to_string(&mut all).await?;
+    again.await.map_err(io::Error::other)??;
+    assert_eq!(all, "ababcd");
+    agrees(
+        "write_vectored",
         "not_safe",
         "how much was written: begun anew, a part is written twice",
     );

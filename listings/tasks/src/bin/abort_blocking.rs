@@ -44,4 +44,34 @@ mod tests {
     async fn it_goes_on_to_its_end_on_many_threads() {
         assert_eq!(stop_and_see().await, "all rows are imported");
     }
+
+    #[test]
+    fn one_that_stands_in_the_queue_is_taken_out() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let (go_on, may_go_on) = mpsc::channel::<()>();
+            task::spawn_blocking(move || may_go_on.recv());
+            let queued = task::spawn_blocking(|| 7);
+            queued.abort();
+            drop(go_on);
+            assert!(queued.await.is_err_and(|it| it.is_cancelled()));
+        });
+    }
+
+    #[tokio::test]
+    async fn a_timeout_leaves_it_running() {
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        let import = task::spawn_blocking(move || {
+            may_go_on.recv().ok();
+            done.send(7)
+        });
+        let limit = std::time::Duration::from_millis(1);
+        assert!(tokio::time::timeout(limit, import).await.is_err());
+        drop(go_on);
+        assert_eq!(is_done.await, Ok(7));
+    }
 }

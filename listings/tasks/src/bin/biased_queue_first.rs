@@ -61,4 +61,23 @@ mod tests {
     async fn the_queue_is_emptied_first_on_many_threads() {
         assert_eq!(handled().await, 100);
     }
+
+    /// Without `biased;`, each turn begins at a random branch.
+    #[tokio::test]
+    async fn in_a_random_order_it_stops_before_the_queue_is_empty() {
+        let (sender, mut orders) = mpsc::channel(1000);
+        for order in 0..1000 {
+            sender.try_send(order).expect("there is room for all");
+        }
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let mut handled = 0;
+        loop {
+            tokio::select! {
+                Some(_order) = orders.recv() => handled += 1,
+                () = stop.cancelled() => break,
+            }
+        }
+        assert!(handled < 100, "{handled}");
+    }
 }

@@ -52,4 +52,12 @@ mod tests {
         let beats = tokio::spawn(report_and_beat()).await;
         assert_eq!(beats.expect("it does not panic"), 5);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fused_future_that_has_ended_is_pending() {
+        use futures::FutureExt;
+        let mut report = pin!(write_report().fuse());
+        assert_eq!((&mut report).await, 42);
+        assert!(futures::poll!(report).is_pending());
+    }
 }

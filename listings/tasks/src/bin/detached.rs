@@ -53,4 +53,18 @@ mod tests {
         drop(tokio::spawn(async move { notify.notify_one() }));
         done.notified().await;
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_goes_on_without_its_tracker_or_abort_handle() {
+        let done = Arc::new(Notify::new());
+        let notify = Arc::clone(&done);
+        let tracker = tokio_util::task::TaskTracker::new();
+        let task = tracker.spawn(async move {
+            sleep(Duration::from_secs(1)).await;
+            notify.notify_one();
+        });
+        drop((task.abort_handle(), task, tracker));
+        let hour = Duration::from_secs(3600);
+        assert!(timeout(hour, done.notified()).await.is_ok());
+    }
 }

@@ -160,4 +160,27 @@ mod tests {
         let (finished, dropped) = all_ended(&ledger).await;
         assert_eq!(finished + dropped, 3);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_has_not_begun_never_begins() {
+        let ledger: Arc<Ledger> = Arc::default();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(export(Arc::clone(&ledger)));
+        drop(tasks);
+        settle().await;
+        assert_eq!(ledger.counts(), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sets_by_key_and_in_order_abort_their_tasks() {
+        let ledger: Arc<Ledger> = Arc::default();
+        let mut keyed = tokio_util::task::JoinMap::new();
+        keyed.spawn("orders", export(Arc::clone(&ledger)));
+        let mut ordered = tokio_util::task::JoinQueue::new();
+        ordered.spawn(export(Arc::clone(&ledger)));
+        sleep(Duration::from_millis(50)).await;
+        drop((keyed, ordered));
+        settle().await;
+        assert_eq!(ledger.counts(), (0, 2));
+    }
 }

@@ -99,4 +99,20 @@ mod tests {
         ];
         assert_eq!(any_quote(shops).await, Ok(7));
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn select_ok_keeps_the_last_failure() {
+        let quotes = ["a", "b"].map(|name| {
+            Box::pin(async move { Err::<u32, _>(Refused(name)) })
+        });
+        let told = futures::future::select_ok(quotes).await;
+        assert!(told.is_err_and(|it| it == Refused("b")));
+    }
+
+    #[test]
+    #[should_panic(expected = "iterator")]
+    fn select_ok_panics_on_an_empty_list() {
+        type Quote = std::future::Ready<Result<u32, Refused>>;
+        drop(futures::future::select_ok(Vec::<Quote>::new()));
+    }
 }

@@ -34,7 +34,9 @@ async fn send_mail(customer: u32) {
 async fn main() {
     match send_all(vec![1, 2, 3, 4]).await {
         Ok(sent) => println!("{sent} mails sent, no failure"),
-        Err(failed) => println!("{failed} mails could not be sent"),
+        Err(failed) => {
+            println!("mails that could not be sent: {failed}")
+        }
     }
 }
 
@@ -51,5 +53,20 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_panic_is_a_failure_on_many_threads() {
         assert_eq!(send_all(vec![1, 2, 3, 4]).await, Err(1));
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "customer 3 has no address")]
+    async fn join_all_panics_with_the_task() {
+        let mails: JoinSet<_> =
+            [1, 2, 3].map(send_mail).into_iter().collect();
+        mails.join_all().await;
+    }
+
+    #[tokio::test]
+    async fn try_join_of_handles_returns_the_error() {
+        let [one, three] = [1, 3].map(send_mail).map(tokio::spawn);
+        let joined = tokio::try_join!(one, three);
+        assert!(joined.is_err_and(|error| error.is_panic()));
     }
 }

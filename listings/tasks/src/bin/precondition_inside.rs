@@ -61,4 +61,17 @@ mod tests {
         let coupon = Coupon { left: Duration::ZERO };
         assert_eq!(next(Some(coupon)).await, "the coupon has expired");
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_future_that_is_pending_keeps_else_from_running() {
+        let never = async {
+            tokio::select! {
+                () = std::future::pending() => "never",
+                Some(()) = async { None } => "no",
+                else => "else",
+            }
+        };
+        let hour = Duration::from_secs(3600);
+        assert!(tokio::time::timeout(hour, never).await.is_err());
+    }
 }

@@ -77,4 +77,16 @@ mod tests {
             (mirror("near", 0), mirror("far", 86_400_000));
         assert_eq!(fastest(&near, &far).await, "near");
     }
+
+    #[tokio::test]
+    async fn of_two_that_are_ready_any_may_win() {
+        let mut firsts = 0;
+        for _ in 0..100 {
+            firsts += tokio::select! {
+                () = async {} => 1,
+                () = async {} => 0,
+            };
+        }
+        assert!((1..100).contains(&firsts), "{firsts}");
+    }
 }

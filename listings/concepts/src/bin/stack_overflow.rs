@@ -1,0 +1,76 @@
+//! Wrong: a future that does not fit on the stack of a worker.
+
+use std::{
+    env, io,
+    process::{Command, Output},
+};
+
+use tokio::task::yield_now;
+
+// ANCHOR: wrong
+/// Wrong: four megabytes, kept in the future. On the way into the
+/// box they lie on the stack, and a worker's stack has two.
+async fn import() -> u8 {
+    let page = [0u8; 4 << 20];
+    yield_now().await;
+    page[0]
+}
+
+#[tokio::main(worker_threads = 1)]
+async fn serve() {
+    let task = tokio::spawn(async { Box::pin(import()).await });
+    println!("imported: {}", task.await.is_ok());
+}
+// ANCHOR_END: wrong
+
+/// What a program said, without the numbers of its threads.
+fn said(output: &Output) -> String {
+    let text = [&output.stdout[..], &output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let lines = text.lines().filter(|line| !line.is_empty());
+    lines.map(without_number).collect::<Vec<_>>().join("\n")
+}
+
+fn without_number(line: &str) -> String {
+    match (line.find(" ("), line.find(')')) {
+        (Some(begin), Some(end)) => {
+            format!("{}{}", &line[..begin], &line[end + 1..])
+        }
+        _ => line.to_owned(),
+    }
+}
+
+/// Runs itself, since what overflows its stack cannot go on.
+fn main() -> io::Result<()> {
+    if env::args().nth(1).is_some() {
+        serve();
+        return Ok(());
+    }
+    let program = env::current_exe()?;
+    let output =
+        Command::new(program).arg("serve").env_clear().output()?;
+    println!("{}", said(&output));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[ignore = "it ends the process; the other test runs it"]
+    fn in_a_process_of_its_own() {
+        serve();
+    }
+
+    #[test]
+    fn it_overflows_the_stack() {
+        let program = env::current_exe().expect("this test");
+        let output = Command::new(program)
+            .args(["--ignored", "in_a_process_of_its_own"])
+            .output()
+            .expect("it runs");
+        assert!(!output.status.success());
+        assert!(said(&output).contains("has overflowed its stack"));
+    }
+}
