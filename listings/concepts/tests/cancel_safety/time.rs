@@ -1,11 +1,13 @@
 //! Timers.
 
 use crate::row::{agrees, drop_pending};
+use futures::StreamExt;
 use std::cell::Cell;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::task::yield_now;
 use tokio::time::{Instant, advance, interval, sleep, timeout};
+use tokio_util::time::DelayQueue;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -37,6 +39,19 @@ async fn interval_tick() {
     drop_pending!(due.tick());
     assert_eq!(due.tick().await, first + SECOND);
     agrees("interval_tick", "safe", "nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn delay_queue_next() {
+    let start = Instant::now();
+    let mut due = DelayQueue::new();
+    due.insert("reminder", SECOND);
+    drop_pending!(due.next());
+    let expired = due.next().await.expect("one is in it");
+    assert_eq!(expired.into_inner(), "reminder");
+    // A timer is due within a millisecond of its time.
+    assert_eq!(start.elapsed().as_secs(), SECOND.as_secs());
+    agrees("delay_queue_next", "safe", "nothing");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! The second Ctrl-C ends the program, whatever it is doing.
+//! The second signal ends the program, whatever it is doing.
 
 #[cfg(unix)]
 // ANCHOR: serve
@@ -10,20 +10,24 @@ use tokio::signal::unix::{SignalKind, signal};
 #[cfg(unix)]
 /// What the child runs: a service whose cleanup hangs.
 async fn serve() -> io::Result<()> {
-    // One stream, from the start to the end.
+    // One stream for each, from the start to the end.
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     println!("ready");
-    interrupt.recv().await;
-    println!("stopping");
     tokio::select! {
-        biased;
-        () = clean_up() => Ok(()),
-        _ = interrupt.recv() => {
-            eprintln!("stopped at once; the cleanup is not done");
-            // 128 and the signal's number, as shells tell it.
-            std::process::exit(130)
-        }
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
+    println!("stopping");
+    // 128 and the signal's number, as shells tell it.
+    let status = tokio::select! {
+        biased;
+        () = clean_up() => return Ok(()),
+        _ = interrupt.recv() => 130,
+        _ = terminate.recv() => 143,
+    };
+    eprintln!("stopped at once; the cleanup is not done");
+    std::process::exit(status)
 }
 // ANCHOR_END: serve
 
@@ -43,9 +47,9 @@ use tokio::{
 };
 
 #[cfg(unix)]
-/// Starts the child, presses Ctrl-C when it is ready, and once more
-/// when it is stopping. Returns how it ended, if it did.
-async fn press_twice() -> io::Result<Option<String>> {
+/// Starts the child, sends the first signal when it is ready, and the
+/// second one when it is stopping. Returns how it ended, if it did.
+async fn tell_twice(signals: [&str; 2]) -> io::Result<Option<String>> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(AS_CHILD)
         .env("ROLE", "child")
@@ -57,12 +61,13 @@ async fn press_twice() -> io::Result<Option<String>> {
         child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let mut lines = BufReader::new(output).lines();
     let id = child.id().ok_or(io::ErrorKind::NotFound)?;
-    for expected in ["ready", "stopping"] {
+    for (expected, signal) in ["ready", "stopping"].iter().zip(signals)
+    {
         let mut line = lines.next_line().await?;
         while line.as_ref().is_some_and(|line| line != expected) {
             line = lines.next_line().await?;
         }
-        kill(id, "INT").await?;
+        kill(id, signal).await?;
     }
     match timeout(PATIENCE, child.wait()).await {
         Ok(status) => Ok(Some(status?.to_string())),
@@ -98,9 +103,10 @@ async fn main() -> io::Result<()> {
     if std::env::var_os("ROLE").is_some() {
         return serve().await;
     }
-    match press_twice().await? {
-        Some(status) => println!("after the second: {status}"),
-        None => println!("after the second: it still runs"),
+    for signals in [["INT", "INT"], ["TERM", "TERM"], ["TERM", "INT"]] {
+        let status = tell_twice(signals).await?;
+        let status = status.as_deref().unwrap_or("it still runs");
+        println!("SIG{}, SIG{}: {status}", signals[0], signals[1]);
     }
     Ok(())
 }
@@ -126,8 +132,15 @@ mod tests {
 
     #[tokio::test]
     async fn it_ends() -> io::Result<()> {
-        let status = press_twice().await?;
-        assert_eq!(status.as_deref(), Some("exit status: 130"));
+        for (signals, expected) in [
+            (["INT", "INT"], "exit status: 130"),
+            (["TERM", "TERM"], "exit status: 143"),
+            (["TERM", "INT"], "exit status: 130"),
+            (["INT", "TERM"], "exit status: 143"),
+        ] {
+            let status = tell_twice(signals).await?;
+            assert_eq!(status.as_deref(), Some(expected));
+        }
         Ok(())
     }
 }

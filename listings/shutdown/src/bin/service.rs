@@ -210,26 +210,27 @@ fn tell_failure(done: Result<io::Result<()>, JoinError>) {
 }
 
 /// The service as a process: its journal's file, and signals.
-#[cfg(unix)]
 mod process {
     use std::{
         fs::{self, File},
-        path::{Path, PathBuf},
+        path::Path,
     };
 
+    #[cfg(unix)]
     use tokio::signal::unix::{SignalKind, signal};
 
     use super::*;
 
+    #[cfg(unix)]
     // ANCHOR: main
     /// Serves on a port that it prints, until SIGTERM or SIGINT.
-    pub async fn run(file: PathBuf) -> io::Result<()> {
+    pub async fn run(file: &Path) -> io::Result<()> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let (journal, left) = open(&file)?;
+        let (journal, left) = open(file)?;
         let stopped = stop.clone();
         let told = tokio::spawn(async move {
             tokio::select! {
@@ -248,7 +249,7 @@ mod process {
     }
 
     /// Opens the journal to write at its end. Returns what it left.
-    fn open(file: &Path) -> io::Result<(Journal, BTreeSet<u64>)> {
+    pub fn open(file: &Path) -> io::Result<(Journal, BTreeSet<u64>)> {
         let left = match fs::read_to_string(file) {
             Ok(text) => left_over(&text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -261,8 +262,16 @@ mod process {
         Ok((Journal(Arc::new(Mutex::new(file))), left))
     }
     // ANCHOR_END: main
+}
+
+/// The same, started and stopped from outside.
+#[cfg(unix)]
+mod child {
+    use std::{fs, path::Path};
 
     use tokio::process::{Child, Command};
+
+    use super::*;
 
     /// This program as a child, and where it listens.
     pub async fn start(file: &Path) -> io::Result<(Child, String)> {
@@ -346,9 +355,9 @@ mod process {
 #[tokio::main]
 async fn main() -> io::Result<()> {
     if let Some(file) = std::env::var_os("JOURNAL") {
-        return process::run(file.into()).await;
+        return process::run(file.as_ref()).await;
     }
-    let journal = process::demonstrate().await?;
+    let journal = child::demonstrate().await?;
     let count = |what| {
         let lines =
             journal.lines().filter(|line| line.starts_with(what));
@@ -363,10 +372,25 @@ async fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Signals are what this is about.
+/// Elsewhere, it serves until Ctrl-C, if it is given a journal.
 #[cfg(not(unix))]
-fn main() {
-    println!("this program is for Unix");
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let Some(file) = std::env::var_os("JOURNAL") else {
+        println!("this program is for Unix");
+        return Ok(());
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("listening on {}", listener.local_addr()?);
+    let (journal, left) = process::open(file.as_ref())?;
+    let stop = CancellationToken::new();
+    let told = stop.clone().drop_guard();
+    let told = tokio::spawn(async move {
+        let _told = told;
+        tokio::signal::ctrl_c().await
+    });
+    serve(listener, journal, left, stop).await;
+    told.await?
 }
 
 #[cfg(test)]
@@ -550,7 +574,7 @@ mod tests {
     #[tokio::test]
     async fn child() -> io::Result<()> {
         match std::env::var_os("JOURNAL") {
-            Some(file) => process::run(file.into()).await,
+            Some(file) => process::run(file.as_ref()).await,
             None => Ok(()),
         }
     }
@@ -562,13 +586,13 @@ mod tests {
             let mut random = Rng::with_seed(seed);
             let folder = tempfile::tempdir()?;
             let file = folder.path().join("journal");
-            let (child, address) = process::start(&file).await?;
+            let (child, address) = child::start(&file).await?;
             let client = TcpStream::connect(address).await?;
             let client =
                 tokio::spawn(order(client, 0.., random.fork()));
             sleep(Duration::from_millis(random.u64(0..300))).await;
             let told = Instant::now();
-            process::stop(child).await?;
+            child::stop(child).await?;
             // Beyond its own deadline: the machine's load.
             assert!(told.elapsed() < GRACE + Duration::from_secs(3));
             let accepted = client.await?;
@@ -586,7 +610,7 @@ mod tests {
             let mut random = Rng::with_seed(seed);
             let folder = tempfile::tempdir()?;
             let file = folder.path().join("journal");
-            let (mut child, address) = process::start(&file).await?;
+            let (mut child, address) = child::start(&file).await?;
             let client = TcpStream::connect(address).await?;
             let client =
                 tokio::spawn(order(client, 0.., random.fork()));
@@ -602,7 +626,7 @@ mod tests {
     #[cfg(unix)]
     #[tokio::test]
     async fn at_last_all_is_done() -> io::Result<()> {
-        let journal = process::demonstrate().await?;
+        let journal = child::demonstrate().await?;
         let accepted: Vec<u64> = (0..20).collect();
         check(&journal, &accepted, "demonstration");
         assert_eq!(journaled(&journal, "done").len(), 20);

@@ -32,7 +32,7 @@ use tokio::{
 /// Runs the console as a child at whose keyboard nobody types. Returns
 /// whether it ends by itself.
 async fn ends_by_itself() -> io::Result<bool> {
-    let mut child = child()?;
+    let mut child = child_as("console")?;
     let mut keyboard = child.stdin.take();
     let mut lines = BufReader::new(
         child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?,
@@ -53,10 +53,10 @@ async fn ends_by_itself() -> io::Result<bool> {
 }
 
 /// This program again, as a child.
-fn child() -> io::Result<Child> {
+fn child_as(role: &str) -> io::Result<Child> {
     Command::new(std::env::current_exe()?)
         .args(AS_CHILD)
-        .env("ROLE", "console")
+        .env("ROLE", role)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -96,9 +96,45 @@ mod tests {
     /// Not a test when it runs as one; a child when a test starts it.
     #[test]
     fn child() {
-        if std::env::var_os("ROLE").is_some() {
-            console();
+        match std::env::var("ROLE").as_deref() {
+            Ok("reader") => read_again(),
+            Ok(_) => console(),
+            Err(_) => {}
         }
+    }
+
+    /// Drops a reader that waits for a line, and takes another one.
+    #[tokio::main]
+    async fn read_again() {
+        let mut first = BufReader::new(stdin()).lines();
+        let short = Duration::from_millis(200);
+        let line = timeout(short, first.next_line()).await;
+        assert!(line.is_err(), "nobody types yet");
+        drop(first);
+        println!("dropped");
+        let mut second = BufReader::new(stdin()).lines();
+        println!("then: {:?}", second.next_line().await);
+    }
+
+    #[tokio::test]
+    async fn the_next_line_is_lost() -> io::Result<()> {
+        let mut child = child_as("reader")?;
+        let mut keyboard = child.stdin.take();
+        let output = child.stdout.take();
+        let output = output.ok_or(io::ErrorKind::BrokenPipe)?;
+        let mut lines = BufReader::new(output).lines();
+        while let Some(line) = lines.next_line().await? {
+            if line == "dropped"
+                && let Some(mut keyboard) = keyboard.take()
+            {
+                keyboard.write_all(b"pay 7\n").await?;
+            }
+            if let Some(read) = line.strip_prefix("then: ") {
+                assert_eq!(read, "Ok(None)");
+                return Ok(());
+            }
+        }
+        Err(io::ErrorKind::UnexpectedEof.into())
     }
 
     #[tokio::test]

@@ -96,4 +96,103 @@ mod tests {
         assert_eq!(left, 3);
         Ok(())
     }
+
+    use std::io::Write as _;
+
+    use sqlx::{PgPool, Postgres};
+
+    // ANCHOR: row
+    /// The same in PostgreSQL: the row is locked when it is read.
+    async fn look_in_postgresql(
+        pool: &PgPool,
+        for_update: bool,
+    ) -> sqlx::Result<(Transaction<'static, Postgres>, i64)> {
+        let statement = match for_update {
+            true => "SELECT amount FROM stock FOR UPDATE",
+            false => "SELECT amount FROM stock",
+        };
+        let mut transaction = pool.begin().await?;
+        let stock = sqlx::query_scalar(statement)
+            .fetch_one(&mut *transaction)
+            .await?;
+        Ok((transaction, stock))
+    }
+
+    /// Where `DATABASE_URL` names a server, as in `.ci/run`.
+    #[tokio::test]
+    async fn postgresql() -> sqlx::Result<()> {
+        let Some(pool) = open_postgresql().await? else {
+            return Ok(());
+        };
+        // Both read 5, both write 4, and neither gets an error.
+        assert_eq!(left_of_two(&pool, false).await?, 4);
+        assert_eq!(left_of_two(&pool, true).await?, 3);
+        close_postgresql(pool).await
+    }
+    // ANCHOR_END: row
+
+    /// Two orders at once, of five. Returns what is left.
+    async fn left_of_two(
+        pool: &PgPool,
+        for_update: bool,
+    ) -> sqlx::Result<i64> {
+        sqlx::query("UPDATE stock SET amount = 5")
+            .execute(pool)
+            .await?;
+        let both_have_read = tokio::sync::Barrier::new(2);
+        let order = async || {
+            let (mut transaction, stock) =
+                look_in_postgresql(pool, for_update).await?;
+            // With the lock, the other one cannot have read.
+            if !for_update {
+                both_have_read.wait().await;
+            }
+            sqlx::query("UPDATE stock SET amount = $1")
+                .bind(stock - 1)
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await
+        };
+        tokio::try_join!(order(), order())?;
+        sqlx::query_scalar("SELECT amount FROM stock")
+            .fetch_one(pool)
+            .await
+    }
+
+    /// A table in a schema of its own, if there is a server.
+    async fn open_postgresql() -> sqlx::Result<Option<PgPool>> {
+        let Ok(address) = std::env::var("DATABASE_URL") else {
+            // Aloud: past the test harness, which keeps what
+            // passing tests print.
+            let told = "not tested on PostgreSQL: no DATABASE_URL";
+            writeln!(std::io::stderr(), "{told}")?;
+            return Ok(None);
+        };
+        let schema = schema();
+        let options = address
+            .parse::<sqlx::postgres::PgConnectOptions>()?
+            .options([("search_path", &schema)]);
+        let pool = PgPool::connect_with(options).await?;
+        for statement in [
+            format!("DROP SCHEMA IF EXISTS {schema} CASCADE"),
+            format!("CREATE SCHEMA {schema}"),
+            "CREATE TABLE stock (amount BIGINT NOT NULL)".to_owned(),
+            "INSERT INTO stock VALUES (5)".to_owned(),
+        ] {
+            let statement = sqlx::AssertSqlSafe(statement);
+            sqlx::query(statement).execute(&pool).await?;
+        }
+        Ok(Some(pool))
+    }
+
+    async fn close_postgresql(pool: PgPool) -> sqlx::Result<()> {
+        let drop = format!("DROP SCHEMA {} CASCADE", schema());
+        sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&pool).await?;
+        pool.close().await;
+        Ok(())
+    }
+
+    fn schema() -> String {
+        format!("stock_{}", std::process::id())
+    }
 }

@@ -27,4 +27,20 @@ mod tests {
     async fn it_is_sent() {
         assert_eq!(send_to(7).await, 42);
     }
+
+    /// A type has to be listed; the lifetime in it is not kept.
+    fn send_to_all<T: AsRef<str>>(
+        names: &[T],
+    ) -> impl Future<Output = usize> + use<T> {
+        let texts: Vec<_> =
+            names.iter().map(|name| name.as_ref().len()).collect();
+        async move { texts.len() }
+    }
+
+    #[tokio::test]
+    async fn types_are_listed() {
+        let names = vec!["Ann".to_owned(), "Bob".to_owned()];
+        let sent = tokio::spawn(send_to_all(&names));
+        assert_eq!(sent.await.ok(), Some(names.len()));
+    }
 }

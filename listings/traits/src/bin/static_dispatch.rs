@@ -76,4 +76,14 @@ mod tests {
         assert_eq!(in_euros(&rates, 10.0, "CHF").await, Some(10.5));
         assert_eq!(in_euros(&rates, 10.0, "XYZ").await, None);
     }
+
+    /// Where the type is known, the compiler sees that it can be sent.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_known_type_is_spawned() {
+        let asked = tokio::spawn(async {
+            let rates = OrElse(Fixed(HashMap::new()), Bank);
+            in_euros(&rates, 10.0, "CHF").await
+        });
+        assert_eq!(asked.await.ok().flatten(), Some(10.5));
+    }
 }

@@ -1,0 +1,275 @@
+//! One server, all kinds of clients: told to stop under load.
+
+// ANCHOR: serve
+use std::{io, sync::Arc};
+
+use axum::{Router, routing::get};
+use tokio::{
+    net::TcpListener,
+    time::{Duration, sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Serves until it is told to stop, then until all is answered, or
+/// until the time of grace is over. Returns whether all was answered.
+async fn serve(
+    listener: TcpListener,
+    shop: Arc<Shop>,
+) -> io::Result<bool> {
+    let routes = Router::new()
+        .route("/pay", get(pay))
+        .route("/orders", get(orders))
+        .with_state(shop.clone());
+    let stop = shop.stop.clone();
+    let served = axum::serve(listener, routes)
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
+    let out_of_time = async {
+        stop.cancelled().await;
+        sleep(GRACE).await;
+    };
+    let drained = tokio::select! {
+        biased;
+        served = served.into_future() => served.map(|()| true)?,
+        () = out_of_time => false,
+    };
+    // What was begun for clients that have gone, too.
+    shop.payments.close();
+    let paid = timeout(GRACE, shop.payments.wait()).await;
+    Ok(drained && paid.is_ok())
+}
+// ANCHOR_END: serve
+
+/// Less than half of what the supervisor grants before it kills.
+const GRACE: Duration = Duration::from_millis(500);
+
+use std::convert::Infallible;
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::sse::{Event, Sse},
+};
+use futures::{Stream, StreamExt, stream};
+
+/// Pays in a task, so that a client that goes away cuts nothing.
+async fn pay(
+    State(shop): State<Arc<Shop>>,
+) -> Result<&'static str, StatusCode> {
+    let paying = shop.payments.spawn(shop.clone().take_money());
+    paying.await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    Ok("paid")
+}
+
+/// Tells of orders as they come, until the server is told to stop.
+async fn orders(
+    State(shop): State<Arc<Shop>>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let first = stream::iter([Event::default().data("order 7")]);
+    let events = first.chain(stream::pending());
+    let stop = shop.stop.clone().cancelled_owned();
+    let last = stream::iter([Event::default().event("end")]);
+    Sse::new(events.take_until(stop).chain(last).map(Ok))
+}
+
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Semaphore,
+    task::JoinSet,
+};
+
+/// What the shop does, and what it has done.
+struct Shop {
+    stop: CancellationToken,
+    payments: TaskTracker,
+    begun: Semaphore,
+    bank: Semaphore,
+    paid: AtomicUsize,
+}
+
+impl Shop {
+    /// The bank answers when the test says so.
+    async fn take_money(self: Arc<Self>) {
+        self.begun.add_permits(1);
+        if let Ok(answer) = self.bank.acquire().await {
+            answer.forget();
+        }
+        self.paid.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Waits until so many payments have begun.
+    async fn until_begun(&self, payments: usize) -> io::Result<()> {
+        let payments = u32::try_from(payments);
+        let payments = payments.map_err(io::Error::other)?;
+        let begun = self.begun.acquire_many(payments).await;
+        begun.map_err(io::Error::other)?.forget();
+        Ok(())
+    }
+}
+
+/// Sends this, on a connection of its own.
+async fn send(
+    address: SocketAddr,
+    text: &str,
+) -> io::Result<TcpStream> {
+    let mut client = TcpStream::connect(address).await?;
+    client.write_all(text.as_bytes()).await?;
+    Ok(client)
+}
+
+/// Sends a whole request.
+async fn ask(address: SocketAddr, path: &str) -> io::Result<TcpStream> {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: shop\r\n\r\n");
+    send(address, &request).await
+}
+
+/// Reads until this is there.
+async fn until(client: &mut TcpStream, what: &str) -> io::Result<()> {
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains(what) {
+        if client.read_buf(&mut seen).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(())
+}
+
+/// What comes until the server closes the connection.
+async fn rest(client: &mut TcpStream) -> io::Result<String> {
+    let mut text = String::new();
+    client.read_to_string(&mut text).await?;
+    Ok(text)
+}
+
+/// What became of each client.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    answered: usize,
+    idle: String,
+    events_ended: bool,
+    paid: usize,
+    all_answered: bool,
+}
+
+const LOAD: usize = 50;
+
+// ANCHOR: clients
+/// Half a request (if there shall be one), an idle connection, a stream
+/// of events, a client that goes away, and fifty payments in flight.
+async fn stop_under_load(half: bool) -> io::Result<Seen> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let shop = Arc::new(Shop::new());
+    let server = tokio::spawn(serve(listener, shop.clone()));
+
+    let sent = if half { "GET /pa" } else { "" };
+    let half = send(address, sent).await?;
+    shop.bank.add_permits(1);
+    let mut idle = ask(address, "/pay").await?;
+    until(&mut idle, "paid").await?;
+    let mut events = ask(address, "/orders").await?;
+    until(&mut events, "order 7").await?;
+    let leaves = ask(address, "/pay").await?;
+    let mut load = JoinSet::new();
+    for _ in 0..LOAD {
+        load.spawn(async move {
+            rest(&mut ask(address, "/pay").await?).await
+        });
+    }
+    shop.until_begun(2 + LOAD).await?;
+
+    drop(leaves);
+    shop.stop.cancel();
+    let idle = rest(&mut idle).await?;
+    let events = rest(&mut events).await?;
+    shop.bank.add_permits(1 + LOAD);
+    let answers = load.join_all().await.into_iter();
+    let answers = answers.collect::<io::Result<Vec<_>>>()?;
+    let all_answered = server.await??;
+    drop(half);
+    Ok(seen(&shop, idle, events, &answers, all_answered))
+}
+// ANCHOR_END: clients
+
+fn seen(
+    shop: &Shop,
+    idle: String,
+    events: String,
+    answers: &[String],
+    all_answered: bool,
+) -> Seen {
+    let answered = answers.iter().filter(|it| it.ends_with("paid"));
+    Seen {
+        answered: answered.count(),
+        idle,
+        events_ended: events.contains("event: end"),
+        paid: shop.paid.load(Ordering::Relaxed),
+        all_answered,
+    }
+}
+
+impl Shop {
+    fn new() -> Self {
+        Self {
+            stop: CancellationToken::new(),
+            payments: TaskTracker::new(),
+            begun: Semaphore::new(0),
+            bank: Semaphore::new(0),
+            paid: AtomicUsize::new(0),
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> io::Result<()> {
+    for half in [false, true] {
+        let seen = stop_under_load(half).await?;
+        match half {
+            true => println!("one has sent half a request:"),
+            false => println!("all requests are whole:"),
+        }
+        println!("  in flight: {} of {LOAD} answered", seen.answered);
+        println!("  idle: closed, after {} bytes", seen.idle.len());
+        println!("  stream of events: ended {}", seen.events_ended);
+        let left = seen.paid - 1 - LOAD;
+        println!("  the client that left: {left} paid all the same");
+        println!("  all was answered: {}", seen.all_answered);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn nothing_is_lost(half: bool) -> io::Result<()> {
+        let seen = stop_under_load(half).await?;
+        let expected = Seen {
+            answered: LOAD,
+            idle: String::new(),
+            events_ended: true,
+            // One before, one that left, and the load.
+            paid: LOAD + 2,
+            all_answered: !half,
+        };
+        assert_eq!(seen, expected);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn on_one_thread() -> io::Result<()> {
+        nothing_is_lost(false).await?;
+        nothing_is_lost(true).await
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn on_many_threads() -> io::Result<()> {
+        nothing_is_lost(false).await?;
+        nothing_is_lost(true).await
+    }
+}

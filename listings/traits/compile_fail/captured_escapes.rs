@@ -1,0 +1,30 @@
+//! A plain closure cannot lend what it has captured to its future.
+
+// ANCHOR: wrong
+/// Calls until it succeeds, so often at most.
+async fn retry<Fut>(times: u32, mut call: impl FnMut(u32) -> Fut)
+where
+    Fut: Future<Output = bool>,
+{
+    for attempt in 1..=times {
+        if call(attempt).await {
+            return;
+        }
+    }
+}
+
+async fn fetch() -> u32 {
+    let mut asked = 0;
+    retry(3, |_attempt| async {
+        asked += 1;
+        asked == 3
+    })
+    .await;
+    asked
+}
+// ANCHOR_END: wrong
+
+#[tokio::main]
+async fn main() {
+    println!("asked: {}", fetch().await);
+}

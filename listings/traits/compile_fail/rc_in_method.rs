@@ -1,0 +1,28 @@
+//! The trait promises what this implementation cannot keep.
+
+// ANCHOR: wrong
+use std::rc::Rc;
+
+/// Where exchange rates come from.
+trait Rates: Send + Sync + 'static {
+    fn rate(
+        &self,
+        currency: &str,
+    ) -> impl Future<Output = Option<f64>> + Send;
+}
+
+struct Cached;
+
+impl Rates for Cached {
+    async fn rate(&self, currency: &str) -> Option<f64> {
+        let asked = Rc::new(currency.to_owned());
+        tokio::task::yield_now().await;
+        (*asked == "USD").then_some(0.9)
+    }
+}
+// ANCHOR_END: wrong
+
+#[tokio::main]
+async fn main() {
+    println!("{:?}", Cached.rate("USD").await);
+}
