@@ -9,7 +9,7 @@ use tokio::{
 /// Writes notes down. One that cannot be written at once is sent to
 /// the same queue again, a second later.
 ///
-/// A `Sender` of its own would keep the queue open for ever. A weak
+/// A `Sender` of its own would keep the queue open forever. A weak
 /// one does not count.
 async fn keep_notes(
     mut notes: mpsc::Receiver<Note>,

@@ -34,7 +34,7 @@ async fn is_over() -> io::Result<bool> {
 async fn main() -> io::Result<()> {
     match is_over().await? {
         true => println!("it has ended"),
-        false => println!("it waits, and would wait for ever"),
+        false => println!("it waits, and would wait forever"),
     }
     Ok(())
 }

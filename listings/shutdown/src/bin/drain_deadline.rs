@@ -1,4 +1,4 @@
-//! A server that waits for its clients, and not for ever.
+//! A server that waits for its clients, and not forever.
 
 // ANCHOR: deadline
 use std::io;

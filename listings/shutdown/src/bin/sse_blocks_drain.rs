@@ -1,4 +1,4 @@
-//! Wrong: a stream of events without an end holds the server for ever.
+//! Wrong: a stream of events without an end holds the server forever.
 
 // ANCHOR: wrong
 use std::convert::Infallible;

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 // ANCHOR: wrong
 /// Wrong: at the end of the stream, `read` returns `Ok(0)`, at once
-/// and for ever. This takes it for a read like any other.
+/// and forever. This takes it for a read like any other.
 async fn read_all(
     mut stream: DuplexStream,
 ) -> io::Result<(usize, u32)> {
