@@ -1,0 +1,89 @@
+//! Wrong: a driver notes that a transaction has begun, too late.
+
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+// ANCHOR: wrong
+impl Session {
+    async fn begin(&mut self) {
+        self.server.receive("BEGIN");
+        // Wrong: dropped here, nobody knows that it has begun.
+        self.server.answer().await;
+        self.depth += 1;
+    }
+}
+
+impl Pool {
+    /// Rolls back what has begun, before somebody else gets it.
+    fn put(&mut self, mut session: Session) {
+        if session.depth > 0 {
+            session.server.receive("ROLLBACK");
+            session.depth = 0;
+        }
+        self.idle.push(session);
+    }
+}
+// ANCHOR_END: wrong
+
+struct Pool {
+    idle: Vec<Session>,
+}
+
+struct Session {
+    server: Server,
+    depth: u32,
+}
+
+/// The server's side of a connection.
+#[derive(Default)]
+struct Server {
+    in_transaction: bool,
+}
+
+impl Server {
+    fn receive(&mut self, statement: &str) {
+        match statement {
+            "BEGIN" => self.in_transaction = true,
+            "COMMIT" | "ROLLBACK" => self.in_transaction = false,
+            _ => {}
+        }
+    }
+
+    async fn answer(&mut self) {
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A caller gives up while its transaction begins. Another one gets
+/// the session: is it in a transaction?
+async fn two_callers() -> Option<bool> {
+    let session = Session { server: Server::default(), depth: 0 };
+    let mut pool = Pool { idle: vec![session] };
+    let mut session = pool.idle.pop()?;
+    let patience = Duration::from_millis(5);
+    let begun = timeout(patience, session.begin()).await;
+    assert!(begun.is_err());
+    pool.put(session);
+    let session = pool.idle.pop()?;
+    Some(session.server.in_transaction)
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    match two_callers().await {
+        Some(true) => println!("the next caller is in a transaction"),
+        Some(false) => println!("the next caller has a clean session"),
+        None => println!("no session is left"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_caller_is_in_a_transaction_of_nobody() {
+        assert_eq!(two_callers().await, Some(true));
+    }
+}

@@ -1,0 +1,128 @@
+//! The connection is given back in `drop`, and then its permit.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::{
+    runtime::Builder,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::yield_now,
+};
+use tokio_util::task::TaskTracker;
+
+struct Pool {
+    idle: Mutex<Vec<Connection>>,
+    permits: Arc<Semaphore>,
+}
+
+// ANCHOR: first
+struct Pooled {
+    pool: Arc<Pool>,
+    connection: Option<Connection>,
+    /// The last field, so it is given back last.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        let mut idle = self
+            .pool
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        idle.extend(self.connection.take());
+    }
+}
+// ANCHOR_END: first
+
+impl Pool {
+    async fn get(self: &Arc<Self>) -> Pooled {
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let _permit = permit.expect("it is never closed");
+        let connection = self.idle.lock().expect("no panic").pop();
+        assert!(connection.is_some(), "a permit is a connection");
+        Pooled { pool: Arc::clone(self), connection, _permit }
+    }
+}
+
+/// A connection to a database, so to speak.
+struct Connection;
+
+impl Pool {
+    fn new(connections: usize) -> Arc<Self> {
+        let idle = (0..connections).map(|_| Connection).collect();
+        let permits = Arc::new(Semaphore::new(connections));
+        Arc::new(Self { idle: Mutex::new(idle), permits })
+    }
+}
+
+/// A request: a query, and then an answer to the client.
+async fn handle(pool: Arc<Pool>) {
+    let connection = pool.get().await;
+    yield_now().await;
+    drop(connection);
+    yield_now().await;
+}
+
+/// A hundred requests at once, on four connections. How many panic?
+async fn run() -> usize {
+    let (pool, requests) = (Pool::new(4), TaskTracker::new());
+    let handles: Vec<_> = (0..100)
+        .map(|_| requests.spawn(handle(Arc::clone(&pool))))
+        .collect();
+    requests.close();
+    requests.wait().await;
+    let mut panics = 0;
+    for handle in handles {
+        panics += usize::from(handle.await.is_err());
+    }
+    panics
+}
+
+/// Drops a connection where no runtime is. Returns how many are idle.
+fn drop_outside() -> io::Result<usize> {
+    let runtime = Builder::new_current_thread().build()?;
+    let pool = Pool::new(1);
+    let connection = runtime.block_on(pool.get());
+    drop(runtime);
+    drop(connection);
+    Ok(pool.idle.lock().expect("no panic").len())
+}
+
+fn main() -> io::Result<()> {
+    let runtime =
+        Builder::new_multi_thread().worker_threads(1).build()?;
+    let panics =
+        runtime.block_on(async { tokio::spawn(run()).await })?;
+    println!("{panics} of 100 requests panicked");
+    println!("dropped outside, idle: {}", drop_outside()?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::JoinError;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn no_request_panics() -> Result<(), JoinError> {
+        assert_eq!(tokio::spawn(run()).await?, 0);
+        Ok(())
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn on_several_threads_none_panics() {
+        for _ in 0..100 {
+            assert_eq!(run().await, 0);
+        }
+    }
+
+    #[test]
+    fn it_needs_no_runtime() -> io::Result<()> {
+        assert_eq!(drop_outside()?, 1);
+        Ok(())
+    }
+}

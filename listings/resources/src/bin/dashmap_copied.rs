@@ -1,0 +1,82 @@
+//! What is needed of a DashMap is cloned out of it.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::sleep;
+
+use dashmap::{DashMap, try_result::TryResult};
+
+type Sessions = DashMap<u32, String>;
+
+// ANCHOR: greet
+async fn greet(sessions: Arc<Sessions>) -> usize {
+    // In a statement of its own: here the guard ends.
+    let user = sessions.get(&7).map(|user| user.clone());
+    match user {
+        Some(user) => send(&user).await,
+        None => 0,
+    }
+}
+// ANCHOR_END: greet
+
+/// Another task. `get_mut` or `insert` would block its whole thread.
+fn rename(sessions: &Sessions) -> &'static str {
+    match sessions.try_get_mut(&7) {
+        TryResult::Present(mut user) => {
+            user.push_str(" Lovelace");
+            "renamed"
+        }
+        TryResult::Absent => "no such session",
+        TryResult::Locked => "locked: this would block the thread",
+    }
+}
+
+async fn send(user: &str) -> usize {
+    sleep(Duration::from_millis(10)).await;
+    user.len()
+}
+
+/// Renames a user while they are greeted, and once more afterwards.
+async fn greet_and_rename() -> [&'static str; 2] {
+    let sessions = Arc::new(Sessions::new());
+    sessions.insert(7, "Ada".to_owned());
+    let greeting = tokio::spawn(greet(Arc::clone(&sessions)));
+    sleep(Duration::from_millis(5)).await;
+    let meanwhile = rename(&sessions);
+    greeting.await.expect("it does not panic");
+    [meanwhile, rename(&sessions)]
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let [meanwhile, afterwards] = greet_and_rename().await;
+    println!("meanwhile:  {meanwhile}");
+    println!("afterwards: {afterwards}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_map_is_free_while_the_task_sleeps() {
+        let [meanwhile, afterwards] = greet_and_rename().await;
+        assert_eq!(meanwhile, "renamed");
+        assert_eq!(afterwards, "renamed");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn many_tasks_write_while_others_greet() {
+        let sessions = Arc::new(Sessions::new());
+        sessions.insert(7, "Ada".to_owned());
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..50 {
+            let sessions = Arc::clone(&sessions);
+            tasks.spawn(async move {
+                sessions.insert(number % 10, "Ada".to_owned());
+                greet(sessions).await
+            });
+        }
+        assert_eq!(tasks.join_all().await, [3; 50]);
+    }
+}

@@ -1,0 +1,46 @@
+//! Wrong: a guard that is assigned to `_` is dropped at once.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::task::yield_now;
+
+// ANCHOR: wrong
+use tokio::sync::Mutex;
+
+/// Wrong: no compiler warns, and the next line holds nothing.
+async fn print(printer: &Mutex<()>, at_once: &AtomicU32) -> u32 {
+    let _ = printer.lock().await;
+    print_all(at_once).await
+}
+// ANCHOR_END: wrong
+
+/// Returns how many print at this moment.
+async fn print_all(at_once: &AtomicU32) -> u32 {
+    let printing = 1 + at_once.fetch_add(1, Ordering::Relaxed);
+    yield_now().await;
+    at_once.fetch_sub(1, Ordering::Relaxed);
+    printing
+}
+
+/// Three print at once. Returns how many really did.
+async fn three() -> u32 {
+    let (printer, at_once) = (Mutex::new(()), AtomicU32::new(0));
+    let print = || print(&printer, &at_once);
+    let printing = tokio::join!(biased; print(), print(), print());
+    printing.0.max(printing.1).max(printing.2)
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    println!("at the printer at once: {}", three().await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_lock_holds_nobody_back() {
+        assert_eq!(three().await, 3);
+    }
+}

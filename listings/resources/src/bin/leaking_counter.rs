@@ -1,0 +1,92 @@
+//! Wrong: a pool that counts by hand, and shrinks with each failure.
+
+use std::{
+    io,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use tokio::time::{Duration, sleep, timeout};
+
+// ANCHOR: wrong
+struct Pool {
+    server: Server,
+    idle: Mutex<Vec<Connection>>,
+    open: AtomicUsize,
+}
+
+impl Pool {
+    async fn get(&self) -> io::Result<Connection> {
+        let idle = self.idle.lock().expect("no panic").pop();
+        if let Some(connection) = idle {
+            return Ok(connection);
+        }
+        if self.open.fetch_add(1, Relaxed) >= 3 {
+            self.open.fetch_sub(1, Relaxed);
+            return Err(io::Error::other("all three are out"));
+        }
+        // Wrong: whoever fails here, or gives up, stays counted.
+        self.server.connect().await
+    }
+}
+// ANCHOR_END: wrong
+
+impl Pool {
+    fn new() -> Self {
+        let (idle, open) = (Mutex::default(), AtomicUsize::new(0));
+        Self { server: Server::default(), idle, open }
+    }
+}
+
+/// A connection to a database, so to speak.
+#[derive(Debug)]
+struct Connection;
+
+/// Does not answer while it is down.
+#[derive(Default)]
+struct Server {
+    is_up: AtomicBool,
+}
+
+impl Server {
+    async fn connect(&self) -> io::Result<Connection> {
+        sleep(Duration::from_secs(1)).await;
+        let is_up = self.is_up.load(Relaxed);
+        let down = || io::Error::other("the server is down");
+        is_up.then_some(Connection).ok_or_else(down)
+    }
+}
+
+/// The server is down: one caller gives up, and two are told. Then it
+/// is up again, and another one comes.
+async fn four_callers(pool: &Pool) -> io::Result<()> {
+    let patience = Duration::from_millis(100);
+    assert!(timeout(patience, pool.get()).await.is_err());
+    for _ in 0..2 {
+        println!("{}", pool.get().await.expect_err("it is down"));
+    }
+    pool.server.is_up.store(true, Relaxed);
+    pool.get().await.map(drop)
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    match four_callers(&Pool::new()).await {
+        Ok(()) => println!("up again: connected"),
+        Err(error) => println!("up again: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pool_without_connections_is_full() {
+        let pool = Pool::new();
+        assert!(four_callers(&pool).await.is_err());
+        assert_eq!(pool.open.load(Relaxed), 3);
+    }
+}

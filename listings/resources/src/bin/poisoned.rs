@@ -1,0 +1,56 @@
+//! Wrong: one panic under a std lock, and each later caller panics.
+
+use std::sync::{Arc, Mutex};
+
+// ANCHOR: wrong
+struct Orders {
+    totals: Mutex<Vec<u32>>,
+}
+
+impl Orders {
+    /// Wrong: it computes under the lock, and that can panic. From
+    /// then on `lock` is an error, and `unwrap` panics for everyone.
+    fn add(&self, price: u32, units: u32) -> usize {
+        let mut totals = self.totals.lock().unwrap();
+        totals.push(price.checked_mul(units).expect("a sane total"));
+        totals.len()
+    }
+}
+// ANCHOR_END: wrong
+
+/// Three requests, each in a task of its own.
+async fn three_requests() -> Vec<String> {
+    let orders = Arc::new(Orders { totals: Mutex::default() });
+    let mut told = Vec::new();
+    for (price, units) in [(12, 2), (u32::MAX, 2), (5, 1)] {
+        let orders = Arc::clone(&orders);
+        let request =
+            tokio::spawn(async move { orders.add(price, units) });
+        told.push(match request.await {
+            Ok(number) => format!("order {number} is there"),
+            Err(_) => "status 500".to_owned(),
+        });
+    }
+    told
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    for told in three_requests().await {
+        println!("{told}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_panic_is_everyones() {
+        let told = three_requests().await;
+        assert_eq!(
+            told,
+            ["order 1 is there", "status 500", "status 500"]
+        );
+    }
+}

@@ -1,0 +1,401 @@
+//! The pool with TCP connections, of which the server drops some.
+
+use std::{
+    io,
+    ops::{Deref, DerefMut},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Duration, timeout},
+};
+use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
+
+/// Makes connections, and tells which of them can be used again.
+pub trait Manager: Send + Sync {
+    type Connection: Send;
+
+    fn connect(
+        &self,
+    ) -> impl Future<Output = io::Result<Self::Connection>> + Send;
+
+    /// Asks the other side whether it is still there.
+    fn check(
+        &self,
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Whether it is in the middle of nothing. Runs in `drop`, so it
+    /// only looks.
+    fn is_clean(&self, connection: &Self::Connection) -> bool;
+}
+
+/// How many connections there are, and how long a caller waits.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    pub connections: usize,
+    /// For a connection to be free.
+    pub wait: Duration,
+    /// For one that was idle to answer.
+    pub check: Duration,
+    /// For a new one.
+    pub connect: Duration,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PoolError {
+    #[error("no connection was free in time")]
+    NoneFree,
+    #[error("the pool is closed")]
+    Closed,
+    #[error("connecting took too long")]
+    ConnectTimedOut,
+    #[error("cannot connect")]
+    Connect(#[source] io::Error),
+}
+
+struct Shared<M: Manager> {
+    manager: M,
+    limits: Limits,
+    permits: Arc<Semaphore>,
+    /// `None` when the pool is closed.
+    idle: Mutex<Option<Vec<M::Connection>>>,
+    out: TaskTracker,
+}
+
+/// A connection that is lent out. It goes back when this is dropped.
+pub struct Pooled<M: Manager> {
+    connection: Option<M::Connection>,
+    pool: Arc<Shared<M>>,
+    _out: TaskTrackerToken,
+    /// The last field, and so the last thing to go back.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl<M: Manager> Drop for Pooled<M> {
+    /// Puts the connection back. Then the fields are dropped.
+    fn drop(&mut self) {
+        let connection = self.connection.take();
+        if let Some(connection) = connection
+            && self.pool.manager.is_clean(&connection)
+        {
+            self.pool.put(connection);
+        }
+    }
+}
+
+impl<M: Manager> Shared<M> {
+    /// Dropped, and so closed, where the pool is closed.
+    fn put(&self, connection: M::Connection) {
+        if let Some(idle) = &mut *self.idle() {
+            idle.push(connection);
+        }
+    }
+}
+
+impl<M: Manager> Shared<M> {
+    /// Never held across an `.await`. Nothing panics under it.
+    fn idle(&self) -> MutexGuard<'_, Option<Vec<M::Connection>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<M: Manager> Pool<M> {
+    /// A connection that answers: an idle one, or else a new one.
+    ///
+    /// Cancel safe: dropped at any `.await`, it closes the connection
+    /// that it was about to hand out, and gives back the permit.
+    pub async fn get(&self) -> Result<Pooled<M>, PoolError> {
+        let Shared { manager, limits, .. } = &*self.shared;
+        let permit = Arc::clone(&self.shared.permits).acquire_owned();
+        let permit = timeout(limits.wait, permit)
+            .await
+            .map_err(|_| PoolError::NoneFree)?
+            .map_err(|_| PoolError::Closed)?;
+        // From here on the permit is in the hands of a guard.
+        let mut pooled = self.empty(permit);
+        while let Some(mut idle) = self.take_idle()? {
+            let check = manager.check(&mut idle);
+            if let Ok(Ok(())) = timeout(limits.check, check).await {
+                pooled.connection = Some(idle);
+                return Ok(pooled);
+            }
+            // It is dropped here, and so closed. We try the next.
+        }
+        let connection = timeout(limits.connect, manager.connect())
+            .await
+            .map_err(|_| PoolError::ConnectTimedOut)?
+            .map_err(PoolError::Connect)?;
+        pooled.connection = Some(connection);
+        Ok(pooled)
+    }
+}
+
+impl<M: Manager> Pool<M> {
+    pub fn new(manager: M, limits: Limits) -> Self {
+        let shared = Shared {
+            manager,
+            limits,
+            permits: Arc::new(Semaphore::new(limits.connections)),
+            idle: Mutex::new(Some(Vec::new())),
+            out: TaskTracker::new(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    fn empty(&self, permit: OwnedSemaphorePermit) -> Pooled<M> {
+        Pooled {
+            connection: None,
+            pool: Arc::clone(&self.shared),
+            _out: self.shared.out.token(),
+            _permit: permit,
+        }
+    }
+}
+
+impl<M: Manager> Pool<M> {
+    fn take_idle(&self) -> Result<Option<M::Connection>, PoolError> {
+        let mut idle = self.shared.idle();
+        Ok(idle.as_mut().ok_or(PoolError::Closed)?.pop())
+    }
+
+    /// Closes what is idle, refuses those who wait, and returns when
+    /// the last connection that is out has come back and is closed.
+    ///
+    /// Cancel safe: the pool is closed with the first poll, and a
+    /// second call waits as well.
+    pub async fn close(&self) {
+        // A statement of its own: the lock is free while they close.
+        let idle = self.shared.idle().take();
+        drop(idle);
+        self.shared.permits.close();
+        self.shared.out.close();
+        self.shared.out.wait().await;
+    }
+}
+
+impl<M: Manager> Deref for Pooled<M> {
+    type Target = M::Connection;
+
+    fn deref(&self) -> &M::Connection {
+        self.connection.as_ref().expect("`get` has put one in")
+    }
+}
+
+impl<M: Manager> DerefMut for Pooled<M> {
+    fn deref_mut(&mut self) -> &mut M::Connection {
+        self.connection.as_mut().expect("`get` has put one in")
+    }
+}
+
+/// Lends connections. Clones share them.
+pub struct Pool<M: Manager> {
+    shared: Arc<Shared<M>>,
+}
+
+impl<M: Manager> Clone for Pool<M> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+// Here the pool ends.
+
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+
+// ANCHOR: session
+struct Session {
+    stream: BufReader<TcpStream>,
+    is_asking: bool,
+    number: u32,
+}
+
+impl Session {
+    /// Not cancel safe: dropped half-way, `is_asking` stays, and the
+    /// pool closes it.
+    async fn ask(&mut self, question: &str) -> io::Result<String> {
+        self.is_asking = true;
+        let line = format!("{question}\n");
+        self.stream.write_all(line.as_bytes()).await?;
+        let mut answer = String::new();
+        if self.stream.read_line(&mut answer).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.is_asking = false;
+        Ok(answer)
+    }
+}
+// ANCHOR_END: session
+
+/// Where the server is, and what was done with it.
+struct Orders {
+    server: SocketAddr,
+    connected: AtomicU32,
+    found_dead: AtomicU32,
+}
+
+// ANCHOR: orders
+impl Manager for Orders {
+    type Connection = Session;
+
+    async fn connect(&self) -> io::Result<Session> {
+        let stream = TcpStream::connect(self.server).await?;
+        let number = 1 + self.connected.fetch_add(1, Relaxed);
+        let stream = BufReader::new(stream);
+        Ok(Session { stream, is_asking: false, number })
+    }
+
+    async fn check(&self, session: &mut Session) -> io::Result<()> {
+        let answer = session.ask("ping").await;
+        if answer.as_deref().ok() != Some("pong\n") {
+            self.found_dead.fetch_add(1, Relaxed);
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        Ok(())
+    }
+
+    fn is_clean(&self, session: &Session) -> bool {
+        !session.is_asking
+    }
+}
+// ANCHOR_END: orders
+
+/// Accepts one connection after the other, and serves them all.
+async fn serve(listener: TcpListener) -> io::Result<()> {
+    let mut sessions = JoinSet::new();
+    loop {
+        let (stream, _) = listener.accept().await?;
+        sessions.spawn(answer(BufReader::new(stream)));
+        while sessions.try_join_next().is_some() {}
+    }
+}
+
+/// Hangs up after three orders, as a server does that is restarted, or
+/// a load balancer that finds a connection idle.
+async fn answer(mut stream: BufReader<TcpStream>) -> io::Result<()> {
+    let (mut line, mut orders) = (String::new(), 0);
+    while orders < 3 && stream.read_line(&mut line).await? > 0 {
+        let answer = if line == "ping\n" {
+            "pong\n".to_owned()
+        } else {
+            orders += 1;
+            format!("placed: {line}")
+        };
+        stream.write_all(answer.as_bytes()).await?;
+        line.clear();
+    }
+    Ok(())
+}
+
+const LIMITS: Limits = Limits {
+    connections: 2,
+    wait: Duration::from_secs(10),
+    check: Duration::from_secs(10),
+    connect: Duration::from_secs(10),
+};
+
+async fn start() -> io::Result<(Pool<Orders>, JoinSet<io::Result<()>>)>
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let server = listener.local_addr()?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(serve(listener));
+    let (connected, found_dead) = Default::default();
+    let orders = Orders { server, connected, found_dead };
+    Ok((Pool::new(orders, LIMITS), tasks))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> io::Result<()> {
+    let (pool, _server) = start().await?;
+    for order in 1..=8 {
+        let mut session = pool.get().await.map_err(io::Error::other)?;
+        let answer = session.ask(&format!("order {order}")).await?;
+        print!("session {}: {answer}", session.number);
+    }
+    let found_dead = pool.shared.manager.found_dead.load(Relaxed);
+    println!("found dead by the check: {found_dead}");
+    pool.close().await;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use fastrand::Rng;
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_order_is_lost() -> io::Result<()> {
+        let (pool, _server) = start().await?;
+        for order in 0..30 {
+            let session = pool.get().await.map_err(io::Error::other);
+            let answer = session?.ask(&order.to_string()).await?;
+            assert_eq!(answer, format!("placed: {order}\n"));
+        }
+        let manager = &pool.shared.manager;
+        assert_eq!(manager.connected.load(Relaxed), 10);
+        assert_eq!(manager.found_dead.load(Relaxed), 9);
+        Ok(())
+    }
+
+    /// One in four gives up after a few turns. Nobody is told what
+    /// another one has asked.
+    async fn callers(pool: Pool<Orders>, seed: u64) -> io::Result<u32> {
+        let (mut random, mut given_up) = (Rng::with_seed(seed), 0);
+        for order in 0..200 {
+            let question = format!("{seed}.{order}");
+            let call = async {
+                let got = pool.get().await;
+                let mut session = got.map_err(io::Error::other)?;
+                session.ask(&question).await
+            };
+            let patience = match random.u8(..4) {
+                0 => random.u16(..50),
+                _ => u16::MAX,
+            };
+            let give_up = async {
+                for _ in 0..patience {
+                    yield_now().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                answer = call => {
+                    assert_eq!(answer?, format!("placed: {question}\n"));
+                }
+                () = give_up => given_up += 1,
+            }
+        }
+        Ok(given_up)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_answer_is_for_its_question() -> io::Result<()> {
+        let (pool, _server) = start().await?;
+        let mut tasks = JoinSet::new();
+        for seed in 0..8 {
+            tasks.spawn(callers(pool.clone(), seed));
+        }
+        let mut given_up = 0;
+        for callers in tasks.join_all().await {
+            given_up += callers?;
+        }
+        assert!(given_up > 0);
+        let permits = pool.shared.permits.available_permits();
+        assert_eq!(permits, LIMITS.connections);
+        pool.close().await;
+        assert_eq!(pool.shared.out.len(), 0);
+        Ok(())
+    }
+}

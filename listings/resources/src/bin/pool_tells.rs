@@ -1,0 +1,80 @@
+//! A pool that says after two seconds that nothing is free.
+
+use deadpool::{
+    Runtime,
+    managed::{
+        BuildError, Manager, Metrics, Object, Pool, RecycleResult,
+    },
+};
+use tokio::time::{Duration, timeout};
+
+// ANCHOR: limits
+fn open() -> Result<Pool<Orders>, BuildError> {
+    Pool::builder(Orders)
+        .max_size(2)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(Duration::from_secs(2)))
+        .create_timeout(Some(Duration::from_secs(5)))
+        .recycle_timeout(Some(Duration::from_secs(1)))
+        .build()
+}
+// ANCHOR_END: limits
+
+struct Orders;
+
+struct Session;
+
+impl Manager for Orders {
+    type Type = Session;
+    type Error = std::io::Error;
+
+    async fn create(&self) -> std::io::Result<Session> {
+        Ok(Session)
+    }
+
+    async fn recycle(
+        &self,
+        _session: &mut Session,
+        _metrics: &Metrics,
+    ) -> RecycleResult<std::io::Error> {
+        Ok(())
+    }
+}
+
+/// Two reports keep their sessions. What is a request told?
+async fn request() -> Result<Option<String>, BuildError> {
+    let pool = open()?;
+    let _reports: [Option<Object<Orders>>; 2] =
+        [pool.get().await.ok(), pool.get().await.ok()];
+    let hour = Duration::from_secs(3600);
+    Ok(match timeout(hour, pool.get()).await {
+        Ok(Ok(_session)) => Some("it has a session".to_owned()),
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => None,
+    })
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() -> Result<(), BuildError> {
+    match request().await? {
+        Some(told) => println!("the request: {told}"),
+        None => println!("the request waited for an hour"),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_told_in_time() -> Result<(), BuildError> {
+        let start = Instant::now();
+        let told = request().await?;
+        assert!(told.is_some_and(|told| told.starts_with("Timeout")));
+        assert_eq!(start.elapsed(), Duration::from_secs(2));
+        Ok(())
+    }
+}

@@ -1,0 +1,53 @@
+//! Wrong: a method has the lock, and calls one that wants it.
+
+use std::time::Duration;
+
+use tokio::{sync::Mutex, time::timeout};
+
+// ANCHOR: wrong
+struct Account {
+    entries: Mutex<Vec<i64>>,
+}
+
+impl Account {
+    async fn balance(&self) -> i64 {
+        self.entries.lock().await.iter().sum()
+    }
+
+    /// Wrong: `balance` waits for the lock that is held here.
+    async fn withdraw(&self, amount: i64) -> bool {
+        let mut entries = self.entries.lock().await;
+        if self.balance().await < amount {
+            return false;
+        }
+        entries.push(-amount);
+        true
+    }
+}
+// ANCHOR_END: wrong
+
+fn account() -> Account {
+    Account { entries: Mutex::new(vec![100]) }
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let hour = Duration::from_secs(3600);
+    match timeout(hour, account().withdraw(70)).await {
+        Ok(is_paid) => println!("paid: {is_paid}"),
+        Err(_) => println!("it waited for itself, for an hour"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_waits_for_itself() {
+        let hour = Duration::from_secs(3600);
+        let account = account();
+        assert!(timeout(hour, account.withdraw(70)).await.is_err());
+        assert_eq!(account.balance().await, 100);
+    }
+}

@@ -1,0 +1,74 @@
+//! All awaits first, and then one change without any.
+
+use std::{sync::Mutex, time::Duration};
+
+use tokio::time::{sleep, timeout};
+
+// ANCHOR: add
+struct Totals {
+    orders: u32,
+    euros: u32,
+}
+
+/// Cancel safe: there is no `.await` between the two changes.
+async fn add(totals: &Mutex<Totals>, order: u32) {
+    let euros = fetch_price(order).await;
+    let mut totals = totals.lock().expect("no panic in here");
+    totals.orders += 1;
+    totals.euros += euros;
+}
+// ANCHOR_END: add
+
+async fn fetch_price(_order: u32) -> u32 {
+    sleep(Duration::from_secs(1)).await;
+    12
+}
+
+/// The second of two callers gives up.
+async fn two_callers(totals: &Mutex<Totals>) -> (u32, u32) {
+    add(totals, 1).await;
+    let patience = Duration::from_millis(300);
+    if timeout(patience, add(totals, 2)).await.is_err() {
+        println!("the second caller gave up");
+    }
+    let totals = totals.lock().expect("no panic in here");
+    (totals.orders, totals.euros)
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let totals = Mutex::new(Totals { orders: 0, euros: 0 });
+    let (orders, euros) = two_callers(&totals).await;
+    println!("orders: {orders}, euros: {euros}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn all_of_it_or_nothing() {
+        let totals = Mutex::new(Totals { orders: 0, euros: 0 });
+        assert_eq!(two_callers(&totals).await, (1, 12));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn with_several_threads_too() {
+        let totals =
+            Arc::new(Mutex::new(Totals { orders: 0, euros: 0 }));
+        let mut tasks = JoinSet::new();
+        for order in 0..20 {
+            let totals = Arc::clone(&totals);
+            tasks.spawn(async move { add(&totals, order).await });
+        }
+        // Some of them are dropped where they are.
+        tasks.join_next().await;
+        tasks.shutdown().await;
+        let totals = totals.lock().expect("no panic in here");
+        assert_eq!(totals.euros, 12 * totals.orders);
+    }
+}

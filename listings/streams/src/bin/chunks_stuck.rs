@@ -1,0 +1,63 @@
+//! Wrong: a batch that is not full is not written.
+
+use futures::{Stream, StreamExt};
+use tokio::time::{Duration, Instant, sleep, timeout};
+
+// ANCHOR: wrong
+/// Wrong: `chunks` waits until there are ten, or until the stream
+/// ends. A quiet sensor does neither.
+async fn write_all(
+    readings: impl Stream<Item = u32>,
+    mut write: impl AsyncFnMut(Vec<u32>),
+) {
+    let mut batches = std::pin::pin!(readings.chunks(10));
+    while let Some(batch) = batches.next().await {
+        write(batch).await;
+    }
+}
+// ANCHOR_END: wrong
+
+/// Three readings, and then it is quiet for two hours.
+fn readings() -> impl Stream<Item = u32> {
+    async_stream::stream! {
+        for reading in 1..=3 {
+            yield reading;
+        }
+        sleep(Duration::from_secs(7200)).await;
+    }
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let start = Instant::now();
+    let write = async |batch: Vec<u32>| {
+        println!("{} ms  {batch:?}", start.elapsed().as_millis());
+    };
+    let hour = Duration::from_secs(3600);
+    if timeout(hour, write_all(readings(), write)).await.is_err() {
+        println!("an hour later");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_written_for_an_hour() {
+        let mut written = Vec::new();
+        let write = async |batch| written.push(batch);
+        let hour = Duration::from_secs(3600);
+        let writing = write_all(readings(), write);
+        assert!(timeout(hour, writing).await.is_err());
+        assert!(written.is_empty());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_end_of_the_stream_flushes() {
+        let mut written = Vec::new();
+        let write = async |batch| written.push(batch);
+        write_all(tokio_stream::iter([1, 2]), write).await;
+        assert_eq!(written, [[1, 2]]);
+    }
+}

@@ -1,0 +1,128 @@
+//! Frames with their length in front, none longer than allowed.
+
+// ANCHOR: frames
+use futures::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::codec::{Framed, LengthDelimitedCodec};
+
+/// Frames of up to 1024 bytes, with four bytes of length in front.
+fn frames<S: AsyncRead + AsyncWrite>(
+    socket: S,
+) -> Framed<S, LengthDelimitedCodec> {
+    LengthDelimitedCodec::builder()
+        .max_frame_length(1024)
+        .new_framed(socket)
+}
+// ANCHOR_END: frames
+
+use std::io;
+
+use bytes::Bytes;
+use tokio::io::{AsyncWriteExt, duplex};
+
+// ANCHOR: exchange
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() -> io::Result<()> {
+    let (ours, theirs) = duplex(64);
+    let (mut ours, mut theirs) = (frames(ours), frames(theirs));
+    theirs.send(Bytes::from("order 1")).await?;
+    theirs.send(Bytes::from("order 2")).await?;
+    // A head that promises four gigabytes.
+    theirs.get_mut().write_all(&[255; 4]).await?;
+
+    while let Some(frame) = ours.next().await {
+        match frame {
+            Ok(frame) => println!("{frame:?}"),
+            Err(error) => println!("error: {error}"),
+        }
+    }
+    Ok(())
+}
+// ANCHOR_END: exchange
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nothing_is_reserved_for_a_false_length() -> io::Result<()>
+    {
+        let (ours, mut theirs) = duplex(64);
+        let mut ours = frames(ours);
+        theirs.write_all(&[255; 4]).await?;
+        let error = ours.next().await.expect("an item");
+        let kind = error.expect_err("too long").kind();
+        assert_eq!(kind, io::ErrorKind::InvalidData);
+        assert!(ours.read_buffer().capacity() <= 8192);
+        assert!(ours.next().await.is_none(), "it has ended");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_frame_that_is_too_long_is_not_sent() -> io::Result<()> {
+        let (ours, _theirs) = duplex(64);
+        let mut ours = frames(ours);
+        let long = Bytes::from(vec![0; 1025]);
+        assert!(ours.send(long).await.is_err());
+        assert!(ours.write_buffer().is_empty());
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn feed_gathers_and_send_writes() -> io::Result<()> {
+        let (ours, mut theirs) = duplex(64);
+        let mut ours = frames(ours);
+        ours.feed(Bytes::from("1")).await?;
+        ours.feed(Bytes::from("2")).await?;
+        let mut read = [0; 64];
+        let nothing = theirs.read(&mut read).now_or_never();
+        assert!(nothing.is_none());
+        ours.send(Bytes::from("3")).await?;
+        assert!(ours.write_buffer().is_empty());
+        assert_eq!(theirs.read(&mut read).await?, 15);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn parts_keep_what_was_read_ahead() -> io::Result<()> {
+        let (ours, mut theirs) = duplex(64);
+        theirs.write_all(b"\0\0\0\x01aREST").await?;
+        let mut ours = frames(ours);
+        let frame = ours.next().await.expect("an item")?;
+        assert_eq!(&frame[..], b"a");
+        assert_eq!(&ours.into_parts().read_buf[..], b"REST");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn the_inner_socket_has_lost_it() -> io::Result<()> {
+        let (ours, mut theirs) = duplex(64);
+        theirs.write_all(b"\0\0\0\x01aREST").await?;
+        drop(theirs);
+        let mut ours = frames(ours);
+        assert!(ours.next().await.is_some());
+        let mut rest = Vec::new();
+        ours.into_inner().read_to_end(&mut rest).await?;
+        assert!(rest.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn the_limit_by_default() {
+        let limit = LengthDelimitedCodec::new().max_frame_length();
+        assert_eq!(limit, 8 * 1024 * 1024);
+    }
+
+    #[tokio::test]
+    async fn half_a_frame_at_the_end_is_an_error() -> io::Result<()> {
+        let (ours, mut theirs) = duplex(64);
+        theirs.write_all(&[0, 0, 0, 4, b'h']).await?;
+        drop(theirs);
+        let frame = frames(ours).next().await.expect("an item");
+        assert!(frame.is_err());
+        Ok(())
+    }
+}

@@ -1,0 +1,43 @@
+//! Wrong: of four busy shops, one has half of all turns.
+
+use futures::{Stream, stream};
+use tokio_stream::StreamExt;
+
+// ANCHOR: wrong
+/// Wrong: each `merge` gives half of the turns to each side. The
+/// first shop has to share its half three times.
+fn all_orders(
+    shops: [impl Stream<Item = usize>; 4],
+) -> impl Stream<Item = usize> {
+    let [a, b, c, d] = shops;
+    a.merge(b).merge(c).merge(d)
+}
+// ANCHOR_END: wrong
+
+/// How many of the first 800 orders come from each of the four shops,
+/// of which each always has one.
+async fn turns() -> [u32; 4] {
+    let shops = std::array::from_fn(stream::repeat);
+    let orders = all_orders(shops).take(800);
+    let mut turns = [0; 4];
+    let mut orders = std::pin::pin!(orders);
+    while let Some(shop) = orders.next().await {
+        turns[shop] += 1;
+    }
+    turns
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    println!("{:?}", turns().await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_first_has_an_eighth() {
+        assert_eq!(turns().await, [100, 100, 200, 400]);
+    }
+}

@@ -1,0 +1,63 @@
+//! Wrong: it takes three payments, and cuts others in the middle.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures::{StreamExt, stream};
+use tokio::time::{Duration, sleep};
+
+// ANCHOR: wrong
+/// Wrong: to have four under way, `buffered` begins more than three.
+/// When `take` has its three, the others are dropped where they are.
+async fn pay_three(invoices: Vec<u64>, bank: &Bank) -> Vec<u64> {
+    stream::iter(invoices)
+        .map(|invoice| bank.pay(invoice))
+        .buffered(4)
+        .take(3)
+        .collect()
+        .await
+}
+// ANCHOR_END: wrong
+
+/// Counts what it has begun and what it has finished.
+#[derive(Default)]
+struct Bank {
+    begun: AtomicU32,
+    paid: AtomicU32,
+}
+
+impl Bank {
+    async fn pay(&self, invoice: u64) -> u64 {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        sleep(Duration::from_millis(10 * invoice)).await;
+        self.paid.fetch_add(1, Ordering::Relaxed);
+        invoice
+    }
+
+    fn counts(self) -> (u32, u32) {
+        (self.begun.into_inner(), self.paid.into_inner())
+    }
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let bank = Bank::default();
+    let paid = pay_three((1..=10).collect(), &bank).await;
+    println!("invoices {paid:?}");
+    let (begun, paid) = bank.counts();
+    println!("{begun} begun, {paid} paid");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn some_are_begun_and_not_finished() {
+        let bank = Bank::default();
+        let paid = pay_three((1..=10).collect(), &bank).await;
+        assert_eq!(paid, [1, 2, 3]);
+        sleep(Duration::from_secs(1)).await;
+        let (begun, paid) = bank.counts();
+        assert!(begun > paid, "{begun} begun, {paid} paid");
+    }
+}
