@@ -1,0 +1,16 @@
+//! Wrong: a span is entered over an await, and Clippy was told of it.
+#![deny(clippy::await_holding_invalid_type)]
+
+// ANCHOR: wrong
+// clippy.toml: await-holding-invalid-types = ["tracing::span::EnteredSpan"]
+
+async fn handle(number: u32) {
+    let _entered = tracing::info_span!("request", number).entered();
+    tokio::task::yield_now().await;
+}
+// ANCHOR_END: wrong
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    handle(1).await;
+}

@@ -1,0 +1,70 @@
+//! A span that is entered at each poll, and left at each await.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tracing::{Instrument, info, info_span};
+
+// ANCHOR: handle
+async fn handle(number: u32) {
+    let request = info_span!("request", number);
+    async {
+        info!("is read");
+        sleep(Duration::from_millis(10)).await;
+        info!("is answered");
+    }
+    .instrument(request)
+    .await;
+}
+// ANCHOR_END: handle
+
+async fn handle_both() {
+    tokio::join!(handle(1), handle(2));
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    tracing_subscriber::fmt()
+        .without_time()
+        .with_ansi(false)
+        .with_target(false)
+        .init();
+    handle_both().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{io::Read, sync::Mutex};
+    use tokio::runtime::Builder;
+    use tracing::instrument::WithSubscriber;
+
+    fn logged(mut runtime: Builder) -> String {
+        let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(Mutex::new(writer))
+            .finish();
+        let runtime = runtime.enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let both = handle_both().with_subscriber(subscriber);
+            tokio::spawn(both).await.expect("it does not panic");
+        });
+        let mut text = String::new();
+        reader.read_to_string(&mut text).expect("it is text");
+        text
+    }
+
+    #[test]
+    fn each_line_is_in_its_own_span() {
+        let one_thread = Builder::new_current_thread();
+        for runtime in [one_thread, Builder::new_multi_thread()] {
+            let text = logged(runtime);
+            assert!(!text.contains("}:request"), "{text}");
+            for number in [1, 2] {
+                let span = format!("request{{number={number}}}: ");
+                assert_eq!(text.matches(&span).count(), 2, "{text}");
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Wrong: a paused clock, and answers from outside of the runtime.
+
+use std::{
+    io::{self, Read, Write},
+    net::TcpListener,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::oneshot,
+    time::{Instant, timeout},
+};
+
+const LIMIT: Duration = Duration::from_secs(5);
+
+// ANCHOR: wrong
+/// Wrong: a thread of our own will answer. The runtime does not know
+/// of it: all its tasks wait, so the clock jumps to the next timer.
+async fn ask_a_thread() -> Answer {
+    let (answer, answered) = oneshot::channel();
+    let bank = Bank::on_a_thread(move |request| {
+        if request == "price" {
+            // Whoever asked may have gone.
+            let _ = answer.send(1250);
+        }
+        Ok(())
+    });
+    let start = Instant::now();
+    let outcome = timeout(LIMIT, answered).await;
+    Ok((outcome.is_ok(), start.elapsed(), bank.end()?))
+}
+
+/// Wrong: a server behind a socket will answer. To the runtime, the
+/// task that reads waits, as if for nothing.
+async fn ask_a_server() -> Answer {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut server = TcpStream::connect(listener.local_addr()?).await?;
+    let bank = Bank::on_a_thread(move |_| {
+        let (mut client, _) = listener.accept()?;
+        client.read_exact(&mut [0; 5])?;
+        client.write_all(&[125])
+    });
+    server.write_all(b"price").await?;
+    let start = Instant::now();
+    let outcome = timeout(LIMIT, server.read_u8()).await;
+    Ok((outcome.is_ok(), start.elapsed(), bank.end()?))
+}
+// ANCHOR_END: wrong
+
+/// Whether there was an answer, how long we waited by Tokio's clock,
+/// and whether the bank, given a moment, answers.
+type Answer = io::Result<(bool, Duration, bool)>;
+
+/// It answers as soon as it is given a moment: each run is the same.
+struct Bank {
+    moment: mpsc::Sender<&'static str>,
+    thread: thread::JoinHandle<io::Result<()>>,
+}
+
+impl Bank {
+    fn on_a_thread(
+        answer: impl FnOnce(&str) -> io::Result<()> + Send + 'static,
+    ) -> Self {
+        let (moment, given) = mpsc::channel();
+        let thread = thread::spawn(move || match given.recv() {
+            Ok(request) => answer(request),
+            Err(_) => Err(io::ErrorKind::BrokenPipe.into()),
+        });
+        Self { moment, thread }
+    }
+
+    fn end(self) -> io::Result<bool> {
+        let gave = self.moment.send("price");
+        let ended = self.thread.join().expect("it does not panic");
+        Ok(gave.is_ok() && ended.is_ok())
+    }
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() -> io::Result<()> {
+    let start = std::time::Instant::now();
+    for (peer, answer) in [
+        ("a thread", ask_a_thread().await?),
+        ("a server", ask_a_server().await?),
+    ] {
+        let (in_time, waited, answers) = answer;
+        println!("{peer}: in time: {in_time}, waited {waited:?},");
+        println!("          would have answered: {answers}");
+    }
+    println!("it took a second: {}", start.elapsed().as_secs() >= 1);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_clock_jumps_over_threads_and_sockets() {
+        for answer in [ask_a_thread().await, ask_a_server().await] {
+            let (in_time, waited, answers) = answer.expect("it runs");
+            assert!(!in_time && answers);
+            assert!(waited >= LIMIT);
+        }
+    }
+}

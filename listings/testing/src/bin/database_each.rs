@@ -1,0 +1,98 @@
+//! A database for each test, or a transaction that is rolled back.
+
+use sqlx::{SqliteConnection, SqlitePool, sqlite::SqlitePoolOptions};
+
+// ANCHOR: each
+/// In a database of its own, which nobody else sees.
+async fn an_order_is_listed() -> sqlx::Result<bool> {
+    let pool = connect().await?;
+    let mut connection = pool.acquire().await?;
+    place(&mut connection, 17).await?;
+    Ok(listed(&mut connection).await? == [17])
+}
+
+/// In a transaction that ends with the test: what it has written is
+/// rolled back, and nobody else has seen it.
+async fn two_orders_are_listed(
+    shared: &SqlitePool,
+) -> sqlx::Result<bool> {
+    let mut test = shared.begin().await?;
+    place(&mut test, 18).await?;
+    place(&mut test, 19).await?;
+    Ok(listed(&mut test).await? == [18, 19])
+}
+
+async fn run_both() -> sqlx::Result<(bool, bool)> {
+    let shared = connect().await?;
+    let one = an_order_is_listed().await?;
+    let two = two_orders_are_listed(&shared).await?
+        && two_orders_are_listed(&shared).await?;
+    Ok((one, two))
+}
+// ANCHOR_END: each
+
+async fn connect() -> sqlx::Result<SqlitePool> {
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect("sqlite::memory:")
+        .await?;
+    let create = "CREATE TABLE orders (id INTEGER PRIMARY KEY)";
+    sqlx::query(create).execute(&pool).await?;
+    Ok(pool)
+}
+
+async fn place(
+    connection: &mut SqliteConnection,
+    order: u32,
+) -> sqlx::Result<()> {
+    let insert = "INSERT INTO orders (id) VALUES (?)";
+    sqlx::query(insert).bind(order).execute(connection).await?;
+    Ok(())
+}
+
+async fn listed(
+    connection: &mut SqliteConnection,
+) -> sqlx::Result<Vec<u32>> {
+    let select = "SELECT id FROM orders ORDER BY id";
+    sqlx::query_scalar(select).fetch_all(connection).await
+}
+
+fn verdict(passed: bool) -> &'static str {
+    if passed { "ok" } else { "FAILED" }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> sqlx::Result<()> {
+    let (one, two) = run_both().await?;
+    println!("test an_order_is_listed ... {}", verdict(one));
+    println!("test two_orders_are_listed ... {}", verdict(two));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn both_pass_in_any_order() -> sqlx::Result<()> {
+        assert_eq!(run_both().await?, (true, true));
+        let shared = connect().await?;
+        assert!(two_orders_are_listed(&shared).await?);
+        assert!(an_order_is_listed().await?);
+        let mut connection = shared.acquire().await?;
+        assert!(listed(&mut connection).await?.is_empty());
+        Ok(())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn and_side_by_side() -> sqlx::Result<()> {
+        let (one, other) = tokio::try_join!(
+            an_order_is_listed(),
+            an_order_is_listed()
+        )?;
+        assert!(one && other);
+        Ok(())
+    }
+}

@@ -1,0 +1,49 @@
+//! Wrong: each test starts its server on the same port.
+
+use std::{io, net::SocketAddr};
+
+use tokio::net::TcpListener;
+
+// ANCHOR: wrong
+/// Wrong: `cargo test` runs tests side by side, and a port has room
+/// for one of them.
+async fn start(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind(("127.0.0.1", port)).await
+}
+
+async fn two_tests(port: u16) -> io::Result<(SocketAddr, SocketAddr)> {
+    let (one, other) = tokio::try_join!(start(port), start(port))?;
+    Ok((one.local_addr()?, other.local_addr()?))
+}
+// ANCHOR_END: wrong
+
+/// A port that was free a moment ago, in place of one that somebody
+/// chose: a fixed one may be in use on your machine.
+async fn chosen() -> io::Result<u16> {
+    Ok(start(0).await?.local_addr()?.port())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> io::Result<()> {
+    match two_tests(chosen().await?).await {
+        Ok(_) => println!("a fixed port: both run"),
+        Err(error) => println!("a fixed port: {:?}", error.kind()),
+    }
+    let (one, other) = two_tests(0).await?;
+    println!("port 0: both run, on two ports: {}", one != other);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_second_one_finds_it_in_use() -> io::Result<()> {
+        let ran = two_tests(chosen().await?).await;
+        let error = ran.expect_err("two of them on one port");
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(two_tests(0).await.is_ok());
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+//! Wrong: two random sources that do not look like ones.
+
+// ANCHOR: wrong
+use std::collections::{HashMap, HashSet};
+
+use tokio::sync::mpsc;
+
+/// Eight orders and eight cancellations are there, and taken.
+async fn one_run() -> Vec<String> {
+    let (orders, mut ordered) = mpsc::channel(8);
+    let (stops, mut stopped) = mpsc::channel(8);
+    let mut stock = HashMap::new();
+    for number in 0..8 {
+        orders.try_send(number).expect("there is room");
+        stops.try_send(number).expect("there is room");
+        stock.insert(number, 1);
+    }
+    drop((orders, stops));
+    let mut events = Vec::new();
+    // Wrong: of two branches that are ready, chance takes one.
+    while let Some(event) = tokio::select! {
+        Some(number) = ordered.recv() => Some(format!("+{number}")),
+        Some(number) = stopped.recv() => Some(format!("-{number}")),
+        else => None,
+    } {
+        events.push(event);
+    }
+    // Wrong: each map has an order of its own.
+    events.extend(stock.keys().map(|number| format!("{number} left")));
+    events
+}
+
+/// How many different orders of events there were.
+async fn orders_in_100_runs() -> usize {
+    let mut seen = HashSet::new();
+    for _ in 0..100 {
+        seen.insert(one_run().await);
+    }
+    seen.len()
+}
+// ANCHOR_END: wrong
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let orders = orders_in_100_runs().await;
+    println!("100 runs, the same each time: {}", orders == 1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn no_two_runs_need_be_alike() {
+        assert!(orders_in_100_runs().await > 50);
+    }
+}

@@ -1,0 +1,97 @@
+//! Wrong: a door that somebody may wait at forever.
+
+use std::{
+    panic::catch_unwind,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+// ANCHOR: wrong
+use std::{
+    future::poll_fn,
+    task::{Poll, Waker},
+};
+
+use loom::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering::SeqCst},
+};
+
+#[derive(Default)]
+struct Door {
+    is_open: AtomicBool,
+    waiting: Mutex<Option<Waker>>,
+}
+
+impl Door {
+    fn open(&self) {
+        self.is_open.store(true, SeqCst);
+        let waiting = self.waiting.lock().expect("no panic").take();
+        if let Some(waker) = waiting {
+            waker.wake();
+        }
+    }
+
+    /// Wrong: looks first, and leaves its waker then. Who opens the
+    /// door in between finds no waker.
+    async fn opened(&self) {
+        poll_fn(|context| {
+            if self.is_open.load(SeqCst) {
+                return Poll::Ready(());
+            }
+            let waker = context.waker().clone();
+            *self.waiting.lock().expect("no panic") = Some(waker);
+            Poll::Pending
+        })
+        .await
+    }
+}
+// ANCHOR_END: wrong
+
+static ORDERS: AtomicUsize = AtomicUsize::new(0);
+
+/// One opens, one waits. Returns what loom found.
+fn model() -> Result<usize, String> {
+    ORDERS.store(0, Relaxed);
+    let checked = catch_unwind(|| {
+        loom::model(|| {
+            ORDERS.fetch_add(1, Relaxed);
+            let door = Arc::new(Door::default());
+            let opener = Arc::clone(&door);
+            let opening = loom::thread::spawn(move || opener.open());
+            let mut waiting = tokio_test::task::spawn(door.opened());
+            let polled = waiting.poll();
+            opening.join().expect("no panic");
+            let goes_on = polled.is_ready() || waiting.is_woken();
+            assert!(goes_on, "it waits at an open door");
+        });
+    });
+    match checked {
+        Ok(()) => Ok(ORDERS.load(Relaxed)),
+        Err(panic) => Err(match panic.downcast::<&str>() {
+            Ok(message) => message.to_string(),
+            Err(_) => "a panic".to_owned(),
+        }),
+    }
+}
+
+fn main() {
+    // What the panic says is printed below.
+    std::panic::set_hook(Box::new(|_| ()));
+    match model() {
+        Ok(orders) => println!("right in each of {orders} orders"),
+        Err(found) => {
+            println!("in order {}: {found}", ORDERS.load(Relaxed));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loom_finds_that_both_wait() {
+        let found = model().expect_err("it hangs in one order");
+        assert!(found.starts_with("it waits"), "{found}");
+    }
+}

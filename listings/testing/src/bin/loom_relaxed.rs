@@ -1,0 +1,79 @@
+//! Wrong: an ordering that your processor may never punish.
+
+use std::{
+    panic::catch_unwind,
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+};
+
+// ANCHOR: wrong
+use loom::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+};
+
+#[derive(Default)]
+struct Price {
+    cents: AtomicU32,
+    is_known: AtomicBool,
+}
+
+impl Price {
+    /// Wrong: `Relaxed` says nothing about what is seen first.
+    fn set(&self, cents: u32) {
+        self.cents.store(cents, Relaxed);
+        self.is_known.store(true, Relaxed);
+    }
+
+    fn get(&self) -> Option<u32> {
+        let is_known = self.is_known.load(Relaxed);
+        is_known.then(|| self.cents.load(Relaxed))
+    }
+}
+// ANCHOR_END: wrong
+
+static ORDERS: AtomicUsize = AtomicUsize::new(0);
+
+/// One sets the price, one reads it. Returns what loom found.
+fn model() -> Result<usize, String> {
+    ORDERS.store(0, SeqCst);
+    let checked = catch_unwind(|| {
+        loom::model(|| {
+            ORDERS.fetch_add(1, SeqCst);
+            let price = Arc::new(Price::default());
+            let setter = Arc::clone(&price);
+            let setting = loom::thread::spawn(move || setter.set(1250));
+            if let Some(cents) = price.get() {
+                assert!(cents == 1250, "known, and {cents} cents");
+            }
+            setting.join().expect("no panic");
+        });
+    });
+    match checked {
+        Ok(()) => Ok(ORDERS.load(SeqCst)),
+        Err(panic) => Err(match panic.downcast::<String>() {
+            Ok(message) => *message,
+            Err(_) => "a panic".to_owned(),
+        }),
+    }
+}
+
+fn main() {
+    // What the panic says is printed below.
+    std::panic::set_hook(Box::new(|_| ()));
+    match model() {
+        Ok(orders) => println!("right in each of {orders} orders"),
+        Err(found) => {
+            println!("in order {}: {found}", ORDERS.load(SeqCst));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_known_before_it_is_there() {
+        assert_eq!(model(), Err("known, and 0 cents".to_owned()));
+    }
+}

@@ -1,0 +1,80 @@
+//! The flag publishes what was written before it.
+
+use std::{
+    panic::catch_unwind,
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+};
+
+use loom::sync::{
+    Arc,
+    atomic::{
+        AtomicBool, AtomicU32,
+        Ordering::{Acquire, Relaxed, Release},
+    },
+};
+
+#[derive(Default)]
+struct Price {
+    cents: AtomicU32,
+    is_known: AtomicBool,
+}
+
+// ANCHOR: publish
+impl Price {
+    /// Who sees the flag by `Acquire` sees what is above `Release`.
+    fn set(&self, cents: u32) {
+        self.cents.store(cents, Relaxed);
+        self.is_known.store(true, Release);
+    }
+
+    fn get(&self) -> Option<u32> {
+        let is_known = self.is_known.load(Acquire);
+        is_known.then(|| self.cents.load(Relaxed))
+    }
+}
+// ANCHOR_END: publish
+
+static ORDERS: AtomicUsize = AtomicUsize::new(0);
+
+/// One sets the price, one reads it. Returns what loom found.
+fn model() -> Result<usize, String> {
+    ORDERS.store(0, SeqCst);
+    let checked = catch_unwind(|| {
+        loom::model(|| {
+            ORDERS.fetch_add(1, SeqCst);
+            let price = Arc::new(Price::default());
+            let setter = Arc::clone(&price);
+            let setting = loom::thread::spawn(move || setter.set(1250));
+            if let Some(cents) = price.get() {
+                assert!(cents == 1250, "known, and {cents} cents");
+            }
+            setting.join().expect("no panic");
+        });
+    });
+    match checked {
+        Ok(()) => Ok(ORDERS.load(SeqCst)),
+        Err(panic) => Err(match panic.downcast::<String>() {
+            Ok(message) => *message,
+            Err(_) => "a panic".to_owned(),
+        }),
+    }
+}
+
+fn main() {
+    match model() {
+        Ok(orders) => println!("right in each of {orders} orders"),
+        Err(found) => {
+            println!("in order {}: {found}", ORDERS.load(SeqCst));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_is_there() {
+        assert!(model().is_ok_and(|orders| orders > 1));
+    }
+}

@@ -1,0 +1,137 @@
+//! A simulated network from a seed: the same seed, the same run.
+
+use std::{
+    collections::HashSet,
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
+use tokio_util::task::TaskTracker;
+use turmoil::net::{TcpListener, TcpStream};
+
+// ANCHOR: both
+/// Pays order 17. A try may take 150 ms; the key says that it is
+/// the same payment.
+async fn pay(events: &Events) {
+    loop {
+        let limit = Duration::from_millis(150);
+        let tried = timeout(limit, ask(17)).await;
+        match tried.map_err(io::Error::from).flatten() {
+            Ok(_) => return events.note("the client: paid"),
+            Err(_) => events.note("the client: again"),
+        }
+    }
+}
+
+/// Charges once for each key.
+async fn charge(mut client: TcpStream, bank: Bank) -> io::Result<()> {
+    let key = client.read_u32().await?;
+    if bank.seen.lock().expect("no panic").insert(key) {
+        bank.events.note("the bank: charges");
+    }
+    client.write_u8(1).await
+}
+// ANCHOR_END: both
+
+async fn ask(key: u32) -> io::Result<u8> {
+    let mut bank = TcpStream::connect("bank:80").await?;
+    bank.write_u32(key).await?;
+    bank.read_u8().await
+}
+
+#[derive(Clone, Default)]
+struct Bank {
+    seen: Arc<Mutex<HashSet<u32>>>,
+    events: Events,
+}
+
+#[derive(Clone, Default)]
+struct Events(Arc<Mutex<Vec<String>>>);
+
+impl Events {
+    fn note(&self, event: &str) {
+        let now = turmoil::sim_elapsed().unwrap_or_default();
+        let line = format!("{:>5} ms  {event}", now.as_millis());
+        self.0.lock().expect("no panic").push(line);
+    }
+}
+
+async fn serve(bank: Bank) -> turmoil::Result {
+    let listener = TcpListener::bind("0.0.0.0:80").await?;
+    let sessions = TaskTracker::new();
+    loop {
+        let (client, _) = listener.accept().await?;
+        let bank = bank.clone();
+        sessions.spawn(async move {
+            if charge(client, bank.clone()).await.is_err() {
+                bank.events.note("the bank: the client has gone");
+            }
+        });
+    }
+}
+
+// ANCHOR: simulate
+/// One run: each message takes 1 to 200 ms, by the seed.
+fn simulate(seed: u64) -> Vec<String> {
+    let bank = Bank::default();
+    let events = bank.events.clone();
+    let mut simulation = turmoil::Builder::new()
+        .rng_seed(seed)
+        .min_message_latency(Duration::from_millis(1))
+        .max_message_latency(Duration::from_millis(200))
+        .simulation_duration(Duration::from_secs(60))
+        .build();
+    simulation.host("bank", move || serve(bank.clone()));
+    let noted = events.clone();
+    simulation.client("client", async move {
+        pay(&noted).await;
+        Ok(())
+    });
+    if let Err(error) = simulation.run() {
+        events.note(&error.to_string());
+    }
+    events.0.lock().expect("no panic").clone()
+}
+
+fn is_charged_twice(seed: u64) -> bool {
+    let events = simulate(seed);
+    events.iter().filter(|event| event.ends_with("charges")).count() > 1
+}
+// ANCHOR_END: simulate
+
+// ANCHOR: seeds
+fn main() {
+    println!("seed 1 again: same: {}", simulate(1) == simulate(1));
+    println!("seed 2:       same: {}", simulate(1) == simulate(2));
+    let seeds = 0..200;
+    let twice: Vec<_> =
+        seeds.filter(|seed| is_charged_twice(*seed)).collect();
+    println!("charged twice with {} seeds of 200", twice.len());
+    if let Some(seed) = twice.first() {
+        println!("seed {seed}:");
+        println!("{}", simulate(*seed).join("\n"));
+    }
+}
+// ANCHOR_END: seeds
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_seed_charges_twice() {
+        assert!(!(0..200).any(is_charged_twice));
+    }
+
+    #[test]
+    fn a_seed_is_one_run() {
+        for seed in 0..20 {
+            assert_eq!(simulate(seed), simulate(seed));
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Look and change are one call: no seed sells twice.
+
+use std::{cell::RefCell, time::Duration};
+
+use tokio::time::sleep;
+
+/// The database of a test: each call takes 0 to 4 ms, by the seed.
+struct Database {
+    random: RefCell<fastrand::Rng>,
+    left: RefCell<u32>,
+    calls: RefCell<Vec<String>>,
+}
+
+impl Database {
+    async fn call<T>(&self, name: &str, run: impl FnOnce() -> T) -> T {
+        let delay = self.random.borrow_mut().u64(..5);
+        sleep(Duration::from_millis(delay)).await;
+        self.calls.borrow_mut().push(name.to_owned());
+        run()
+    }
+}
+
+// ANCHOR: buy
+/// One call looks and changes, as a statement of SQL with a WHERE does.
+async fn buy(who: &str, database: &Database) -> bool {
+    let take = format!("{who} buys");
+    let change = || {
+        let mut left = database.left.borrow_mut();
+        let is_left = *left > 0;
+        *left = left.saturating_sub(1);
+        is_left
+    };
+    database.call(&take, change).await
+}
+// ANCHOR_END: buy
+
+/// Two buy the last one. Who bought, and in which order of calls?
+async fn run(seed: u64) -> (usize, Vec<String>) {
+    let database = Database {
+        random: RefCell::new(fastrand::Rng::with_seed(seed)),
+        left: RefCell::new(1),
+        calls: RefCell::default(),
+    };
+    let (ann, ben) = tokio::join!(buy("Ann", &database), async {
+        database.call("Ben comes", || ()).await;
+        buy("Ben", &database).await
+    },);
+    let sold = usize::from(ann) + usize::from(ben);
+    (sold, database.calls.into_inner())
+}
+
+/// The seeds that sell it twice.
+async fn sold_twice() -> Vec<u64> {
+    let mut seeds = Vec::new();
+    for seed in 0..1000 {
+        if run(seed).await.0 > 1 {
+            seeds.push(seed);
+        }
+    }
+    seeds
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let seeds = sold_twice().await;
+    println!("sold twice with {} seeds of 1000", seeds.len());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn no_seed_sells_it_twice_and_each_sells_it() {
+        assert_eq!(sold_twice().await, []);
+        for seed in 0..1000 {
+            assert_eq!(run(seed).await.0, 1);
+        }
+    }
+}

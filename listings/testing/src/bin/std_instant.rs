@@ -1,0 +1,40 @@
+//! Wrong: the standard library's clock in code that is tested.
+
+// ANCHOR: wrong
+use std::time::{Duration, Instant};
+
+/// What a currency costs, and when we asked.
+struct Rate {
+    asked: Instant,
+}
+
+impl Rate {
+    fn is_fresh(&self) -> bool {
+        self.asked.elapsed() < Duration::from_secs(60)
+    }
+}
+// ANCHOR_END: wrong
+
+use tokio::time::sleep;
+
+async fn is_fresh_after(wait: Duration) -> bool {
+    let rate = Rate { asked: Instant::now() };
+    sleep(wait).await;
+    rate.is_fresh()
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let hour = Duration::from_secs(3600);
+    println!("fresh after an hour: {}", is_fresh_after(hour).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn to_it_no_time_has_passed() {
+        assert!(is_fresh_after(Duration::from_secs(3600)).await);
+    }
+}

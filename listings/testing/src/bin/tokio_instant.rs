@@ -1,0 +1,48 @@
+//! Tokio's clock: it stands and jumps with the timers.
+
+// ANCHOR: rate
+use tokio::time::{Duration, Instant};
+
+/// What a currency costs, and when we asked.
+struct Rate {
+    asked: Instant,
+}
+
+impl Rate {
+    fn is_fresh(&self) -> bool {
+        self.asked.elapsed() < Duration::from_secs(60)
+    }
+}
+// ANCHOR_END: rate
+
+use tokio::time::sleep;
+
+async fn is_fresh_after(wait: Duration) -> bool {
+    let rate = Rate { asked: Instant::now() };
+    sleep(wait).await;
+    rate.is_fresh()
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let hour = Duration::from_secs(3600);
+    println!("fresh after an hour: {}", is_fresh_after(hour).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_fresh_for_a_minute() {
+        let minute = Duration::from_secs(60);
+        let millisecond = Duration::from_millis(1);
+        assert!(is_fresh_after(minute - millisecond).await);
+        assert!(!is_fresh_after(minute).await);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn it_is_fresh_at_once() {
+        assert!(is_fresh_after(Duration::ZERO).await);
+    }
+}

@@ -1,0 +1,111 @@
+//! A client through a partition, a network that holds, and repair.
+
+use std::{io, time::Duration};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    time::{sleep, timeout},
+};
+use tokio_util::task::TaskTracker;
+
+// ANCHOR: client
+use turmoil::net::{TcpListener, TcpStream};
+
+/// Asks for the price until it is told. Each try has half a second.
+async fn price() -> String {
+    let mut attempt = 1;
+    loop {
+        let limit = Duration::from_millis(500);
+        let asked = timeout(limit, ask()).await;
+        match asked.map_err(io::Error::from).flatten() {
+            Ok(price) => return price,
+            Err(error) => {
+                note(&format!("try {attempt}: {}", error.kind()));
+            }
+        }
+        attempt += 1;
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+async fn ask() -> io::Result<String> {
+    let mut server = TcpStream::connect("server:80").await?;
+    server.write_all(b"price\n").await?;
+    let mut price = String::new();
+    server.read_to_string(&mut price).await?;
+    Ok(price)
+}
+// ANCHOR_END: client
+
+async fn serve() -> turmoil::Result {
+    let listener = TcpListener::bind("0.0.0.0:80").await?;
+    let sessions = TaskTracker::new();
+    loop {
+        let (client, _) = listener.accept().await?;
+        sessions.spawn(async {
+            if let Err(error) = answer(client).await {
+                note(&format!("the server: {error}"));
+            }
+        });
+    }
+}
+
+async fn answer(client: TcpStream) -> io::Result<()> {
+    let mut client = BufReader::new(client);
+    client.read_line(&mut String::new()).await?;
+    client.write_all(b"1250").await?;
+    client.shutdown().await
+}
+
+// ANCHOR: simulate
+fn simulate() -> turmoil::Result {
+    let latency = Duration::from_millis(10);
+    let mut simulation = turmoil::Builder::new()
+        .rng_seed(7)
+        .min_message_latency(latency)
+        .max_message_latency(latency)
+        .simulation_duration(Duration::from_secs(60))
+        .build();
+    simulation.host("server", serve);
+    simulation.client("network", async {
+        sleep(Duration::from_millis(15)).await;
+        turmoil::partition("client", "server");
+        note("partition: what is sent is lost");
+        sleep(Duration::from_secs(2)).await;
+        turmoil::repair("client", "server");
+        turmoil::hold("client", "server");
+        note("hold: what is sent waits");
+        sleep(Duration::from_millis(1685)).await;
+        turmoil::release("client", "server");
+        note("release: it arrives");
+        Ok(())
+    });
+    simulation.client("client", async {
+        note(&format!("the price is {}", price().await));
+        Ok(())
+    });
+    simulation.run()
+}
+// ANCHOR_END: simulate
+
+/// Prints a line with the time of the simulation.
+fn note(line: &str) {
+    let now = turmoil::sim_elapsed().unwrap_or_default();
+    println!("{:>5} ms  {line}", now.as_millis());
+}
+
+fn main() {
+    if let Err(error) = simulate() {
+        println!("{error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_gets_its_price() -> turmoil::Result {
+        simulate()
+    }
+}

@@ -1,0 +1,63 @@
+//! A test that waits for what it wants to see.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::{task::JoinSet, time::sleep};
+
+/// The machine takes as long as it takes: 50 to 149 ms.
+fn work_time(day: u64) -> Duration {
+    Duration::from_millis(fastrand::Rng::with_seed(day).u64(50..150))
+}
+
+// ANCHOR: event
+/// The end of the task is the event. The limit is for a test that
+/// hangs: it decides nothing else, so it can be long.
+async fn passes(day: u64) -> bool {
+    let is_sent = Arc::new(AtomicBool::new(false));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(send_report(day, Arc::clone(&is_sent)));
+    let limit = Duration::from_secs(60);
+    let sent = tokio::time::timeout(limit, tasks.join_next());
+    matches!(sent.await, Ok(Some(Ok(())))) && is_sent.load(Relaxed)
+}
+// ANCHOR_END: event
+
+async fn send_report(day: u64, is_sent: Arc<AtomicBool>) {
+    sleep(work_time(day)).await;
+    is_sent.store(true, Relaxed);
+}
+
+async fn passed_of_a_hundred() -> usize {
+    let mut passed = 0;
+    for day in 0..100 {
+        passed += usize::from(passes(day).await);
+    }
+    passed
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let passed = passed_of_a_hundred().await;
+    println!("passed {passed} times of 100");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_passes_each_time() {
+        assert_eq!(passed_of_a_hundred().await, 100);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn in_real_time_too() {
+        assert!(passes(7).await);
+    }
+}

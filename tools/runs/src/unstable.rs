@@ -1,0 +1,101 @@
+//! Programs that need parts of Tokio which may still change: `listings/<part>/unstable/*.rs`.
+//!
+//! They are a package of their own, which holds nothing unless its feature `programs` is on, and are built with
+//! `--cfg tokio_unstable` into a folder of their own below the target folder: the book itself must not be built with
+//! that, or a listing that uses such a part by accident would pass.
+
+use crate::build::{Built, executables};
+use crate::compare::{check_output, diff};
+use crate::run::{Misbehaved, Ran};
+use crate::{cargo, target};
+use anyhow::{Context, Result};
+use pages::{ListingName, Project};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A cargo that builds these programs and nothing else: the same words as `cargo unstable` in
+/// .cargo/config.toml, so that both build the same.
+///
+/// # Errors
+///
+/// The programs' part has no package for them.
+pub fn cargo_for(project: &Project, part: &str, command: &str) -> Result<Command> {
+    let manifest = format!("listings/{part}{}/Cargo.toml", pages::manifest::UNSTABLE);
+    let text = project.read(&manifest)?;
+    let package = text
+        .lines()
+        .find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'))
+        .with_context(|| format!("{manifest} names no package"))?;
+    let mut cargo = Command::new(cargo());
+    cargo
+        .current_dir(project.root())
+        .args([command, "--config", FLAGS, "--package", package])
+        .args(["--features", "programs"])
+        .env("CARGO_TARGET_DIR", target(project).join("unstable"))
+        // They would stand in for what is given here.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .stdin(Stdio::null());
+    Ok(cargo)
+}
+
+/// The compiler's flag, as cargo's configuration has it.
+pub const FLAGS: &str = "build.rustflags=['--cfg', 'tokio_unstable']";
+
+/// Builds these programs.
+///
+/// # Errors
+///
+/// Cargo cannot be started, or speaks no JSON. A program that does not compile has no executable, and
+/// [`Built::errors`] says why.
+pub fn build(project: &Project, names: &[ListingName]) -> Result<Built> {
+    let mut all = Built::default();
+    let parts: BTreeSet<&str> = names.iter().map(|name| name.part.as_str()).collect();
+    for part in parts {
+        let names: Vec<_> = names.iter().filter(|name| name.part == part).collect();
+        let mut command = cargo_for(project, part, "build")?;
+        command.args([
+            "--quiet",
+            "--message-format=json-render-diagnostics",
+            "--keep-going",
+        ]);
+        for name in &names {
+            command.args(["--bin", &name.name]);
+        }
+        let output = command
+            .output()
+            .context("cannot start cargo to build the unstable programs")?;
+        // The end of the path alone: cargo may know its beginning by another name, through a link.
+        let built = executables(&output, |source| {
+            let is_its = |name: &&&ListingName| source.ends_with(Path::new(&name.unstable()));
+            names.iter().find(is_its).map(|name| (*name).clone())
+        })?;
+        all.executables.extend(built.executables);
+        all.errors.push_str(&built.errors);
+    }
+    Ok(all)
+}
+
+/// Says what is wrong with a run, or nothing where it printed what the file beside the program says, and nothing on
+/// standard error.
+///
+/// # Errors
+///
+/// A message that names the program, the line of its `.out` file where the two part, and the pages that show it.
+pub fn check(
+    project: &Project,
+    name: &ListingName,
+    ran: &Result<Ran, Misbehaved>,
+) -> Result<(), String> {
+    let (source, file) = (name.unstable(), name.unstable_output());
+    let ran = check_output(project, name, &source, &file, ran)?;
+    if ran.stderr.trim().is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "{source}: it complains on standard error{}\n\n{}",
+        crate::compare::shown(project, name),
+        diff("", &ran.stderr)
+    ))
+}
