@@ -1,7 +1,7 @@
-//! `cargo book epub` and `cargo book pdf`: the whole book in one file.
+//! `cargo book epub` and `cargo book pdf`: the whole book in one file. `cargo book skill`: its rules for agents.
 
 use anyhow::{Context, Result};
-use forms::{Book, chrome, epub, pdf};
+use forms::{Book, chrome, epub, pdf, skill};
 use pages::Project;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,6 +27,14 @@ pub fn pdf(project: &Project, to: Option<PathBuf>) -> Result<()> {
     let to = destination(project, &book, to, "pdf")?;
     print(project, &book, &chrome, &to)?;
     wrote(&to, started)
+}
+
+/// Writes the skill for coding agents, in place of the one that is there.
+pub fn skill(project: &Project) -> Result<()> {
+    let book = read(project)?;
+    let count = skill::write(project, &book)?;
+    println!("Wrote {count} files to {}/", skill::FOLDER);
+    Ok(())
 }
 
 /// Puts the PDF into a built site, and links it from the page that tells of it.

@@ -52,6 +52,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
     },
+    /// Write what the book knows as a skill for coding agents, to skills/
+    Skill,
     /// Run listings and accept what they print, how their tasks move, and what the compiler says, as what
     /// the book shows
     Bless {
@@ -119,6 +121,7 @@ fn run(command: Command) -> Result<()> {
         Command::Build { pdf } => build::build(&project, pdf),
         Command::Epub { to } => forms::epub(&project, to),
         Command::Pdf { to } => forms::pdf(&project, to),
+        Command::Skill => forms::skill(&project),
         Command::Bless {
             api_links: true, ..
         } => bless::bless_api_links(&project).map(drop),

@@ -15,6 +15,7 @@ pub fn new(project: &Project, name: &ListingName) -> Result<()> {
     );
     let mut all = project.listings()?;
     all.extend(project.compile_fail_programs()?);
+    all.extend(project.unstable_programs()?);
     if let Some(taken) = all.iter().find(|known| known.name == name.name) {
         anyhow::bail!(
             "the name `{}` is taken by `{taken}`; names are unique in the whole book",

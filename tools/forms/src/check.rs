@@ -42,8 +42,8 @@ fn expected(project: &Project, source: &str) -> Result<(Shown, Vec<Vec<String>>)
             None => (used.argument.as_str(), None),
         };
         if used.directive == "manifest" {
-            shown.blocks.push(manifest::dependencies(project, name)?);
-            captions.push(vec![format!("listings/{name}/Cargo.toml")]);
+            shown.blocks.push(manifest::shown(project, name)?);
+            captions.push(vec![manifest::file(name)]);
             continue;
         }
         if used.directive == "timeline" {
@@ -67,6 +67,16 @@ fn expected(project: &Project, source: &str) -> Result<(Shown, Vec<Vec<String>>)
                     .push(cut(project, &name.compile_fail(), anchor)?);
                 shown.blocks.push(project.read(&name.stderr())?);
                 captions.push(vec![name.compile_fail()]);
+            }
+            "unstable" => {
+                shown.blocks.push(cut(project, &name.unstable(), anchor)?);
+                captions.push(vec![
+                    name.unstable(),
+                    format!("cargo unstable {}", name.name),
+                ]);
+            }
+            "output" if project.has(&name.unstable()) => {
+                shown.blocks.push(project.read(&name.unstable_output())?);
             }
             "output" => shown.blocks.push(project.read(&name.output())?),
             _ => {}

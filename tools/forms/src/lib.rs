@@ -15,6 +15,7 @@ pub mod markdown;
 pub mod pdf;
 pub mod print;
 pub mod site;
+pub mod skill;
 pub mod tree;
 
 pub use book::Book;

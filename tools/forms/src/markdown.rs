@@ -84,7 +84,7 @@ fn shown(code: &str) -> String {
 }
 
 /// At most one empty line after another, but for those inside of code, and one line end at the end.
-fn without_gaps(markdown: &str) -> String {
+pub(crate) fn without_gaps(markdown: &str) -> String {
     let mut text = String::new();
     let mut fence: Option<String> = None;
     for line in markdown.lines() {

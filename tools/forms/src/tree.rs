@@ -80,6 +80,7 @@ const DROPPED_CLASSES: &[&str] = &["boring", "buttons", "stepper", "tools"];
 const KEPT_DATA: &[&str] = &[
     "data-compile-fail",
     "data-listing",
+    "data-unstable",
     "data-manifest",
     "data-timeline",
 ];
