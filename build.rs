@@ -37,6 +37,8 @@ struct Shown {
     programs: Vec<Program>,
     /// Blocks that show a program which must not compile.
     compile_fail: usize,
+    /// Blocks that show a program which needs a build of Tokio of its own.
+    unstable: usize,
     /// What is wrong with the book.
     problems: Vec<String>,
 }
@@ -90,6 +92,7 @@ fn read_pages(project: &Project, folder: &Path) -> Result<Shown, Box<dyn Error>>
                         .push(page.source.clone());
                 }
                 Some(Origin::CompileFail(_)) => shown.compile_fail += 1,
+                Some(Origin::Unstable(_)) => shown.unstable += 1,
                 None => shown.problems.push(format!(
                     "{}: a block of Rust that no directive made, so nothing checks it:\n{}",
                     page.source, block.program
@@ -171,8 +174,9 @@ fn table(shown: &Shown, (functions, names): &(String, Vec<String>)) -> String {
     }
     let _ = write!(
         code,
-        "];\npub const COMPILE_FAIL_BLOCKS: usize = {};\npub const PROBLEMS: &[&str] = &{:?};\n",
-        shown.compile_fail, shown.problems
+        "];\npub const COMPILE_FAIL_BLOCKS: usize = {};\npub const UNSTABLE_BLOCKS: usize = {};\n\
+         pub const PROBLEMS: &[&str] = &{:?};\n",
+        shown.compile_fail, shown.unstable, shown.problems
     );
     code
 }

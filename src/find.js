@@ -84,12 +84,25 @@
     return found;
   };
 
+  // A message as it is pasted, whatever stands around its words.
+  const plain = (text) => text.toLowerCase().replaceAll('`', '').replace(/\s+/g, ' ').trim();
+  const VERBATIM = { m: 90, s: 70, q: 50 };
+
   const search = (query) => {
     const scores = new Map();
+    const pasted = plain(query);
     for (const word of new Set(split(query))) {
       for (const [entry, worth] of lookUp(word)) {
         const { matched, score } = scores.get(entry) ?? { matched: 0, score: 0 };
         scores.set(entry, { matched: matched + 1, score: score + worth });
+      }
+    }
+    for (const [entry, found] of scores) {
+      const [, , kind, title] = entries[entry];
+      const words = plain(title);
+      if (pasted.includes(' ') && words.includes(pasted)) {
+        // The whole of it before a longer one that has it in it.
+        found.score += (VERBATIM[kind] ?? 0) * (words === pasted ? 2 : 1);
       }
     }
     const best = [...scores].sort(

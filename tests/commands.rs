@@ -115,6 +115,20 @@ fn check(command: &str) -> Result<Checked, String> {
         // The reader's own project: tests/manifests.rs makes one.
         ["cargo", "new", "prices"] | ["cd", "prices"] | ["cargo", "run"] => Ok(Checked::Resolved),
         ["cargo", "test", "--test", name] => exists(&format!("tests/{name}.rs")),
+        // In the reader's own project; tests/unstable.rs builds with that flag.
+        ["RUSTFLAGS=\"--cfg", "tokio_unstable\"", "cargo", "run"] => Ok(Checked::Resolved),
+        // It is installed over the network.
+        ["cargo", "install", "tokio-console"] => Ok(Checked::Resolved),
+        // It is run by tests/unstable.rs; here, that the program is there.
+        ["cargo", "unstable", name] => {
+            let project = Project::open(ROOT).map_err(|error| error.to_string())?;
+            let programs = project.unstable_programs();
+            let programs = programs.map_err(|error| error.to_string())?;
+            let is_there = programs.iter().any(|program| program.name == *name);
+            is_there
+                .then_some(Checked::Resolved)
+                .ok_or(format!("there is no unstable program `{name}`"))
+        }
         ["cargo", "test", packages @ ..] => {
             packages
                 .chunks(2)
@@ -276,7 +290,9 @@ fn every_option_exists() {
     let found = code();
     let options = found
         .iter()
-        .filter(|code| !code.in_block && code.text.starts_with("--"));
+        .filter(|code| !code.in_block && code.text.starts_with("--"))
+        // The compiler's; `cargo unstable` gives it.
+        .filter(|code| code.text != "--cfg tokio_unstable");
     let problems: Vec<_> = options
         .filter(|code| !help.split_whitespace().any(|word| word == code.text))
         .map(|code| {
@@ -314,6 +330,7 @@ fn every_path_exists() {
         "my_page",
         "my_program",
         "src/main.rs",
+        "clippy.toml",
         "://",
     ];
     let found = code();

@@ -1,12 +1,9 @@
 //! Promise: the manifest that a page shows is all that a reader needs.
 
-use pages::Project;
-use runs::files::{lock_as_the_book, write_if_changed};
+use pages::{ListingName, Project, manifest};
+use runs::package;
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
-use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 fn project() -> Project {
     Project::open(env!("CARGO_MANIFEST_DIR")).expect("the book is here")
@@ -17,53 +14,40 @@ fn project() -> Project {
 #[test]
 fn the_shown_manifests_are_enough() {
     let project = project();
-    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join("manifests");
     for part in project.parts().expect("parts can be listed") {
-        let shown =
-            pages::manifest::dependencies(&project, &part).expect("the manifest can be shown");
-        let package = scratch.join(&part);
-        let manifest = format!(
-            "[package]\nname = \"{part}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n{shown}\n[workspace]\n"
-        );
-        write_file(&package.join("Cargo.toml"), &manifest);
-        lock_as_the_book(&project, &package).expect("there is a Cargo.lock");
-        let listings = project.listings().expect("listings can be listed");
-        let names: BTreeSet<_> = listings.iter().filter(|name| name.part == part).collect();
-        remove_others(
-            &package.join("src/bin"),
-            &names
-                .iter()
-                .map(|name| format!("{}.rs", name.name))
-                .collect(),
-        );
-        for name in names {
-            let text = project.read(&name.source()).expect("a listing can be read");
-            write_file(&package.join(format!("src/bin/{}.rs", name.name)), &text);
-        }
-        let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["check", "--quiet", "--offline", "--bins", "--keep-going"])
-            .current_dir(&package)
-            .env("CARGO_TARGET_DIR", scratch.join("target"))
-            .output()
-            .expect("cargo starts");
-        assert!(
-            output.status.success(),
-            "listings/{part}/Cargo.toml: the programs of this part do not compile with the manifest that its \
-             page shows:\n\n{shown}\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        compile_with_the_shown_manifest(&project, &part, |name| name.part == part);
     }
 }
 
-fn write_file(file: &Path, text: &str) {
-    write_if_changed(file, text).expect("a file can be written");
+/// The one manifest of everything, on the quick-start page, is enough for each program of the book.
+#[test]
+fn the_manifest_of_everything_is_enough() {
+    compile_with_the_shown_manifest(&project(), manifest::ALL, |_| true);
 }
 
-fn remove_others(folder: &Path, keep: &BTreeSet<String>) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if !keep.contains(&*entry.file_name().to_string_lossy()) {
-            fs::remove_file(entry.path()).expect("a stale file can be removed");
-        }
+/// Compiles programs as a reader would who puts the manifest that a page shows of `part` into a new package.
+fn compile_with_the_shown_manifest(
+    project: &Project,
+    part: &str,
+    is_one: impl Fn(&ListingName) -> bool,
+) {
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join("manifests");
+    let shown = manifest::shown(project, part).expect("the manifest can be shown");
+    let listings = project.listings().expect("listings can be listed");
+    let programs = listings.into_iter().filter(is_one).map(|name| {
+        let text = project.read(&name.source()).expect("a listing can be read");
+        (name.name, text)
+    });
+    let package = scratch.join(part);
+    package::write(project, &package, &shown, &programs.collect())
+        .expect("the package can be written");
+    let compiled =
+        package::compile(&package, "check", &scratch.join("target")).expect("cargo starts");
+    if let Err(errors) = compiled {
+        panic!(
+            "{}: its programs do not compile with the manifest that its page shows:\n\n{shown}\n{errors}",
+            manifest::file(part),
+        );
     }
 }
 

@@ -9,9 +9,10 @@ use pages::site::Page;
 use pages::{Problem, Problems, Project, cancel_safety, measured, uses};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::LazyLock;
-use verify::{checks, guards, length, links, outside, prose, published, strays, tables};
+use verify::{checks, guards, length, links, outside, prose, published, since, strays, tables};
 
 struct Site {
     project: Project,
@@ -166,6 +167,22 @@ fn no_version_number_or_code_is_written_by_hand() {
         found.extend(prose::smuggled_code(&document, &text));
         demand_none(Ok(found));
     }
+}
+
+#[test]
+fn everything_came_in_the_version_that_a_page_tells() {
+    let found = since::compare(&site().project).expect("the lists of changes can be found");
+    for missing in found.missing {
+        // Past the test harness, which keeps to itself what a passing test prints.
+        writeln!(io::stderr(), "not compared: {missing}").expect("standard error takes it");
+    }
+    demand_none(Ok::<_, anyhow::Error>(found.untrue));
+}
+
+#[test]
+fn each_message_of_a_table_was_printed() {
+    let found = verify::messages::never_printed(&site().project);
+    demand_none(found.map_err(anyhow::Error::from));
 }
 
 #[test]

@@ -166,7 +166,10 @@
       const press = button(command.textContent, 'Copies this command', (it) => copy(it, command.textContent));
       press.className = 'command';
       command.replaceWith(press);
-      tools.append(button('Run', 'Sends the whole program to the Rust Playground, and runs it there', (it) => run(figure, it)));
+      // The Playground's Tokio is built without its unstable parts.
+      if (!('unstable' in figure.dataset)) {
+        tools.append(button('Run', 'Sends the whole program to the Rust Playground, and runs it there', (it) => run(figure, it)));
+      }
     }
   }
 

@@ -9,6 +9,7 @@ use flate2::write::GzEncoder;
 use pages::find::{search, sections};
 use pages::{Project, site, uses};
 use scratch::Scratch;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -132,6 +133,67 @@ async fn everything_is_found(visit: &Visit<'_>) -> Result<()> {
             "`{query}` should find {expected}, and finds {found:?}"
         );
     }
+    Ok(())
+}
+
+/// The message that a reader pastes, and where it is explained, for each in the index of messages.
+fn messages() -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let project = Project::open(ROOT)?;
+    let mut messages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for section in sections::all(&project)? {
+        let address = section.link().replace(".md#", ".html#");
+        for message in section.messages {
+            messages.entry(message).or_default().insert(address.clone());
+        }
+    }
+    Ok(messages)
+}
+
+/// Pastes a text into the box, as a whole.
+async fn paste(visit: &Visit<'_>, query: &str) -> Result<Vec<String>> {
+    let query = serde_json::to_string(query)?;
+    let _: bool = visit
+        .ask(&format!(
+            "(() => {{ const box = document.querySelector('#query'); box.value = {query}; \
+             box.dispatchEvent(new Event('input')); return true; }})()"
+        ))
+        .await?;
+    visit.ask(FOUND).await
+}
+
+async fn each_message_leads_to_its_page(visit: &Visit<'_>) -> Result<()> {
+    let messages = messages()?;
+    ensure!(messages.len() > 50, "only {} messages", messages.len());
+    let mut wrong = Vec::new();
+    for (message, places) in messages {
+        let found = paste(visit, &message).await?;
+        let first = found.first().cloned().unwrap_or_default();
+        if !places.iter().any(|place| first.ends_with(place)) {
+            wrong.push(format!(
+                "`{message}` should lead to {places:?}, and leads to {first}"
+            ));
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn each_message_leads_to_its_page_as_the_first_result() -> Result<()> {
+    visit("find.html", ("", ""), async |visit, _| {
+        each_message_leads_to_its_page(visit).await
+    })
+}
+
+#[test]
+fn a_message_that_leads_elsewhere_is_told() -> Result<()> {
+    let outcome = visit(
+        "find.html",
+        ("words.includes(pasted)", "false"),
+        async |visit, _| each_message_leads_to_its_page(visit).await,
+    );
+    let error = outcome.expect_err("it is not told").to_string();
+    assert!(error.contains("should lead to"), "{error}");
     Ok(())
 }
 

@@ -110,3 +110,62 @@ fn the_pdf_has_every_page_link_and_heading() -> Result<()> {
     );
     Ok(())
 }
+
+/// The page whose text fits on one sheet.
+const SHEET: &str = "practices/cheat_sheet.html";
+
+/// How many sheets of a size the cheat sheet takes, in the PDF of the book and printed from the site, with this
+/// style added.
+fn sheets(size: &str, style: &str) -> Result<[usize; 2]> {
+    let scratch = Scratch::sound();
+    let book = book(&scratch)?;
+    // The style of the page has a size as well; the last one counts.
+    let style = format!("<style>@page {{ size: {size}; }} {style}</style></head>");
+    let in_book = print::page(&book)?.replace(
+        "</head>",
+        &format!(
+            "<style>section.chapter:not(:has(.sheet)), header, nav {{ display: none !important; }}</style>{style}"
+        ),
+    );
+    let alone = fs::read_to_string(book.site.join(SHEET))?.replace("</head>", &style);
+    let count = |name: &str, html: &str| -> Result<usize> {
+        let page = book.site.join(name);
+        fs::write(&page, html)?;
+        let file = scratch.path("sheet.pdf");
+        chrome::print(&chrome::find()?, &page, &file)?;
+        let bytes = fs::read(&file)?;
+        Ok(String::from_utf8_lossy(&bytes)
+            .matches("/Type /Page\n")
+            .count())
+    };
+    Ok([
+        count("sheet-of-book.html", &in_book)?,
+        count("practices/sheet-alone.html", &alone)?,
+    ])
+}
+
+#[test]
+fn the_cheat_sheet_is_one_sheet_of_paper() -> Result<()> {
+    for size in ["A4", "Letter"] {
+        let [in_book, alone] = sheets(size, "")?;
+        ensure!(
+            in_book == 1,
+            "the cheat sheet takes {in_book} sheets of {size} in the PDF: shorten src/practices/cheat_sheet.md, or \
+             see .sheet in tools/forms/style/print.css"
+        );
+        ensure!(
+            alone == 1,
+            "the cheat sheet takes {alone} sheets of {size} printed from the site: shorten \
+             src/practices/cheat_sheet.md, or see .sheet in theme/book.css"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_cheat_sheet_of_two_sheets_is_noticed() -> Result<()> {
+    let large = ".sheet, .sheet * { font-size: 14pt !important; }";
+    let [in_book, alone] = sheets("A4", large)?;
+    ensure!(in_book > 1 && alone > 1, "{in_book} and {alone} sheets");
+    Ok(())
+}

@@ -95,12 +95,23 @@ impl<'a> Checks<'a> {
             copy,
             executables: BTreeMap::new(),
         };
-        let output = checks
-            .cargo(&[
-                "test",
-                "--no-run",
-                "--message-format=json-render-diagnostics",
-            ])
+        // One takes a build of its own, and is no part of a plain `cargo test`.
+        for only in [&[][..], &["--test", "unstable"]] {
+            checks.build_tests(only)?;
+        }
+        Ok(checks)
+    }
+
+    /// Builds the test files that `cargo test` runs with these arguments.
+    fn build_tests(&mut self, only: &[&str]) -> Result<()> {
+        let copy = self.copy;
+        let told = [
+            "test",
+            "--no-run",
+            "--message-format=json-render-diagnostics",
+        ];
+        let output = self
+            .cargo(&[&told, only].concat())
             .stderr(Stdio::inherit())
             .output()
             .context("cannot start cargo to build the copy's tests")?;
@@ -124,12 +135,10 @@ impl<'a> Checks<'a> {
                 target["name"].as_str(),
                 message["executable"].as_str(),
             ) {
-                checks
-                    .executables
-                    .insert(name.to_owned(), executable.into());
+                self.executables.insert(name.to_owned(), executable.into());
             }
         }
-        Ok(checks)
+        Ok(())
     }
 
     /// Sees that a check passes while the copy is sound: else its failure would prove nothing.

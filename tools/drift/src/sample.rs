@@ -18,6 +18,8 @@ pub struct Sample {
     pub listings: Vec<Listing>,
     /// The programs that must not compile.
     pub compile_fail: Vec<ListingName>,
+    /// The programs that need `--cfg tokio_unstable`.
+    pub unstable: Vec<ListingName>,
     /// Where the pages show what.
     pub uses: Vec<Use>,
     /// How each mistake is mended.
@@ -113,6 +115,7 @@ impl Sample {
             pages,
             listings,
             compile_fail: project.compile_fail_programs()?,
+            unstable: project.unstable_programs()?,
             uses: uses::all(project),
             mends: by_program,
             project: project.clone(),

@@ -14,6 +14,10 @@ pub const KINDS: &[(&str, &str)] = &[
     ("blocks", "blocks of Rust on the pages"),
     ("listings", "programs that must run"),
     ("mistakes", "programs among them that show a mistake"),
+    (
+        "unstable",
+        "programs that need a build of Tokio with `tokio_unstable`",
+    ),
     ("outputs", "outputs of programs"),
     ("timelines", "recordings of how the tasks of a program move"),
     ("compiler-messages", "messages of the compiler"),
@@ -41,7 +45,7 @@ pub fn count(project: &Project, kind: &str) -> Result<usize, Problem> {
             .iter()
             .filter(|page| *page != "src/SUMMARY.md")
             .count(),
-        "blocks" => used(&["listing", "compile_fail"]),
+        "blocks" => used(&["listing", "compile_fail", "unstable"]),
         "listings" => project.listings().map_err(failed)?.len(),
         "mistakes" => {
             let mut mistakes = 0;
@@ -54,6 +58,7 @@ pub fn count(project: &Project, kind: &str) -> Result<usize, Problem> {
             }
             mistakes
         }
+        "unstable" => project.unstable_programs().map_err(failed)?.len(),
         "outputs" => {
             let listings = project.listings().map_err(failed)?;
             listings
@@ -128,6 +133,7 @@ mod tests {
         );
         book.write("src/other.md", "# Other\n");
         book.write("listings/demo/compile_fail/bad.rs", "//! Bad.\n");
+        book.write("listings/demo/unstable/dump.rs", "//! A dump.\n");
         book.listing("wrong", "", "");
         book.write("listings/demo/src/bin/wrong.timeline.json", "{}");
         book.write("listings/demo/src/bin/wrong.rs", "//! Wrong: it leaks.\n");
@@ -155,6 +161,7 @@ mod tests {
             ("blocks", 2),
             ("listings", 2),
             ("mistakes", 1),
+            ("unstable", 1),
             ("outputs", 2),
             ("timelines", 1),
             ("compiler-messages", 1),

@@ -18,12 +18,23 @@ pub const KNOWN: &[(&str, &str)] = &[
         "{{#compile_fail part/name}} or {{#compile_fail part/name:anchor}}",
     ),
     (
+        "unstable",
+        "{{#unstable part/name}} or {{#unstable part/name:anchor}}, for a program in listings/part/unstable/",
+    ),
+    (
         "timeline",
         "{{#timeline part/name}}, or {{#timeline part/wrong part/mended}} on one scale",
     ),
-    ("manifest", "{{#manifest part}}"),
+    (
+        "manifest",
+        "{{#manifest part}}, {{#manifest part/unstable}}, or {{#manifest all}} for all parts together",
+    ),
     ("measured", "{{#measured name}}, for benches/name.rs"),
     ("version", "{{#version crate}} or {{#version rust}}"),
+    (
+        "since",
+        "{{#since crate version words}}, with words of its list of changes",
+    ),
     ("count", "{{#count kind}}, such as {{#count listings}}"),
     (
         "index",

@@ -1,9 +1,10 @@
 //! Puts in a directive's place what it names: a program, its output, a manifest, a version.
 
 use crate::directive::{self, Directive};
-use crate::listing::{AnchorError, Line, ListingName, Source};
+use crate::listing::{AnchorError, CLIPPYS, Line, ListingName, Source};
 use crate::problem::Problem;
 use crate::project::Project;
+use crate::since::Since;
 use crate::{api, cancel_safety, census, find, lock, manifest, measured, moves, provenance, rows};
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
@@ -99,7 +100,7 @@ impl<'a> Expander<'a> {
 
     fn replacement(&self, file: &str, directive: &Directive) -> Result<String, String> {
         let argument = directive.argument.as_str();
-        let is_block = !matches!(directive.name.as_str(), "version" | "count");
+        let is_block = !matches!(directive.name.as_str(), "version" | "since" | "count");
         let Some((_, form)) = directive::KNOWN
             .iter()
             .find(|(name, _)| *name == directive.name)
@@ -123,13 +124,17 @@ impl<'a> Expander<'a> {
             "listing" => self.listing(argument),
             "output" => self.output(argument),
             "compile_fail" => self.compile_fail(argument),
+            "unstable" => self.unstable(argument),
             "timeline" => moves::figure(self.project, file, argument),
-            "index" => find::index(self.project, argument),
+            "index" => find::index(self.project, file, argument),
             "manifest" => self.manifest(argument),
             "measured" => measured::figure(self.project, argument),
             "count" => census::count(self.project, argument)
                 .map(|number| number.to_string())
                 .map_err(|problem| problem.message),
+            "since" => Since::parse(argument)?
+                .link(self.project)
+                .map_err(|problem| problem.to_string()),
             "cancel_safety" => cancel_safety::table(self.project, argument, self.repository),
             "versions" => provenance::versions(self.project).map_err(|problem| problem.to_string()),
             _ => lock::version(self.project, argument).map_err(|problem| problem.to_string()),
@@ -161,8 +166,53 @@ impl<'a> Expander<'a> {
         ))
     }
 
+    /// A program that needs `--cfg tokio_unstable`.
+    fn unstable(&self, argument: &str) -> Result<String, String> {
+        let (name, anchor) = split_anchor(argument)?;
+        let file = name.unstable();
+        if !self.project.has(&file) {
+            let known = self.project.unstable_programs().unwrap_or_default();
+            return Err(missing(&name, &file, &known, "write it there"));
+        }
+        let text = self
+            .project
+            .read(&file)
+            .map_err(|problem| problem.to_string())?;
+        let (caption, code) = self.code(&file, &text, anchor)?;
+        let wrong = if caption.starts_with(WRONG) {
+            " wrong"
+        } else {
+            ""
+        };
+        let id = figure_id(&name, anchor);
+        let run = unstable_command(&name);
+        Ok(format!(
+            "<figure class=\"listing{wrong}\" id=\"{id}\" data-unstable=\"{name}\">\n{figcaption}\n\n{block}\n</figure>\n",
+            figcaption = self.figcaption(&id, &caption, &file, &run, tools(&code)),
+            block = fenced("rust", &code),
+        ))
+    }
+
+    /// What such a program printed.
+    fn unstable_output(&self, name: &ListingName) -> Result<String, String> {
+        let file = name.unstable_output();
+        if !self.project.has(&file) {
+            return Err(format!(
+                "{file} is missing, so there is no output to show; `cargo book bless {name}` runs the program and writes it"
+            ));
+        }
+        let text = self
+            .project
+            .read(&file)
+            .map_err(|problem| problem.to_string())?;
+        Ok(output_figure(name, &unstable_command(name), "", &text))
+    }
+
     fn output(&self, argument: &str) -> Result<String, String> {
         let name = ListingName::parse(argument)?;
+        if self.project.has(&name.unstable()) {
+            return self.unstable_output(&name);
+        }
         self.program(&name, &name.source())?;
         let file = name.output();
         let committed = self
@@ -192,13 +242,7 @@ impl<'a> Expander<'a> {
                 "{file} is empty; let the listing print what it shows, then `{bless}`"
             ));
         }
-        Ok(format!(
-            "<figure class=\"output\" id=\"output-{bin}\">\n<figcaption><span>Output</span> \
-             <span class=\"where\">{run}</span></figcaption>\n{note}\n{block}\n</figure>\n",
-            bin = name.name,
-            run = run_command(&name),
-            block = fenced("text", &text),
-        ))
+        Ok(output_figure(&name, &run_command(&name), &note, &text))
     }
 
     fn compile_fail(&self, argument: &str) -> Result<String, String> {
@@ -213,6 +257,10 @@ impl<'a> Expander<'a> {
             .read(&file)
             .map_err(|problem| problem.to_string())?;
         let (caption, code) = self.code(&file, &text, anchor)?;
+        let (refused, says) = match text.contains(CLIPPYS) {
+            true => ("compiles, and Clippy refuses it", "What Clippy says:"),
+            false => ("does not compile", "What the compiler says:"),
+        };
         let stderr = name.stderr();
         if !self.project.has(&stderr) {
             return Err(format!(
@@ -225,13 +273,13 @@ impl<'a> Expander<'a> {
             .map_err(|problem| problem.to_string())?;
         Ok(format!(
             "<figure class=\"listing compile-fail\" id=\"{id}\" data-compile-fail=\"{name}\">\n{figcaption}\n\n{block}\n\
-             <p class=\"says\">What the compiler says:</p>\n\n{message}\n</figure>\n",
+             <p class=\"says\">{says}</p>\n\n{message}\n</figure>\n",
             id = figure_id(&name, anchor),
             figcaption = self.figcaption(
                 &figure_id(&name, anchor),
                 &caption,
                 &file,
-                "does not compile",
+                refused,
                 tools(&code)
             ),
             block = fenced("rust,compile_fail", &code),
@@ -241,19 +289,23 @@ impl<'a> Expander<'a> {
 
     fn manifest(&self, part: &str) -> Result<String, String> {
         let parts = self.project.parts().unwrap_or_default();
-        if !parts.iter().any(|known| known == part) {
+        let is_unstable = part
+            .strip_suffix(manifest::UNSTABLE)
+            .is_some_and(|_| self.project.has(&manifest::file(part)));
+        if part != manifest::ALL && !is_unstable && !parts.iter().any(|known| known == part) {
             return Err(format!(
-                "there is no part `{part}` under listings/; there are: {}",
-                parts.join(", ")
+                "there is no part `{part}` under listings/; there are: {}, and `{}` for the manifest of all",
+                parts.join(", "),
+                manifest::ALL
             ));
         }
-        let text =
-            manifest::dependencies(self.project, part).map_err(|problem| problem.to_string())?;
-        let file = format!("listings/{part}/Cargo.toml");
+        let text = manifest::shown(self.project, part).map_err(|problem| problem.to_string())?;
+        let file = manifest::file(part);
+        let id = format!("manifest-{}", part.replace('/', "-"));
         Ok(format!(
-            "<figure class=\"manifest\" id=\"manifest-{part}\" data-manifest=\"{part}\">\n{}\n\n{}\n</figure>\n",
+            "<figure class=\"manifest\" id=\"{id}\" data-manifest=\"{part}\">\n{}\n\n{}\n</figure>\n",
             self.figcaption(
-                &format!("manifest-{part}"),
+                &id,
                 "What to put into your <code>Cargo.toml</code>.",
                 &file,
                 "",
@@ -300,11 +352,12 @@ impl<'a> Expander<'a> {
     /// is to press.
     fn figcaption(&self, id: &str, caption: &str, file: &str, last: &str, tools: &str) -> String {
         let path = match self.repository {
-            Some(url) => format!(
+            // Several files have no address.
+            Some(url) if !file.contains('*') => format!(
                 "<a href=\"{}/blob/HEAD/{file}\"><code>{file}</code></a>",
                 escape(url)
             ),
-            None => format!("<code>{file}</code>"),
+            _ => format!("<code>{file}</code>"),
         };
         let caption = with_verdict(caption);
         format!(
@@ -358,6 +411,23 @@ fn run_command(name: &ListingName) -> String {
     format!(
         "<code class=\"command\">cargo run --bin {}</code>",
         name.name
+    )
+}
+
+/// `cargo unstable` is an alias in .cargo/config.toml.
+fn unstable_command(name: &ListingName) -> String {
+    format!(
+        "<code class=\"command\">cargo unstable {}</code>",
+        name.name
+    )
+}
+
+fn output_figure(name: &ListingName, run: &str, note: &str, text: &str) -> String {
+    format!(
+        "<figure class=\"output\" id=\"output-{bin}\">\n<figcaption><span>Output</span> \
+         <span class=\"where\">{run}</span></figcaption>\n{note}\n{block}\n</figure>\n",
+        bin = name.name,
+        block = fenced("text", text),
     )
 }
 

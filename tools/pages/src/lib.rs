@@ -22,6 +22,7 @@ pub mod project;
 pub mod provenance;
 pub mod references;
 pub mod rows;
+pub mod since;
 pub mod site;
 pub mod uses;
 

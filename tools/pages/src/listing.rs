@@ -61,6 +61,16 @@ impl ListingName {
     pub fn stderr(&self) -> String {
         format!("listings/{}/compile_fail/{}.stderr", self.part, self.name)
     }
+
+    /// Where it lies as a program that needs `--cfg tokio_unstable`, relative to the book's root.
+    pub fn unstable(&self) -> String {
+        format!("listings/{}/unstable/{}.rs", self.part, self.name)
+    }
+
+    /// Where the output of such a program lies, relative to the book's root.
+    pub fn unstable_output(&self) -> String {
+        format!("listings/{}/unstable/{}.out", self.part, self.name)
+    }
 }
 
 impl fmt::Display for ListingName {
@@ -68,6 +78,9 @@ impl fmt::Display for ListingName {
         write!(f, "{}/{}", self.part, self.name)
     }
 }
+
+/// A program that must not compile and has these words, compiles; it is Clippy that refuses it.
+pub const CLIPPYS: &str = "#![deny(clippy::";
 
 /// A line of a program, and whether the page shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]

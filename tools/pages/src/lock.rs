@@ -8,6 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 const LOCK: &str = "Cargo.lock";
 
+/// The name of the language, in place of a crate's.
+pub const RUST: &str = "rust";
+
 #[derive(Deserialize)]
 struct Lock {
     #[serde(default)]
@@ -30,7 +33,7 @@ struct Package {
 ///
 /// The lock file or manifest cannot be read, or none of the book's own crates depends on that crate.
 pub fn version(project: &Project, name: &str) -> Result<String, Problem> {
-    if name == "rust" {
+    if name == RUST {
         return rust_version(project);
     }
     let lock = read(project)?;

@@ -5,6 +5,33 @@ use crate::project::Project;
 use std::collections::BTreeMap;
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
+/// What stands in place of a part's name for all parts together.
+pub const ALL: &str = "all";
+
+/// What follows a part's name for its programs that need `--cfg tokio_unstable`: they are a package of their own.
+pub const UNSTABLE: &str = "/unstable";
+
+/// The manifest of a part, or of [`ALL`] of them, as a page shows it.
+///
+/// # Errors
+///
+/// A manifest cannot be read, or inherits what the workspace does not have.
+pub fn shown(project: &Project, part: &str) -> Result<String, Problem> {
+    if part == ALL {
+        all_dependencies(project)
+    } else {
+        dependencies(project, part)
+    }
+}
+
+/// Where what a page shows of a part, or of [`ALL`], stands, relative to the book's root.
+pub fn file(part: &str) -> String {
+    match part {
+        ALL => "listings/*/Cargo.toml".to_owned(),
+        part => format!("listings/{part}/Cargo.toml"),
+    }
+}
+
 /// The `[dependencies]` of a part, comments included, with the versions that the part inherits from
 /// the workspace written out.
 ///
@@ -12,7 +39,7 @@ use toml_edit::{DocumentMut, Item, TableLike, Value};
 ///
 /// A manifest cannot be read, or inherits what the workspace does not have.
 pub fn dependencies(project: &Project, part: &str) -> Result<String, Problem> {
-    let file = format!("listings/{part}/Cargo.toml");
+    let file = file(part);
     let mut text = String::from("[dependencies]\n");
     for wanted in requirements(project, &file)? {
         text.push_str(&wanted.comment);
@@ -32,7 +59,7 @@ pub fn all_dependencies(project: &Project) -> Result<String, Problem> {
         .map_err(|error| Problem::of("listings", format!("{error:#}")))?;
     let mut together: BTreeMap<String, (String, Requirement)> = BTreeMap::new();
     for part in parts {
-        let file = format!("listings/{part}/Cargo.toml");
+        let file = file(&part);
         for wanted in requirements(project, &file)? {
             let merged = match together.remove(&wanted.name) {
                 Some((_, before)) => before.together_with(wanted),
@@ -224,6 +251,33 @@ mod tests {
         );
         let project = Project::open(book.root()).expect("a book");
         dependencies(&project, "demo").map_err(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn the_manifest_of_all_has_the_features_of_each() {
+        let book = Scratch::sound();
+        book.write(
+            "Cargo.toml",
+            "[workspace.dependencies]\ntokio = { version = \"1.54\", default-features = false }\nown = \"2\"\n",
+        );
+        book.write(
+            "listings/demo/Cargo.toml",
+            "[dependencies]\ntokio = { workspace = true, features = [\"time\"] }\n",
+        );
+        book.write(
+            "listings/other/Cargo.toml",
+            "[dependencies]\n# Own.\nown.workspace = true\ntokio = { workspace = true, features = [\"rt\"] }\n",
+        );
+        book.write(
+            "listings/other/src/bin/other.rs",
+            "//! Other.\n\nfn main() {}\n",
+        );
+        let project = Project::open(book.root()).expect("a book");
+        assert_eq!(
+            super::shown(&project, ALL).unwrap(),
+            "[dependencies]\nown = \"2\"\ntokio = { version = \"1.54\", default-features = false, features = [\n    \
+             \"rt\", \"time\",\n] }\n"
+        );
     }
 
     #[test]

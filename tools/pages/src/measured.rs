@@ -288,8 +288,9 @@ fn one_row(spec: &Spec, row: &Part, record: &Record) -> Option<String> {
         .map(|(_, time)| time.median)
         .fold(0.0, f64::max);
     let mut table = format!(
-        "| {} | Ratio | Time for a {} | Rounds |\n|---|---|---|---|\n",
-        spec.rows_are, spec.per
+        "| {} | Ratio | Time for {} | Rounds |\n|---|---|---|---|\n",
+        spec.rows_are,
+        one(&spec.per)
     );
     for (way, time) in times {
         let _ = writeln!(
@@ -304,6 +305,16 @@ fn one_row(spec: &Spec, row: &Part, record: &Record) -> Option<String> {
         );
     }
     Some(table)
+}
+
+/// One of something, with its article.
+fn one(thing: &str) -> String {
+    let article = if thing.starts_with(['a', 'e', 'i', 'o']) {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} {thing}")
 }
 
 /// A length, as a part of the longest: a bar that every reader of the table can do without.
@@ -335,8 +346,9 @@ fn many_rows(spec: &Spec, record: &Record) -> Option<String> {
     }
     let _ = write!(
         table,
-        "\nThe column of {} is the time for a {}; the others are that many times as long.\n",
-        first.name, spec.per
+        "\nThe column of {} is the time for {}; the others are that many times as long.\n",
+        first.name,
+        one(&spec.per)
     );
     Some(table)
 }

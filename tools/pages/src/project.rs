@@ -176,6 +176,15 @@ impl Project {
         self.programs(|part| format!("listings/{part}/compile_fail"))
     }
 
+    /// All programs that need `--cfg tokio_unstable`, sorted by part and name.
+    ///
+    /// # Errors
+    ///
+    /// A folder cannot be read.
+    pub fn unstable_programs(&self) -> Result<Vec<ListingName>> {
+        self.programs(|part| format!("listings/{part}/unstable"))
+    }
+
     fn programs(&self, folder_of: impl Fn(&str) -> String) -> Result<Vec<ListingName>> {
         let mut programs = Vec::new();
         for part in self.parts()? {

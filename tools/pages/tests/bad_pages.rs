@@ -171,7 +171,7 @@ fn a_listing_cannot_be_named_by_a_path() {
 fn a_part_that_is_not_there_is_told_with_those_there_are() {
     assert_eq!(
         problem_with_line("{{#manifest dmeo}}"),
-        "src/page.md:3: there is no part `dmeo` under listings/; there are: demo"
+        "src/page.md:3: there is no part `dmeo` under listings/; there are: demo, and `all` for the manifest of all"
     );
 }
 
@@ -487,6 +487,55 @@ fn a_program_that_must_not_compile_and_is_not_there_is_told_with_its_place() {
         "src/page.md:3: there is no listing `demo/hello` (listings/demo/compile_fail/hello.rs); \
          write it there"
     );
+}
+
+#[test]
+fn an_unstable_program_needs_its_output_and_has_its_own_command() {
+    let page = "# Page\n\n{{#unstable demo/dump}}\n\n{{#output demo/dump}}\n\n{{#manifest demo/unstable}}\n";
+    let book = with_page(page);
+    book.write(
+        "listings/demo/unstable/dump.rs",
+        "//! A dump.\nfn main() {}\n",
+    );
+    assert_eq!(
+        problems(&book),
+        [
+            "src/page.md:5: listings/demo/unstable/dump.out is missing, so there is no output to show; \
+             `cargo book bless demo/dump` runs the program and writes it",
+            "src/page.md:7: there is no part `demo/unstable` under listings/; there are: demo, and `all` for the \
+             manifest of all",
+        ]
+    );
+    book.write("listings/demo/unstable/dump.out", "dumped\n");
+    book.write(
+        "listings/demo/unstable/Cargo.toml",
+        "[dependencies]\n# The runtime.\ntokio = { version = \"1\", optional = true }\n",
+    );
+    let html = html(&book);
+    assert_has(&html, "<code class=\"command\">cargo unstable dump</code>");
+    assert_has(&html, "dumped\n");
+    assert_has(&html, "listings/demo/unstable/Cargo.toml");
+    assert_eq!(
+        rust_blocks(&html)[0].origin,
+        Some(Origin::Unstable("demo/dump".to_owned()))
+    );
+    assert_eq!(
+        problem_with_line("{{#unstable demo/hello}}"),
+        "src/page.md:3: there is no listing `demo/hello` (listings/demo/unstable/hello.rs); write it there"
+    );
+}
+
+#[test]
+fn what_clippy_refuses_is_said_to_compile() {
+    let book = with_page("# Page\n\n{{#compile_fail demo/bad}}\n");
+    book.write(
+        "listings/demo/compile_fail/bad.rs",
+        "//! Bad.\n#![deny(clippy::len_zero)]\nfn main() {}\n",
+    );
+    book.write("listings/demo/compile_fail/bad.stderr", "error: length\n");
+    let html = html(&book);
+    assert_has(&html, "What Clippy says:");
+    assert_has(&html, "compiles, and Clippy refuses it");
 }
 
 // --- Symbolic links --------------------------------------------------------------------------------

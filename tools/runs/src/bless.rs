@@ -6,6 +6,7 @@ use crate::compare::diff;
 use crate::compile_fail;
 use crate::run::{Limits, run};
 use crate::timelines::workspace;
+use crate::unstable;
 use anyhow::{Context, Result, bail};
 use pages::{ListingName, Problems, Project, api, census, provenance};
 use std::fs;
@@ -34,9 +35,19 @@ pub fn bless(
     mut report: impl FnMut(Change),
 ) -> Result<Vec<(ListingName, Refused)>> {
     let is_program = |name: &&ListingName| project.has(&name.compile_fail());
+    let is_unstable = |name: &&ListingName| project.has(&name.unstable());
+    bless_unstable(
+        project,
+        &names
+            .iter()
+            .filter(is_unstable)
+            .cloned()
+            .collect::<Vec<_>>(),
+        &mut report,
+    )?;
     let listings: Vec<_> = names
         .iter()
-        .filter(|name| !is_program(name))
+        .filter(|name| !is_program(name) && !is_unstable(name))
         .cloned()
         .collect();
     let programs: Vec<_> = names.iter().filter(is_program).cloned().collect();
@@ -92,6 +103,33 @@ pub fn bless(
     )?;
     report_change(written_by, &mut report);
     Ok(without_timeline)
+}
+
+/// Runs programs that need `--cfg tokio_unstable`, and writes what they print.
+fn bless_unstable(
+    project: &Project,
+    names: &[ListingName],
+    report: &mut impl FnMut(Change),
+) -> Result<()> {
+    let built = unstable::build(project, names)?;
+    for name in names {
+        let executable = built.executables.get(name).with_context(|| {
+            format!("{} does not compile:\n\n{}", name.unstable(), built.errors)
+        })?;
+        match run(executable, project.root(), Limits::default())? {
+            Ok(ran) if ran.stderr.is_empty() => {
+                let output = write(project, &name.unstable_output(), &ran.transcript)?;
+                report_change(output, report);
+            }
+            Ok(ran) => bail!(
+                "{}: it complains on standard error, and no file is kept of that:\n{}",
+                name.unstable(),
+                ran.stderr
+            ),
+            Err(misbehaved) => bail!("{}: the program {misbehaved}", name.unstable()),
+        }
+    }
+    Ok(())
 }
 
 /// Looks up the APIs that the pages name, and writes where their documentation is.

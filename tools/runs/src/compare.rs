@@ -15,22 +15,32 @@ pub fn check(
     name: &ListingName,
     ran: &Result<Ran, Misbehaved>,
 ) -> Result<(), String> {
-    let source = name.source();
+    let ran = check_output(project, name, &name.source(), &name.output(), ran)?;
+    check_errors(project, name, ran)
+}
+
+/// Says what is wrong with what a program printed.
+pub(crate) fn check_output<'r>(
+    project: &Project,
+    name: &ListingName,
+    source: &str,
+    file: &str,
+    ran: &'r Result<Ran, Misbehaved>,
+) -> Result<&'r Ran, String> {
     let ran = ran.as_ref().map_err(|misbehaved| {
         format!("{source}: the listing {misbehaved}{}", shown(project, name))
     })?;
-    let file = name.output();
     let accept = format!("If the new output is right, `cargo book bless {name}` writes it.");
-    if !project.has(&file) {
+    if !project.has(file) {
         return Err(format!(
             "{file} is missing; {source} printed:\n\n{}\n{accept}{}",
             ran.transcript,
             shown(project, name)
         ));
     }
-    let expected = project.read(&file).map_err(|problem| problem.to_string())?;
+    let expected = project.read(file).map_err(|problem| problem.to_string())?;
     if expected == ran.transcript {
-        return check_errors(project, name, ran);
+        return Ok(ran);
     }
     let line = 1 + expected
         .split_inclusive('\n')

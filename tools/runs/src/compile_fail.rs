@@ -5,6 +5,7 @@
 //! executable, started once more (see [`run_as_child`]).
 
 use anyhow::{Context, Result, bail};
+use pages::listing::CLIPPYS;
 use pages::{ListingName, Project};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -14,6 +15,9 @@ use std::process::Command;
 
 /// The variable that makes a process compile instead of what it would do: the folder with the programs.
 const CHILD: &str = "BOOK_COMPILE_FAIL_CHILD";
+
+/// A line of one of Clippy's programs that stands in its clippy.toml.
+const SETTING: &str = "// clippy.toml: ";
 
 /// Compiles programs that must not compile where this process was started for that, and then ends it.
 ///
@@ -38,9 +42,13 @@ pub fn messages(
     names: &[ListingName],
 ) -> Result<BTreeMap<ListingName, Result<String, String>>> {
     let mut messages = BTreeMap::new();
-    let parts: BTreeSet<&str> = names.iter().map(|name| name.part.as_str()).collect();
-    for part in parts {
-        let names: Vec<_> = names.iter().filter(|name| name.part == part).collect();
+    let mut groups: BTreeMap<(&str, bool), Vec<&ListingName>> = BTreeMap::new();
+    for name in names {
+        let is_clippys = project.read(&name.compile_fail())?.contains(CLIPPYS);
+        let group = groups.entry((name.part.as_str(), is_clippys));
+        group.or_default().push(name);
+    }
+    for ((part, is_clippys), names) in groups {
         // Inside the target folder, so that nothing else is written to, and because trybuild leaves
         // line numbers out of messages about files elsewhere.
         let target = crate::target(project);
@@ -50,12 +58,29 @@ pub fn messages(
             .tempdir_in(&target)
             .with_context(|| format!("cannot make a folder in {}", target.display()))?;
         let copy_of = |name: &ListingName| folder.path().join(format!("{}.rs", name.name));
+        let mut settings = BTreeSet::new();
         for name in &names {
+            for line in project.read(&name.compile_fail())?.lines() {
+                settings.extend(line.strip_prefix(SETTING).map(|it| format!("{it}\n")));
+            }
             fs::copy(project.root().join(name.compile_fail()), copy_of(name))
                 .with_context(|| format!("cannot copy {}", name.compile_fail()))?;
         }
         let part_folder = project.root().join("listings").join(part);
-        let said = Command::new(env::current_exe().context("cannot find this program itself")?)
+        let mut child =
+            Command::new(env::current_exe().context("cannot find this program itself")?);
+        if is_clippys {
+            fs::write(
+                folder.path().join("clippy.toml"),
+                settings.into_iter().collect::<String>(),
+            )
+            .context("cannot write a clippy.toml")?;
+            // As `cargo clippy` has it compiled.
+            child
+                .env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver")
+                .env("CLIPPY_CONF_DIR", folder.path());
+        }
+        let said = child
             .current_dir(project.root())
             .env("CARGO_MANIFEST_DIR", &part_folder)
             .env("CARGO_TARGET_DIR", &target)

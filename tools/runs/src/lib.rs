@@ -9,8 +9,10 @@ pub mod build;
 pub mod compare;
 pub mod compile_fail;
 pub mod files;
+pub mod package;
 pub mod run;
 pub mod timelines;
+pub mod unstable;
 
 use pages::Project;
 use std::env;

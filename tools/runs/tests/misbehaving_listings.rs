@@ -9,6 +9,7 @@ use pages::{ListingName, Project};
 use runs::build::Built;
 use runs::compile_fail;
 use runs::run::{Limits, Misbehaved, Ran};
+use runs::unstable;
 use scratch::{Scratch, link};
 use std::env;
 use std::fs;
@@ -55,6 +56,8 @@ fn main() -> ExitCode {
         blessing_replaces_an_output_that_is_no_text,
         what_must_not_compile_has_the_compilers_message,
         blessing_writes_the_compilers_message_and_name,
+        what_clippy_refuses_has_its_message,
+        an_unstable_program_is_built_apart_and_its_output_compared,
     ];
     let with_links = trials![
         blessing_does_not_write_through_a_linked_file,
@@ -546,6 +549,76 @@ fn what_must_not_compile_has_the_compilers_message() {
         &compile_fail::compare(&other, message, false).expect_err("the codes differ"),
         "on this compiler the errors are others (E0308) than in the book (E0999)",
     );
+}
+
+fn what_clippy_refuses_has_its_message() {
+    let book = Scratch::sound();
+    let program = "//! Bad.\n#![deny(clippy::disallowed_methods)]\n\
+                   // clippy.toml: disallowed-methods = [\"std::mem::forget\"]\n\n\
+                   fn main() {\n    std::mem::forget(1);\n}\n";
+    book.write("listings/demo/compile_fail/bad.rs", program);
+    let plain = program.replace("std::mem::forget(1)", "drop(1)");
+    book.write("listings/demo/compile_fail/fine.rs", plain);
+    let said = compile_fail::messages(&open(&book), &[name("bad"), name("fine")])
+        .expect("it can be asked");
+    assert_has(
+        said[&name("bad")].as_ref().expect("Clippy refuses it"),
+        "use of a disallowed method `std::mem::forget`\n --> listings/demo/compile_fail/bad.rs:6:5\n",
+    );
+    assert_has(
+        said[&name("fine")].as_ref().expect_err("Clippy accepts it"),
+        "listings/demo/compile_fail/fine.rs:1: this program compiles",
+    );
+}
+
+fn an_unstable_program_is_built_apart_and_its_output_compared() {
+    let book = Scratch::sound();
+    let manifest = "[package]\nname = \"unstable\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
+                    [features]\nprograms = []\n\n\
+                    [[bin]]\nname = \"dump\"\npath = \"dump.rs\"\nrequired-features = [\"programs\"]\n";
+    book.write("listings/demo/unstable/Cargo.toml", manifest);
+    let workspace = book.read("Cargo.toml");
+    let members = "members = [\"listings/*\"";
+    let more = workspace.replace(members, &format!("{members}, \"listings/demo/unstable\""));
+    book.write("Cargo.toml", more);
+    let program = "//! A dump.\n\nfn main() {\n    let is_on = cfg!(tokio_unstable);\n    println!(\"{is_on}\");\n}\n";
+    let file = "listings/demo/unstable/dump.rs";
+    book.write(file, program);
+    let (changes, outcome) = bless(&book, &["dump"]);
+    assert_eq!(outcome, Ok(()));
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    let output = "listings/demo/unstable/dump.out";
+    assert_eq!(book.read(output), "true\n");
+
+    let check = || {
+        let project = open(&book);
+        let built = unstable::build(&project, &[name("dump")]).expect("cargo starts");
+        let Some(executable) = built.executables.get(&name("dump")) else {
+            return Err(built.errors);
+        };
+        let ran = runs::run::run(executable, book.root(), Limits::default());
+        unstable::check(&project, &name("dump"), &ran.expect("it starts"))
+    };
+    assert_eq!(check(), Ok(()));
+    book.write(output, "false\n");
+    let told = check().expect_err("it prints something else");
+    assert_has(
+        &told,
+        "listings/demo/unstable/dump.out:1: listings/demo/unstable/dump.rs prints something else than this file says",
+    );
+    book.write(output, "true\n");
+    let noisy = program.replace("    println!", "    eprintln!(\"hm\");\n    println!");
+    book.write(file, &noisy);
+    assert_has(
+        &check().expect_err("it complains"),
+        "it complains on standard error",
+    );
+    assert_has(
+        &refusal(&book, &["dump"]),
+        "listings/demo/unstable/dump.rs: it complains on standard error",
+    );
+    book.write(file, program.replace("cfg!(tokio_unstable)", "1 +"));
+    assert_has(&check().expect_err("it is no program"), "error: ");
 }
 
 fn blessing_writes_the_compilers_message_and_name() {

@@ -116,6 +116,10 @@ const OTHERS: &[(&str, &str)] = &[
         "prints_otherwise",
         include_str!("timelines/prints_otherwise.rs"),
     ),
+    (
+        "prints_nothing",
+        include_str!("timelines/prints_nothing.rs"),
+    ),
 ];
 
 /// What they print, where that is not `no`.
@@ -531,6 +535,7 @@ fn what_has_no_timeline_says_why() {
         ("many_events", Refused::TooManyEvents),
         ("by_chance", Refused::Differs),
         ("prints_otherwise", Refused::PrintsOtherwise),
+        ("prints_nothing", Refused::PrintsOtherwise),
     ];
     for (called, why) in expected {
         assert_eq!(ZOO.record(called), Err(why), "{called}");

@@ -18,6 +18,8 @@ pub enum Origin {
     Listing(String),
     /// A program (`part/name`) that must not compile.
     CompileFail(String),
+    /// A program (`part/name`) that needs `--cfg tokio_unstable`.
+    Unstable(String),
 }
 
 /// The Rust blocks of a rendered page, in the order in which they stand there.
@@ -50,14 +52,11 @@ fn origin(code: ElementRef<'_>) -> Option<Origin> {
         .filter_map(ElementRef::wrap)
         .find(|element| element.value().name() == "figure")?
         .value();
-    let listing = figure
-        .attr("data-listing")
-        .map(|name| Origin::Listing(name.to_owned()));
-    listing.or_else(|| {
-        figure
-            .attr("data-compile-fail")
-            .map(|name| Origin::CompileFail(name.to_owned()))
-    })
+    let named = |kind: &str| figure.attr(kind).map(str::to_owned);
+    let listing = named("data-listing").map(Origin::Listing);
+    let compile_fail = named("data-compile-fail").map(Origin::CompileFail);
+    let unstable = named("data-unstable").map(Origin::Unstable);
+    listing.or(compile_fail).or(unstable)
 }
 
 #[cfg(test)]

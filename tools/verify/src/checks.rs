@@ -53,6 +53,23 @@ pub fn unshown(project: &Project) -> Result<Vec<Problem>> {
             &mut problems,
         )?;
     }
+    for name in project.unstable_programs()? {
+        check_cuts(
+            project,
+            &used,
+            &name,
+            &name.unstable(),
+            "unstable",
+            &mut problems,
+        )?;
+        let shows_output = |u: &Use| u.directive == "output" && u.argument == name.to_string();
+        if !used.iter().any(shows_output) {
+            problems.push(Problem::of(
+                name.unstable_output(),
+                format!("no page shows it; add {{{{#output {name}}}}}"),
+            ));
+        }
+    }
     Ok(problems)
 }
 
@@ -126,7 +143,11 @@ pub fn shared_names(project: &Project) -> Result<Vec<Problem>> {
         .compile_fail_programs()?
         .into_iter()
         .map(|name| (name.compile_fail(), name));
-    for (file, name) in listings.chain(programs) {
+    let unstable = project
+        .unstable_programs()?
+        .into_iter()
+        .map(|name| (name.unstable(), name));
+    for (file, name) in listings.chain(programs).chain(unstable) {
         let command = format!("cargo run --bin {}", name.name);
         if let Some(other) = by_name.insert(name.name.clone(), name) {
             problems.push(Problem::of(
@@ -156,7 +177,8 @@ pub fn altered_programs(project: &Project, site: &Path, pages: &[Page]) -> Resul
         let directives: Vec<_> = used
             .iter()
             .filter(|u| {
-                u.page == page.source && matches!(&*u.directive, "listing" | "compile_fail")
+                u.page == page.source
+                    && matches!(&*u.directive, "listing" | "compile_fail" | "unstable")
             })
             .collect();
         if blocks.len() != directives.len() {
@@ -173,6 +195,9 @@ pub fn altered_programs(project: &Project, site: &Path, pages: &[Page]) -> Resul
                 Some(Origin::Listing(name)) => ListingName::parse(name).map(|name| name.source()),
                 Some(Origin::CompileFail(name)) => {
                     ListingName::parse(name).map(|name| name.compile_fail())
+                }
+                Some(Origin::Unstable(name)) => {
+                    ListingName::parse(name).map(|name| name.unstable())
                 }
                 None => Err("no directive made this block of Rust".to_owned()),
             };

@@ -5,7 +5,7 @@
 //! output, a message or a manifest that the page shows, where it was compiled or printed; or it is Rust's
 //! own word. What is none of these is a slip, or has gone stale.
 
-use crate::shown;
+use crate::{messages, shown};
 use mdbook_markdown::pulldown_cmark::{Event, Parser, Tag, TagEnd};
 use pages::listing::ListingName;
 use pages::problem::Problem;
@@ -26,7 +26,7 @@ pub type Items = BTreeMap<String, BTreeSet<String>>;
 pub fn unchecked(project: &Project, items: &Items) -> Result<Vec<Problem>, Problem> {
     let mut problems = Vec::new();
     for file in uses::pages_below(project, "src") {
-        let page = project.read(&file)?;
+        let page = messages::left_out(&project.read(&file)?);
         let shown = shown::on_page(project, &file)?;
         problems.extend(unchecked_on(&file, &page, &shown, items));
         problems.extend(without_backticks(&file, &page, items));
@@ -40,7 +40,10 @@ pub fn unchecked(project: &Project, items: &Items) -> Result<Vec<Problem>, Probl
     let listings = project.listings().map_err(failed)?;
     let programs = project.compile_fail_programs().map_err(failed)?;
     let sources = listings.iter().map(ListingName::source);
-    for file in sources.chain(programs.iter().map(ListingName::compile_fail)) {
+    let unstable = project.unstable_programs().map_err(failed)?;
+    let programs = programs.iter().map(ListingName::compile_fail);
+    let unstable = unstable.iter().map(ListingName::unstable);
+    for file in sources.chain(programs).chain(unstable) {
         let text = project.read(&file)?;
         problems.extend(unchecked_in_comments(&file, &text, &linked, items));
     }

@@ -39,6 +39,9 @@ struct Words {
 
 /// The text of a page by paragraphs, cells and headings, without code blocks and directives.
 fn words(page: &str) -> Vec<Words> {
+    static DIRECTIVE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\{\{#[^}\n]*\}\}").expect("a constant expression"));
+    let page = &*DIRECTIVE.replace_all(page, "");
     let line_of = |at: usize| 1 + page[..at].matches('\n').count();
     let mut found: Vec<Words> = Vec::new();
     let mut in_code = false;
@@ -210,6 +213,10 @@ pub fn numbers_without_a_source(file: &str, page: &str, shown: &str) -> Vec<Prob
             let Some(number) = value(&found[1]) else {
                 continue;
             };
+            // A whole core: that is no measurement.
+            if number == 100.0 && matches!(&found[2], "%" | "percent") {
+                continue;
+            }
             let scale = milliseconds(&found[2]);
             let in_other_units = [6e4, 1e3, 1.0, 1e-3, 1e-6]
                 .iter()
@@ -367,6 +374,7 @@ mod tests {
         assert_eq!(found("a\n\nIt is 3.7 times slower."), [3]);
         assert_eq!(found("It takes 40 ms."), [1]);
         assert_eq!(found("A task is 400 bytes, 12 %."), [1, 1]);
+        assert_eq!(found("One core is at 100 %, the other at 99 %."), [1]);
         assert!(found("It takes 1.3 seconds, 2500 µs, or 1.3s.").is_empty());
         assert_eq!(found("It takes three seconds."), [1]);
         assert_eq!(found("Twice, or ten times as fast, 40-fold."), [1, 1]);

@@ -16,7 +16,7 @@ pub fn on_page(project: &Project, page: &str) -> Result<String, Problem> {
     for used in uses::all(project).into_iter().filter(|u| u.page == page) {
         if used.directive == "manifest" {
             // A part that does not exist is reported where the page is expanded.
-            shown.push_str(&manifest::dependencies(project, &used.argument).unwrap_or_default());
+            shown.push_str(&manifest::shown(project, &used.argument).unwrap_or_default());
             continue;
         }
         if used.directive == "measured" {
@@ -30,6 +30,8 @@ pub fn on_page(project: &Project, page: &str) -> Result<String, Problem> {
                 name.output(),
                 name.compile_fail(),
                 name.stderr(),
+                name.unstable(),
+                name.unstable_output(),
             ] {
                 if project.has(&file) {
                     shown.push_str(&project.read(&file)?);

@@ -111,6 +111,11 @@ pub fn stray_files(project: &Project) -> Result<Vec<Problem>> {
                 is_of_a_program(project, &file, &["stderr"]),
                 "*.rs and a *.stderr for each",
             ),
+            [part, "unstable", "Cargo.toml"] if parts.contains(*part) => (true, ""),
+            [part, "unstable", _] if parts.contains(*part) => (
+                is_of_a_program(project, &file, &["out"]),
+                "Cargo.toml, *.rs and a *.out for each",
+            ),
             // The cancel-safety table, and what shows its rows; pages::cancel_safety sees that they agree.
             ["concepts", "cancel_safety.toml"] | ["concepts", "tests", "cancel_safety", _] => {
                 (true, "")

@@ -77,6 +77,39 @@ fn a_program_that_must_not_compile_and_that_no_page_shows_is_found() {
 }
 
 #[test]
+fn an_unstable_program_is_shown_with_its_output_and_as_it_is() {
+    let book = Scratch::sound();
+    let file = "listings/demo/unstable/dump.rs";
+    book.write("listings/demo/unstable/Cargo.toml", "");
+    book.write(file, "//! A dump.\n\nfn main() {}\n");
+    book.write("listings/demo/unstable/dump.out", "dumped\n");
+    book.write("listings/demo/unstable/gone.out", "gone\n");
+    let found = told(checks::unshown(&built(&book).0).unwrap());
+    assert_eq!(found.len(), 2, "{found:?}");
+    let program = format!("{file}: no page shows it; add {{{{#unstable demo/dump}}}}");
+    assert!(found[0].starts_with(&program), "{found:?}");
+    let output = "listings/demo/unstable/dump.out: no page shows it; add {{#output demo/dump}}";
+    assert_eq!(found[1], output);
+    let found = told(strays::stray_files(&built(&book).0).unwrap());
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("listings/demo/unstable/gone.out: belongs to no program"));
+
+    let shown = format!("{PAGE}\n{{{{#unstable demo/dump}}}}\n\n{{{{#output demo/dump}}}}\n");
+    book.write("src/page.md", shown);
+    let (project, pages) = built(&book);
+    assert_eq!(told(checks::unshown(&project).unwrap()), [""; 0]);
+    let site = book.path("built");
+    let altered = || told(checks::altered_programs(&project, &site, &pages).unwrap());
+    assert_eq!(altered(), [""; 0]);
+    book.write(file, "//! A dump.\n\nfn main() { }\n");
+    let found = altered();
+    assert!(
+        found[0].starts_with("src/page.md:8: what a reader gets here is not"),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn an_anchor_that_no_page_shows_is_found_with_its_line() {
     let book = Scratch::sound();
     let program = HELLO.replace("    println", "    // ANCHOR: greet\n    println");

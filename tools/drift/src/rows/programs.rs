@@ -2,9 +2,11 @@
 
 use crate::breakage::{Breakage, Edit};
 use crate::check::Check;
-use crate::sample::{Listing, Sample, numbered, pick, with_line};
+use crate::sample::{Listing, Sample, Text, numbered, pick, with_line};
 use fastrand::Rng;
+use forms::skill;
 use pages::listing::ListingName;
+use pages::uses;
 use regex::Regex;
 
 /// A place in a program: the listing, the line's number and its text.
@@ -270,7 +272,31 @@ pub fn other_prints(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
     }) {
         breakages.push(breakage("prints one line more", listing, line, text));
     }
+    if let Some(name) = pick(rng, &sample.unstable)
+        && let Ok(text) = sample.project.read(&name.unstable())
+        && let Some(at) = main_begins(&text)
+        && let Some(before) = text.lines().nth(at - 2)
+    {
+        let more = format!("{before}\n    println!(\"one line more\");");
+        let edit = Edit::write(name.unstable(), with_line(&text, at - 1, Some(&more)));
+        breakages.push(unstable(3, "prints one line more", name, edit));
+    }
     breakages
+}
+
+/// A change to a program that needs `--cfg tokio_unstable`, or to its output, after which the two differ.
+fn unstable(promise: usize, what: &str, name: &ListingName, edit: Edit) -> Breakage {
+    Breakage {
+        promise,
+        what: format!("{} {what}", edit.file),
+        edits: vec![edit],
+        check: Check::only("unstable", name.to_string()),
+        place: name.unstable_output(),
+        says: format!(
+            "{} prints something else than this file says",
+            name.unstable()
+        ),
+    }
 }
 
 /// Promise 4.
@@ -338,7 +364,71 @@ pub fn edited_outputs(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             says: "a code block written by hand holds commands".into(),
         });
     }
+    breakages.extend(invented_message(sample, rng));
+    breakages.extend(edited_skill(sample, rng));
+    if let Some(name) = pick(rng, &sample.unstable)
+        && let Ok(text) = sample.project.read(&name.unstable_output())
+        && let Some((number, line)) = pick(rng, numbered(&text))
+    {
+        let more = format!("{line} and more");
+        let edit = Edit::write(
+            name.unstable_output(),
+            with_line(&text, number, Some(&more)),
+        );
+        breakages.push(unstable(4, "has a word more", name, edit));
+    }
     breakages
+}
+
+/// A table of messages has one that nothing printed.
+fn invented_message(sample: &Sample, rng: &mut Rng) -> Option<Breakage> {
+    let rows = sample.pages.iter().flat_map(|page| {
+        let is_table = page.text.contains("\n| Message |");
+        let lines =
+            numbered(&page.text).filter(move |(_, line)| is_table && line.starts_with("| `"));
+        lines.map(move |(number, line)| (page, number, line))
+    });
+    let (page, number, line) = pick(rng, rows)?;
+    let other = line.replacen("| `", "| `never printed` `", 1);
+    Some(Breakage {
+        promise: 4,
+        what: format!("{}:{number} has a message that nothing printed", page.file),
+        edits: vec![Edit::write(
+            &page.file,
+            with_line(&page.text, number, Some(&other)),
+        )],
+        check: Check::test("pages"),
+        place: format!("{}:{number}", page.file),
+        says: "no program of the book printed `never printed`".into(),
+    })
+}
+
+/// The skill for coding agents is edited by hand.
+fn edited_skill(sample: &Sample, rng: &mut Rng) -> Option<Breakage> {
+    let texts: Vec<Text> = uses::pages_below(&sample.project, skill::FOLDER)
+        .into_iter()
+        .filter_map(|file| {
+            let text = sample.project.read(&file).ok()?;
+            Some(Text { file, text })
+        })
+        .collect();
+    let lines = texts.iter().flat_map(|text| {
+        let statements = numbered(&text.text).filter(|(_, line)| line.ends_with(");"));
+        statements.map(move |(number, line)| (text, number, line))
+    });
+    let (text, number, line) = pick(rng, lines)?;
+    let other = format!("{line} // Edited.");
+    Some(Breakage {
+        promise: 4,
+        what: format!("{}:{number} is edited by hand", text.file),
+        edits: vec![Edit::write(
+            &text.file,
+            with_line(&text.text, number, Some(&other)),
+        )],
+        check: Check::only("skill", "the_skill_is_what_the_book_makes"),
+        place: format!("{}:{number}", text.file),
+        says: "is not what the pages and listings say".into(),
+    })
 }
 
 /// Promise 5.
@@ -449,6 +539,13 @@ pub fn mended_mistakes(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             place: listing.name.source(),
             says: "test result: FAILED".into(),
         });
+    }
+    for name in &sample.unstable {
+        let file = name.unstable();
+        let text = sample.project.read(&file).unwrap_or_default();
+        if let Ok(text) = sample.mended(name, &text) {
+            breakages.push(unstable(6, "is mended", name, Edit::write(&file, text)));
+        }
     }
     breakages
 }

@@ -204,8 +204,26 @@ pub fn numbers_by_hand(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
         });
     }
     breakages.extend(other_measurements(sample, rng, &check));
+    breakages.extend(another_version(sample, rng, &check));
     breakages.extend(other_verdicts(sample, rng));
     breakages
+}
+
+/// A page tells that something came in another version than it did.
+fn another_version(sample: &Sample, rng: &mut Rng, check: &Check) -> Option<Breakage> {
+    let used = pick(rng, sample.used("since"))?;
+    let page = sample.page(&used.page)?;
+    let (number, line) = numbered(&page.text).find(|(number, _)| *number == used.line)?;
+    let version = used.argument.split_whitespace().nth(1)?;
+    let text = with_line(&page.text, number, Some(&line.replace(version, "0.0.1")));
+    Some(Breakage {
+        promise: 13,
+        what: format!("{}:{number} tells of another version", page.file),
+        edits: vec![Edit::write(&page.file, text)],
+        check: check.clone(),
+        place: format!("{}:{number}", page.file),
+        says: "has no version 0.0.1 in its list of changes".into(),
+    })
 }
 
 /// The cancel-safety table says something else than its runs find, or a run is renamed.

@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
-/// Each message, and where it is explained.
-pub fn messages(sections: &[Section]) -> String {
+/// Each message, and where it is explained. `up` leads from the page to the site's root.
+pub fn messages(sections: &[Section], up: &str) -> String {
     let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for section in sections {
         for message in &section.messages {
             all.entry(message.clone())
                 .or_default()
-                .insert(place(section));
+                .insert(place(section, up));
         }
     }
     let mut list = String::new();
@@ -35,6 +35,7 @@ pub fn apis(
     project: &Project,
     sections: &[Section],
     letters: &RangeInclusive<char>,
+    up: &str,
 ) -> Result<String, Problem> {
     let map = api::Map::read(project)?;
     let first = |name: &str| name.chars().next().unwrap_or('a').to_ascii_lowercase();
@@ -61,11 +62,11 @@ pub fn apis(
         let named = sections
             .iter()
             .filter(|section| section.apis.contains(name));
-        let places: Vec<_> = named.map(place).collect();
+        let places: Vec<_> = named.map(|section| place(section, up)).collect();
         let mut programs = BTreeMap::new();
         for (section, shown, words) in &programs_shown {
             if calls(words, name) {
-                let link = format!("{}#{}", section.page, shown.id);
+                let link = format!("{up}{}#{}", section.page, shown.id);
                 programs.entry(&shown.name.name).or_insert(link);
             }
         }
@@ -82,12 +83,16 @@ pub fn apis(
     Ok(list)
 }
 
-fn place(section: &Section) -> String {
+fn place(section: &Section, up: &str) -> String {
     let title = match section.title == section.page_title {
         true => section.page_title.clone(),
         false => format!("{}: {}", section.page_title, section.title),
     };
-    format!("[{}]({})", title.replace(['[', ']'], ""), section.link())
+    format!(
+        "[{}]({up}{})",
+        title.replace(['[', ']'], ""),
+        section.link()
+    )
 }
 
 /// A message as it was said. Backticks in it stay what they are.

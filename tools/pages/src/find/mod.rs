@@ -23,20 +23,21 @@ pub fn has_index(page: &str) -> bool {
     page.contains("{{#index ")
 }
 
-/// An index, as Markdown.
+/// An index, as Markdown, for the page of that file (`src/practices/messages.md`).
 ///
 /// # Errors
 ///
 /// There is no such index, or a page or listing cannot be read.
-pub fn index(project: &Project, kind: &str) -> Result<String, String> {
+pub fn index(project: &Project, file: &str, kind: &str) -> Result<String, String> {
+    let up = "../".repeat(file.trim_start_matches("src/").matches('/').count());
     let to_string = |problem: Problem| problem.to_string();
     let sections = || sections::all(project).map_err(to_string);
     if let Some(letters) = kind.strip_prefix("apis ") {
         let letters = letters::of_page(project, letters)?;
-        return lists::apis(project, &sections()?, &letters).map_err(to_string);
+        return lists::apis(project, &sections()?, &letters, &up).map_err(to_string);
     }
     match kind {
-        "messages" => Ok(lists::messages(&sections()?)),
+        "messages" => Ok(lists::messages(&sections()?, &up)),
         "search" => Ok(search::html(&sections()?)),
         _ => Err(format!(
             "there is no index of `{kind}`; there are {}",

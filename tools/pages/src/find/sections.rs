@@ -186,6 +186,8 @@ fn show(
     let (file, said) = match directive.name.as_str() {
         "listing" => (name.source(), name.errors()),
         "compile_fail" => (name.compile_fail(), name.stderr()),
+        // It says nothing on standard error.
+        "unstable" => (name.unstable(), String::new()),
         _ => return Ok(()),
     };
     // What is missing is told where the page is built.
@@ -204,7 +206,7 @@ fn show(
         caption,
         text,
     });
-    if project.has(&said) {
+    if !said.is_empty() && project.has(&said) {
         let said = project.read(&said)?;
         section.messages.extend(said_in(&said));
     }

@@ -7,7 +7,7 @@
 pub mod copy;
 pub mod workspace;
 
-use crate::run::{Limits, run_with};
+use crate::run::{Limits, Misbehaved, run_with};
 use anyhow::{Context, Result, bail};
 use copy::{Function, Places, Site};
 use pages::{ListingName, Project};
@@ -78,7 +78,10 @@ fn record_once(
     if let Ok(timeline) = &mut timeline {
         match ran {
             Ok(ran) if ran.transcript == printed => {}
-            Ok(_) => return Ok(Err(Refused::PrintsOtherwise)),
+            // Its log lines, say, which are the recorder's while it records.
+            Ok(_) | Err(Misbehaved::PrintedNothing { .. }) => {
+                return Ok(Err(Refused::PrintsOtherwise));
+            }
             Err(misbehaved) => bail!("while it was recorded, the listing {misbehaved}"),
         }
         name_after_function(timeline, &places.functions);
