@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
+/// How many of the programs that use an API are named: who wants to see one wants not all of a hundred.
+const MOST: usize = 8;
+
 /// Each message, and where it is explained. `up` leads from the page to the site's root.
 pub fn messages(sections: &[Section], up: &str) -> String {
     let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -70,13 +73,18 @@ pub fn apis(
                 programs.entry(&shown.name.name).or_insert(link);
             }
         }
+        let more = programs.len().saturating_sub(MOST);
         let programs: Vec<_> = programs
             .iter()
+            .take(MOST)
             .map(|(name, link)| format!("[`{name}`]({link})"))
             .collect();
         let _ = write!(list, "- [`{name}`]({url}): {}", places.join(", "));
         if !programs.is_empty() {
             let _ = write!(list, "; used by {}", programs.join(", "));
+        }
+        if more > 0 {
+            let _ = write!(list, " and {more} more");
         }
         list.push('\n');
     }
