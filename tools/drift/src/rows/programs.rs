@@ -533,7 +533,6 @@ pub fn mended_mistakes(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             what: format!("{what}, seen by its own tests"),
             edits: vec![edit],
             check: Check::Listing {
-                part: listing.name.part.clone(),
                 name: listing.name.name.clone(),
             },
             place: listing.name.source(),

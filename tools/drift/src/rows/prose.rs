@@ -242,7 +242,6 @@ fn other_verdicts(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             what: format!("{DATA}:{number} says {other}"),
             edits: vec![Edit::write(DATA, with_line(&text, number, Some(other)))],
             check: Check::Part {
-                part: "concepts",
                 file: "cancel_safety",
             },
             place: format!("{DATA}:{number}"),
