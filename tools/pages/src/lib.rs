@@ -24,6 +24,7 @@ pub mod references;
 pub mod rows;
 pub mod since;
 pub mod site;
+pub mod sources;
 pub mod uses;
 
 pub use listing::ListingName;

@@ -16,6 +16,9 @@ use std::process::Command;
 /// The variable that makes a process compile instead of what it would do: the folder with the programs.
 const CHILD: &str = "BOOK_COMPILE_FAIL_CHILD";
 
+/// Clippy as a compiler.
+const CLIPPY_DRIVER: &str = "clippy-driver";
+
 /// A line of one of Clippy's programs that stands in its clippy.toml.
 const SETTING: &str = "// clippy.toml: ";
 
@@ -75,9 +78,13 @@ pub fn messages(
                 settings.into_iter().collect::<String>(),
             )
             .context("cannot write a clippy.toml")?;
+            Command::new(CLIPPY_DRIVER)
+                .arg("--version")
+                .output()
+                .context("Clippy is missing, which refuses some of the programs; `rustup component add clippy` installs it")?;
             // As `cargo clippy` has it compiled.
             child
-                .env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver")
+                .env("RUSTC_WORKSPACE_WRAPPER", CLIPPY_DRIVER)
                 .env("CLIPPY_CONF_DIR", folder.path());
         }
         let said = child

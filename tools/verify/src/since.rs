@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use pages::problem::Problem;
 use pages::project::Project;
 use pages::since::Since;
-use pages::{lock, uses};
+use pages::{lock, sources, uses};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -70,7 +70,7 @@ enum List {
 fn list_of(project: &Project, package: &str) -> Result<List> {
     let file = match package {
         lock::RUST => rust_docs()?.join("releases.html"),
-        package => sources(project)?
+        package => sources::folders(project)?
             .remove(package)
             .unwrap_or_default()
             .join("CHANGELOG.md"),
@@ -94,25 +94,6 @@ fn rust_docs() -> Result<PathBuf> {
         .context("cannot start rustc")?;
     let sysroot = String::from_utf8_lossy(&output.stdout);
     Ok(Path::new(sysroot.trim()).join("share/doc/rust/html"))
-}
-
-/// The folders of the sources of what the book depends on, by name.
-fn sources(project: &Project) -> Result<BTreeMap<String, PathBuf>> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .current_dir(project.root())
-        .args(["metadata", "--format-version=1", "--offline"])
-        .output()
-        .context("cannot start cargo")?;
-    let metadata: serde_json::Value =
-        serde_json::from_slice(&output.stdout).context("cargo metadata printed no JSON")?;
-    let packages = metadata["packages"].as_array().into_iter().flatten();
-    let folders = packages.filter_map(|package| {
-        let manifest = Path::new(package["manifest_path"].as_str()?);
-        let name = package["name"].as_str()?;
-        Some((name.to_owned(), manifest.parent()?.to_owned()))
-    });
-    Ok(folders.collect())
 }
 
 /// What each version brought, in the words of the crate.

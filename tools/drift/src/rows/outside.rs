@@ -6,11 +6,10 @@ use crate::check::Check;
 use crate::rows::pages::inserted;
 use crate::sample::{Sample, numbered, pick, with_line};
 use fastrand::Rng;
+use pages::sources;
 use regex::Regex;
-use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Promise 15.
 pub fn broken_site(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
@@ -150,7 +149,9 @@ pub fn new_releases(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
 
 /// Puts a changed copy of a package in the place of the locked one.
 fn released(sample: &Sample, release: &Release) -> Option<Vec<Edit>> {
-    let folder = source_of(sample, release.package)?;
+    let folder = sources::folders(&sample.project)
+        .ok()?
+        .remove(release.package)?;
     let mut edits = Vec::new();
     for file in text_files(&folder, Path::new("")) {
         let name = file.to_string_lossy().replace('\\', "/");
@@ -180,23 +181,6 @@ fn released(sample: &Sample, release: &Release) -> Option<Vec<Edit>> {
     );
     edits.push(Edit::write("Cargo.toml", manifest + &patch));
     Some(edits)
-}
-
-/// The folder with the source of a package, as cargo downloaded it.
-fn source_of(sample: &Sample, package: &str) -> Option<PathBuf> {
-    let output = Command::new(runs::cargo())
-        .args(["metadata", "--format-version=1", "--offline"])
-        .current_dir(sample.project.root())
-        .output()
-        .ok()?;
-    let metadata: Value = serde_json::from_slice(&output.stdout).ok()?;
-    let packages = metadata["packages"].as_array()?;
-    let found = packages.iter().find(|it| it["name"] == package)?;
-    Some(
-        Path::new(found["manifest_path"].as_str()?)
-            .parent()?
-            .to_owned(),
-    )
 }
 
 /// What is text below a folder; tests and documents are of no use here.
