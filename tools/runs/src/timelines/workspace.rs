@@ -161,7 +161,7 @@ fn flags() -> (&'static str, OsString) {
 fn manifest(project: &Project, part: &str) -> Result<String> {
     let dependencies = pages::manifest::dependencies(project, part)?;
     // Beside this crate, wherever the listings are.
-    let recorder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../recorder");
+    let recorder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../timeline/recorder");
     Ok(format!(
         "[package]\nname = \"recorded_{part}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n{dependencies}\n\
          recorder = {{ path = {:?} }}\n",
