@@ -1,107 +1,110 @@
-//! Promise: the manifest that a page shows is all that a reader needs.
+//! Promise: the manifest that a page shows is what the part's programs are compiled with.
+//!
+//! `tests/outputs.rs` compiles every part's listings in a package whose `[dependencies]` are what the page shows. All parts are
+//! built together, so one part could use a feature that only another part's dependencies switch on; here, cargo is asked which
+//! features each part's dependencies have when the part is built alone. The few that are on because of others ([`UNUSED`]) add APIs
+//! that the part's programs don't name.
 
-use pages::{ListingName, Project, manifest};
-use runs::package;
+use pages::{Project, manifest};
+use runs::build::plain;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::process::Command;
+
+/// Features that dependencies of other parts switch on: the package, the feature, and words that a program with an API of this
+/// feature has in it.
+const UNUSED: &[(&str, &str, &[&str])] = &[
+    ("hyper-util", "client-proxy", &["proxy"]),
+    ("tokio-stream", "fs", &["ReadDir"]),
+    ("tower", "make", &["MakeService", "tower::make"]),
+    ("tower", "retry", &["tower::retry", "RetryLayer"]),
+    ("tower", "timeout", &["tower::timeout", "TimeoutLayer"]),
+    // Without a subscriber, events become records of the crate `log`: no API.
+    ("tracing", "log", &["log::"]),
+    ("tracing-subscriber", "ansi", &["ansi(true)"]),
+    ("tracing-subscriber", "default", &[]),
+    ("tracing-subscriber", "nu-ansi-term", &[]),
+    ("tracing-subscriber", "smallvec", &[]),
+    ("tracing-subscriber", "tracing-log", &["LogTracer", "tracing_log"]),
+];
 
 fn project() -> Project {
     Project::open(env!("CARGO_MANIFEST_DIR")).expect("the book is here")
 }
 
-/// Every part's programs compile in a package of their own, with the shown manifest and nothing else:
-/// not the features that other parts of the workspace switch on.
 #[test]
-fn the_shown_manifests_are_enough() {
+fn the_shown_manifests_are_what_programs_are_compiled_with() {
     let project = project();
+    let workspace = plain(&project).expect("the listings' workspace can be written");
+    // The features of the direct dependencies of the selected packages.
+    let features = |selection: &[&str]| -> BTreeMap<String, BTreeSet<String>> {
+        let output = Command::new(runs::cargo())
+            .args(["tree", "--depth=1", "--edges=normal", "--prefix=none", "--format={p}|{f}"])
+            .args(selection)
+            .current_dir(workspace.root())
+            .output()
+            .expect("cargo starts");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "cargo tree fails:\n{errors}");
+        let mut features: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            if let Some((package, on)) = line.split_once('|') {
+                let package = package.trim_end_matches(" (proc-macro)").to_owned();
+                let on = on.trim_end_matches(" (*)").split(',');
+                features
+                    .entry(package)
+                    .or_default()
+                    .extend(on.filter(|it| !it.is_empty()).map(str::to_owned));
+            }
+        }
+        features
+    };
+    let together = features(&["--workspace"]);
     for part in project.parts().expect("parts can be listed") {
-        compile_with_the_shown_manifest(&project, &part, |name| name.part == part);
-    }
-}
-
-/// The one manifest of everything, on the quick-start page, is enough for each program of the book.
-#[test]
-fn the_manifest_of_everything_is_enough() {
-    compile_with_the_shown_manifest(&project(), manifest::ALL, |_| true);
-}
-
-/// Compiles programs as a reader would who puts the manifest that a page shows of `part` into a new package.
-fn compile_with_the_shown_manifest(
-    project: &Project,
-    part: &str,
-    is_one: impl Fn(&ListingName) -> bool,
-) {
-    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join("manifests");
-    let shown = manifest::shown(project, part).expect("the manifest can be shown");
-    let listings = project.listings().expect("listings can be listed");
-    let programs = listings.into_iter().filter(is_one).map(|name| {
-        let text = project.read(&name.source()).expect("a listing can be read");
-        (name.name, text)
-    });
-    let package = scratch.join(part);
-    package::write(project, &package, &shown, &programs.collect())
-        .expect("the package can be written");
-    let compiled =
-        package::compile(&package, "check", &scratch.join("target")).expect("cargo starts");
-    if let Err(errors) = compiled {
-        panic!(
-            "{}: its programs do not compile with the manifest that its page shows:\n\n{shown}\n{errors}",
-            manifest::file(part),
-        );
-    }
-}
-
-/// skeptic links the programs of all pages with this package's dependencies, so they must be those of
-/// all parts together.
-#[test]
-fn the_test_suite_has_what_the_parts_have() {
-    let project = project();
-    let ours = requirements(
-        &project.read("Cargo.toml").expect("there is a manifest"),
-        "dev-dependencies",
-    );
-    for part in project.parts().expect("parts can be listed") {
-        let file = format!("listings/{part}/Cargo.toml");
-        let theirs = requirements(
-            &project.read(&file).expect("a part has a manifest"),
-            "dependencies",
-        );
-        for (name, features) in theirs {
-            let Some(own) = ours.get(&name) else {
-                panic!("{file}: `{name}` is missing among the [dev-dependencies] of Cargo.toml");
-            };
-            let missing: Vec<_> = features.difference(own).cloned().collect();
-            assert!(
-                missing.is_empty(),
-                "{file}: `{name}` has features that Cargo.toml's [dev-dependencies] do not: {}",
-                missing.join(", ")
-            );
+        let alone = features(&["--package", &part]);
+        assert!(alone.len() > 1, "{part} has no dependencies");
+        let listings = project.listings().expect("listings can be listed");
+        let programs: String = listings
+            .iter()
+            .filter(|name| name.part == part)
+            .map(|name| project.read(&name.source()).expect("it can be read"))
+            .collect();
+        for (package, on) in &alone {
+            for feature in together[package].difference(on) {
+                let name = package.split(' ').next().unwrap_or_default();
+                let known = UNUSED.iter().find(|it| it.0 == name && it.1 == feature);
+                let is_unused = known.is_some_and(|(_, _, words)| {
+                    !words.iter().any(|word| programs.contains(word))
+                });
+                assert!(
+                    is_unused,
+                    "{}: `{package}` is compiled with the feature `{feature}`, which the manifest that the page shows \
+                     doesn't have: the dependencies of other parts switch it on. If a program of this part needs it, name it in \
+                     [workspace.dependencies] of Cargo.toml; if not, add it to UNUSED in tests/manifests.rs",
+                    manifest::file(&part),
+                );
+            }
         }
     }
 }
 
-/// The crates of a table of a manifest, with the features asked for there.
-fn requirements(manifest: &str, table: &str) -> BTreeMap<String, BTreeSet<String>> {
-    let manifest: toml::Table = manifest.parse().expect("a manifest is TOML");
-    let dependencies = manifest
-        .get(table)
-        .and_then(toml::Value::as_table)
-        .cloned()
-        .unwrap_or_default();
-    dependencies
-        .into_iter()
-        .map(|(name, wanted)| {
-            let features = wanted
-                .get("features")
-                .and_then(toml::Value::as_array)
-                .cloned()
-                .unwrap_or_default();
-            let features = features
-                .iter()
-                .filter_map(toml::Value::as_str)
-                .map(str::to_owned)
-                .collect();
-            (name, features)
-        })
-        .collect()
+/// The one manifest of everything, on the quick-start page, has each dependency of each part, as the part's page shows it.
+#[test]
+fn the_manifest_of_everything_is_that_of_all_parts() {
+    let project = project();
+    let read = |part: &str| -> toml::Table {
+        let text = manifest::shown(&project, part).expect("the manifest can be shown");
+        text.parse().expect("a manifest is TOML")
+    };
+    let all = read(manifest::ALL);
+    for part in project.parts().expect("parts can be listed") {
+        let own = read(&part);
+        for (name, wanted) in own["dependencies"].as_table().expect("a table") {
+            assert_eq!(
+                all["dependencies"].get(name),
+                Some(wanted),
+                "the manifest of everything has another `{name}` than {}",
+                manifest::file(&part)
+            );
+        }
+    }
 }

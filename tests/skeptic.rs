@@ -1,110 +1,195 @@
-//! Promise: every program that a reader sees, hidden lines included, compiles and runs as it stands.
+//! Promise: every program that a reader sees, hidden lines included, compiles and runs as it stands on the page.
 //!
-//! `build.rs` renders the pages, reads the programs back out of the HTML, and has skeptic make a check
-//! of each: skeptic compiles it with `rustc` against the crates that this package depends on, as a
-//! reader would who pastes it into a project with the shown manifest, and runs it.
+//! The pages are rendered, the programs read back out of the HTML and put into Markdown, and skeptic takes every program out
+//! of that, as it would for a reader's own book. Each must be the text of its listing, letter for letter (but for anchors, and
+//! for tests that the page doesn't show); then the executable that cargo built from that text runs and prints what the page
+//! says. A program that isn't its listing's text fails here, so none is left for skeptic to compile a second time.
 //!
-//! Three things stand around skeptic 0.14.2, each for one reason:
-//!
-//! - **Edition 2024.** skeptic asks for the newest edition it knows, 2021, of the compiler that the
-//!   variable `RUSTC` names. So this executable names *itself*, and when it is started as a compiler
-//!   it passes everything on to the real one with the edition put right. That needs no script, and so
-//!   works on Windows too, and nothing in `.cargo/config.toml` that other builds would inherit.
-//! - **The variable and the output.** A process cannot set its own environment without `unsafe`, and
-//!   skeptic prints what a program prints, where only libtest could catch it. So the checks run in a
-//!   few worker processes, copies of this executable with `RUSTC` set, whose output is collected for
-//!   each check and shown where it fails.
-//! - **Speed without "Text file busy".** A program is compiled again only when it, the compiler or a
-//!   crate changed. skeptic's own `binary-cache` does that too, but copies executables in a process of
-//!   many threads: where another thread forks at that moment, the child still holds the file open for
-//!   writing, and starting it fails now and then. Here the compiler's stand-in keeps them: it is a
-//!   process of one thread, and has ended before anyone starts what it copied. What is kept is the
-//!   executable; it runs every time.
+//! skeptic is made for build scripts: it takes its folders from environment variables, and writes tests. So this program starts
+//! itself once more for it, and reads the programs out of the tests that skeptic writes.
 
-use libtest_mimic::{Arguments, Trial};
-use pages::{Project, census};
-use std::process::ExitCode;
-use std::sync::Arc;
+use anyhow::{Context, Result, bail, ensure};
+use pages::listing::Source;
+use pages::{ListingName, Project, census, site};
+use runs::build::{build, errors_of};
+use runs::run::{Limits, run};
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::OnceLock;
+use suite::{Suite, text};
+use verify::blocks::{Origin, rust_blocks};
 
-mod skeptic_compiler;
-mod skeptic_worker;
+mod suite;
 
-/// A program that pages show.
-pub struct Program {
-    /// Its listing, as `part/name`.
-    pub listing: &'static str,
-    /// The pages that show it, one entry for each block.
-    pub pages: &'static [&'static str],
-    /// skeptic's check: compiles and runs it, and panics where that fails.
-    pub check: fn(),
-}
+/// The variable that makes this process call skeptic: the folder with the Markdown.
+const EXTRACT: &str = "BOOK_SKEPTIC_MARKDOWN";
 
-#[allow(clippy::needless_raw_string_hashes, reason = "written by skeptic")]
-mod generated {
-    use super::Program;
-    include!(concat!(env!("OUT_DIR"), "/programs.rs"));
-}
-use generated::{COMPILE_FAIL_BLOCKS, PROBLEMS, PROGRAMS, UNSTABLE_BLOCKS};
+/// The texts that pages show of each listing, as skeptic read them, each with its pages.
+static SHOWN: OnceLock<BTreeMap<ListingName, BTreeMap<String, BTreeSet<String>>>> = OnceLock::new();
 
 fn main() -> ExitCode {
-    if let Some(status) = skeptic_compiler::run_if_asked() {
-        return status;
-    }
-    if skeptic_worker::run_if_asked(PROGRAMS) {
+    if let Some(folder) = env::var_os(EXTRACT) {
+        skeptic::generate_doc_tests(&markdown_files(Path::new(&folder)));
         return ExitCode::SUCCESS;
     }
-    let arguments = Arguments::from_args();
-    let workers = Arc::new(skeptic_worker::Workers::default());
-    let mut trials: Vec<_> = PROGRAMS
-        .iter()
-        .enumerate()
-        .map(|(number, program)| {
-            let workers = Arc::clone(&workers);
-            Trial::test(program.listing, move || {
-                workers.check(number).map_err(|output| {
-                    let pages = program.pages.join(", ");
-                    format!(
-                        "the program that {pages} shows as {} fails as it stands there:\n{output}",
-                        program.listing
-                    )
-                    .into()
-                })
-            })
-        })
-        .collect();
-    trials.push(Trial::test("the_book_has_no_problems", || match PROBLEMS {
-        [] => Ok(()),
-        problems => Err(problems.join("\n").into()),
-    }));
-    trials.push(Trial::test("programs_are_compiled_in_edition_2024", || {
-        Ok(skeptic_compiler::takes_edition_2024()?)
-    }));
-    let conclusion = libtest_mimic::run(&arguments, trials);
-    let whole = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.list;
-    if whole && !conclusion.has_failed() {
-        return counted(workers.compiled(), workers.run());
-    }
-    conclusion.exit_code()
+    let project = Project::open(env!("CARGO_MANIFEST_DIR")).expect("the book is here");
+    let shown = match shown_programs(&project) {
+        Ok(shown) => SHOWN.get_or_init(|| shown),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let suite = Suite {
+        name: "skeptic",
+        depends_on: |project, name| {
+            let mut texts = vec![
+                text(project, &name.source())?,
+                text(project, &name.output())?,
+            ];
+            texts.extend(shown_of(name).keys().cloned());
+            Ok(texts)
+        },
+        build,
+        check: |project, built, name| {
+            let source = text(project, &name.source()).map_err(|error| format!("{error:#}"))?;
+            for (shown, pages) in shown_of(name) {
+                if !is_program_of(&source, shown) {
+                    let pages: Vec<_> = pages.iter().map(String::as_str).collect();
+                    return Err(format!(
+                        "the program that {} shows as {name} is not the text of {}:\n{shown}",
+                        pages.join(", "),
+                        name.source()
+                    ));
+                }
+            }
+            let program = built.programs.get(name);
+            let program = program.ok_or_else(|| errors_of(built, name, &name.source()))?;
+            let ran = run(program, project.root(), Limits::default())
+                .map_err(|error| format!("{error:#}"))?;
+            runs::compare::check(project, name, &ran)
+        },
+    };
+    suite.run(project, shown.keys().cloned().collect())
 }
 
-/// Programs that readers see, programs that were compiled, programs that ran: all the same number.
-fn counted(compiled: usize, run: usize) -> ExitCode {
-    let blocks: usize = PROGRAMS.iter().map(|program| program.pages.len()).sum();
-    let seen = PROGRAMS.len();
-    println!(
-        "{blocks} blocks of Rust on the pages show {seen} programs that must run: {compiled} compiled, {run} ran\n\
-         {COMPILE_FAIL_BLOCKS} blocks show programs that must not compile: see tests/compile_fail.rs\n\
-         {UNSTABLE_BLOCKS} blocks show programs that need a build of Tokio of its own: see tests/unstable.rs"
+fn shown_of(name: &ListingName) -> &'static BTreeMap<String, BTreeSet<String>> {
+    let shown = SHOWN.get().and_then(|shown| shown.get(name));
+    shown.expect("each test is one of a shown listing")
+}
+
+/// Whether a text is a listing's program, with its tests or without them.
+fn is_program_of(source: &str, shown: &str) -> bool {
+    Source::parse(source).is_ok_and(|source| {
+        [source.program(), source.program_without_tests()]
+            .iter()
+            .any(|program| program.trim() == shown.trim())
+    })
+}
+
+/// Renders the pages, and has skeptic read the programs on them.
+fn shown_programs(
+    project: &Project,
+) -> Result<BTreeMap<ListingName, BTreeMap<String, BTreeSet<String>>>> {
+    let work = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skeptic");
+    let rendered = work.join("site");
+    let markdown = work.join("markdown");
+    if markdown.exists() {
+        fs::remove_dir_all(&markdown).context("cannot empty the folder for skeptic")?;
+    }
+    for folder in [&rendered, &markdown] {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    let mut programs: Vec<(ListingName, String)> = Vec::new();
+    let mut blocks = 0;
+    for page in site::build(project, &rendered)? {
+        let html = fs::read_to_string(rendered.join(&page.html))
+            .with_context(|| format!("cannot read {}", page.html.display()))?;
+        for block in rust_blocks(&html) {
+            blocks += 1;
+            match block.origin {
+                Some(Origin::Listing(name)) => {
+                    let name = ListingName::parse(&name).map_err(anyhow::Error::msg)?;
+                    let file = markdown.join(format!("program_{:05}.md", programs.len()));
+                    let program = for_skeptic(&block.program);
+                    fs::write(&file, format!("````````rust\n{program}````````\n"))
+                        .with_context(|| format!("cannot write {}", file.display()))?;
+                    programs.push((name, page.source.clone()));
+                }
+                Some(Origin::CompileFail(_) | Origin::Unstable(_)) => {}
+                None => bail!(
+                    "{}: a block of Rust that no directive made, so nothing checks it:\n{}",
+                    page.source,
+                    block.program
+                ),
+            }
+        }
+    }
+    let counted = census::count(project, "blocks")?;
+    ensure!(
+        counted == blocks,
+        "{blocks} blocks of Rust are on the rendered pages, but src/verified.md says {counted}"
     );
-    let project = Project::open(env!("CARGO_MANIFEST_DIR")).expect("the book is here");
-    let told = census::count(&project, "blocks").expect("the pages can be read");
-    if told != blocks + COMPILE_FAIL_BLOCKS + UNSTABLE_BLOCKS {
-        eprintln!("error: src/verified.md tells of {told} blocks of Rust on the pages");
-        return ExitCode::FAILURE;
+    let texts = extract(&markdown, &work)?;
+    ensure!(
+        texts.len() == programs.len() && !texts.is_empty(),
+        "skeptic found {} programs in {} blocks",
+        texts.len(),
+        programs.len()
+    );
+    let mut shown: BTreeMap<_, BTreeMap<_, BTreeSet<_>>> = BTreeMap::new();
+    for ((name, page), text) in programs.into_iter().zip(texts) {
+        let texts = shown.entry(name).or_default();
+        texts.entry(text).or_default().insert(page);
     }
-    if seen > 0 && seen == compiled && seen == run {
-        return ExitCode::SUCCESS;
+    Ok(shown)
+}
+
+/// The programs that skeptic finds in these files, in their order.
+fn extract(markdown: &Path, work: &Path) -> Result<Vec<String>> {
+    let output = Command::new(env::current_exe().context("cannot find this program itself")?)
+        .env(EXTRACT, markdown)
+        .env("OUT_DIR", work)
+        .env("CARGO_MANIFEST_DIR", markdown)
+        .env("TARGET", env::consts::ARCH)
+        .output()
+        .context("cannot start this program again")?;
+    ensure!(
+        output.status.success(),
+        "skeptic cannot read the programs:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let tests = fs::read_to_string(work.join("skeptic-tests.rs"))
+        .context("skeptic wrote no tests")?;
+    // A test is `format!(r####"template"####, r####"program"####)`.
+    let strings = tests.split("r####\"").skip(1);
+    let strings = strings.filter_map(|string| Some(string.split_once("\"####")?.0.to_owned()));
+    Ok(strings.skip(1).step_by(2).collect())
+}
+
+fn markdown_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the folder with the Markdown is there");
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.expect("a file can be listed").path())
+        .collect();
+    files.sort();
+    files
+}
+
+/// skeptic removes a leading `# ` from every line, as the mark of a hidden line; here nothing is hidden.
+fn for_skeptic(program: &str) -> String {
+    let mut text = String::new();
+    for line in program.lines() {
+        let start = line.trim_start();
+        if start.starts_with("# ") || start == "#" {
+            text.push_str("# ");
+        }
+        text.push_str(line);
+        text.push('\n');
     }
-    eprintln!("error: the programs seen, compiled and run must be the same number, and not zero");
-    ExitCode::FAILURE
+    text
 }

@@ -1,14 +1,13 @@
 //! Promise: the skill for coding agents says what the pages and listings say, each of its programs compiles with
-//! the manifest above it, and prints what stands below it.
+//! the manifest above it, and prints what is written below it.
 //!
 //! `cargo book skill` writes it. The checks of its format are in `tools/forms`, whose own tests break each.
 
 use forms::book::Book;
 use forms::skill::{self, FOLDER, check};
+use pages::listing::Source;
 use pages::{Problem, Problems, Project, manifest, uses};
 use runs::compare::diff;
-use runs::package;
-use runs::run::{Limits, run};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -58,74 +57,45 @@ fn the_skill_is_in_the_open_format_and_its_links_lead_somewhere() {
     demand_none(check::unsound(&files));
 }
 
+/// So tests/outputs.rs compiles it, with the manifest that stands above it, and runs it.
 #[test]
-fn each_program_compiles_with_the_manifest_above_it() {
+fn each_program_is_a_listing_with_the_manifest_of_its_part() {
     let project = project();
-    // With what tests/manifests.rs compiled of the same manifests.
-    let target = scratch().join("manifests/target");
+    let mut listings = BTreeMap::new();
+    for name in project.listings().expect("listings can be listed") {
+        let text = project.read(&name.source()).expect("a listing can be read");
+        let source = Source::parse(&text).expect("its anchors are sound");
+        for program in [source.program(), source.program_without_tests()] {
+            // The skill shows the caption above the program.
+            let without_caption = program.split_once('\n').map_or("", |(_, rest)| rest);
+            listings.insert(without_caption.trim().to_owned(), name.clone());
+        }
+    }
+    let shown = |part: &str| manifest::shown(&project, part).expect("the manifest can be shown");
+    let all = shown(manifest::ALL);
+    let mut wrong = String::new();
     for (file, text) in on_disk(&project) {
         let blocks = check::blocks(&text);
-        if blocks.programs.is_empty() {
-            continue;
-        }
-        let programs = blocks.programs.iter().map(|program| {
-            let name = format!("line_{}", program.line);
-            (name, program.code.clone())
-        });
-        let stem = Path::new(&file).file_stem().unwrap_or_default();
-        let folder = scratch().join("skill").join(stem.to_ascii_lowercase());
-        package::write(&project, &folder, &blocks.manifest, &programs.collect())
-            .expect("the package can be written");
-        let compiled = package::compile(&folder, "check", &target).expect("cargo starts");
-        if let Err(errors) = compiled {
-            panic!(
-                "{FOLDER}/{file}: a program does not compile with the manifest of that file (the names are their \
-                 lines there):\n{errors}"
-            );
-        }
-    }
-}
-
-#[test]
-fn each_program_prints_what_stands_below_it() {
-    let project = project();
-    let mut programs = BTreeMap::new();
-    let mut expected = Vec::new();
-    for (file, text) in on_disk(&project) {
-        for program in check::blocks(&text).programs {
-            let stem = Path::new(&file).file_stem().unwrap_or_default();
-            let name = format!(
-                "skill_{}_{}",
-                stem.to_string_lossy().to_lowercase(),
-                program.line
-            );
+        for program in blocks.programs {
             let place = format!("{FOLDER}/{file}:{}", program.line);
-            programs.insert(name.clone(), program.code);
-            expected.push((name, place, program.prints));
-        }
-    }
-    // With what was built of the same dependencies for the listings.
-    let target = runs::target(&project);
-    let folder = scratch().join("skill/all_programs");
-    let all = manifest::shown(&project, manifest::ALL).expect("the manifest can be shown");
-    package::write(&project, &folder, &all, &programs).expect("the package can be written");
-    if let Err(errors) = package::compile(&folder, "build", &target).expect("cargo starts") {
-        panic!("{FOLDER}: programs do not compile:\n{errors}");
-    }
-    let mut wrong = String::new();
-    for (name, place, expected) in expected {
-        let executable = target
-            .join("debug")
-            .join(&name)
-            .with_extension(std::env::consts::EXE_EXTENSION);
-        let ran = run(&executable, project.root(), Limits::default()).expect("it starts");
-        match ran {
-            Ok(ran) if ran.transcript == expected => {}
-            Ok(ran) => wrong.push_str(&format!(
-                "{place}: prints something else:\n{}",
-                diff(&expected, &ran.transcript)
-            )),
-            Err(why) => wrong.push_str(&format!("{place}: {why}\n")),
+            let Some(name) = listings.get(program.code.trim()) else {
+                wrong.push_str(&format!("{place}: this program is not the text of any listing\n"));
+                continue;
+            };
+            let manifest = blocks.manifest.trim();
+            if manifest != shown(&name.part).trim() && manifest != all.trim() {
+                wrong.push_str(&format!(
+                    "{place}: the manifest of this file is not the one with which {name} is compiled\n"
+                ));
+            }
+            let prints = project.read(&name.output()).expect("a listing has an output");
+            if program.prints != prints {
+                let difference = diff(&prints, &program.prints);
+                wrong.push_str(&format!(
+                    "{place}: this is not what {} prints:\n{difference}",
+                    name.source()
+                ));
+            }
         }
     }
     assert!(wrong.is_empty(), "{wrong}");

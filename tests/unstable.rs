@@ -29,14 +29,14 @@ fn main() -> ExitCode {
         .map(|name| {
             let (project, built) = (Arc::clone(&project), Arc::clone(&built));
             Trial::test(name.to_string(), move || {
-                let Some(executable) = built.executables.get(&name) else {
+                let Some(program) = built.programs.get(&name) else {
                     return Err(Failed::from(format!(
                         "{} does not compile:\n{}",
                         name.unstable(),
                         built.errors
                     )));
                 };
-                let ran = run(executable, project.root(), Limits::default())
+                let ran = run(program, project.root(), Limits::default())
                     .map_err(|error| format!("{error:#}"))?;
                 Ok(check(&project, &name, &ran)?)
             })

@@ -47,9 +47,9 @@ pub fn bless(project: &Project, named: Vec<ListingName>) -> Result<()> {
 
 /// Only looks up the APIs that the pages name; returns whether where they are documented changed.
 pub fn bless_api_links(project: &Project) -> Result<bool> {
-    let change = runs::bless::bless_api_links(project)?;
-    if let Some(change) = &change {
+    let changes = runs::bless::bless_api_links(project)?;
+    for change in &changes {
         println!("{}\n{}", change.file, change.diff);
     }
-    Ok(change.is_some())
+    Ok(!changes.is_empty())
 }

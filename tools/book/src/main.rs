@@ -97,7 +97,7 @@ enum Question {
 }
 
 fn main() -> ExitCode {
-    runs::compile_fail::run_as_child();
+
     match run(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -169,8 +169,8 @@ impl Workshop {
         if !built.errors.is_empty() {
             bail!("a listing does not compile:\n{}", built.errors.trim_end());
         }
-        for (name, executable) in &built.executables {
-            match runs::run::run(executable, self.project.root(), Limits::default())? {
+        for (name, program) in &built.programs {
+            match runs::run::run(program, self.project.root(), Limits::default())? {
                 Ok(ran) => self.fresh.insert(name.clone(), ran.transcript),
                 Err(misbehaved) => bail!("{}: the listing {misbehaved}", name.source()),
             };

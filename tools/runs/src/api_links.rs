@@ -1,29 +1,38 @@
-//! Looks up the APIs that the pages name, in the documentation of the versions that Cargo.lock holds.
+//! Looks up the APIs that the pages name, in the versions that Cargo.lock holds.
 //!
-//! rustdoc does it, offline: a small crate is made that depends on what the listings depend on and names
-//! every API in one comment, under the `use` lines of [`SCOPE`]. rustdoc resolves the names as in any
-//! comment, and its page links each to the documentation of its crate, which is made as well.
+//! rustdoc does it, offline: a small crate names every API in one comment, under the `use` lines of [`SCOPE`], and rustdoc
+//! resolves the names as in any comment. It's given the crates that the listings have been built with, so nothing is compiled
+//! again ([`look_up`], seconds). Where a link leads in the end, if an item is defined in a private module, only the documentation of
+//! that crate says; [`look_up_in_documentation`] makes that (minutes), and [`REDIRECTS`] keeps what it found.
 //!
-//! There is a preprocessor for mdBook that does the same, mdbook-rustdoc-links. It is a program to be
-//! installed, and the book is verified with `cargo test` alone.
+//! There's a preprocessor for mdBook that does the same, mdbook-rustdoc-links. It is a program to be installed, and the book is
+//! verified with `cargo test` alone.
 
-use crate::cargo;
-use crate::files::{lock_as_the_book, write_if_changed};
+use crate::build::{Cargo, Library, Mode, plain};
+use crate::files::write_if_changed;
+use crate::workspace::{EVERYTHING, Workspace};
 use anyhow::{Context, Result, bail};
 use pages::address::resolve;
 use pages::api::{self, Map, Place, SCOPE};
-use pages::{Problem, Project, cancel_safety, manifest, uses};
+use pages::{Problem, Project, cancel_safety, uses};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
+use toml_edit::DocumentMut;
+
+/// Where links lead that rustdoc makes to items in private modules, relative to the book's root.
+pub const REDIRECTS: &str = "listings/api-redirects.toml";
 
 /// What came of looking up.
 #[derive(Debug)]
 pub struct Found {
     /// Where the documentation of each API is.
     pub map: Map,
+    /// The pages that send their readers on to another page, and those pages.
+    pub redirects: BTreeMap<String, String>,
     /// Names that no crate has, with the pages that name them, and mistakes in [`SCOPE`].
     pub problems: Vec<Problem>,
     /// The names of all items (types, traits, functions, macros) in the crates that the listings
@@ -35,235 +44,244 @@ pub struct Found {
 ///
 /// # Errors
 ///
-/// The documentation cannot be made: cargo cannot be started, a crate is not downloaded yet, or the disk
-/// is full.
+/// A crate that the listings depend on cannot be built, or rustdoc cannot be started.
 pub fn look_up(project: &Project) -> Result<Found> {
-    look_up_in(project, &crate::target(project).join(PROBE))
-}
-
-/// The same, working in a folder. What lies there from before is used again.
-///
-/// # Errors
-///
-/// As [`look_up`].
-pub fn look_up_in(project: &Project, folder: &Path) -> Result<Found> {
-    let mut places: BTreeMap<String, Vec<(String, usize)>> = BTreeMap::new();
-    for page in uses::pages_below(project, "src") {
-        // A page that cannot be read is reported where it is built.
-        let text = project.read(&page).unwrap_or_default();
-        for api in api::named(&text) {
-            let place = (page.clone(), api.line);
-            places.entry(api.name).or_default().push(place);
-        }
-    }
-    // A table that cannot be read is reported on the page that shows it.
-    for api in cancel_safety::named(project).unwrap_or_default() {
-        let place = (cancel_safety::DATA.to_owned(), api.line);
-        places.entry(api.name).or_default().push(place);
-    }
-    let names: Vec<&String> = places.keys().collect();
-    let probe = Probe::write(project, folder.to_owned(), &names)?;
-    let packages = probe.document_dependencies()?;
-    let broken = match probe.document_names()? {
-        Ok(broken) => broken,
-        Err(problems) => {
-            return Ok(Found {
-                map: Map::default(),
-                problems,
-                items: probe.items(&packages)?,
-            });
-        }
+    let redirects = match project.has(REDIRECTS) {
+        true => read_redirects(&project.read(REDIRECTS)?)?,
+        false => BTreeMap::new(),
     };
-    let mut map = Map::default();
-    let mut problems = Vec::new();
-    let links = probe.links()?;
-    for (number, name) in names.into_iter().enumerate() {
-        let why = match (broken.get(&number), links.get(&number)) {
-            (None, Some(link)) => match probe.follow(link, &packages)? {
-                Ok(place) => {
-                    map.0.insert(name.clone(), place);
-                    continue;
-                }
-                Err(why) => why,
-            },
-            (Some(why), _) => why.clone(),
-            (None, None) => "rustdoc does not link it".to_owned(),
-        };
-        problems.extend(places[name].iter().map(|(page, line)| {
-            Problem::at(
-                page,
-                *line,
-                format!(
-                    "`{name}` is no API that the documentation of the book's crates has: {why}. A name is \
-                     understood under the `use` lines of {SCOPE}, and with the features of listings/*/Cargo.toml"
-                ),
-            )
-        }));
-    }
-    Ok(Found {
-        map,
-        problems,
-        items: probe.items(&packages)?,
+    Probe::write(project)?.found(project, |page| {
+        Ok(redirects
+            .get(page)
+            .cloned()
+            .unwrap_or_else(|| page.to_owned()))
     })
 }
 
-/// A package whose documentation is made.
-struct Package {
-    name: String,
-    /// The folder of its documentation, and so the name of its library.
-    library: String,
-    /// Whether a listing depends on it itself.
-    is_direct: bool,
+/// The same, following every link through the documentation of its crate, which is made for this.
+///
+/// # Errors
+///
+/// As [`look_up`]; or the documentation cannot be made.
+pub fn look_up_in_documentation(project: &Project) -> Result<Found> {
+    let probe = Probe::write(project)?;
+    let folder = probe.document_dependencies()?;
+    probe.found(project, |page| follow(&folder, page))
+}
+
+/// The text of [`REDIRECTS`].
+pub fn redirects_text(redirects: &BTreeMap<String, String>) -> String {
+    let mut text = format!(
+        "# Pages of documentation that only send their readers on to another page. `{}` writes this file.\n\n",
+        api::BLESS
+    );
+    for (from, to) in redirects {
+        text.push_str(&format!("{from:?} = {to:?}\n"));
+    }
+    text
+}
+
+fn read_redirects(text: &str) -> Result<BTreeMap<String, String>> {
+    let document: DocumentMut = text
+        .parse()
+        .with_context(|| format!("{REDIRECTS} is not TOML"))?;
+    let entries = document.iter();
+    let entries = entries.filter_map(|(from, to)| Some((from.to_owned(), to.as_str()?.to_owned())));
+    Ok(entries.collect())
 }
 
 /// The crate that names the APIs.
 struct Probe {
-    folder: PathBuf,
+    workspace: Workspace,
+    source: PathBuf,
     /// The line of its source with the first name, from 1; each name takes one line.
     first_line: usize,
+    /// Every API with the places that name it, in the order of its lines.
+    names: Vec<(String, Vec<(String, usize)>)>,
+    /// The crates that the listings depend on, directly or not.
+    libraries: Vec<Library>,
+    /// The packages that the listings name as their dependencies, with their versions.
+    direct: BTreeSet<(String, String)>,
 }
 
-const PROBE: &str = "api-links";
-
 impl Probe {
-    fn write(project: &Project, folder: PathBuf, names: &[&String]) -> Result<Self> {
-        let dependencies = manifest::all_dependencies(project)?;
-        let manifest = format!(
-            "[package]\nname = \"{PROBE}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n{dependencies}\n[workspace]\n"
-        );
-        let scope = if project.has(SCOPE) {
-            project.read(SCOPE)?
-        } else {
-            String::new()
+    fn write(project: &Project) -> Result<Self> {
+        let mut places: BTreeMap<String, Vec<(String, usize)>> = BTreeMap::new();
+        for page in uses::pages_below(project, "src") {
+            // A page that cannot be read is reported where it is built.
+            let text = project.read(&page).unwrap_or_default();
+            for api in api::named(&text) {
+                let place = (page.clone(), api.line);
+                places.entry(api.name).or_default().push(place);
+            }
+        }
+        // A table that cannot be read is reported on the page that shows it.
+        for api in cancel_safety::named(project).unwrap_or_default() {
+            let place = (cancel_safety::DATA.to_owned(), api.line);
+            places.entry(api.name).or_default().push(place);
+        }
+        let scope = match project.has(SCOPE) {
+            true => project.read(SCOPE)?,
+            false => String::new(),
         };
         // On the first line, so that a mistake in the scope keeps its line.
-        let mut source = format!("#![allow(unused_imports)] {}\n", scope.trim_end());
-        let first_line = 1 + source.matches('\n').count();
-        for (number, name) in names.iter().enumerate() {
+        let mut text = format!("#![allow(unused_imports)] {}\n", scope.trim_end());
+        let first_line = 1 + text.matches('\n').count();
+        for (number, name) in places.keys().enumerate() {
             // An attribute is named without its brackets and arguments.
             let path = name
                 .strip_prefix("#[")
                 .and_then(|rest| rest.split([']', '(']).next())
                 .unwrap_or(name);
-            source.push_str(&format!("/// - {number}: [`{path}`]\n"));
+            text.push_str(&format!("/// - {number}: [`{path}`]\n"));
         }
-        source.push_str("pub struct Names;\n");
-        write_if_changed(&folder.join("Cargo.toml"), &manifest)?;
-        write_if_changed(&folder.join("src/lib.rs"), &source)?;
-        lock_as_the_book(project, &folder)?;
-        Ok(Self { folder, first_line })
+        text.push_str("pub struct Names;\n");
+        let workspace = plain(project)?;
+        let source = workspace.root().join(EVERYTHING).join("src/api_links.rs");
+        write_if_changed(&source, &text)?;
+        let mut cargo = Cargo::new(&workspace, Mode::Run);
+        cargo.select(EVERYTHING, &["--lib"]);
+        let compiled = cargo.run()?;
+        if !compiled.errors.is_empty() {
+            bail!(
+                "the listings' dependencies do not compile:\n{}",
+                compiled.errors
+            );
+        }
+        let lock = fs::read_to_string(workspace.root().join("Cargo.lock"))
+            .context("cannot read the lock file of the listings' workspace")?;
+        Ok(Self {
+            direct: dependencies_of(EVERYTHING, &lock)?,
+            workspace,
+            source,
+            first_line,
+            names: places.into_iter().collect(),
+            libraries: compiled.libraries,
+        })
     }
 
-    /// Makes the documentation of what the listings depend on, and returns whose that is.
-    fn document_dependencies(&self) -> Result<Vec<Package>> {
-        let output = self.cargo(&["metadata", "--format-version=1", "--offline"])?;
-        demand_success(&output, "cargo metadata")?;
-        let metadata: Value =
-            serde_json::from_slice(&output.stdout).context("cargo metadata prints no JSON")?;
-        let all = metadata["packages"].as_array().into_iter().flatten();
-        let own = |package: &&Value| package["name"] == PROBE;
-        let direct: BTreeSet<&str> = all
-            .clone()
-            .filter(own)
-            .flat_map(|package| package["dependencies"].as_array().into_iter().flatten())
-            .filter_map(|dependency| dependency["name"].as_str())
-            .collect();
-        let built = self.built_packages()?;
-        let mut packages = Vec::new();
-        for package in all.filter(|package| !own(package)) {
-            let (Some(name), Some(library)) = (package["name"].as_str(), library(package)) else {
-                continue;
+    fn direct(&self) -> impl Iterator<Item = &Library> {
+        self.libraries.iter().filter(|library| {
+            let id = (library.package.clone(), library.version.clone());
+            self.direct.contains(&id)
+        })
+    }
+
+    /// Has rustdoc resolve the names; `follow` says where the page of a link leads in the end.
+    fn found(&self, project: &Project, follow: impl Fn(&str) -> Result<String>) -> Result<Found> {
+        let mut found = Found {
+            map: Map::default(),
+            redirects: BTreeMap::new(),
+            problems: Vec::new(),
+            items: self.items()?,
+        };
+        let folder = self.workspace.root().join("api-links");
+        let (broken, mistakes) = self.run_rustdoc(project, &folder)?;
+        if !mistakes.is_empty() {
+            found.problems = mistakes;
+            return Ok(found);
+        }
+        let links = links(&read(&folder, "api_links/struct.Names.html")?);
+        for (number, (name, places)) in self.names.iter().enumerate() {
+            let why = match (broken.get(&number), links.get(&number)) {
+                (None, Some(link)) => match self.place(link, &follow, &mut found.redirects)? {
+                    Ok(place) => {
+                        found.map.0.insert(name.clone(), place);
+                        continue;
+                    }
+                    Err(why) => why,
+                },
+                (Some(why), _) => why.clone(),
+                (None, None) => "rustdoc does not link it".to_owned(),
             };
-            if !built.contains(name) {
-                continue;
-            }
-            // `futures` shows what is in `futures-util`, `tokio` what is in `tokio-macros`.
-            let is_facet = |whole: &&str| name.starts_with(&format!("{whole}-"));
-            let is_direct = direct.contains(name);
-            if is_direct || direct.iter().any(is_facet) {
-                packages.push(Package {
-                    name: name.to_owned(),
-                    library,
-                    is_direct,
-                });
-            }
+            found.problems.extend(places.iter().map(|(page, line)| {
+                Problem::at(
+                    page,
+                    *line,
+                    format!(
+                        "`{name}` is no API that the documentation of the book's crates has: {why}. A name is \
+                         understood under the `use` lines of {SCOPE}, and with the features of listings/*/Cargo.toml"
+                    ),
+                )
+            }));
         }
-        let mut arguments = vec!["doc", "--offline", "--no-deps", "--quiet"];
-        for package in &packages {
-            arguments.extend(["--package", &package.name]);
-        }
-        if !packages.is_empty() {
-            demand_success(&self.cargo(&arguments)?, "cargo doc")?;
-        }
-        Ok(packages)
+        Ok(found)
     }
 
-    /// The packages that are built. `cargo metadata` also names those that a feature which is switched off
-    /// would need (`sqlx-macros` for `sqlx`), and `cargo doc` panics at them.
-    fn built_packages(&self) -> Result<BTreeSet<String>> {
-        let output = self.cargo(&["tree", "--offline", "--prefix=none", "--format={p}"])?;
-        demand_success(&output, "cargo tree")?;
-        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-        let names = lines.lines().filter_map(|line| line.split(' ').next());
-        Ok(names.map(str::to_owned).collect())
-    }
-
-    /// Has rustdoc resolve the names; returns those that it cannot, by number, with its words.
-    fn document_names(&self) -> Result<Result<BTreeMap<usize, String>, Vec<Problem>>> {
-        let output = self.cargo(&[
-            "doc",
-            "--offline",
-            "--no-deps",
-            "--quiet",
-            "--package",
-            PROBE,
-            "--message-format=json",
-        ])?;
+    /// Runs rustdoc on the names; returns those that it can't resolve, by number, with its words, and mistakes in the scope.
+    fn run_rustdoc(
+        &self,
+        project: &Project,
+        folder: &Path,
+    ) -> Result<(BTreeMap<usize, String>, Vec<Problem>)> {
+        let rustdoc = env::var_os("RUSTDOC").unwrap_or_else(|| "rustdoc".into());
+        let mut command = Command::new(rustdoc);
+        command
+            .current_dir(project.root())
+            .args([
+                "--edition=2024",
+                "--crate-type=lib",
+                "--crate-name=api_links",
+            ])
+            .args(["--error-format=json", "--out-dir"])
+            .arg(folder)
+            .arg(&self.source)
+            .stdin(Stdio::null());
+        for library in &self.libraries {
+            // rustdoc links a crate's documentation if it has a folder here.
+            let documentation = folder.join(&library.name);
+            fs::create_dir_all(&documentation)
+                .with_context(|| format!("cannot make {}", documentation.display()))?;
+        }
+        let mut search = BTreeSet::new();
+        for library in &self.libraries {
+            search.extend(library.file.parent());
+        }
+        for path in search {
+            command
+                .arg("-L")
+                .arg(format!("dependency={}", path.display()));
+        }
+        for library in self.direct() {
+            let file = library.file.display();
+            command.args(["--extern", &format!("{}={file}", library.name)]);
+        }
+        let output = command.output().context("cannot start rustdoc")?;
         let mut broken = BTreeMap::new();
-        let mut problems = Vec::new();
-        for line in String::from_utf8_lossy(&output.stdout).lines() {
-            let Ok(told) = serde_json::from_str::<Value>(line) else {
+        let mut mistakes = Vec::new();
+        let said = String::from_utf8_lossy(&output.stderr);
+        for line in said.lines() {
+            let Ok(message) = serde_json::from_str::<Value>(line) else {
                 continue;
             };
-            let message = &told["message"];
             let span = &message["spans"][0];
-            let Some(line) = span["line_start"].as_u64().and_then(|n| n.try_into().ok()) else {
+            let what = message["message"].as_str().unwrap_or_default();
+            let Some(line) = span["line_start"]
+                .as_u64()
+                .and_then(|n| usize::try_from(n).ok())
+            else {
                 continue;
             };
-            let line: usize = line;
-            let what = message["message"].as_str().unwrap_or_default();
             if line >= self.first_line {
                 let why = span["label"].as_str().filter(|label| !label.is_empty());
                 broken.insert(line - self.first_line, why.unwrap_or(what).to_owned());
             } else if message["level"] == "error" {
-                problems.push(Problem::at(SCOPE, line, what));
+                mistakes.push(Problem::at(SCOPE, line, what));
             }
         }
-        if !problems.is_empty() {
-            return Ok(Err(problems));
+        if !output.status.success() && mistakes.is_empty() {
+            bail!("rustdoc failed while the APIs that the pages name were looked up:\n{said}");
         }
-        demand_success(&output, "cargo doc")?;
-        Ok(Ok(broken))
+        Ok((broken, mistakes))
     }
 
-    /// The links of the page that names the APIs, by number.
-    fn links(&self) -> Result<BTreeMap<usize, String>> {
-        let page = self.read("api_links/struct.Names.html")?;
-        let mut links = BTreeMap::new();
-        for item in page.split("<li>").skip(1) {
-            let Some((number, rest)) = item.split_once(": <a href=\"") else {
-                continue;
-            };
-            let link = rest.split('"').next().unwrap_or_default();
-            if let Ok(number) = number.parse() {
-                links.insert(number, link.to_owned());
-            }
-        }
-        Ok(links)
-    }
-
-    /// Where a link of that page leads in the end.
-    fn follow(&self, link: &str, packages: &[Package]) -> Result<Result<Place, String>> {
+    /// Where a link leads in the end.
+    fn place(
+        &self,
+        link: &str,
+        follow: impl Fn(&str) -> Result<String>,
+        redirects: &mut BTreeMap<String, String>,
+    ) -> Result<Result<Place, String>> {
         if let Some(rest) = link.strip_prefix("https://doc.rust-lang.org/") {
             let page = rest.split_once('/').map_or(rest, |(_version, page)| page);
             return Ok(Ok(Place {
@@ -274,82 +292,159 @@ impl Probe {
         let Some(below) = link.strip_prefix("../") else {
             return Ok(Err(format!("its documentation would be at {link}")));
         };
-        let (file, fragment) = below.split_once('#').unwrap_or((below, ""));
-        let mut file = file.to_owned();
-        let mut page = self.read(&file)?;
-        // An item that is defined in a private module is shown where it is made public.
-        if let Some(target) = redirect(&page) {
-            file = resolve(&file, target);
-            page = self.read(&file)?;
-        }
-        let library = file.split('/').next().unwrap_or_default();
-        let Some(package) = packages.iter().find(|package| package.library == library) else {
-            return Ok(Err(format!("it is an item of another crate, `{library}`")));
+        let (file, fragment) = match below.split_once('#') {
+            Some((file, fragment)) => (file, format!("#{fragment}")),
+            None => (below, String::new()),
         };
-        if !fragment.is_empty() && !page.contains(&format!("id=\"{fragment}\"")) {
-            return Ok(Err(format!("{file} has no #{fragment}")));
+        let page = follow(file)?;
+        if page != file {
+            redirects.insert(file.to_owned(), page.clone());
         }
-        let page = match fragment {
-            "" => file,
-            fragment => format!("{file}#{fragment}"),
-        };
-        Ok(Ok(Place {
-            package: package.name.clone(),
-            page,
-        }))
+        let name = page.split('/').next().unwrap_or_default();
+        Ok(
+            match self.libraries.iter().find(|library| library.name == name) {
+                Some(library) => Ok(Place {
+                    package: library.package.clone(),
+                    page: format!("{page}{fragment}"),
+                }),
+                None => Err(format!("it is an item of another crate, `{name}`")),
+            },
+        )
     }
 
-    /// All items of the crates that the listings depend on themselves.
-    fn items(&self, packages: &[Package]) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    /// Makes the documentation of what the listings depend on; returns its folder.
+    fn document_dependencies(&self) -> Result<PathBuf> {
+        let direct: BTreeSet<_> = self.direct().map(|it| it.package.as_str()).collect();
+        // `futures` shows what is in `futures-util`, `tokio` what is in `tokio-macros`.
+        let is_shown = |name: &str| {
+            direct.contains(name)
+                || direct
+                    .iter()
+                    .any(|whole| name.starts_with(&format!("{whole}-")))
+        };
+        let mut cargo = Command::new(crate::cargo());
+        cargo
+            .current_dir(self.workspace.root())
+            .args(["doc", "--no-deps", "--package", EVERYTHING])
+            .env("CARGO_TARGET_DIR", self.workspace.root().join("target"))
+            .env("CARGO_BUILD_BUILD_DIR", self.workspace.build_folder())
+            .stdin(Stdio::null());
+        for library in self.libraries.iter().filter(|it| is_shown(&it.package)) {
+            let id = format!("{}@{}", library.package, library.version);
+            cargo.args(["--package", &id]);
+        }
+        let output = cargo.output().context("cannot start cargo doc")?;
+        if !output.status.success() {
+            bail!(
+                "`cargo doc` failed:\n{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Ok(self.workspace.root().join("target/doc"))
+    }
+
+    /// The items that the sources of the listings' own dependencies make public, and those of their parts (`tokio-macros`).
+    fn items(&self) -> Result<BTreeMap<String, BTreeSet<String>>> {
         let mut items: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for package in packages.iter().filter(|package| package.is_direct) {
-            let list = self.read(&format!("{}/all.html", package.library))?;
-            for item in list.split("<li><a href=\"").skip(1) {
-                let Some((_, rest)) = item.split_once("\">") else {
+        let direct: Vec<_> = self.direct().collect();
+        for library in &self.libraries {
+            let whole = direct.iter().find(|it| {
+                it.package == library.package
+                    || library.package.starts_with(&format!("{}-", it.package))
+            });
+            let Some(whole) = whole else { continue };
+            let mut folders = vec![library.folder.join("src")];
+            while let Some(folder) = folders.pop() {
+                let Ok(entries) = fs::read_dir(&folder) else {
                     continue;
                 };
-                let path = rest.split('<').next().unwrap_or_default();
-                let name = path.rsplit("::").next().unwrap_or_default();
-                let crates = items.entry(name.to_owned()).or_default();
-                crates.insert(package.name.clone());
+                for entry in entries {
+                    let path = entry
+                        .with_context(|| format!("cannot read {}", folder.display()))?
+                        .path();
+                    if path.is_dir() {
+                        folders.push(path);
+                    } else if path.extension().is_some_and(|ending| ending == "rs") {
+                        let text = fs::read(&path)
+                            .with_context(|| format!("cannot read {}", path.display()))?;
+                        for name in public_items(&String::from_utf8_lossy(&text)) {
+                            let crates = items.entry(name.to_owned()).or_default();
+                            crates.insert(whole.package.clone());
+                        }
+                    }
+                }
             }
         }
         Ok(items)
     }
-
-    fn read(&self, page: &str) -> Result<String> {
-        let file = self.folder.join("target/doc").join(page);
-        fs::read_to_string(&file).with_context(|| {
-            format!(
-                "{}: rustdoc was to write this page; remove the folder {} and try again",
-                file.display(),
-                self.folder.display()
-            )
-        })
-    }
-
-    fn cargo(&self, arguments: &[&str]) -> Result<Output> {
-        Command::new(cargo())
-            .args(arguments)
-            .current_dir(&self.folder)
-            .env("CARGO_TARGET_DIR", self.folder.join("target"))
-            .stdin(Stdio::null())
-            .output()
-            .context("cannot start cargo to look up the APIs that the pages name")
-    }
 }
 
-/// The name of a package's library, where it has one.
-fn library(package: &Value) -> Option<String> {
-    let targets = package["targets"].as_array()?;
-    let is_library = |target: &&Value| {
-        let kinds = target["kind"].as_array().into_iter().flatten();
-        kinds
-            .filter_map(Value::as_str)
-            .any(|kind| matches!(kind, "lib" | "proc-macro" | "rlib"))
+/// The names that a source file makes public (or exports as macros), each by the word after its kind.
+fn public_items(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| {
+        let line = line.trim_start();
+        let rest = line
+            .strip_prefix("pub ")
+            .or_else(|| line.strip_prefix("macro_rules! "))?;
+        const KINDS: [&str; 9] = [
+            "fn", "struct", "enum", "trait", "type", "const", "static", "async", "unsafe",
+        ];
+        let mut words = rest.split([' ', '(', '<', '{', ':', ';', '=']);
+        words.find(|word| !word.is_empty() && !KINDS.contains(word))
+    })
+}
+
+/// The packages that a package depends on, with their versions, by a lock file.
+fn dependencies_of(package: &str, lock: &str) -> Result<BTreeSet<(String, String)>> {
+    let lock: DocumentMut = lock.parse().context("a lock file is not TOML")?;
+    let packages = lock["package"].as_array_of_tables();
+    let packages: Vec<_> = packages.into_iter().flatten().collect();
+    let field = |table: &toml_edit::Table, key: &str| {
+        table
+            .get(key)
+            .and_then(|it| it.as_str())
+            .unwrap_or_default()
+            .to_owned()
     };
-    let name = targets.iter().find(is_library)?["name"].as_str()?;
-    Some(name.replace('-', "_"))
+    let own = packages.iter().find(|it| field(it, "name") == package);
+    let wanted = own.and_then(|own| own.get("dependencies")?.as_array());
+    let mut dependencies = BTreeSet::new();
+    for wanted in wanted.into_iter().flatten().filter_map(|it| it.as_str()) {
+        // `hyper`, or `hyper 1.12.0` if there are several versions of it.
+        let (name, version) = wanted.split_once(' ').unwrap_or((wanted, ""));
+        let locked = packages
+            .iter()
+            .find(|it| field(it, "name") == name && field(it, "version").starts_with(version));
+        let locked = locked.with_context(|| format!("the lock file has no {wanted}"))?;
+        dependencies.insert((name.to_owned(), field(locked, "version")));
+    }
+    Ok(dependencies)
+}
+
+/// The links of the page that names the APIs, by number.
+fn links(page: &str) -> BTreeMap<usize, String> {
+    let items = page.split("<li>").skip(1);
+    let links = items.filter_map(|item| {
+        let (number, rest) = item.split_once(": <a href=\"")?;
+        let link = rest.split('"').next()?;
+        Some((number.parse().ok()?, link.to_owned()))
+    });
+    links.collect()
+}
+
+/// The page to which a page of the documentation sends its readers on, or that page itself.
+fn follow(folder: &Path, file: &str) -> Result<String> {
+    let page = read(folder, file)?;
+    Ok(match redirect(&page) {
+        Some(target) => resolve(file, target),
+        None => file.to_owned(),
+    })
+}
+
+fn read(folder: &Path, page: &str) -> Result<String> {
+    let file = folder.join(page);
+    fs::read_to_string(&file)
+        .with_context(|| format!("{}: rustdoc was to write this page", file.display()))
 }
 
 /// Where a page sends its readers on to, if it does.
@@ -358,16 +453,6 @@ fn redirect(page: &str) -> Option<&str> {
         .1
         .split('"')
         .next()
-}
-
-fn demand_success(output: &Output, what: &str) -> Result<()> {
-    if output.status.success() {
-        return Ok(());
-    }
-    bail!(
-        "`{what}` failed while the APIs that the pages name were looked up:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    )
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::build::build;
 use crate::compare::diff;
 use crate::compile_fail;
 use crate::run::{Limits, run};
-use crate::timelines::workspace;
+use crate::timelines;
 use crate::unstable;
 use anyhow::{Context, Result, bail};
 use pages::{ListingName, Problems, Project, api, census, provenance};
@@ -52,7 +52,7 @@ pub fn bless(
         .collect();
     let programs: Vec<_> = names.iter().filter(is_program).cloned().collect();
     let built = build(project, &listings)?;
-    let copies = workspace::build(project, &listings)?;
+    let copies = timelines::build(project, &listings)?;
     if !built.errors.is_empty() {
         bail!("a listing does not compile:\n\n{}", built.errors);
     }
@@ -64,11 +64,11 @@ pub fn bless(
     }
     let mut without_timeline = Vec::new();
     for name in &listings {
-        let executable = built
-            .executables
+        let program = built
+            .programs
             .get(name)
             .with_context(|| format!("{}: cargo built no program of that name", name.source()))?;
-        match run(executable, project.root(), Limits::default())? {
+        match run(program, project.root(), Limits::default())? {
             Ok(ran) => {
                 let output = write(project, &name.output(), &ran.transcript)?;
                 report_change(output, &mut report);
@@ -113,10 +113,10 @@ fn bless_unstable(
 ) -> Result<()> {
     let built = unstable::build(project, names)?;
     for name in names {
-        let executable = built.executables.get(name).with_context(|| {
+        let program = built.programs.get(name).with_context(|| {
             format!("{} does not compile:\n\n{}", name.unstable(), built.errors)
         })?;
-        match run(executable, project.root(), Limits::default())? {
+        match run(program, project.root(), Limits::default())? {
             Ok(ran) if ran.stderr.is_empty() => {
                 let output = write(project, &name.unstable_output(), &ran.transcript)?;
                 report_change(output, report);
@@ -132,18 +132,23 @@ fn bless_unstable(
     Ok(())
 }
 
-/// Looks up the APIs that the pages name, and writes where their documentation is.
+/// Looks up the APIs that the pages name, and writes where their documentation is: two files at most.
 ///
 /// # Errors
 ///
 /// A page names an API that does not exist; what was written before stays. Or rustdoc cannot be asked.
-pub fn bless_api_links(project: &Project) -> Result<Option<Change>> {
+pub fn bless_api_links(project: &Project) -> Result<Vec<Change>> {
     if census::count(project, "apis")? == 0 && !project.has(api::MAP) {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    let found = api_links::look_up(project)?;
+    let found = api_links::look_up_in_documentation(project)?;
     Problems::none_in(found.problems)?;
-    write(project, api::MAP, &found.map.to_toml())
+    let redirects = api_links::redirects_text(&found.redirects);
+    let changes = [
+        write(project, api::MAP, &found.map.to_toml())?,
+        write(project, api_links::REDIRECTS, &redirects)?,
+    ];
+    Ok(changes.into_iter().flatten().collect())
 }
 
 fn report_change(change: Option<Change>, report: &mut impl FnMut(Change)) {

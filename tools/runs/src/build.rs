@@ -1,99 +1,393 @@
 //! Builds listings with cargo.
 
 use crate::cargo;
+use crate::workspace::{EVERYTHING, Flavor, Workspace};
 use anyhow::{Context, Result};
 use pages::{ListingName, Project};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
+
+/// So many listings of a part are built as a program of their own; more are built with all of the part.
+const FEW: usize = 6;
+
+/// A listing that can be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// The executable.
+    pub executable: PathBuf,
+    /// What the executable's first argument must be, if it has several listings.
+    pub argument: Option<String>,
+}
 
 /// What came of building listings.
 #[derive(Debug, Default)]
 pub struct Built {
-    /// The executables of the listings that compile.
-    pub executables: BTreeMap<ListingName, PathBuf>,
-    /// What cargo and the compiler said where something does not compile; empty where all does.
+    /// The listings that compile.
+    pub programs: BTreeMap<ListingName, Program>,
+    /// What cargo and the compiler said, if something does not compile; otherwise empty.
     pub errors: String,
 }
 
-/// Builds these listings, or all of their parts' listings where `names` covers whole parts.
-///
-/// The features of dependencies are those that the listings' manifests ask for together; the tools'
-/// own needs do not leak in. (Each part alone is checked by the manifest tests.)
+/// Builds these listings.
 ///
 /// # Errors
 ///
-/// Cargo cannot be started, or speaks no JSON. A listing that does not compile is no error here: it
-/// has no executable, and [`Built::errors`] says why.
+/// Cargo cannot be started, or the listings' workspace cannot be written. A listing that does not compile is no error
+/// here: it has no program, and [`Built::errors`] says why.
 pub fn build(project: &Project, names: &[ListingName]) -> Result<Built> {
     if names.is_empty() {
         return Ok(Built::default());
     }
-    let mut command = Command::new(cargo());
-    command
-        .current_dir(project.root())
-        .args([
-            "build",
-            "--quiet",
-            "--keep-going",
-            "--message-format=json-render-diagnostics",
-        ])
-        .stdin(Stdio::null());
-    for part in project.parts()? {
-        // All parts, so that a part's features, and with them all build products, stay the same
-        // whichever listing is asked for.
-        command.args(["--package", &part]);
-    }
-    let wanted: BTreeSet<&str> = names.iter().map(|name| name.name.as_str()).collect();
-    if wanted.len() < project.listings()?.len() {
-        for name in &wanted {
-            command.args(["--bin", name]);
-        }
-    } else {
-        command.arg("--bins");
-    }
-    let output = command
-        .output()
-        .context("cannot start cargo to build the listings")?;
-    executables(&output, |source| {
-        // listings/<part>/src/bin/<name>.rs
-        let part = source.ancestors().nth(3)?.file_name()?.to_str()?.to_owned();
-        let name = source.file_stem()?.to_str()?.to_owned();
-        Some(ListingName { part, name }).filter(|name| names.contains(name))
-    })
+    let workspace = plain(project)?;
+    build_in(&workspace, names, Mode::Run)
 }
 
-/// What cargo says that it built: the listings' executables, by the path of each one's source.
+/// Builds the unit tests of these listings: each program is a test executable, to be filtered by
+/// [`Workspace::test_prefix`].
 ///
 /// # Errors
 ///
-/// Cargo speaks no JSON.
-pub(crate) fn executables(
-    output: &Output,
-    listing: impl Fn(&Path) -> Option<ListingName>,
-) -> Result<Built> {
-    let mut executables = BTreeMap::new();
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let message: Value = serde_json::from_str(line)
-            .with_context(|| format!("cargo printed something that is not JSON: {line}"))?;
-        if let Some((source, path)) = executable(&message)
-            && let Some(name) = listing(&source)
-        {
-            executables.insert(name, path);
-        }
-    }
-    let failed = !output.status.success();
-    let errors = String::from_utf8_lossy(&output.stderr).replace("\r\n", "\n");
-    Ok(Built {
-        executables,
-        errors: if failed { errors } else { String::new() },
+/// As [`build`].
+pub fn build_tests(workspace: &Workspace, names: &[ListingName]) -> Result<Built> {
+    build_in(workspace, names, Mode::Test)
+}
+
+/// The workspace with the listings as they are.
+///
+/// # Errors
+///
+/// It cannot be written.
+pub fn plain(project: &Project) -> Result<Workspace> {
+    Workspace::write(project, Flavor::Plain, |_, text| {
+        Ok(Some(format!(
+            "{text}\npub fn run_main() -> impl ::std::process::Termination {{\n    main()\n}}\n"
+        )))
     })
 }
 
-/// The path of a program's source and its executable, where the message tells of one.
-fn executable(message: &Value) -> Option<(PathBuf, PathBuf)> {
-    let path = message.get("executable")?.as_str()?;
-    let source = message.get("target")?.get("src_path")?.as_str()?;
-    Some((PathBuf::from(source), PathBuf::from(path)))
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Run,
+    Test,
+}
+
+pub(crate) fn build_in(workspace: &Workspace, names: &[ListingName], mode: Mode) -> Result<Built> {
+    let mut by_part: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    // The binaries to build, each with the listings in it.
+    let mut binaries: BTreeMap<(String, String), Vec<ListingName>> = BTreeMap::new();
+    for name in names {
+        if workspace.is_alone(name) {
+            let binary = (name.part.clone(), name.name.clone());
+            binaries.insert(binary, vec![name.clone()]);
+        } else {
+            let part = by_part.entry(&name.part).or_default();
+            part.insert(name.name.clone());
+        }
+    }
+    for (part, grouped) in by_part {
+        let is_whole = grouped.len() > FEW || grouped.len() == workspace.group_size(part);
+        let binary = match is_whole {
+            true => part.to_owned(),
+            false => workspace.write_some(part, &grouped)?,
+        };
+        let grouped = grouped.into_iter().map(|name| ListingName {
+            part: part.to_owned(),
+            name,
+        });
+        binaries.insert((part.to_owned(), binary), grouped.collect());
+    }
+    let compile = |binaries: &mut dyn Iterator<Item = &(String, String)>| {
+        let mut cargo = Cargo::new(workspace, mode);
+        for (part, binary) in binaries {
+            cargo.select(part, &["--bin", binary]);
+        }
+        cargo.run()
+    };
+    let mut compiled = compile(&mut binaries.keys())?;
+    if mode == Mode::Test && !compiled.errors.is_empty() {
+        // `cargo test` has no `--keep-going`: one part that doesn't compile must not hide the others' tests.
+        compiled.errors.clear();
+        for binary in binaries.keys() {
+            if !compiled.executables.contains_key(binary) {
+                let one = compile(&mut [binary].into_iter())?;
+                compiled.executables.extend(one.executables);
+                compiled.errors.push_str(&one.errors);
+            }
+        }
+    }
+    let mut built = Built {
+        programs: BTreeMap::new(),
+        errors: compiled.errors,
+    };
+    for ((part, binary), names) in binaries {
+        let Some(executable) = compiled.executables.get(&(part, binary)) else {
+            continue;
+        };
+        for name in names {
+            let argument = (!workspace.is_alone(&name)).then(|| name.name.clone());
+            let program = Program {
+                executable: executable.clone(),
+                argument,
+            };
+            built.programs.insert(name, program);
+        }
+    }
+    Ok(built)
+}
+
+/// What cargo compiled.
+#[derive(Debug, Default)]
+pub struct Compiled {
+    /// Executables, by the name of their package and of their target.
+    pub executables: BTreeMap<(String, String), PathBuf>,
+    /// The libraries that were needed.
+    pub libraries: Vec<Library>,
+    /// The compiler's errors, by the name of the package and of the target.
+    pub diagnostics: BTreeMap<(String, String), Vec<Value>>,
+    /// The same as text, or cargo's own words; empty if everything compiled.
+    pub errors: String,
+}
+
+/// A library that was compiled.
+#[derive(Debug, Clone)]
+pub struct Library {
+    /// The name under which programs use it.
+    pub name: String,
+    /// Its package.
+    pub package: String,
+    /// The version of its package.
+    pub version: String,
+    /// The folder of its package.
+    pub folder: PathBuf,
+    /// What the compiler links: an `.rlib`, or the file of a procedural macro.
+    pub file: PathBuf,
+}
+
+impl Library {
+    fn read(message: &Value) -> Option<Self> {
+        let (_, id) = message["package_id"].as_str()?.rsplit_once('#')?;
+        let (package, version) = id.split_once('@')?;
+        let files = message["filenames"].as_array()?.iter();
+        let mut files = files.filter_map(Value::as_str).map(PathBuf::from);
+        let is_linkable = |file: &PathBuf| {
+            let ending = file.extension().unwrap_or_default();
+            ["rlib", "so", "dylib", "dll"]
+                .iter()
+                .any(|it| ending == *it)
+        };
+        Some(Self {
+            name: message["target"]["name"].as_str()?.replace('-', "_"),
+            package: package.to_owned(),
+            version: version.to_owned(),
+            folder: Path::new(message["manifest_path"].as_str()?)
+                .parent()?
+                .to_owned(),
+            file: files.find(is_linkable)?,
+        })
+    }
+}
+
+/// A build in the listings' workspace.
+pub struct Cargo {
+    command: Command,
+    packages: BTreeSet<String>,
+}
+
+impl Cargo {
+    /// A build of programs, or of their tests.
+    pub(crate) fn new(workspace: &Workspace, mode: Mode) -> Self {
+        let mut command = Command::new(cargo());
+        match mode {
+            Mode::Run => command.args(["build", "--keep-going"]),
+            Mode::Test => command.args(["test", "--no-run", "--no-fail-fast"]),
+        };
+        command
+            .current_dir(workspace.root())
+            .arg("--message-format=json")
+            .env("CARGO_TARGET_DIR", workspace.root().join("target"))
+            .env("CARGO_BUILD_BUILD_DIR", workspace.build_folder())
+            // The coverage or the address of another build must not change this one.
+            .env_remove("CARGO_MANIFEST_DIR");
+        let mut cargo = Self {
+            command,
+            packages: BTreeSet::new(),
+        };
+        match workspace.flavor() {
+            Flavor::Plain => cargo.select(EVERYTHING, &[]),
+            Flavor::Recorded => {
+                let (variable, flags) = recording_flags();
+                cargo.command.env(variable, flags);
+            }
+        }
+        cargo
+    }
+
+    /// Adds a package, and arguments that choose among its targets.
+    pub(crate) fn select(&mut self, package: &str, targets: &[&str]) {
+        if self.packages.insert(package.to_owned()) {
+            self.command.args(["--package", package]);
+        }
+        self.command.args(targets);
+    }
+
+    /// The command, for further arguments and variables.
+    pub(crate) fn command(&mut self) -> &mut Command {
+        &mut self.command
+    }
+
+    /// Runs it.
+    pub(crate) fn run(mut self) -> Result<Compiled> {
+        run(&mut self.command)
+    }
+}
+
+/// The compiler's flags, with the one for Tokio's reports, in the variable from which cargo reads them.
+fn recording_flags() -> (&'static str, OsString) {
+    let with = |flags: Option<OsString>, separator: &str| {
+        let mut flags = flags.unwrap_or_default();
+        if !flags.is_empty() {
+            flags.push(separator);
+        }
+        flags.push(["--cfg", "tokio_unstable"].join(separator));
+        flags
+    };
+    match env::var_os("CARGO_ENCODED_RUSTFLAGS") {
+        Some(flags) => ("CARGO_ENCODED_RUSTFLAGS", with(Some(flags), "\u{1f}")),
+        None => ("RUSTFLAGS", with(env::var_os("RUSTFLAGS"), " ")),
+    }
+}
+
+/// Runs a cargo that reports in JSON. What it's doing is shown on standard error meanwhile.
+pub(crate) fn run(command: &mut Command) -> Result<Compiled> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot start cargo")?;
+    let stderr = child.stderr.take().context("cargo has a standard error")?;
+    let progress = std::thread::spawn(move || {
+        let mut said = String::new();
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            if !line.trim_start().starts_with("Finished") {
+                eprintln!("{line}");
+            }
+            said.push_str(&line);
+            said.push('\n');
+        }
+        said
+    });
+    let stdout = child.stdout.take().context("cargo has a standard output")?;
+    let mut compiled = Compiled::default();
+    for line in BufReader::new(stdout).lines() {
+        let line = line.context("cannot read what cargo prints")?;
+        // The test executables' own lines never come: they are not run.
+        if let Ok(message) = serde_json::from_str(&line) {
+            compiled.take(&message);
+        }
+    }
+    let status = child.wait().context("cannot wait for cargo")?;
+    let said = progress.join().unwrap_or_default();
+    if status.success() {
+        compiled.errors.clear();
+    } else if compiled.errors.is_empty() {
+        compiled.errors = said.replace("\r\n", "\n");
+    }
+    Ok(compiled)
+}
+
+impl Compiled {
+    fn take(&mut self, message: &Value) {
+        let package = message["package_id"].as_str().unwrap_or_default();
+        let target = message["target"]["name"].as_str().unwrap_or_default();
+        match message["reason"].as_str() {
+            Some("compiler-artifact") => {
+                if let Some(executable) = message["executable"].as_str() {
+                    let name = (package_name(package), target.to_owned());
+                    self.executables.insert(name, executable.into());
+                } else {
+                    self.libraries.extend(Library::read(message));
+                }
+            }
+            Some("compiler-message") => {
+                let diagnostic = &message["message"];
+                let name = (package_name(package), target.to_owned());
+                self.diagnostics
+                    .entry(name)
+                    .or_default()
+                    .push(diagnostic.clone());
+                if diagnostic["level"] == "error" {
+                    let text = diagnostic["rendered"].as_str().unwrap_or_default();
+                    self.errors.push_str(text);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `tasks` of `path+file:///book/target/programs/listings/tasks#0.1.0`, or of `...#tasks@0.1.0`.
+fn package_name(id: &str) -> String {
+    let (path, fragment) = id.rsplit_once('#').unwrap_or((id, ""));
+    let name = match fragment.split_once('@') {
+        Some((name, _)) => name,
+        None => path.rsplit('/').next().unwrap_or_default(),
+    };
+    name.to_owned()
+}
+
+/// The compiler's errors about one listing, or all of them if none is about it: another listing of its part keeps it from
+/// being built.
+pub fn errors_of(built: &Built, name: &ListingName, file: &str) -> String {
+    let about_it: Vec<_> = built
+        .errors
+        .split_inclusive("\n\n")
+        .filter(|error| error.contains(&format!("{file}:")))
+        .collect();
+    if !about_it.is_empty() {
+        return format!("{file} does not compile:\n{}", about_it.concat());
+    }
+    let others: BTreeSet<_> = built
+        .errors
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("--> "))
+        .collect();
+    match others.is_empty() {
+        true => format!("{name} cannot be built:\n{}", built.errors),
+        false => format!(
+            "{name} cannot be run, because another listing of its part does not compile: {}",
+            others.into_iter().collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+/// Builds tests that belong to no listing, named `part` and `tests/suite`.
+///
+/// # Errors
+///
+/// Cargo cannot be started, or they do not compile.
+pub fn build_suites(
+    workspace: &Workspace,
+    names: &[ListingName],
+) -> Result<BTreeMap<ListingName, PathBuf>> {
+    if names.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut command = Cargo::new(workspace, Mode::Test);
+    let suite = |name: &ListingName| name.name.trim_start_matches("tests/").to_owned();
+    for name in names {
+        command.select(&name.part, &["--test", &suite(name)]);
+    }
+    let compiled = command.run()?;
+    anyhow::ensure!(compiled.errors.is_empty(), "{}", compiled.errors);
+    let built = names.iter().filter_map(|name| {
+        let target = (name.part.clone(), suite(name));
+        Some((name.clone(), compiled.executables.get(&target)?.clone()))
+    });
+    Ok(built.collect())
 }

@@ -1,41 +1,26 @@
 //! Programs that must not compile, and what the compiler says about them.
 //!
-//! trybuild compiles them and makes the messages the same on every machine. It takes its settings
-//! from the process's environment, prints, and panics; so it runs in a child process: this same
-//! executable, started once more (see [`run_as_child`]).
+//! They're compiled beside the listings, with the dependencies that the listings have been built with (see
+//! [`crate::workspace`]). What differs from machine to machine is taken out of the messages: where crates are, in which
+//! version, and on which line.
 
+use crate::build::{Cargo, Compiled, Mode, plain};
+use crate::files::write_if_changed;
+use crate::workspace::REFUSED;
 use anyhow::{Context, Result, bail};
 use pages::listing::CLIPPYS;
 use pages::{ListingName, Project};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
-use std::fs;
-use std::path::Path;
 use std::process::Command;
-
-/// The variable that makes a process compile instead of what it would do: the folder with the programs.
-const CHILD: &str = "BOOK_COMPILE_FAIL_CHILD";
 
 /// Clippy as a compiler.
 const CLIPPY_DRIVER: &str = "clippy-driver";
 
-/// A line of one of Clippy's programs that stands in its clippy.toml.
+/// What starts a line in one of Clippy's programs that belongs in its clippy.toml.
 const SETTING: &str = "// clippy.toml: ";
 
-/// Compiles programs that must not compile where this process was started for that, and then ends it.
-///
-/// Call it first thing in the `main` of every executable that calls [`messages`].
-pub fn run_as_child() {
-    let Some(folder) = env::var_os(CHILD) else {
-        return;
-    };
-    let cases = trybuild::TestCases::new();
-    cases.compile_fail(Path::new(&folder).join("*.rs"));
-    drop(cases);
-    std::process::exit(0);
-}
-
-/// What the compiler says about each of these programs; the inner error is that it says nothing.
+/// What the compiler says about each of these programs; the inner error is that it accepts one.
 ///
 /// # Errors
 ///
@@ -44,91 +29,150 @@ pub fn messages(
     project: &Project,
     names: &[ListingName],
 ) -> Result<BTreeMap<ListingName, Result<String, String>>> {
-    let mut messages = BTreeMap::new();
-    let mut groups: BTreeMap<(&str, bool), Vec<&ListingName>> = BTreeMap::new();
+    let workspace = plain(project)?;
+    let mut for_rustc = Vec::new();
+    let mut for_clippy = Vec::new();
+    let mut settings = BTreeSet::new();
     for name in names {
-        let is_clippys = project.read(&name.compile_fail())?.contains(CLIPPYS);
-        let group = groups.entry((name.part.as_str(), is_clippys));
-        group.or_default().push(name);
-    }
-    for ((part, is_clippys), names) in groups {
-        // Inside the target folder, so that nothing else is written to, and because trybuild leaves
-        // line numbers out of messages about files elsewhere.
-        let target = crate::target(project);
-        fs::create_dir_all(&target).with_context(|| format!("cannot make {}", target.display()))?;
-        let folder = tempfile::Builder::new()
-            .prefix("compile_fail-")
-            .tempdir_in(&target)
-            .with_context(|| format!("cannot make a folder in {}", target.display()))?;
-        let copy_of = |name: &ListingName| folder.path().join(format!("{}.rs", name.name));
-        let mut settings = BTreeSet::new();
-        for name in &names {
-            for line in project.read(&name.compile_fail())?.lines() {
-                settings.extend(line.strip_prefix(SETTING).map(|it| format!("{it}\n")));
-            }
-            fs::copy(project.root().join(name.compile_fail()), copy_of(name))
-                .with_context(|| format!("cannot copy {}", name.compile_fail()))?;
+        let text = project.read(&name.compile_fail())?;
+        match text.contains(CLIPPYS) {
+            true => for_clippy.push(name),
+            false => for_rustc.push(name),
         }
-        let part_folder = project.root().join("listings").join(part);
-        let mut child =
-            Command::new(env::current_exe().context("cannot find this program itself")?);
+        settings.extend(
+            text.lines()
+                .filter_map(|line| line.strip_prefix(SETTING))
+                .map(|setting| format!("{setting}\n")),
+        );
+    }
+    let mut messages = BTreeMap::new();
+    for (group, is_clippys) in [(for_rustc, false), (for_clippy, true)] {
+        if group.is_empty() {
+            continue;
+        }
+        let mut cargo = Cargo::new(&workspace, Mode::Run);
+        for name in &group {
+            cargo.select(&package(name), &["--bin", &name.name]);
+        }
         if is_clippys {
-            fs::write(
-                folder.path().join("clippy.toml"),
-                settings.into_iter().collect::<String>(),
-            )
-            .context("cannot write a clippy.toml")?;
             Command::new(CLIPPY_DRIVER)
                 .arg("--version")
                 .output()
                 .context("Clippy is missing, which refuses some of the programs; `rustup component add clippy` installs it")?;
-            // As `cargo clippy` has it compiled.
-            child
+            let folder = workspace.root().join("clippy");
+            let text: String = settings.iter().map(String::as_str).collect();
+            write_if_changed(&folder.join("clippy.toml"), &text)?;
+            // This is how `cargo clippy` has them compiled.
+            cargo
+                .command()
                 .env("RUSTC_WORKSPACE_WRAPPER", CLIPPY_DRIVER)
-                .env("CLIPPY_CONF_DIR", folder.path());
+                .env("CLIPPY_CONF_DIR", folder);
         }
-        let said = child
-            .current_dir(project.root())
-            .env("CARGO_MANIFEST_DIR", &part_folder)
-            .env("CARGO_TARGET_DIR", &target)
-            .env("TRYBUILD", "overwrite")
-            .env(CHILD, folder.path())
-            .output()
-            .context("cannot start the compiler on the programs that must not compile")?;
-        let said = format!(
-            "{}{}",
-            String::from_utf8_lossy(&said.stdout),
-            String::from_utf8_lossy(&said.stderr)
-        );
-        for name in names {
-            let copy = copy_of(name);
-            let message = match fs::read_to_string(copy.with_extension("stderr")) {
-                Ok(text) => Ok(with_real_path(&text, &copy, name)),
-                Err(_)
-                    if said.contains("Expected test case to fail to compile, but it succeeded") =>
-                {
-                    Err(format!(
-                        "{}:1: this program compiles, but it is here because it must not; \
-                     if the language has changed, mend the page and make this a listing",
-                        name.compile_fail()
-                    ))
-                }
-                Err(_) => Err(format!(
-                    "{}: the compiler said nothing of it:\n{said}",
-                    name.compile_fail()
-                )),
-            };
-            messages.insert(name.clone(), message);
+        let compiled = cargo.run()?;
+        for name in group {
+            messages.insert(name.clone(), message(name, &compiled));
         }
     }
     Ok(messages)
 }
 
-/// trybuild names the copy that it compiled; a reader wants the file in the repository.
-fn with_real_path(text: &str, copy: &Path, name: &ListingName) -> String {
-    let copy = copy.to_string_lossy().replace('\\', "/");
-    text.replace("\r\n", "\n")
-        .replace(&copy, &name.compile_fail())
+/// The package with the programs of a part that must not compile.
+fn package(name: &ListingName) -> String {
+    format!("{}{REFUSED}", name.part)
+}
+
+fn message(name: &ListingName, compiled: &Compiled) -> Result<String, String> {
+    let target = (package(name), name.name.clone());
+    if compiled.executables.contains_key(&target) {
+        return Err(format!(
+            "{}:1: this program compiles, but it is here because it must not; \
+             if the language has changed, fix the page and make this a listing",
+            name.compile_fail()
+        ));
+    }
+    let diagnostics = compiled.diagnostics.get(&target).into_iter().flatten();
+    let mut text = String::new();
+    // The compiler reports some errors twice.
+    let mut reported = BTreeSet::new();
+    for diagnostic in diagnostics {
+        let is_summary = diagnostic["spans"].as_array().is_none_or(Vec::is_empty)
+            && diagnostic["code"].is_null();
+        let rendered = diagnostic["rendered"].as_str().unwrap_or_default();
+        if !is_summary && reported.insert(rendered) {
+            text.push_str(&portable(rendered));
+        }
+    }
+    match text.trim_end() {
+        "" => Err(format!(
+            "{}: the compiler said nothing about it:\n{}",
+            name.compile_fail(),
+            compiled.errors
+        )),
+        text => Ok(format!("{text}\n")),
+    }
+}
+
+/// A diagnostic without what differs from machine to machine: places in crates, and the width of their line numbers.
+fn portable(rendered: &str) -> String {
+    let rendered = rendered.replace("\r\n", "\n");
+    let mut lines = Vec::new();
+    // Whether the source lines here are those of a crate or of the standard library.
+    let mut elsewhere = false;
+    let (mut width, mut own_width) = (0, 0);
+    for line in rendered.lines() {
+        if line.contains("the full name for the type has been written to")
+            || line.contains("consider using `--verbose` to print the full type name")
+        {
+            continue;
+        }
+        let arrow = ["--> ", "::: "].iter().find_map(|it| line.split_once(it));
+        if let Some((before, place)) = arrow.filter(|(before, _)| before.trim().is_empty()) {
+            let place = place.replace('\\', "/");
+            let file = file_elsewhere(&place);
+            elsewhere = file.is_some();
+            width = before.len();
+            let arrow = &line[before.len()..before.len() + 4];
+            lines.push(format!("{before}{arrow}{}", file.unwrap_or(place)));
+            continue;
+        }
+        // A suggestion has no place of its own; it's about the program.
+        elsewhere &= !line.starts_with("help: ");
+        let number = line_number(line).unwrap_or_default();
+        if elsewhere {
+            lines.push(line.replacen(number, &" ".repeat(number.len()), 1));
+        } else {
+            own_width = own_width.max(number.len());
+            lines.push(line.to_owned());
+        }
+    }
+    let spare = " ".repeat(width.saturating_sub(own_width));
+    let narrower = lines
+        .into_iter()
+        .map(|line| format!("{}\n", line.strip_prefix(&spare).unwrap_or(&line)));
+    narrower.collect()
+}
+
+/// The number before a source line of a diagnostic: `17` of `  17 |     spawn(...)`.
+fn line_number(line: &str) -> Option<&str> {
+    let (number, rest) = line.trim_start().split_once(' ')?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && rest.trim_start().starts_with(['|', '/', '~', '+', '-'])).then_some(number)
+}
+
+/// The file of a place in a crate or in the standard library, as it's called on every machine.
+fn file_elsewhere(place: &str) -> Option<String> {
+    let path = place.rsplitn(3, ':').nth(2)?;
+    if let Some((_, below)) = path.split_once("/registry/src/") {
+        let mut parts = below.splitn(3, '/').skip(1);
+        let (package, file) = (parts.next()?, parts.next()?);
+        let (name, _version) = package.rsplit_once('-')?;
+        return Some(format!("$CARGO/{name}-$VERSION/{file}"));
+    }
+    let (_, file) = path
+        .split_once("/rustc/")
+        .and_then(|(_, below)| below.split_once("/library/"))
+        .or_else(|| path.split_once("/lib/rustlib/src/rust/library/"))?;
+    Some(format!("$RUST/{file}"))
 }
 
 /// The compiler that is used here, as it names itself, with a line end.

@@ -9,10 +9,11 @@ pub mod build;
 pub mod compare;
 pub mod compile_fail;
 pub mod files;
-pub mod package;
+pub mod passed;
 pub mod run;
 pub mod timelines;
 pub mod unstable;
+pub mod workspace;
 
 use pages::Project;
 use std::env;

@@ -1,5 +1,6 @@
 //! Runs a listing, within limits.
 
+use crate::build::Program;
 use anyhow::{Context, Result};
 use process_control::{ChildExt, Control, ExitStatus};
 use std::fmt;
@@ -116,24 +117,26 @@ impl fmt::Display for Misbehaved {
     }
 }
 
-/// Runs an executable in a folder and returns what it did.
+/// Runs a program in a folder and returns what it did.
 ///
 /// # Errors
 ///
-/// The outer error: the executable cannot be started. The inner one: it ran, but not as a listing
+/// The outer error: the program cannot be started. The inner one: it ran, but not as a listing
 /// should.
-pub fn run(executable: &Path, folder: &Path, limits: Limits) -> Result<Result<Ran, Misbehaved>> {
-    run_with(executable, folder, limits, &[])
+pub fn run(program: &Program, folder: &Path, limits: Limits) -> Result<Result<Ran, Misbehaved>> {
+    run_with(program, folder, limits, &[])
 }
 
 /// The same, with variables in its environment.
 pub(crate) fn run_with(
-    executable: &Path,
+    program: &Program,
     folder: &Path,
     limits: Limits,
     environment: &[(&str, &Path)],
 ) -> Result<Result<Ran, Misbehaved>> {
+    let executable = &program.executable;
     let mut child = Command::new(executable)
+        .args(&program.argument)
         .current_dir(folder)
         .envs(environment.iter().copied())
         // The listing's own words, not a backtrace through the machine that happens to run it.

@@ -4,14 +4,13 @@
 //! `--cfg tokio_unstable` into a folder of their own below the target folder: the book itself must not be built with
 //! that, or a listing that uses such a part by accident would pass.
 
-use crate::build::{Built, executables};
+use crate::build::{Built, Program};
 use crate::compare::{check_output, diff};
 use crate::run::{Misbehaved, Ran};
 use crate::{cargo, target};
 use anyhow::{Context, Result};
 use pages::{ListingName, Project};
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A cargo that builds these programs and nothing else: the same words as `cargo unstable` in
@@ -55,24 +54,25 @@ pub fn build(project: &Project, names: &[ListingName]) -> Result<Built> {
     for part in parts {
         let names: Vec<_> = names.iter().filter(|name| name.part == part).collect();
         let mut command = cargo_for(project, part, "build")?;
-        command.args([
-            "--quiet",
-            "--message-format=json-render-diagnostics",
-            "--keep-going",
-        ]);
+        command.args(["--message-format=json", "--keep-going"]);
         for name in &names {
             command.args(["--bin", &name.name]);
         }
-        let output = command
-            .output()
-            .context("cannot start cargo to build the unstable programs")?;
-        // The end of the path alone: cargo may know its beginning by another name, through a link.
-        let built = executables(&output, |source| {
-            let is_its = |name: &&&ListingName| source.ends_with(Path::new(&name.unstable()));
-            names.iter().find(is_its).map(|name| (*name).clone())
-        })?;
-        all.executables.extend(built.executables);
-        all.errors.push_str(&built.errors);
+        let compiled = crate::build::run(&mut command)?;
+        for name in names {
+            let executable = compiled.executables.values().find(|path| {
+                path.file_stem()
+                    .is_some_and(|stem| stem.to_string_lossy() == name.name)
+            });
+            if let Some(executable) = executable {
+                let program = Program {
+                    executable: executable.clone(),
+                    argument: None,
+                };
+                all.programs.insert(name.clone(), program);
+            }
+        }
+        all.errors.push_str(&compiled.errors);
     }
     Ok(all)
 }

@@ -3,7 +3,7 @@
 
 use pages::Project;
 use pages::api::{Place, SCOPE};
-use runs::api_links::{Found, look_up_in};
+use runs::api_links::{Found, look_up};
 use scratch::Scratch;
 
 fn found(page: &str, scope: &str) -> Found {
@@ -11,7 +11,7 @@ fn found(page: &str, scope: &str) -> Found {
     book.write("src/page.md", page);
     book.write(SCOPE, scope);
     let project = Project::open(book.root()).expect("a book");
-    look_up_in(&project, &book.root().join("target/api-links")).expect("rustdoc can be asked")
+    look_up(&project).expect("rustdoc can be asked")
 }
 
 fn told(found: &Found) -> Vec<String> {

@@ -72,7 +72,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_seed_sells_it_twice_and_each_sells_it() {
-        assert_eq!(sold_twice().await, []);
+        assert_eq!(sold_twice().await, Vec::<u64>::new());
         for seed in 0..1000 {
             assert_eq!(run(seed).await.0, 1);
         }

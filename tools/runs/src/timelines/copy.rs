@@ -40,7 +40,7 @@ pub struct Places {
     pub functions: Vec<Function>,
 }
 
-/// A listing's text with marks, as a module with a function `recorded_main`.
+/// A listing's text with marks, as a module with a function `run_main`.
 ///
 /// # Errors
 ///
@@ -52,7 +52,7 @@ pub fn marked(text: &str) -> Result<String> {
     // `main`'s future is not nameable, its result may be anything that ends a program.
     copy.push_str(
         "\nuse ::recorder::Mark as _;\n\
-         pub fn recorded_main() -> impl ::std::process::Termination {\n    main()\n}\n",
+         pub fn run_main() -> impl ::std::process::Termination {\n    main()\n}\n",
     );
     Ok(copy)
 }
@@ -148,10 +148,6 @@ fn mark(tokens: &[TokenTree], inserts: &mut Inserts) {
                 let what = called(&tokens[..at - 1]);
                 let dot = tokens[at - 1].span().byte_range().start;
                 inserts.put(dot, format!(".recorded({line}, {what:?})"));
-            }
-            // The copy is a module, and no crate of its own.
-            TokenTree::Ident(word) if word == "crate" && is_punct(next, ':') => {
-                inserts.put(word.span().byte_range().end, "::listing");
             }
             // A module inside has names of its own.
             TokenTree::Ident(word) if word == "mod" => {
@@ -349,36 +345,6 @@ fn awaited(block: &Group, functions: &[Function]) -> String {
     own.or(first).unwrap_or_default()
 }
 
-/// The program around the copy, with the recorder.
-pub const PROGRAM: &str = r#"//! A listing, and the recorder around it. Written by `cargo book`; see tools/runs/src/timelines.
-
-// Before the module, so that they stand before the standard library's inside of it.
-macro_rules! print {
-    ($($arguments:tt)*) => {
-        ::recorder::print(::std::line!(), ::std::format_args!($($arguments)*))
-    };
-}
-
-macro_rules! println {
-    () => {
-        ::recorder::print(::std::line!(), ::std::format_args!("\n"))
-    };
-    ($($arguments:tt)*) => {
-        ::recorder::print(
-            ::std::line!(),
-            ::std::format_args!("{}\n", ::std::format_args!($($arguments)*)),
-        )
-    };
-}
-
-#[allow(warnings)]
-mod listing;
-
-fn main() -> ::std::process::ExitCode {
-    ::recorder::run(listing::recorded_main)
-}
-"#;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -425,10 +391,10 @@ mod tests {
     }
 
     #[test]
-    fn modules_and_paths_from_the_top_still_work() {
+    fn an_inner_module_can_record_too() {
         assert_eq!(
-            copy("mod a { pub(crate) use crate::b; }"),
-            "mod a { use ::recorder::Mark as _; pub(crate) use crate::listing::b; }"
+            copy("mod a { fn b() {} }"),
+            "mod a { use ::recorder::Mark as _; fn b() {} }"
         );
     }
 

@@ -1,30 +1,87 @@
 //! How a listing's tasks move: recorded from a run of it, and compared with the file beside it.
 //!
-//! What is run is a copy of the listing, with a recorder linked into it (see [`copy`] and [`workspace`]);
-//! the crate `timeline` makes out what the recorder's log means. Not every listing has a timeline: whose
-//! run is not exact, or too large for a picture, has none, and a [`Refused`] says why.
+//! What runs is a copy of the listing with marks in it (see [`copy`]), in a workspace of its own (see
+//! [`Workspace`]), with a recorder linked in; the crate `timeline` works out what the recorder's log means. A listing has no
+//! timeline if its run isn't exact or is too large for a picture; a [`Refused`] says why.
 
 pub mod copy;
-pub mod workspace;
 
+use crate::build::{Built, Mode, Program, build_in, errors_of};
 use crate::run::{Limits, Misbehaved, run_with};
+use crate::workspace::{Flavor, Workspace};
 use anyhow::{Context, Result, bail};
 use copy::{Function, Places, Site};
 use pages::{ListingName, Project};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 use timeline::differences::{differences, moved_line};
 use timeline::format::Span;
 use timeline::log::{Entry, FILE, Place};
 use timeline::{Refused, Timeline, model};
-use workspace::Copies;
 
 /// Differences beyond these follow from the first ones, and hide them.
 const MOST_DIFFERENCES: usize = 8;
 
+/// Copies of listings, built.
+#[derive(Debug, Default)]
+pub struct Copies {
+    /// The copies that compile, and what the compiler said of the others.
+    pub built: Built,
+    /// Where the tasks and functions of each listing are.
+    pub places: BTreeMap<ListingName, Places>,
+    /// The listings that can't be recorded, by their text alone.
+    pub without: BTreeMap<ListingName, Refused>,
+}
+
+/// Builds the copies of these listings.
+///
+/// They're built apart from the listings, because Tokio's reports need `--cfg tokio_unstable`. The book itself must not be
+/// built with that, or a listing that uses an unstable API by accident would pass.
+///
+/// # Errors
+///
+/// The workspace cannot be written, a listing is not Rust, or cargo cannot be started.
+pub fn build(project: &Project, names: &[ListingName]) -> Result<Copies> {
+    let mut copies = Copies::default();
+    let asked: BTreeSet<_> = names.iter().collect();
+    let workspace = Workspace::write(project, Flavor::Recorded, |name, text| {
+        if let Some(why) = never_recorded(text) {
+            if asked.contains(name) {
+                copies.without.insert(name.clone(), why);
+            }
+            return Ok(None);
+        }
+        match copy::marked(text) {
+            Ok(marked) => {
+                if asked.contains(name) {
+                    copies.places.insert(name.clone(), copy::places(&marked)?);
+                }
+                Ok(Some(marked))
+            }
+            Err(error) if asked.contains(name) => Err(error.context(name.source())),
+            // A mistake in another listing is reported when that one is asked for.
+            Err(_) => Ok(None),
+        }
+    })?;
+    let recorded: Vec<_> = copies.places.keys().cloned().collect();
+    copies.built = build_in(&workspace, &recorded, Mode::Run)?;
+    Ok(copies)
+}
+
+/// Why a listing has no timeline, if its text says it all: the clock of its runtime isn't paused.
+fn never_recorded(text: &str) -> Option<Refused> {
+    if !text.contains("tokio") {
+        return Some(Refused::NoRuntime);
+    }
+    let is_paused = ["start_paused", "pause()"]
+        .iter()
+        .any(|word| text.contains(word));
+    (!is_paused).then_some(Refused::NotPaused)
+}
+
 impl Copies {
-    /// Runs a listing's copy and records how its tasks move. It is run twice, for what is not the same in
-    /// two runs has no timeline. `printed` is what the listing itself prints.
+    /// Runs a listing's copy and records how its tasks move. The copy runs twice, because a run that isn't the same every
+    /// time has no timeline. `printed` is what the listing itself prints.
     ///
     /// # Errors
     ///
@@ -36,13 +93,13 @@ impl Copies {
         name: &ListingName,
         printed: &str,
     ) -> Result<Result<Timeline, Refused>> {
-        if self.without_tokio.contains(name) {
-            return Ok(Err(Refused::NoRuntime));
+        if let Some(why) = self.without.get(name) {
+            return Ok(Err(why.clone()));
         }
-        let copy = self.built.executables.get(name).with_context(|| {
+        let copy = self.built.programs.get(name).with_context(|| {
             format!(
-                "the copy that is to be recorded does not compile:\n{}",
-                self.built.errors
+                "the copy that is to be recorded: {}",
+                errors_of(&self.built, name, &name.source())
             )
         })?;
         let places = self.places.get(name).cloned().unwrap_or_default();
@@ -61,7 +118,7 @@ impl Copies {
 
 fn record_once(
     project: &Project,
-    copy: &Path,
+    copy: &Program,
     places: &Places,
     printed: &str,
 ) -> Result<Result<Timeline, Refused>> {

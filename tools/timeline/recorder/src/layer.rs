@@ -1,6 +1,6 @@
 //! What Tokio reports.
 
-use crate::writer::{is_recorded_here, write};
+use crate::writer::{is_listing, is_recorded_here, write};
 use crate::{clock, mark};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -46,13 +46,12 @@ impl Fields {
 
     /// The place in the listing, where that is where it happened.
     fn place(&self) -> Option<Place> {
-        let is_listing = std::path::Path::new(self.word("loc.file")).ends_with("listing.rs");
         let number = |name| self.number(name).and_then(|n| u32::try_from(n).ok());
         let place = Place {
             line: number("loc.line")?,
             column: number("loc.col")?,
         };
-        is_listing.then_some(place)
+        is_listing(self.word("loc.file")).then_some(place)
     }
 }
 

@@ -18,13 +18,13 @@ pub use print::print;
 use std::process::{ExitCode, Termination};
 use tracing_subscriber::layer::SubscriberExt;
 
-/// Runs a listing's `main` and records it; returns what it returned, as an exit code.
+/// Runs the `main` of the listing in a file of this name and records it; returns what it returned, as an exit code.
 ///
 /// # Panics
 ///
 /// There is no file to write to.
-pub fn run<T: Termination>(main: impl FnOnce() -> T) -> ExitCode {
-    writer::open(timeline::log::FILE);
+pub fn run<T: Termination>(file: &'static str, main: impl FnOnce() -> T) -> ExitCode {
+    writer::open(timeline::log::FILE, file);
     let subscriber = tracing_subscriber::registry().with(layer::Reports);
     // For this thread alone: a listing may set up logging of its own for the process.
     let code = tracing_core::dispatcher::with_default(&subscriber.into(), main);

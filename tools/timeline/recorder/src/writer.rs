@@ -4,6 +4,8 @@ use crate::clock;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::Write;
+use std::path::Path;
+use std::sync::OnceLock;
 use timeline::limits::{ENTRIES, TASKS};
 use timeline::log::{Entry, Event, Refused};
 
@@ -18,8 +20,19 @@ thread_local! {
     static LOG: RefCell<Option<Log>> = const { RefCell::new(None) };
 }
 
-/// Makes the file that the environment names.
-pub fn open(variable: &str) {
+/// The name of the file with the listing that is recorded; the executable has others as well.
+static LISTING: OnceLock<&str> = OnceLock::new();
+
+/// Whether a source file is the recorded listing's.
+pub fn is_listing(file: &str) -> bool {
+    LISTING
+        .get()
+        .is_some_and(|listing| Path::new(file).ends_with(listing))
+}
+
+/// Makes the log's file, which the environment names, for the listing in this source file.
+pub fn open(variable: &str, listing: &'static str) {
+    LISTING.get_or_init(|| listing);
     let path = std::env::var_os(variable).expect("the environment names the log's file");
     let log = Log {
         file: File::create(&path).expect("the log's file can be made"),
