@@ -137,9 +137,10 @@ impl Map {
     /// package.
     pub fn url(&self, project: &Project, name: &str) -> Result<String, String> {
         let place = self.0.get(name).ok_or_else(|| {
-            let hint = suggest::did_you_mean(name, self.0.keys().map(String::as_str));
+            let near = suggest::nearest(name, self.0.keys().map(String::as_str));
+            let hint = near.map_or(String::new(), |near| format!(" Did you mean `{near}`?"));
             format!(
-                "`{name}` is no API whose documentation is known{hint}. If it exists, `{BLESS}` finds it and \
+                "`{name}` is no API whose documentation is known.{hint} If it exists, `{BLESS}` finds it and \
                  writes it to {MAP}"
             )
         })?;

@@ -39,16 +39,22 @@ pub fn build(project: &Project, folder: &Path) -> Result<Vec<Page>> {
 ///
 /// As there.
 pub fn build_and_keep(project: &Project, folder: &Path) -> Result<(Vec<Page>, MDBook)> {
+    let project = &project.loaded();
+    let t0=std::time::Instant::now();
     check_sources(project)?;
+    eprintln!("check {:?}",t0.elapsed());
     let mut book = MDBook::load(project.root()).context("mdBook cannot load the book")?;
     // In place of the command in book.toml, which is for the stock binary: the same code, in here.
     book.with_preprocessor(Directives::new(project.clone()));
     book.config.build.build_dir = folder.to_owned();
     let pages = pages(&book);
+    eprintln!("load {:?}",t0.elapsed());
     let (expanded, _) = book.preprocess_book(&MarkdownRenderer::new())?;
     book.book = expanded;
+    eprintln!("expand {:?}",t0.elapsed());
     book.with_preprocessor(Done);
     book.build()?;
+    eprintln!("mdbook {:?}",t0.elapsed());
     Ok((pages, book))
 }
 
@@ -85,11 +91,11 @@ fn pages(book: &MDBook) -> Vec<Page> {
 fn check_sources(project: &Project) -> Result<()> {
     let summary = "src/SUMMARY.md";
     let mut problems = Vec::new();
+    let mut texts = Vec::new();
     for folder in ["src", "theme"] {
         links_out(project, &project.root().join(folder), folder, &mut problems);
     }
     let text = project.read(summary)?;
-    let expander = Expander::new(project, None);
     let parser = new_cmark_parser(&text, &MarkdownOptions::default());
     for (event, range) in parser.into_offset_iter() {
         let Event::Start(Tag::Link { dest_url, .. }) = event else {
@@ -114,13 +120,19 @@ fn check_sources(project: &Project) -> Result<()> {
             project.read(&page)
         };
         match text {
-            Ok(text) => problems.extend(expander.expand(&page, &text).err().into_iter().flatten()),
+            Ok(text) => texts.push((page, text)),
             Err(problem) if problem.line.is_some() => problems.push(problem),
             Err(problem) => {
                 let message = format!("the page {page}: {}", problem.message);
                 problems.push(Problem::at(summary, line, message));
             }
         }
+    }
+    // What is wrong with the directives comes up when they are expanded, if mdBook gets that far.
+    if !problems.is_empty() {
+        let expander = Expander::new(project, None);
+        let expanded = texts.iter().map(|(page, text)| expander.expand(page, text));
+        problems.extend(expanded.filter_map(Result::err).flatten());
     }
     Ok(Problems::none_in(problems)?)
 }

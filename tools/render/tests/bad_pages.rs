@@ -390,7 +390,7 @@ fn an_empty_anchor_is_told_with_page_and_listing() {
     let program = "//! Hi.\nfn main() {\n    // ANCHOR: body\n\n    // ANCHOR_END: body\n}\n";
     assert_eq!(
         problem_with_listing(program, "demo/hello:body"),
-        "src/page.md:3: listings/demo/src/bin/hello.rs:3: anchor `body` is empty: there is nothing to show"
+        "src/page.md:3: listings/demo/src/bin/hello.rs:3: anchor `body` holds no code, only comments or blank lines: there is nothing to show"
     );
 }
 
@@ -498,7 +498,7 @@ fn an_unstable_program_needs_its_output_and_has_its_own_command() {
         problems(&book),
         [
             "src/page.md:5: listings/demo/unstable/dump.out is missing, so there is no output to show; \
-             `cargo book bless demo/dump` runs the program and writes it",
+             `cargo book bless demo/dump` runs the listing and writes it",
             "src/page.md:7: there is no part `demo/unstable` under listings/; there are: demo, and `all` for the \
              manifest of all",
         ]
