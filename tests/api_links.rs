@@ -5,8 +5,8 @@
 //! `cargo book bless --api-links` writes that file. Which pages of the documentation only send their readers on is remembered
 //! (`listings/api-redirects.toml`); `cargo test --test api_links -- --ignored` makes the documentation and looks there.
 
-use pages::api::{BLESS, MAP, Map};
-use pages::{Problem, Problems, Project};
+use model::api::{BLESS, MAP, Map};
+use model::{Problem, Problems, Project};
 use runs::api_links::{Found, look_up, look_up_in_documentation};
 use std::sync::LazyLock;
 use verify::names;

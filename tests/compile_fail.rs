@@ -3,8 +3,8 @@
 //! With the compiler that wrote the messages, to the letter; with another one, the same error codes.
 //! `cargo book bless` rewrites the messages.
 
-use pages::Project;
-use pages::provenance::COMPILER;
+use model::Project;
+use model::provenance::COMPILER;
 use runs::compile_fail::{compare, compiler, messages};
 use std::process::ExitCode;
 use suite::{Suite, text};
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
             let expected = project
                 .read(&name.stderr())
                 .map_err(|problem| format!("{problem}; `cargo book bless {name}` writes it"))?;
-            let shown = pages::uses::of_listing(project, name).join(", ");
+            let shown = model::uses::of_listing(project, name).join(", ");
             compare(&expected, &message, *same).map_err(|why| {
                 format!(
                     "{} (shown at {shown}): {why}\nIf the new message is right, `cargo book bless {name}` writes it.",

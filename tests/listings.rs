@@ -4,7 +4,7 @@
 //! `cargo test --test listings tasks/join_set`. So do a part's tests that belong to no listing (`listings/<part>/tests/`).
 
 use anyhow::Result;
-use pages::{ListingName, Project};
+use model::{ListingName, Project};
 use runs::build::{Built, build_suites, build_tests, errors_of, plain};
 use runs::workspace::{files_in, test_suites};
 use std::collections::BTreeMap;
@@ -59,7 +59,7 @@ fn suite_folder(name: &ListingName) -> Option<String> {
 }
 
 fn depends_on(project: &Project, name: &ListingName) -> Result<Vec<String>> {
-    let manifest = text(project, &pages::manifest::file(&name.part))?;
+    let manifest = text(project, &model::manifest::file(&name.part))?;
     let Some(folder) = suite_folder(name) else {
         return Ok(vec![text(project, &name.source())?, manifest]);
     };

@@ -5,7 +5,7 @@
 //! features each part's dependencies have when the part is built alone. The few that are on because of others ([`UNUSED`]) add APIs
 //! that the part's programs don't name.
 
-use pages::{Project, manifest};
+use model::{Project, manifest};
 use runs::build::plain;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;

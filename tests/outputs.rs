@@ -4,7 +4,7 @@
 //! 0) compared with its `.out` file, and what it says on standard error with its `.err` file. `cargo book bless` rewrites the
 //! files.
 
-use pages::Project;
+use model::Project;
 use runs::build::{build, errors_of};
 use runs::run::{Limits, run};
 use std::process::ExitCode;

@@ -9,8 +9,9 @@
 //! itself once more for it, and reads the programs out of the tests that skeptic writes.
 
 use anyhow::{Context, Result, bail, ensure};
-use pages::listing::Source;
-use pages::{ListingName, Project, census, site};
+use model::listing::Source;
+use model::{ListingName, Project, census};
+use render::site;
 use runs::build::{build, errors_of};
 use runs::run::{Limits, run};
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,8 +5,8 @@
 
 use forms::book::Book;
 use forms::skill::{self, FOLDER, check};
-use pages::listing::Source;
-use pages::{Problem, Problems, Project, manifest, uses};
+use model::listing::Source;
+use model::{Problem, Problems, Project, manifest, uses};
 use runs::compare::diff;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -4,7 +4,7 @@
 //! the listing's `.timeline.json`. A listing that can be recorded has that file, and one that cannot has
 //! none. `cargo book bless` rewrites the files.
 
-use pages::Project;
+use model::Project;
 use runs::timelines::{build, check};
 use std::process::ExitCode;
 use suite::{Suite, text};

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Trial};
-use pages::{ListingName, Project};
+use model::{ListingName, Project};
 use runs::passed::{Passed, RERUN};
 use std::process::ExitCode;
 use std::sync::Arc;

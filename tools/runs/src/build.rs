@@ -3,7 +3,7 @@
 use crate::cargo;
 use crate::workspace::{EVERYTHING, Flavor, Workspace};
 use anyhow::{Context, Result};
-use pages::{ListingName, Project};
+use model::{ListingName, Project};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;

@@ -15,7 +15,7 @@ pub mod timelines;
 pub mod unstable;
 pub mod workspace;
 
-use pages::Project;
+use model::Project;
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -6,7 +6,7 @@
 
 use crate::cargo;
 use anyhow::{Context, Result};
-use pages::{ListingName, Project, manifest};
+use model::{ListingName, Project, manifest};
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;

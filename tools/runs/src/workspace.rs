@@ -10,7 +10,7 @@
 use crate::files::{lock_as_the_book, write_if_changed};
 use crate::target;
 use anyhow::{Context, Result};
-use pages::{ListingName, Project, manifest};
+use model::{ListingName, Project, manifest};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};

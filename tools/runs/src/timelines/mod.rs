@@ -11,7 +11,7 @@ use crate::run::{Limits, Misbehaved, run_with};
 use crate::workspace::{Flavor, Workspace};
 use anyhow::{Context, Result, bail};
 use copy::{Function, Places, Site};
-use pages::{ListingName, Project};
+use ::model::{ListingName, Project};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use timeline::differences::{differences, moved_line};
