@@ -76,10 +76,46 @@ pub(crate) enum Mode {
     Test,
 }
 
+/// Binaries to build, by their package and name, each with the listings in it.
+type Binaries = BTreeMap<(String, String), Vec<ListingName>>;
+
 pub(crate) fn build_in(workspace: &Workspace, names: &[ListingName], mode: Mode) -> Result<Built> {
+    let mut built = Built::default();
+    let all = binaries(workspace, names, true)?;
+    build_binaries(workspace, &all, mode, &mut built)?;
+    if built.errors.is_empty() {
+        return Ok(built);
+    }
+    // A listing that does not compile must not hide the others of its part; and `cargo test` has no `--keep-going`, so it hid
+    // even those of other parts.
+    let is_blamed = |name: &&ListingName| {
+        let place = format!("{}:", name.source());
+        built.errors.replace('\\', "/").contains(&place)
+    };
+    let (_, sound): (Vec<_>, Vec<_>) = names
+        .iter()
+        .filter(|name| !built.programs.contains_key(name))
+        .partition(is_blamed);
+    let mut parts: BTreeMap<&str, Vec<ListingName>> = BTreeMap::new();
+    for name in sound {
+        parts.entry(&name.part).or_default().push(name.clone());
+    }
+    for names in parts.values() {
+        let sound = binaries(workspace, names, false)?;
+        build_binaries(workspace, &sound, mode, &mut built)?;
+    }
+    Ok(built)
+}
+
+/// The binaries that have these listings: few of a part are built apart from the others, and all of them if the part's own
+/// binary does not compile.
+fn binaries(
+    workspace: &Workspace,
+    names: &[ListingName],
+    whole_parts: bool,
+) -> Result<Binaries> {
     let mut by_part: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    // The binaries to build, each with the listings in it.
-    let mut binaries: BTreeMap<(String, String), Vec<ListingName>> = BTreeMap::new();
+    let mut binaries = Binaries::new();
     for name in names {
         if workspace.is_alone(name) {
             let binary = (name.part.clone(), name.name.clone());
@@ -90,8 +126,9 @@ pub(crate) fn build_in(workspace: &Workspace, names: &[ListingName], mode: Mode)
         }
     }
     for (part, grouped) in by_part {
-        let is_whole = grouped.len() > FEW || grouped.len() == workspace.group_size(part);
-        let binary = match is_whole {
+        let size = workspace.group_size(part);
+        let is_most = grouped.len() == size || grouped.len() > FEW.max(size / 2);
+        let binary = match whole_parts && is_most {
             true => part.to_owned(),
             false => workspace.write_some(part, &grouped)?,
         };
@@ -101,43 +138,36 @@ pub(crate) fn build_in(workspace: &Workspace, names: &[ListingName], mode: Mode)
         });
         binaries.insert((part.to_owned(), binary), grouped.collect());
     }
-    let compile = |binaries: &mut dyn Iterator<Item = &(String, String)>| {
-        let mut cargo = Cargo::new(workspace, mode);
-        for (part, binary) in binaries {
-            cargo.select(part, &["--bin", binary]);
-        }
-        cargo.run()
-    };
-    let mut compiled = compile(&mut binaries.keys())?;
-    if mode == Mode::Test && !compiled.errors.is_empty() {
-        // `cargo test` has no `--keep-going`: one part that doesn't compile must not hide the others' tests.
-        compiled.errors.clear();
-        for binary in binaries.keys() {
-            if !compiled.executables.contains_key(binary) {
-                let one = compile(&mut [binary].into_iter())?;
-                compiled.executables.extend(one.executables);
-                compiled.errors.push_str(&one.errors);
-            }
-        }
+    Ok(binaries)
+}
+
+/// Builds binaries, and adds what came of it.
+fn build_binaries(
+    workspace: &Workspace,
+    binaries: &Binaries,
+    mode: Mode,
+    built: &mut Built,
+) -> Result<()> {
+    let mut cargo = Cargo::new(workspace, mode);
+    for (part, binary) in binaries.keys() {
+        cargo.select(part, &["--bin", binary]);
     }
-    let mut built = Built {
-        programs: BTreeMap::new(),
-        errors: compiled.errors,
-    };
-    for ((part, binary), names) in binaries {
-        let Some(executable) = compiled.executables.get(&(part, binary)) else {
+    let compiled = cargo.run()?;
+    built.errors.push_str(&compiled.errors);
+    for (binary, names) in binaries {
+        let Some(executable) = compiled.executables.get(binary) else {
             continue;
         };
         for name in names {
-            let argument = (!workspace.is_alone(&name)).then(|| name.name.clone());
+            let argument = (!workspace.is_alone(name)).then(|| name.name.clone());
             let program = Program {
                 executable: executable.clone(),
                 argument,
             };
-            built.programs.insert(name, program);
+            built.programs.insert(name.clone(), program);
         }
     }
-    Ok(built)
+    Ok(())
 }
 
 /// What cargo compiled.

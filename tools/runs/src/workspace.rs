@@ -56,7 +56,7 @@ pub struct Workspace {
     _lock: File,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Part {
     /// Its listings that are modules of one program.
     grouped: BTreeSet<String>,
@@ -95,13 +95,7 @@ impl Workspace {
         let mut parts = BTreeMap::new();
         let mut members = Vec::new();
         for name in project.parts()? {
-            parts.insert(
-                name.clone(),
-                Part {
-                    grouped: BTreeSet::new(),
-                    alone: BTreeSet::new(),
-                },
-            );
+            parts.insert(name.clone(), Part::default());
             members.push(format!("listings/{name}"));
         }
         for listing in project.listings()? {
@@ -109,16 +103,15 @@ impl Workspace {
             let Some(module) = text_of(&listing, &text)? else {
                 continue;
             };
-            let part = parts.entry(listing.part.clone()).or_insert_with(|| Part {
-                grouped: BTreeSet::new(),
-                alone: BTreeSet::new(),
-            });
-            let needs_its_own = OWN_EXECUTABLE.iter().any(|word| text.contains(word));
-            match needs_its_own && flavor == Flavor::Plain {
-                true => part.alone.insert(listing.name.clone()),
-                false => part.grouped.insert(listing.name.clone()),
+            let part: &mut Part = parts.entry(listing.part.clone()).or_default();
+            let is_alone =
+                flavor == Flavor::Plain && OWN_EXECUTABLE.iter().any(|word| text.contains(word));
+            let copy = if is_alone { &text } else { &module };
+            write_if_changed(&root.join(listing.source()), copy)?;
+            match is_alone {
+                true => part.alone.insert(listing.name),
+                false => part.grouped.insert(listing.name),
             };
-            write_if_changed(&root.join(listing.source()), &module)?;
         }
         let workspace = Self {
             flavor,
@@ -205,7 +198,9 @@ impl Workspace {
     fn program(&self, names: &BTreeSet<String>) -> String {
         let mut text = String::from(
             "//! Listings of the book in one executable. Written by `cargo test` and `cargo book`.\n\
-             #![allow(warnings)]\n\n",
+             // Clippy looks at them; a build that only runs them stays quiet.\n\
+             #![cfg_attr(not(clippy), allow(warnings))]\n\
+             #![allow(dead_code, non_snake_case, clippy::items_after_test_module)]\n\n",
         );
         if self.flavor == Flavor::Recorded {
             text.push_str(RECORDING_MACROS);
@@ -251,6 +246,7 @@ impl Workspace {
             }
             if self.flavor == Flavor::Plain {
                 manifest.push_str(&dev_dependencies(project, name)?.to_string());
+                manifest.push_str(&lints(project, name)?);
             }
             let mut binary = |name: &str, path: &str| {
                 let _ = write!(manifest, "\n[[bin]]\nname = {name:?}\npath = {path:?}\n");
@@ -378,6 +374,15 @@ fn dev_dependencies(project: &Project, part: &str) -> Result<DocumentMut> {
     Ok(text)
 }
 
+/// A part's `[lints]`, which inherit from the workspace; empty if it has none.
+fn lints(project: &Project, part: &str) -> Result<String> {
+    let manifest = project.read(&manifest::file(part))?;
+    Ok(match manifest.contains("[lints]") {
+        true => "\n[lints]\nworkspace = true\n".to_owned(),
+        false => String::new(),
+    })
+}
+
 /// What any part depends on, its tests included.
 fn everything(project: &Project) -> Result<String> {
     let mut all = Table::new();
@@ -480,18 +485,19 @@ fn settings(project: &Project) -> Result<String> {
         .parse()
         .context("Cargo.toml is not a manifest")?;
     let mut text = String::new();
-    if let Some(Item::Table(versions)) = manifest
-        .get_mut("workspace")
-        .and_then(|it| it.get_mut("dependencies"))
-        .map(std::mem::take)
-    {
-        let mut document = DocumentMut::new();
-        let mut workspace = Table::new();
-        workspace.set_implicit(true);
-        workspace.insert("dependencies", Item::Table(versions));
-        document.insert("workspace", Item::Table(workspace));
-        text.push_str(&document.to_string());
+    let mut workspace = Table::new();
+    workspace.set_implicit(true);
+    for table in ["dependencies", "lints"] {
+        let shared = manifest
+            .get_mut("workspace")
+            .and_then(|it| it.get_mut(table));
+        if let Some(shared) = shared.map(std::mem::take) {
+            workspace.insert(table, shared);
+        }
     }
+    let mut document = DocumentMut::new();
+    document.insert("workspace", Item::Table(workspace));
+    text.push_str(&document.to_string());
     text.push_str("\n[profile.dev]\nincremental = false\n");
     let profile = manifest.get("profile").and_then(|it| it.get("dev"));
     for (key, value) in profile.and_then(Item::as_table).into_iter().flatten() {

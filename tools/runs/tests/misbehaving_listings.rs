@@ -1,7 +1,7 @@
 //! A listing that misbehaves is stopped and told, with its file and what to do; blessing writes what
-//! changed, below `listings/` and nowhere else; and what must not compile is asked of the compiler.
+//! changed, below `listings/` and nowhere else; and the compiler is asked about what must not compile.
 //!
-//! These tests have a `main` of their own: the compiler runs in a child process, this same executable.
+//! These tests have a `main` of their own, which removes the book that they share.
 
 use libtest_mimic::{Arguments, Trial};
 use model::provenance::COMPILER;
@@ -18,7 +18,6 @@ use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 fn main() -> ExitCode {
-    compile_fail::run_as_child();
     // The scratch books' packages share a name: each must build into its own folder, wherever this
     // one is built.
     if env::var_os("CARGO_TARGET_DIR").is_none_or(|folder| folder != "target") {
@@ -173,8 +172,8 @@ const PATIENT: Limits = Limits {
 };
 
 fn run(listing: &str, limits: Limits) -> Result<Ran, Misbehaved> {
-    let executable = &ZOO.built.executables[&name(listing)];
-    runs::run::run(executable, ZOO.project.root(), limits).expect("it starts")
+    let program = &ZOO.built.programs[&name(listing)];
+    runs::run::run(program, ZOO.project.root(), limits).expect("it starts")
 }
 
 /// What a test says about a listing.
@@ -322,13 +321,10 @@ fn an_output_that_differs_is_told_with_its_line_and_the_pages() {
 }
 
 fn a_listing_that_does_not_compile_is_told_and_the_others_run() {
-    let Built {
-        executables,
-        errors,
-    } = &ZOO.built;
-    assert!(!executables.contains_key(&name("does_not_compile")));
+    let Built { programs, errors } = &ZOO.built;
+    assert!(!programs.contains_key(&name("does_not_compile")));
     assert_eq!(
-        executables.len() + 1,
+        programs.len() + 1,
         ZOO.project
             .listings()
             .expect("listings can be listed")
@@ -593,10 +589,10 @@ fn an_unstable_program_is_built_apart_and_its_output_compared() {
     let check = || {
         let project = open(&book);
         let built = unstable::build(&project, &[name("dump")]).expect("cargo starts");
-        let Some(executable) = built.executables.get(&name("dump")) else {
+        let Some(program) = built.programs.get(&name("dump")) else {
             return Err(built.errors);
         };
-        let ran = runs::run::run(executable, book.root(), Limits::default());
+        let ran = runs::run::run(program, book.root(), Limits::default());
         unstable::check(&project, &name("dump"), &ran.expect("it starts"))
     };
     assert_eq!(check(), Ok(()));
