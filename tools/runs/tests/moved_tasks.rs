@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::LazyLock;
-use timeline::format::{By, Does, Outcome, Span, What};
+use timeline::format::{WokenBy, TransferKind, Outcome, Span, ResourceKind};
 use timeline::{Refused, Timeline};
 
 fn main() -> ExitCode {
@@ -370,7 +370,7 @@ fn the_same_run_has_the_same_bytes() {
 // --- What is recorded ------------------------------------------------------------------------------
 
 /// The waits of a task: for what, which call, on which line.
-fn waits(timeline: &Timeline, task: &str) -> Vec<(What, String, Option<u32>)> {
+fn waits(timeline: &Timeline, task: &str) -> Vec<(ResourceKind, String, Option<u32>)> {
     let task = timeline.tasks.iter().find(|it| it.name == task);
     let task = task.unwrap_or_else(|| panic!("no such task: {:#?}", timeline.tasks));
     let on = task.spans.iter().filter_map(|span| match span {
@@ -385,22 +385,22 @@ fn waits(timeline: &Timeline, task: &str) -> Vec<(What, String, Option<u32>)> {
 fn every_kind_of_wait_is_told() {
     let (timeline, text) = (ZOO.timeline("waits"), text("waits"));
     let expected = [
-        ("in_sleep", What::Sleep, "sleep"),
-        ("in_interval", What::Interval, "tick"),
-        ("in_semaphore", What::Semaphore, "acquire"),
-        ("in_mutex", What::Mutex, "lock"),
-        ("in_rw_lock", What::RwLock, "read"),
-        ("in_barrier", What::Barrier, "wait"),
-        ("in_oneshot", What::Oneshot, "value"),
-        ("in_receive", What::Channel, "recv"),
-        ("in_send", What::Channel, "send"),
-        ("in_broadcast", What::Channel, "recv"),
-        ("in_watch", What::Watch, "changed"),
-        ("in_notify", What::Notify, "notified"),
-        ("in_join", What::Join, "other"),
-        ("in_join_next", What::JoinNext, "join_next"),
-        ("in_yield", What::Yield, "yield_now"),
-        ("in_future", What::Future, "poll_fn"),
+        ("in_sleep", ResourceKind::Sleep, "sleep"),
+        ("in_interval", ResourceKind::Interval, "tick"),
+        ("in_semaphore", ResourceKind::Semaphore, "acquire"),
+        ("in_mutex", ResourceKind::Mutex, "lock"),
+        ("in_rw_lock", ResourceKind::RwLock, "read"),
+        ("in_barrier", ResourceKind::Barrier, "wait"),
+        ("in_oneshot", ResourceKind::Oneshot, "value"),
+        ("in_receive", ResourceKind::Channel, "recv"),
+        ("in_send", ResourceKind::Channel, "send"),
+        ("in_broadcast", ResourceKind::Channel, "recv"),
+        ("in_watch", ResourceKind::Watch, "changed"),
+        ("in_notify", ResourceKind::Notify, "notified"),
+        ("in_join", ResourceKind::Join, "other"),
+        ("in_join_next", ResourceKind::JoinNext, "join_next"),
+        ("in_yield", ResourceKind::Yield, "yield_now"),
+        ("in_future", ResourceKind::Future, "poll_fn"),
     ];
     for (task, what, call) in expected {
         let line = line(&text, &format!("// {task}"));
@@ -416,8 +416,8 @@ fn every_kind_of_wait_is_told() {
         assert_eq!(
             waits(&timeline, task)[..2],
             [
-                (What::Sleep, "sleep".to_owned(), Some(first)),
-                (What::Notify, "notified".to_owned(), Some(first + 1)),
+                (ResourceKind::Sleep, "sleep".to_owned(), Some(first)),
+                (ResourceKind::Notify, "notified".to_owned(), Some(first + 1)),
             ]
         );
     }
@@ -425,11 +425,11 @@ fn every_kind_of_wait_is_told() {
     let limit = line(&text, "// in_timeout");
     let found = waits(&timeline, "in_timeout");
     assert!(
-        found.contains(&(What::Sleep, "timeout".to_owned(), Some(limit))),
+        found.contains(&(ResourceKind::Sleep, "timeout".to_owned(), Some(limit))),
         "{found:?}"
     );
     assert!(
-        found.contains(&(What::Notify, "notified".to_owned(), Some(limit - 2))),
+        found.contains(&(ResourceKind::Notify, "notified".to_owned(), Some(limit - 2))),
         "{found:?}"
     );
 }
@@ -442,7 +442,7 @@ fn what_changes_hands_is_told() {
         .iter()
         .position(|it| it.line == Some(line(&text, "Semaphore::new")))
         .expect("the semaphore is there");
-    assert_eq!(timeline.resources[permits].what, What::Semaphore);
+    assert_eq!(timeline.resources[permits].what, ResourceKind::Semaphore);
     let told: Vec<_> = timeline
         .passed
         .iter()
@@ -452,23 +452,23 @@ fn what_changes_hands_is_told() {
     assert_eq!(
         told,
         [
-            (task("first"), Does::Takes, 0, None),
-            (task("second"), Does::Takes, 100, task("first")),
-            (task("second"), Does::Returns, 200, None),
+            (task("first"), TransferKind::Acquire, 0, None),
+            (task("second"), TransferKind::Acquire, 100, task("first")),
+            (task("second"), TransferKind::Release, 200, None),
         ]
     );
     let values = timeline
         .passed
         .iter()
-        .filter(|it| matches!(it.does, Does::Sends | Does::Receives));
+        .filter(|it| matches!(it.does, TransferKind::Send | TransferKind::Receive));
     let values: Vec<_> = values.map(|it| (it.task, it.does)).collect();
-    assert_eq!(values, [(task("second"), Does::Sends)]);
+    assert_eq!(values, [(task("second"), TransferKind::Send)]);
     // The one that gives back its permit wakes the one that waits for it.
     let woken = timeline
         .wakes
         .iter()
         .find(|wake| Some(wake.task) == task("second"));
-    assert_eq!(woken.map(|wake| wake.by), task("first").map(By::Task));
+    assert_eq!(woken.map(|wake| wake.by), task("first").map(WokenBy::Task));
 }
 
 fn every_ending_is_told() {
@@ -492,7 +492,7 @@ fn every_ending_is_told() {
             ("returns", Outcome::Finished, 10, 3),
             ("panics", Outcome::Panicked, 20, 3),
             ("is_aborted", Outcome::Cancelled, 50, 2),
-            ("is_left", Outcome::Left, 100, 2),
+            ("is_left", Outcome::Unfinished, 100, 2),
             ("never_runs", Outcome::Cancelled, 50, 0),
         ]
     );

@@ -1,7 +1,7 @@
 //! What tasks, waits and times are called.
 
 use crate::Timeline;
-use crate::format::{Millis, On, What};
+use crate::format::{Awaited, Millis, ResourceKind};
 
 /// A name for each task: its own, with a number where several have the same.
 pub fn of_tasks(timeline: &Timeline) -> Vec<String> {
@@ -18,22 +18,22 @@ pub fn of_tasks(timeline: &Timeline) -> Vec<String> {
 }
 
 /// What is waited for: the call, or else what it waits for.
-fn of_one(on: &On) -> String {
-    let name = match on.what {
+fn of_one(on: &Awaited) -> String {
+    let name = match on.kind {
         _ if !on.call.is_empty() => on.call.as_str(),
-        What::Sleep => "sleep",
-        What::Interval => "tick",
-        What::Semaphore => "permit",
-        What::Mutex | What::RwLock => "lock",
-        What::Barrier => "barrier",
-        What::Oneshot | What::Watch => "value",
-        What::Channel => "channel",
-        What::Notify => "notify",
-        What::Cancellation => "cancellation",
-        What::Join => "join",
-        What::JoinNext => "join_next",
-        What::Yield => "turn",
-        What::Future => "future",
+        ResourceKind::Sleep => "sleep",
+        ResourceKind::Interval => "tick",
+        ResourceKind::Semaphore => "permit",
+        ResourceKind::Mutex | ResourceKind::RwLock => "lock",
+        ResourceKind::Barrier => "barrier",
+        ResourceKind::Oneshot | ResourceKind::Watch => "value",
+        ResourceKind::Channel => "channel",
+        ResourceKind::Notify => "notify",
+        ResourceKind::Cancellation => "cancellation",
+        ResourceKind::Join => "join",
+        ResourceKind::JoinNext => "join_next",
+        ResourceKind::Yield => "turn",
+        ResourceKind::Future => "future",
     };
     match on.count {
         1 => name.to_owned(),
@@ -42,7 +42,7 @@ fn of_one(on: &On) -> String {
 }
 
 /// What a wait is for, in a few words; nothing where nobody knows.
-pub fn of_wait(on: &[On]) -> String {
+pub fn of_wait(on: &[Awaited]) -> String {
     let names: Vec<_> = on.iter().map(of_one).collect();
     match names.len() {
         0..=3 => names.join(" + "),
@@ -51,7 +51,7 @@ pub fn of_wait(on: &[On]) -> String {
 }
 
 /// The lines of a wait, the innermost first, each once.
-pub fn lines(on: &[On]) -> Vec<u32> {
+pub fn lines(on: &[Awaited]) -> Vec<u32> {
     let innermost = on.iter().filter_map(|on| on.line);
     let around = on.iter().flat_map(|on| on.through.iter().rev().copied());
     let mut lines = Vec::new();
@@ -98,9 +98,9 @@ mod tests {
         );
     }
 
-    fn on(call: &str, line: u32, through: &[u32], count: usize) -> On {
-        On {
-            what: What::Sleep,
+    fn on(call: &str, line: u32, through: &[u32], count: usize) -> Awaited {
+        Awaited {
+            kind: ResourceKind::Sleep,
             call: call.to_owned(),
             line: Some(line),
             through: through.to_vec(),

@@ -3,7 +3,7 @@
 use super::lanes::{Column, Course, Lane};
 use super::scale::{Moment, Scale};
 use super::{Run, escape, names};
-use crate::format::{By, Outcome, Span, Task};
+use crate::format::{Outcome, Span, Task, WokenBy};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -83,7 +83,7 @@ pub fn outcome(outcome: Outcome) -> Option<&'static str> {
         Outcome::Finished => None,
         Outcome::Cancelled => Some("cancelled"),
         Outcome::Panicked => Some("panicked"),
-        Outcome::Left => Some("not over at the end"),
+        Outcome::Unfinished => Some("not over at the end"),
     }
 }
 
@@ -177,7 +177,7 @@ fn arrows(svg: &mut String, run: &Run<'_>, course: &Course, scale: &Scale, id: &
     let mut drawn = BTreeSet::new();
     let mut lines = String::new();
     for wake in &run.timeline.wakes {
-        let By::Task(by) = wake.by else { continue };
+        let WokenBy::Task(by) = wake.by else { continue };
         let (from, to) = (course.lane_of[by], course.lane_of[wake.task]);
         let Some(column) = course.column_at(wake.step, wake.at) else {
             continue;
@@ -303,7 +303,7 @@ impl Stretches {
         };
         let mut on: &[_] = &[];
         let mut begun = false;
-        let mut stretch = |from: f64, to: f64, on: &[crate::format::On]| {
+        let mut stretch = |from: f64, to: f64, on: &[crate::format::Awaited]| {
             let (from, to) = (tenths(from), tenths(to));
             if from >= to {
                 return;

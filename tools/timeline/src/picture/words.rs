@@ -4,7 +4,7 @@ use super::lanes::{Column, Course, Poll};
 use super::scale::Scale;
 use super::svg::groups;
 use super::{Run, escape, names};
-use crate::format::{By, Does, On, Outcome, Span, Task, What};
+use crate::format::{Awaited, Outcome, ResourceKind, Span, Task, TransferKind, WokenBy};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -142,7 +142,7 @@ fn lines(run: &Run<'_>, column: &Column) -> Vec<u32> {
     lines
 }
 
-fn last_wait(task: &Task) -> &[On] {
+fn last_wait(task: &Task) -> &[Awaited] {
     match task.spans.last() {
         Some(Span::Wait { on, .. }) => on,
         _ => &[],
@@ -204,11 +204,11 @@ fn woken(run: &Run<'_>, course: &Course, poll: Poll) -> String {
         .filter(|wake| wake.task == poll.task && wake.step < poll.step)
         .max_by_key(|wake| wake.step);
     match wake.map(|wake| wake.by) {
-        Some(By::Task(by)) if by != poll.task => {
+        Some(WokenBy::Task(by)) if by != poll.task => {
             format!("is woken by {}", name(&course.names[by]))
         }
-        Some(By::Clock) => "is woken by the clock".to_owned(),
-        Some(By::Task(_) | By::Unknown) | None => "goes on".to_owned(),
+        Some(WokenBy::Clock) => "is woken by the clock".to_owned(),
+        Some(WokenBy::Task(_) | WokenBy::Unknown) | None => "goes on".to_owned(),
     }
 }
 
@@ -229,21 +229,29 @@ fn deeds(run: &Run<'_>, course: &Course, column: &Column) -> Vec<String> {
         deeds.push(format!("spawns {}", few(&spawned)));
     }
     let mut passed: BTreeMap<String, u64> = BTreeMap::new();
-    for item in &run.timeline.passed {
+    for item in &run.timeline.transfers {
         if item.at == column.at && during(item.step) {
-            let what = run.timeline.resources[item.resource].what;
+            let what = run.timeline.resources[item.resource].kind;
             let from = item
                 .from
                 .map_or(String::new(), |_| " for one that waits for it".to_owned());
-            let deed = match (item.does, what) {
-                (Does::Takes, What::Mutex | What::RwLock) => format!("takes a lock{from}"),
-                (Does::Returns, What::Mutex | What::RwLock) => "gives a lock back".to_owned(),
-                (Does::Takes, What::Channel) => format!("takes a place in a channel{from}"),
-                (Does::Returns, What::Channel) => "frees a place in a channel".to_owned(),
-                (Does::Takes, _) => format!("takes a permit{from}"),
-                (Does::Returns, _) => "gives a permit back".to_owned(),
-                (Does::Sends, _) => "sends a value".to_owned(),
-                (Does::Receives, _) => "receives a value".to_owned(),
+            let deed = match (item.kind, what) {
+                (TransferKind::Acquire, ResourceKind::Mutex | ResourceKind::RwLock) => {
+                    format!("takes a lock{from}")
+                }
+                (TransferKind::Release, ResourceKind::Mutex | ResourceKind::RwLock) => {
+                    "gives a lock back".to_owned()
+                }
+                (TransferKind::Acquire, ResourceKind::Channel) => {
+                    format!("takes a place in a channel{from}")
+                }
+                (TransferKind::Release, ResourceKind::Channel) => {
+                    "frees a place in a channel".to_owned()
+                }
+                (TransferKind::Acquire, _) => format!("takes a permit{from}"),
+                (TransferKind::Release, _) => "gives a permit back".to_owned(),
+                (TransferKind::Send, _) => "sends a value".to_owned(),
+                (TransferKind::Receive, _) => "receives a value".to_owned(),
             };
             *passed.entry(deed).or_default() += item.count;
         }
@@ -291,7 +299,7 @@ fn then(task: &Task, poll: Poll) -> Option<String> {
         _ => match task.outcome {
             Outcome::Finished | Outcome::Cancelled => Some("ends".to_owned()),
             Outcome::Panicked => Some("panics".to_owned()),
-            Outcome::Left => None,
+            Outcome::Unfinished => None,
         },
     }
 }
