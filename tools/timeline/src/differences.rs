@@ -1,9 +1,10 @@
 //! What differs between the timeline beside a listing and a new run of it: a diff of the two files, whose lines are
 //! tasks, spans, wakes, and so on.
 
-use crate::format::{Millis, Span, Timeline};
+use crate::format::{Millis, Timeline};
 use serde_json::Value;
 use similar::{Algorithm, DiffTag, capture_diff_slices};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A part of the run that isn't as expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +21,10 @@ pub struct Difference {
 enum Rank {
     /// A wait for time alone: it ends by itself, so nothing else causes the difference.
     Timer,
-    /// A task, or some other wait.
+    /// A task that is new, missing, another one, or has another outcome.
     Task,
+    /// Some other wait.
+    Wait,
     /// Polls, wakeups, transfers, printed lines: they follow from what the tasks wait for.
     Rest,
 }
@@ -29,27 +32,33 @@ enum Rank {
 /// A line of the file.
 struct Item {
     json: String,
-    /// The same without lines of the listing: a new comment at the top moves all lines, but no task.
-    key: String,
+    /// The same as a value, without lines of the listing: a new comment at the top moves all lines, but no task.
+    value: Value,
     /// What it's about.
     subject: String,
     line: Option<u32>,
     begins: Millis,
     ends: Millis,
-    rank: Rank,
 }
 
 /// How a run differs from the expected one, apart from the lines on which things happen. In the order of the run,
 /// because the first difference probably causes the others. `file` is the listing's file name.
 pub fn differences(expected: &Timeline, run: &Timeline, file: &str) -> Vec<Difference> {
     let (old, new) = (items(expected, file), items(run, file));
-    let keys = |items: &[Item]| -> Vec<String> { items.iter().map(|it| it.key.clone()).collect() };
+    let lists: BTreeSet<_> = old.keys().chain(new.keys()).collect();
     let mut found = Vec::new();
-    for change in capture_diff_slices(Algorithm::Myers, &keys(&old), &keys(&new)) {
-        if change.tag() != DiffTag::Equal {
-            let (old, new) = (&old[change.old_range()], &new[change.new_range()]);
-            for index in 0..old.len().max(new.len()) {
-                found.extend(difference(old.get(index), new.get(index)));
+    for list in lists {
+        let [old, new] = [&old, &new].map(|items| items.get(list).map_or(&[][..], Vec::as_slice));
+        let values = |items: &[Item]| -> Vec<String> {
+            let values = items.iter().map(|item| item.value.to_string());
+            values.collect()
+        };
+        for change in capture_diff_slices(Algorithm::Myers, &values(old), &values(new)) {
+            if change.tag() != DiffTag::Equal {
+                let (old, new) = (&old[change.old_range()], &new[change.new_range()]);
+                for index in 0..old.len().max(new.len()) {
+                    found.extend(difference(old.get(index), new.get(index)));
+                }
             }
         }
     }
@@ -64,13 +73,27 @@ fn difference(old: Option<&Item>, new: Option<&Item>) -> Option<Difference> {
         (true, false) => item.ends.min(other.ends),
         _ => item.begins.min(other.begins),
     };
+    let is_one_of_two = old.is_none() || new.is_none();
+    let is_same = |field: &&str| item.value[field] == other.value[field];
+    let rank = if item.value["name"].is_string() {
+        match is_one_of_two || !["name", "by", "outcome"].iter().all(is_same) {
+            true => Rank::Task,
+            false => Rank::Rest,
+        }
+    } else if item.is_timer() && other.is_timer() && !is_one_of_two && item.begins == other.begins {
+        Rank::Timer
+    } else if item.value["on"].is_array() {
+        Rank::Wait
+    } else {
+        Rank::Rest
+    };
     let mut text = format!("{}, at {at}:", item.subject);
     for (sign, item) in [('-', old), ('+', new)] {
         text.extend(item.map(|item| format!("\n    {sign} {}", item.json)));
     }
     Some(Difference {
         line: item.line,
-        order: (at, item.rank.min(other.rank)),
+        order: (at, rank),
         text,
     })
 }
@@ -78,89 +101,85 @@ fn difference(old: Option<&Item>, new: Option<&Item>) -> Option<Difference> {
 /// The first line of a run that isn't the line of the expected one, if the two do the same.
 pub fn moved_line(expected: &Timeline, run: &Timeline) -> Option<u32> {
     let (old, new) = (items(expected, ""), items(run, ""));
-    let mut pairs = old.iter().zip(&new);
+    let mut pairs = old.values().flatten().zip(new.values().flatten());
     pairs.find(|(old, new)| old.json != new.json)?.1.line
 }
 
-fn items(timeline: &Timeline, file: &str) -> Vec<Item> {
-    let json = |timeline: &Timeline| timeline.to_json().unwrap_or_default();
-    let (json, plain) = (json(timeline), json(&without_lines(timeline)));
-    let trim = |line: &str| {
-        let line = line.trim().trim_end_matches(',');
-        match line.strip_suffix(",\"spans\":[") {
+impl Item {
+    fn is_timer(&self) -> bool {
+        let is_time = |on: &Value| on["what"] == "sleep" || on["what"] == "interval";
+        let on = self.value["on"].as_array();
+        on.is_some_and(|on| on.iter().all(is_time))
+    }
+}
+
+/// The items of each list. Each task is a list of its own.
+fn items(timeline: &Timeline, file: &str) -> BTreeMap<(usize, usize), Vec<Item>> {
+    let mut lists = BTreeMap::<_, Vec<_>>::new();
+    let (mut section, mut tasks) = (0, 0);
+    for json in timeline.to_json().unwrap_or_default().lines() {
+        let json = json.trim().trim_end_matches(',');
+        let json = match json.strip_suffix(",\"spans\":[") {
             Some(task) => format!("{task}}}"),
-            None => line.to_owned(),
-        }
-    };
-    let mut tasks = timeline.tasks.iter().enumerate();
-    let mut current = None;
-    let mut items = Vec::new();
-    for (json, key) in json.lines().zip(plain.lines()) {
-        let (json, key) = (trim(json), trim(key));
-        let is_task = json.starts_with("{\"name\":");
-        // Null for a line that isn't an item, but the start or the end of a list.
-        let item: Value = serde_json::from_str(&json).unwrap_or_default();
-        if is_task {
-            current = tasks.next();
-        }
-        let index = |name: &str| usize::try_from(item[name].as_u64()?).ok();
-        let task = match index("task") {
-            _ if is_task || item["is"].is_string() => current,
-            Some(index) => timeline.tasks.get(index).map(|task| (index, task)),
-            None => None,
+            None => json.to_owned(),
         };
-        let subject = match task {
-            Some((index, task)) => {
-                let place = task.line.map(|line| format!(" spawned at {file}:{line}"));
-                format!("task `{}` #{index}{}", task.name, place.unwrap_or_default())
-            }
-            None => "the run".to_owned(),
+        section += usize::from(json.starts_with('"'));
+        let mut value: Value = match serde_json::from_str(&json) {
+            Ok(value) => value,
+            Err(_) if json.starts_with("\"ends\"") => json.as_str().into(),
+            // The line starts or ends a list.
+            Err(_) => continue,
         };
-        let on = item["on"].as_array().map_or(&[][..], Vec::as_slice);
+        let is_task = value["name"].is_string();
+        let is_in_task = is_task || value["is"].is_string();
+        tasks += usize::from(is_task);
+        let index = |name: &str| usize::try_from(value[name].as_u64()?).ok();
+        let index_of_task = match is_in_task {
+            true => Some(tasks - 1),
+            false => index("task"),
+        };
+        let task = index_of_task.and_then(|index| timeline.tasks.get(index));
         let resource = index("resource").and_then(|index| timeline.resources.get(index));
-        let line = |item: &Value| u32::try_from(item["line"].as_u64()?).ok();
+        let line = |value: &Value| u32::try_from(value["line"].as_u64()?).ok();
+        let on = value["on"].as_array().map_or(&[][..], Vec::as_slice);
         let time = |names: [&str; 3]| {
-            let time = names.iter().find_map(|name| item.get(name));
+            let time = names.iter().find_map(|name| value.get(name));
             let time = time.and_then(|time| serde_json::from_value(time.clone()).ok());
             time.unwrap_or(timeline.ends)
         };
-        let is_timer = |on: &Value| on["what"] == "sleep" || on["what"] == "interval";
-        items.push(Item {
-            subject,
-            line: line(&item)
+        let place = task.and_then(|task| task.line);
+        let place = place.map_or(String::new(), |line| format!(" spawned at {file}:{line}"));
+        let item = Item {
+            subject: match (task, index_of_task) {
+                (Some(task), Some(index)) => format!("task `{}` #{index}{place}", task.name),
+                _ => "the run".to_owned(),
+            },
+            line: line(&value)
                 .or_else(|| on.iter().find_map(line))
                 .or_else(|| resource?.line)
-                .or_else(|| task?.1.line),
-            begins: time(["begins", "from", "at"]),
-            ends: time(["ends", "to", "at"]),
-            rank: match on {
-                [_, ..] if on.iter().all(is_timer) => Rank::Timer,
-                [] if !is_task => Rank::Rest,
-                _ => Rank::Task,
+                .or_else(|| task?.line),
+            begins: time(["begins", "at", "from"]),
+            ends: time(["ends", "at", "to"]),
+            value: {
+                remove_lines(&mut value);
+                value
             },
             json,
-            key,
-        });
+        };
+        let list = (section, if is_in_task { tasks } else { 0 });
+        lists.entry(list).or_default().push(item);
     }
-    items
+    lists
 }
 
-fn without_lines(timeline: &Timeline) -> Timeline {
-    let mut timeline = timeline.clone();
-    for task in &mut timeline.tasks {
-        task.line = None;
-        for span in &mut task.spans {
-            if let Span::Wait { on, .. } = span {
-                for on in on {
-                    on.line = None;
-                    on.through.clear();
-                }
-            }
-        }
+fn remove_lines(value: &mut Value) {
+    if let Value::Object(fields) = value {
+        fields.remove("line");
+        fields.remove("through");
+        fields.values_mut().for_each(remove_lines);
+    } else if let Value::Array(items) = value {
+        items.iter_mut().for_each(remove_lines);
     }
-    timeline.resources.iter_mut().for_each(|it| it.line = None);
-    timeline.printed.iter_mut().for_each(|it| it.line = 0);
-    timeline
 }
 
 #[cfg(test)]
@@ -195,18 +214,20 @@ mod tests {
             Some(12): task `audit` #1 spawned at shop.rs:31, at 140 ms:
                 - {"is":"wait","from":0,"to":140,"on":[{"what":"sleep","call":"sleep","line":12}]}
                 + {"is":"wait","from":0,"to":160,"on":[{"what":"sleep","call":"sleep","line":12}]}
-            Some(30): task `main` #0 spawned at shop.rs:30, at 140 ms:
-                - {"name":"main","line":30,"step":0,"begins":0,"ends":140,"outcome":"finished"}
-                + {"name":"main","line":30,"step":0,"begins":0,"ends":160,"outcome":"finished"}
             Some(31): task `main` #0 spawned at shop.rs:30, at 140 ms:
                 - {"is":"wait","from":0,"to":140,"on":[{"what":"join","call":"spawn","line":31}]}
                 + {"is":"wait","from":0,"to":160,"on":[{"what":"join","call":"spawn","line":31}]}
-        "#]].assert_eq(&found(&EXPECTED.replace("140", "160")));
+            None: the run, at 140 ms:
+                - "ends": 140
+                + "ends": 160
+        "#]]
+        .assert_eq(&found(&EXPECTED.replace("140", "160")));
         expect![[r#"
             Some(33): task `main` #0 spawned at shop.rs:30, at 140 ms:
                 - {"step":3,"at":140,"task":0,"line":33,"text":"done"}
                 + {"step":3,"at":140,"task":0,"line":33,"text":"failed"}
-        "#]].assert_eq(&found(&EXPECTED.replace("done", "failed")));
+        "#]]
+        .assert_eq(&found(&EXPECTED.replace("done", "failed")));
         expect![[r#"
             Some(31): task `check` #1 spawned at shop.rs:31, at 0 ms:
                 - {"name":"audit","line":31,"by":0,"step":0,"begins":0,"ends":140,"outcome":"finished"}
