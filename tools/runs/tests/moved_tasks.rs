@@ -9,12 +9,11 @@ use pages::{ListingName, Project};
 use runs::timelines::check;
 use runs::timelines::workspace::{self, Copies};
 use scratch::Scratch;
-use std::env;
-use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::LazyLock;
-use timeline::format::{Span, WokenBy};
+use std::{env, fs};
+use timeline::format::{Printed, Span, Task, WokenBy};
 use timeline::{Refused, Timeline};
 
 fn main() -> ExitCode {
@@ -35,34 +34,29 @@ fn main() -> ExitCode {
         })
     };
     let mut trials = Vec::new();
-    for change in CHANGES {
+    for (called, ..) in CHANGES {
         trials.push(trial(
-            format!("a_change_is_found::{}", change.name),
+            format!("a_change_is_found::{called}"),
             is_found,
-            change.name,
+            called,
         ));
     }
-    for (program, _) in REFUSED {
+    for (called, _) in REFUSED {
         trials.push(trial(
-            format!("the_reason_is_given::{program}"),
+            format!("the_reason_is_given::{called}"),
             is_refused,
-            program,
+            called,
         ));
     }
-    for (name, test) in [
-        (
-            "tasks_that_move_as_before_are_sound",
-            tasks_that_move_as_before_are_sound as fn(&str),
-        ),
-        (
-            "the_same_run_has_the_same_bytes",
-            the_same_run_has_the_same_bytes,
-        ),
-        ("what_happens_is_recorded", what_happens_is_recorded),
-        ("blessing_records_and_removes", blessing_records_and_removes),
-    ] {
-        trials.push(trial(name.to_owned(), test, ""));
+    macro_rules! tests {
+        ($($test:ident,)*) => { $(trials.push(trial(stringify!($test).to_owned(), $test, ""));)* };
     }
+    tests![
+        tasks_that_move_as_before_are_sound,
+        the_same_run_has_the_same_bytes,
+        what_happens_is_recorded,
+        blessing_records_and_removes,
+    ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -70,125 +64,98 @@ fn main() -> ExitCode {
 
 const PACK: &str = include_str!("timelines/pack.rs");
 
-/// A copy of `PACK` with one change, and what is said about it.
-struct Change {
-    name: &'static str,
-    from: &'static str,
-    to: &'static str,
-    /// Words of the line that the message names.
-    line: &'static str,
-    says: &'static [&'static str],
-}
+/// A copy of `PACK` with one change: its name, what is replaced, and by what; words of the line that the message must
+/// name, and what the message must say.
+type Change = (
+    &'static str,
+    [&'static str; 2],
+    &'static str,
+    &'static [&'static str],
+);
 
 const CHANGES: &[Change] = &[
-    Change {
-        name: "another_order",
-        from: "[1, 2]",
-        to: "[2, 1]",
-        line: "sleep(Duration::from_millis(order",
-        says: &[
+    (
+        "another_order",
+        ["[1, 2]", "[2, 1]"],
+        "sleep(Duration::from_millis(order",
+        &[
+            r#"+ {"is":"wait","from":0,"to":200"#,
             "task `pack` #2 spawned at another_order.rs:",
-            "+ {\"is\":\"wait\",\"from\":0,\"to\":200",
         ],
-    },
-    Change {
-        name: "takes_longer",
-        from: "from_millis(40)",
-        to: "from_millis(60)",
-        line: "from_millis(60)",
-        says: &[
-            "task `audit` #4 spawned at takes_longer.rs:",
-            "- {\"is\":\"wait\",\"from\":100,\"to\":140,\"on\":[{\"what\":\"sleep\"",
-            "+ {\"is\":\"wait\",\"from\":100,\"to\":160,\"on\":[{\"what\":\"sleep\"",
+    ),
+    (
+        "takes_longer",
+        ["from_millis(40)", "from_millis(60)"],
+        "from_millis(60)",
+        &[
+            r#"- {"is":"wait","from":100,"to":140"#,
+            r#"+ {"is":"wait","from":100,"to":160"#,
         ],
-    },
-    Change {
-        name: "in_place",
-        from: "tokio::spawn(audit()).await.expect(\"no panic\");",
-        to: "audit().await;",
-        line: "audit().await",
-        says: &[
+    ),
+    (
+        "in_place",
+        [
+            "tokio::spawn(audit()).await.expect(\"no panic\");",
+            "audit().await;",
+        ],
+        "audit().await",
+        &[
+            r#"- {"name":"audit""#,
             "task `audit` #4 spawned at in_place.rs:",
-            "- {\"name\":\"audit\"",
         ],
-    },
-    Change {
-        name: "permit_in_task",
-        from: "        let permit = Arc::clone(&permits).acquire_owned().await;\n        tasks.spawn(async move {\n",
-        to: "        let permits = Arc::clone(&permits);\n        tasks.spawn(async move {\n            let permit = permits.acquire_owned().await;\n",
-        line: "tokio::spawn(audit())",
-        says: &[
-            "{\"is\":\"wait\",\"from\":0,\"to\":100,\"on\":[{\"what\":\"semaphore\",\"call\":\"acquire_owned\"",
+    ),
+    (
+        "permit_in_task",
+        [
+            "        let permit = Arc::clone(&permits).acquire_owned().await;\n        tasks.spawn(async move {\n",
+            "        let permits = Arc::clone(&permits);\n        tasks.spawn(async move {\n            let permit = permits.acquire_owned().await;\n",
         ],
-    },
-    Change {
-        name: "aborted",
-        from: "drop(idle);",
-        to: "idle.abort();",
-        line: "tokio::spawn(idle())",
-        says: &[
-            "\"ends\":5,\"outcome\":\"finished\"",
-            "\"ends\":0,\"outcome\":\"cancelled\"",
+        "permits.acquire_owned()",
+        &[r#"+ {"is":"wait","from":0,"to":100,"on":[{"what":"semaphore","call":"acquire_owned""#],
+    ),
+    (
+        "aborted",
+        ["drop(idle);", "idle.abort();"],
+        "tokio::spawn(idle())",
+        &[
+            r#""ends":5,"outcome":"finished""#,
+            r#""ends":0,"outcome":"cancelled""#,
         ],
-    },
-    Change {
-        name: "lines_moved",
-        from: "async fn audit",
-        to: "// A comment.\nasync fn audit",
-        line: "async fn main",
-        says: &["lines_moved.timeline.json"],
-    },
+    ),
+    (
+        "lines_moved",
+        ["async fn audit", "// A comment.\nasync fn audit"],
+        "async fn main",
+        &["lines_moved.timeline.json"],
+    ),
 ];
 
 /// Other copies of `PACK`: their timelines are as recorded, missing, or edited.
 const SAME: [&str; 3] = ["same", "missing", "edited"];
 
-/// Programs whose timelines are recorded, and what they print.
-const RECORDED: &[(&str, &str, &str)] = &[
-    ("waits", include_str!("timelines/waits.rs"), "waited\n"),
-    ("hands", include_str!("timelines/hands.rs"), "handed\n"),
-    ("endings", include_str!("timelines/endings.rs"), "ended\n"),
-    (
-        "ends_with_error",
-        include_str!("timelines/ends_with_error.rs"),
-        "so far\n[exit status: 1]\n",
-    ),
-    (
-        "ends_with_status",
-        include_str!("timelines/ends_with_status.rs"),
-        "so far\n[exit status: 3]\n",
-    ),
-    (
-        "prints",
-        include_str!("timelines/prints.rs"),
-        "first\nsecond 2, a b\n\nlast",
-    ),
+/// Programs of the folder `timelines` whose tasks are recorded, and what they print.
+const RECORDED: [(&str, &str); 6] = [
+    ("waits", "waited\n"),
+    ("hands", "handed\n"),
+    ("endings", "ended\n"),
+    ("ends_with_error", "so far\n[exit status: 1]\n"),
+    ("ends_with_status", "so far\n[exit status: 3]\n"),
+    ("prints", "first\nsecond 2, a b\n\nlast"),
 ];
 
-/// Programs without a timeline, which print `no`.
-const REFUSED: &[(&str, &str)] = &[
-    ("no_runtime", "//! None.\nfn main() { println!(\"no\"); }\n"),
-    ("not_paused", NOT_PAUSED),
-    (
-        "many_threads",
-        "//! Threads.\n#[tokio::main]\nasync fn main() { println!(\"no\"); }\n",
-    ),
-    ("blocking", include_str!("timelines/blocking.rs")),
-    ("outside", include_str!("timelines/outside.rs")),
-    ("many_tasks", include_str!("timelines/many_tasks.rs")),
-    ("many_events", include_str!("timelines/many_events.rs")),
-    ("by_chance", include_str!("timelines/by_chance.rs")),
-    (
-        "prints_otherwise",
-        include_str!("timelines/prints_otherwise.rs"),
-    ),
-    (
-        "prints_nothing",
-        include_str!("timelines/prints_nothing.rs"),
-    ),
+/// Programs of the same folder that have no timeline, and why. They print `no`.
+const REFUSED: [(&str, Refused); 10] = [
+    ("no_runtime", Refused::NoRuntime),
+    ("not_paused", Refused::NotPaused),
+    ("many_threads", Refused::MultiThread),
+    ("blocking", Refused::OtherThread),
+    ("outside", Refused::Outside(String::new())),
+    ("many_tasks", Refused::TooManyTasks),
+    ("many_events", Refused::TooManyEvents),
+    ("by_chance", Refused::Differs),
+    ("prints_otherwise", Refused::PrintsOtherwise),
+    ("prints_nothing", Refused::PrintsOtherwise),
 ];
-
-const NOT_PAUSED: &str = "//! Runs.\n#[tokio::main(flavor = \"current_thread\")]\nasync fn main() { println!(\"no\"); }\n";
 
 struct Programs {
     book: Scratch,
@@ -203,22 +170,19 @@ static PROGRAMS: LazyLock<Programs> = LazyLock::new(|| {
         program(&book, called, text, printed);
         names.push(name(called));
     };
-    for change in CHANGES {
-        assert!(PACK.contains(change.from), "{}", change.name);
-        add(
-            change.name,
-            &PACK.replacen(change.from, change.to, 1),
-            "packed 3\n",
-        );
+    for (called, [from, to], ..) in CHANGES {
+        assert!(PACK.contains(from), "{called}");
+        add(called, &PACK.replacen(from, to, 1), "packed 3\n");
     }
-    SAME.iter()
-        .for_each(|called| add(called, PACK, "packed 3\n"));
-    RECORDED
+    for called in SAME {
+        add(called, PACK, "packed 3\n");
+    }
+    for (called, printed) in RECORDED
         .iter()
-        .for_each(|(called, text, printed)| add(called, text, printed));
-    REFUSED
-        .iter()
-        .for_each(|(called, text)| add(called, text, "no\n"));
+        .chain(&REFUSED.map(|(called, _)| (called, "no\n")))
+    {
+        add(called, &text_of(called), printed);
+    }
     let project = Project::open(book.root()).expect("a book");
     let copies = workspace::build(&project, &names).expect("cargo builds");
     assert_eq!(copies.built.errors, "");
@@ -229,14 +193,19 @@ static PROGRAMS: LazyLock<Programs> = LazyLock::new(|| {
     };
     let expected = programs.timeline("same").to_json().expect("a timeline");
     let write = |called: &str, json: &str| programs.book.write(&name(called).timeline(), json);
-    CHANGES
-        .iter()
-        .for_each(|change| write(change.name, &expected));
+    for (called, ..) in CHANGES {
+        write(called, &expected);
+    }
     write("same", &expected);
     write("edited", &expected.replace("\"ends\": ", "\"ends\":  "));
     write("not_paused", &expected);
     programs
 });
+
+fn text_of(program: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/timelines");
+    fs::read_to_string(folder.join(format!("{program}.rs"))).expect("a program")
+}
 
 fn with_tokio() -> Scratch {
     let book = Scratch::sound();
@@ -313,18 +282,13 @@ fn tasks_that_move_as_before_are_sound(_: &str) {
 
 /// The listing still prints the same, but the change is found, with its line.
 fn is_found(called: &str) {
-    let change = CHANGES.iter().find(|change| change.name == called);
-    let change = change.expect("a change");
+    let (_, _, words, says) = CHANGES.iter().find(|(it, ..)| *it == called).unwrap();
     let text = PROGRAMS.book.read(&name(called).source());
-    let line = text.lines().position(|line| line.contains(change.line));
-    let line = line.expect("the line is there") + 1;
+    let line = text.lines().position(|line| line.contains(words)).unwrap() + 1;
     let message = PROGRAMS.check(called).expect_err(called);
     let place = format!("listings/demo/src/bin/{called}.rs:{line}: ");
-    assert!(
-        message.starts_with(&place),
-        "{place} isn't the place of:\n{message}"
-    );
-    PROGRAMS.assert_fails(called, change.says);
+    assert!(message.starts_with(&place), "not at {place}:\n{message}");
+    PROGRAMS.assert_fails(called, says);
 }
 
 fn the_same_run_has_the_same_bytes(_: &str) {
@@ -343,7 +307,10 @@ fn the_same_run_has_the_same_bytes(_: &str) {
 
 fn what_happens_is_recorded(_: &str) {
     let expected: [(&str, fn(&Timeline) -> Vec<String>, Expect); 6] = [
-        ("waits", waits, expect![[r#"
+        (
+            "waits",
+            waits,
+            expect![[r#"
             main: Sleep sleep:100, Sleep sleep:107
             sleep: Sleep sleep:80
             in_interval: Interval tick:15
@@ -366,8 +333,12 @@ fn what_happens_is_recorded(_: &str) {
             in_timeout: Sleep timeout:60, Notify notified:58
             sleep: Sleep :92
             sleep: Sleep :25
-        "#]]),
-        ("hands", transfers, expect![[r#"
+        "#]],
+        ),
+        (
+            "hands",
+            transfers,
+            expect![[r#"
             0 ms first Acquire Semaphore:Some(21)
             100 ms second Acquire Semaphore:Some(21) from first
             200 ms second Send Oneshot:Some(22)
@@ -376,30 +347,47 @@ fn what_happens_is_recorded(_: &str) {
             100 ms first wakes second
             200 ms Clock wakes second
             200 ms second wakes main
-        "#]]),
-        ("endings", outcomes, expect![[r#"
+        "#]],
+        ),
+        (
+            "endings",
+            outcomes,
+            expect![[r#"
             main: Finished at 100 ms, 5 spans
             returns: Finished at 10 ms, 3 spans
             panics: Panicked at 20 ms, 3 spans
             is_aborted: Cancelled at 50 ms, 2 spans
             is_left: Unfinished at 100 ms, 2 spans
             never_runs: Cancelled at 50 ms, 0 spans
-        "#]]),
-        ("prints", printed, expect![[r#"
+        "#]],
+        ),
+        (
+            "prints",
+            printed,
+            expect![[r#"
             0 ms task Some(0), line 25: first
             10 ms task Some(1), line 19: second 2, a b
             10 ms task Some(0), line 27: 
             10 ms task Some(0), line 28: last
             10 ms the end
-        "#]]),
-        ("ends_with_error", printed, expect![[r#"
+        "#]],
+        ),
+        (
+            "ends_with_error",
+            printed,
+            expect![[r#"
             0 ms task Some(0), line 8: so far
             10 ms the end
-        "#]]),
-        ("ends_with_status", printed, expect![[r#"
+        "#]],
+        ),
+        (
+            "ends_with_status",
+            printed,
+            expect![[r#"
             0 ms task Some(0), line 13: so far
             10 ms the end
-        "#]]),
+        "#]],
+        ),
     ];
     for (called, describe, expected) in expected {
         let lines = describe(&PROGRAMS.timeline(called));
@@ -409,7 +397,7 @@ fn what_happens_is_recorded(_: &str) {
 
 /// What each task waits for: the kind, the call, and the line.
 fn waits(timeline: &Timeline) -> Vec<String> {
-    let task = |task: &timeline::format::Task| {
+    let task = |task: &Task| {
         let on = task.spans.iter().filter_map(|span| match span {
             Span::Wait { on, .. } => Some(on),
             Span::Run { .. } => None,
@@ -443,7 +431,7 @@ fn transfers(timeline: &Timeline) -> Vec<String> {
 }
 
 fn outcomes(timeline: &Timeline) -> Vec<String> {
-    let task = |it: &timeline::format::Task| {
+    let task = |it: &Task| {
         format!(
             "{}: {:?} at {}, {} spans",
             it.name,
@@ -456,7 +444,7 @@ fn outcomes(timeline: &Timeline) -> Vec<String> {
 }
 
 fn printed(timeline: &Timeline) -> Vec<String> {
-    let line = |it: &timeline::format::Printed| {
+    let line = |it: &Printed| {
         format!(
             "{} task {:?}, line {}: {}",
             it.at, it.task, it.line, it.text
@@ -469,24 +457,13 @@ fn printed(timeline: &Timeline) -> Vec<String> {
 }
 
 fn is_refused(called: &str) {
-    let why = match called {
-        "no_runtime" => Refused::NoRuntime,
-        "not_paused" => Refused::NotPaused,
-        "many_threads" => Refused::MultiThread,
-        "blocking" => Refused::OtherThread,
-        "outside" => Refused::Outside("tokio::net".to_owned()),
-        "many_tasks" => Refused::TooManyTasks,
-        "many_events" => Refused::TooManyEvents,
-        "by_chance" => Refused::Differs,
-        _ => Refused::PrintsOtherwise,
-    };
-    assert_eq!(PROGRAMS.record(called), Err(why), "{called}");
+    let found = PROGRAMS.record(called).expect_err("it has no timeline");
+    match REFUSED.into_iter().find(|(it, _)| *it == called).unwrap().1 {
+        Refused::Outside(_) => assert_eq!(found, Refused::Outside("tokio::net".to_owned())),
+        why => assert_eq!(found, why, "{called}"),
+    }
     if called != "not_paused" {
-        assert_eq!(
-            PROGRAMS.check(called),
-            Ok(()),
-            "{called} has no file, and needs none"
-        );
+        assert_eq!(PROGRAMS.check(called), Ok(()), "{called} needs no file");
     }
 }
 
@@ -497,7 +474,7 @@ fn blessing_records_and_removes(_: &str) {
     LazyLock::force(&PROGRAMS);
     let book = with_tokio();
     program(&book, "same", PACK, "");
-    program(&book, "not_paused", NOT_PAUSED, "");
+    program(&book, "not_paused", &text_of("not_paused"), "");
     book.write(&name("not_paused").timeline(), "{}\n");
     let project = Project::open(book.root()).expect("a book");
     let mut files = Vec::new();
