@@ -23,25 +23,21 @@ pub struct TokioLayer;
 /// Marks the span of a main future until it is entered for the first time.
 struct IsMain;
 
-/// The fields of a span or of an event.
+/// The fields of a span or of an event, as text.
 #[derive(Default)]
-struct Fields {
-    strings: BTreeMap<&'static str, String>,
-    numbers: BTreeMap<&'static str, u64>,
-    flags: BTreeMap<&'static str, bool>,
-}
+struct Fields(BTreeMap<&'static str, String>);
 
 impl Fields {
-    fn number(&self, name: &str) -> Option<u64> {
-        self.numbers.get(name).copied()
+    fn string(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
     }
 
-    fn string(&self, name: &str) -> &str {
-        self.strings.get(name).map_or("", String::as_str)
+    fn number(&self, name: &str) -> Option<u64> {
+        self.string(name).parse().ok()
     }
 
     fn is(&self, name: &str) -> bool {
-        self.flags.get(name).copied().unwrap_or(false)
+        self.string(name) == "true"
     }
 
     /// The place, if it is in the listing.
@@ -57,26 +53,13 @@ impl Fields {
 }
 
 impl Visit for Fields {
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.numbers.insert(field.name(), value);
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        if let Ok(value) = u64::try_from(value) {
-            self.record_u64(field, value);
-        }
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.flags.insert(field.name(), value);
-    }
-
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.strings.insert(field.name(), value.to_owned());
+        self.0.insert(field.name(), value.to_owned());
     }
 
+    /// Numbers and flags come here, too.
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.strings.insert(field.name(), format!("{value:?}"));
+        self.0.insert(field.name(), format!("{value:?}"));
     }
 }
 
