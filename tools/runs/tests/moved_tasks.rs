@@ -288,6 +288,8 @@ fn is_found(called: &str) {
     let message = PROGRAMS.check(called).expect_err(called);
     let place = format!("listings/demo/src/bin/{called}.rs:{line}: ");
     assert!(message.starts_with(&place), "not at {place}:\n{message}");
+    // Lines that moved alone are no difference.
+    assert_eq!(message.contains("\n- "), called != "lines_moved");
     PROGRAMS.assert_fails(called, says);
 }
 
@@ -305,8 +307,10 @@ fn the_same_run_has_the_same_bytes(_: &str) {
 
 // --- What is recorded ------------------------------------------------------------------------------
 
+type Describe = fn(&Timeline) -> Vec<String>;
+
 fn what_happens_is_recorded(_: &str) {
-    let expected: [(&str, fn(&Timeline) -> Vec<String>, Expect); 6] = [
+    let expected: [(&str, Describe, Expect); 6] = [
         (
             "waits",
             waits,
