@@ -1,4 +1,4 @@
-//! Runs a benchmark, and reads what Criterion wrote of it.
+//! Runs a benchmark, and reads the times that Criterion wrote.
 
 use anyhow::{Context, Result, bail};
 use model::Project;
@@ -9,12 +9,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What each way took in each row, in nanoseconds for a whole run: one round.
+/// The times of one round: what each way took in each row, in nanoseconds for a whole iteration.
 pub type Round = BTreeMap<(String, String), f64>;
 
-/// How long Criterion takes for each time, and how many samples it makes of that. Short, for the rounds say
-/// more of a machine than a long look at one moment.
-const OPTIONS: [&str; 7] = [
+/// How long Criterion measures, and how many samples it takes. Short, because several rounds say more about a
+/// machine than one long measurement does.
+const CRITERION_OPTIONS: [&str; 7] = [
     "--noplot",
     "--warm-up-time",
     "0.3",
@@ -24,29 +24,22 @@ const OPTIONS: [&str; 7] = [
     "15",
 ];
 
-/// Measures everything in a benchmark once.
+/// Runs a benchmark once.
 ///
 /// # Errors
 ///
-/// It does not build or fails, or Criterion's files are not as expected.
+/// The benchmark doesn't build or fails, or Criterion's files aren't as expected.
 pub fn run(project: &Project, name: &str) -> Result<Round> {
-    let folder = folder(project);
+    let folder = criterion_folder(project);
     if folder.exists() {
         fs::remove_dir_all(&folder)
             .with_context(|| format!("cannot remove {}", folder.display()))?;
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args([
-            "bench",
-            "--quiet",
-            "--package",
-            "benches",
-            "--bench",
-            name,
-            "--",
-        ])
-        .args(OPTIONS)
+        .args(["bench", "--quiet", "--package", "benches"])
+        .args(["--bench", name, "--"])
+        .args(CRITERION_OPTIONS)
         .current_dir(project.root())
         .env("CRITERION_HOME", &folder)
         .output()
@@ -60,16 +53,16 @@ pub fn run(project: &Project, name: &str) -> Result<Round> {
     read(&folder.join(name))
 }
 
-fn folder(project: &Project) -> PathBuf {
+fn criterion_folder(project: &Project) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     project.root().join(target).join("benches")
 }
 
-/// Reads the times that lie below a group's folder.
+/// Reads the times in a benchmark group's folder.
 fn read(group: &Path) -> Result<Round> {
     let mut round = Round::new();
-    for way in folders(group)? {
-        for row in folders(&way)? {
+    for way in subfolders(group)? {
+        for row in subfolders(&way)? {
             let file = row.join("new/estimates.json");
             if !file.is_file() {
                 continue;
@@ -77,7 +70,7 @@ fn read(group: &Path) -> Result<Round> {
             let text = fs::read_to_string(&file)
                 .with_context(|| format!("cannot read {}", file.display()))?;
             let estimates: Value = serde_json::from_str(&text)
-                .with_context(|| format!("{} is no JSON", file.display()))?;
+                .with_context(|| format!("{} is not JSON", file.display()))?;
             let median = estimates["median"]["point_estimate"]
                 .as_f64()
                 .with_context(|| format!("{} has no median", file.display()))?;
@@ -86,7 +79,7 @@ fn read(group: &Path) -> Result<Round> {
     }
     if round.is_empty() {
         bail!(
-            "Criterion wrote no times below {}; a benchmark's group is named like its file, and its parts \
+            "Criterion wrote no times to {}; name the benchmark group like its file, and its parts \
              `BenchmarkId::new(way, row)`",
             group.display()
         );
@@ -94,7 +87,7 @@ fn read(group: &Path) -> Result<Round> {
     Ok(round)
 }
 
-fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
+fn subfolders(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries =
         fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let paths = entries.flatten().map(|entry| entry.path());
@@ -106,7 +99,7 @@ fn name(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// The median, the least and the most of several rounds, each for one future or call.
+/// The median, minimum, and maximum of several rounds, for a single future or call each.
 pub fn summary(spec: &Spec, rounds: &[Round]) -> Vec<Time> {
     let Some(first) = rounds.first() else {
         return Vec::new();
@@ -134,7 +127,7 @@ pub fn summary(spec: &Spec, rounds: &[Round]) -> Vec<Time> {
     times
 }
 
-/// What a record keeps: hundredths of a nanosecond.
+/// Rounded to hundredths of a nanosecond, the precision of a record.
 fn rounded(nanoseconds: f64) -> f64 {
     (nanoseconds * 100.0).round() / 100.0
 }
@@ -178,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_without_times_says_how_it_is_named() {
+    fn a_group_without_times_says_how_to_name_it() {
         let book = Scratch::sound();
         book.write("ways/report/index.html", "");
         let error = read(&book.path("ways")).expect_err("there are none");
@@ -186,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_middle_round_counts() {
+    fn the_median_of_the_rounds_is_recorded() {
         let spec = Spec {
             caption: String::new(),
             per: String::new(),

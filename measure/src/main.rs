@@ -1,8 +1,7 @@
 //! `cargo run --package measure`: measures what the book says about cost, and records it.
 //!
-//! Criterion does the measuring (`benches/` beside this). This runs it several times, one benchmark after the other, and
-//! keeps the round in the middle, the quickest and the slowest one, so that what a busy moment did to one
-//! round shows.
+//! Criterion measures (see `benches/`). This program runs each benchmark several times and records the median, the fastest,
+//! and the slowest round, so the record shows if the machine was busy for a moment.
 
 mod benchmark;
 mod machine;
@@ -14,16 +13,16 @@ use model::{Problems, Project};
 use std::fs;
 use std::process::ExitCode;
 
-/// Measures what the book says about cost. Close what else runs: a busy machine measures itself.
+/// Measures what the book says about cost. Close other programs first, because a busy machine falsifies the times.
 #[derive(Parser)]
 #[command(name = "measure")]
 struct Arguments {
-    /// Which benchmarks; all of them where none is named
+    /// Which benchmarks; all of them if none is named
     names: Vec<String>,
-    /// How many times each is measured
+    /// How many times to measure each
     #[arg(long, default_value_t = 5)]
     rounds: u32,
-    /// Record nothing; fail where a claim does not hold on this machine
+    /// Record nothing; fail if a claim doesn't hold on this machine
     #[arg(long)]
     check: bool,
 }
@@ -39,7 +38,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    let folder = std::env::current_dir().context("cannot tell in which folder this runs")?;
+    let folder = std::env::current_dir().context("cannot find the current directory")?;
     let project = Project::find(&folder)?;
     let known = measured::names(&project);
     if let Some(unknown) = arguments.names.iter().find(|name| !known.contains(name)) {
@@ -49,7 +48,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         );
     }
     if arguments.rounds == 0 {
-        bail!("--rounds 0 measures nothing; take 1 or more");
+        bail!("--rounds 0 measures nothing; use 1 or more");
     }
     let names = match arguments.names.as_slice() {
         [] => &known,
@@ -63,22 +62,24 @@ fn run(arguments: &Arguments) -> Result<()> {
             for (claim, problem) in measured::checks::broken_claims(&project, name, &spec, &record)
             {
                 if claim.needs_idle_cores {
-                    eprintln!("{problem}. It needs idle cores, and is not demanded here");
+                    eprintln!(
+                        "warning: {problem}. This claim needs idle cores, so it isn't an error here"
+                    );
                 } else {
                     broken.push(problem);
                 }
             }
         } else {
             let file = measured::record_file(name);
-            fs::write(project.root().join(&file), text(name, &record)?)
+            fs::write(project.root().join(&file), record_text(name, &record)?)
                 .with_context(|| format!("cannot write {file}"))?;
-            println!("{file} is written");
+            println!("wrote {file}");
         }
     }
     Ok(Problems::none_in(broken)?)
 }
 
-/// Measures a benchmark so many times.
+/// Measures a benchmark in several rounds.
 fn measure(project: &Project, name: &str, rounds: u32) -> Result<Record> {
     let spec = measured::spec(project, name)?;
     let mut all = Vec::new();
@@ -98,8 +99,8 @@ fn measure(project: &Project, name: &str, rounds: u32) -> Result<Record> {
     })
 }
 
-/// A record as it is written.
-fn text(name: &str, record: &Record) -> Result<String> {
+/// The text of a record's file.
+fn record_text(name: &str, record: &Record) -> Result<String> {
     let record = toml::to_string(record).context("a record cannot be written as TOML")?;
     Ok(format!(
         "# What came out of {}: written by `{}`.\n{}",
@@ -121,7 +122,7 @@ mod tests {
         let record = Record {
             source: "abc".to_owned(),
             date: "2026-11-23".to_owned(),
-            machine: machine::description().expect("the system tells"),
+            machine: machine::description().expect("the system reports it"),
             rust: "1.95.0".to_owned(),
             crates: BTreeMap::from([("tokio".to_owned(), "1.54.1".to_owned())]),
             rounds: 3,
@@ -136,7 +137,7 @@ mod tests {
         let book = Scratch::sound();
         book.write(
             "benches/records/ways.toml",
-            text("ways", &record).expect("it is TOML"),
+            record_text("ways", &record).expect("it is TOML"),
         );
         let project = Project::open(book.root()).expect("a book");
         let read = measured::record(&project, "ways").expect("it was written");

@@ -1,26 +1,26 @@
 //! Small books in temporary folders, for the tools' tests to break.
 //!
-//! A fresh one is sound: one part, `demo`, without dependencies, one listing, `demo/hello`, and one
-//! page that shows it, `src/page.md`.
+//! A new one is sound: it has one part, `demo`, without dependencies, one listing, `demo/hello`, and one page that
+//! shows it, `src/page.md`.
 //!
-//! Every function panics where the disk does not do what it should: these are tests.
+//! Every function panics on an I/O error, because only tests call them.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// A book in a folder of its own, which goes away when this is dropped.
+/// A book in a folder of its own, which is removed when this is dropped.
 pub struct Scratch {
     root: PathBuf,
     /// Kept alive: dropping it removes the folder.
     _folder: TempDir,
 }
 
-/// The page of a fresh book.
+/// The page of a new book.
 pub const PAGE: &str = "# Page\n\nA greeting:\n\n{{#listing demo/hello}}\n{{#output demo/hello}}\n";
 
-/// The listing of a fresh book.
+/// The listing of a new book.
 pub const HELLO: &str = "//! Say hello.\n\nfn main() {\n    println!(\"hello\");\n}\n";
 
 impl Scratch {
@@ -56,7 +56,7 @@ impl Scratch {
         self.root.join(file)
     }
 
-    /// Writes a file below the root, with the folders that it needs.
+    /// Writes a file below the root, and creates the folders that it needs.
     pub fn write(&self, file: &str, content: impl AsRef<[u8]>) {
         let path = self.path(file);
         fs::create_dir_all(path.parent().expect("a file lies in a folder"))
@@ -76,14 +76,14 @@ impl Scratch {
         fs::remove_file(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 
-    /// Writes a listing of the part `demo` whose `main` is given, with a caption and its output.
+    /// Writes a listing of the part `demo` with a caption, this body of `main`, and this output.
     pub fn listing(&self, name: &str, main: &str, output: &str) {
         let program = format!("//! A listing.\n\nfn main() {{\n{main}\n}}\n");
         self.write(&format!("listings/demo/src/bin/{name}.rs"), program);
         self.write(&format!("listings/demo/src/bin/{name}.out"), output);
     }
 
-    /// Every file with its text, but for those below these folders of the root.
+    /// Every file with its text, except those below these folders of the root.
     pub fn files_without(&self, folders: &[&str]) -> BTreeMap<PathBuf, String> {
         let mut files = BTreeMap::new();
         for entry in entries(&self.root) {
@@ -115,7 +115,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Makes a symbolic link to a file or folder. Windows does not let everyone do so.
+/// Creates a symbolic link to a file or folder. On Windows, not every user has the right to do that.
 pub fn link(to: &Path, at: &Path) {
     #[cfg(unix)]
     let made = std::os::unix::fs::symlink(to, at);
@@ -142,7 +142,7 @@ hash-files = false
 [output.html.playground]
 runnable = false
 
-# What no test here looks at, and what takes most of the time to build a small book.
+# No test looks at these, and they take most of the time that it takes to build a small book.
 [output.html.search]
 enable = false
 

@@ -1,474 +1,246 @@
-//! How two runs differ, in words.
+//! What differs between the timeline beside a listing and a new run of it: a diff of the two files, whose lines are
+//! tasks, spans, wakes, and so on.
 
-use crate::format::{
-    By, Does, Millis, On, Outcome, Passed, Printed, Span, Task, Timeline, Wake, What,
-};
+use crate::format::{Millis, Timeline};
+use serde_json::Value;
+use similar::{Algorithm, DiffTag, capture_diff_slices};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Something that came otherwise than expected.
+/// A part of the run that isn't as expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// The line of the listing where it did, as the listing is now.
+    /// The listing's line at which the run differs, as the listing is now.
     pub line: Option<u32>,
-    /// When it did, and what comes first of what did at the same time.
+    /// When it differs. At the same time, a likely cause comes before its effects.
     order: (Millis, Rank),
-    /// What was expected, and what came.
+    /// What was expected, and what came, as a unified diff shows it.
     pub text: String,
 }
 
-/// What is rather a cause than an effect of other differences comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// A wait for time alone: nobody else is to blame for its end.
-    Time,
+    /// A wait for time alone: it ends by itself, so nothing else causes the difference.
+    Timer,
+    /// A task that is new, missing, another one, or has another outcome.
     Task,
+    /// Some other wait.
     Wait,
+    /// Polls, wakeups, transfers, printed lines: they follow from what the tasks wait for.
     Rest,
 }
 
-/// How a run differs from the expected one, but for the lines on which things happen; in the order of the
-/// run, the first one being what the others probably follow from. `file` is the listing's file name, for the
-/// words.
+/// A line of the file.
+struct Item {
+    json: String,
+    /// The same as a value, without lines of the listing: a new comment at the top moves all lines, but no task.
+    value: Value,
+    /// What it's about.
+    subject: String,
+    line: Option<u32>,
+    begins: Millis,
+    ends: Millis,
+}
+
+/// How a run differs from the expected one, apart from the lines on which things happen. In the order of the run,
+/// because the first difference probably causes the others. `file` is the listing's file name.
 pub fn differences(expected: &Timeline, run: &Timeline, file: &str) -> Vec<Difference> {
-    let words = Words {
-        file,
-        expected,
-        run,
-    };
-    // A line that was put in above moves all lines, and says nothing about the tasks.
-    let (plain, plain_run) = (without_lines(expected), without_lines(run));
+    let (old, new) = (items(expected, file), items(run, file));
+    let lists: BTreeSet<_> = old.keys().chain(new.keys()).collect();
     let mut found = Vec::new();
-    let tasks = expected.tasks.len().max(run.tasks.len());
-    for index in 0..tasks {
-        match (expected.tasks.get(index), run.tasks.get(index)) {
-            (Some(expected), Some(came)) => {
-                let same = alike(&plain.tasks[index].spans, &plain_run.tasks[index].spans);
-                words.task(index, expected, came, same, &mut found);
+    for list in lists {
+        let [old, new] = [&old, &new].map(|items| items.get(list).map_or(&[][..], Vec::as_slice));
+        let values = |items: &[Item]| -> Vec<String> {
+            let values = items.iter().map(|item| item.value.to_string());
+            values.collect()
+        };
+        for change in capture_diff_slices(Algorithm::Myers, &values(old), &values(new)) {
+            if change.tag() != DiffTag::Equal {
+                let (old, new) = (&old[change.old_range()], &new[change.new_range()]);
+                for index in 0..old.len().max(new.len()) {
+                    found.extend(difference(old.get(index), new.get(index)));
+                }
             }
-            (Some(missing), None) => found.push(Difference {
-                line: missing.line,
-                order: (missing.begins, Rank::Task),
-                text: format!(
-                    "{}, was expected to begin at {}, and was not spawned",
-                    words.spawned(index, missing),
-                    missing.begins
-                ),
-            }),
-            (None, Some(new)) => found.push(Difference {
-                line: new.line,
-                order: (new.begins, Rank::Task),
-                text: format!(
-                    "{}, began at {} and {} at {}, and was not expected",
-                    words.spawned(index, new),
-                    new.begins,
-                    outcome(new.outcome),
-                    new.ends
-                ),
-            }),
-            (None, None) => {}
         }
-    }
-    words.first(
-        alike(&plain.wakes, &plain_run.wakes),
-        &expected.wakes,
-        &run.wakes,
-        &mut found,
-        |timeline, wake: &Wake| {
-            let line = timeline.tasks.get(wake.task).and_then(|task| task.line);
-            (line, wake.at, words.wake(timeline, wake))
-        },
-    );
-    words.first(
-        alike(&plain.passed, &plain_run.passed),
-        &expected.passed,
-        &run.passed,
-        &mut found,
-        |timeline, passed: &Passed| {
-            let resource = timeline.resources.get(passed.resource);
-            let line = resource.and_then(|resource| resource.line);
-            (line, passed.at, words.passed(timeline, passed))
-        },
-    );
-    words.first(
-        alike(&plain.printed, &plain_run.printed),
-        &expected.printed,
-        &run.printed,
-        &mut found,
-        |timeline, printed: &Printed| {
-            let text = format!(
-                "at {} {} prints `{}`",
-                printed.at,
-                words.some_task(timeline, printed.task),
-                printed.text
-            );
-            (Some(printed.line), printed.at, text)
-        },
-    );
-    if found.is_empty() && plain != plain_run {
-        found.push(Difference {
-            line: None,
-            order: (run.ends, Rank::Rest),
-            text: format!(
-                "the resources or the end (expected at {}, came at {}) are others",
-                expected.ends, run.ends
-            ),
-        });
     }
     found.sort_by_key(|difference| difference.order);
     found
 }
 
-/// How many things are the same at the beginning of two lists.
-fn alike<T: PartialEq>(expected: &[T], came: &[T]) -> usize {
-    let pairs = expected.iter().zip(came);
-    pairs
-        .take_while(|(expected, came)| expected == came)
-        .count()
-}
-
-/// The first line of a run that is not the line of the expected one, where the two do the same.
-pub fn moved_line(expected: &Timeline, run: &Timeline) -> Option<u32> {
-    let mut lines = lines(expected).into_iter().zip(lines(run));
-    lines.find(|(expected, line)| expected != line)?.1
-}
-
-fn lines(timeline: &Timeline) -> Vec<Option<u32>> {
-    let mut lines = Vec::new();
-    for task in &timeline.tasks {
-        lines.push(task.line);
-        for span in &task.spans {
-            if let Span::Wait { on, .. } = span {
-                for on in on {
-                    lines.extend(on.through.iter().copied().map(Some));
-                    lines.push(on.line);
-                }
-            }
-        }
-    }
-    lines.extend(timeline.resources.iter().map(|resource| resource.line));
-    lines.extend(timeline.printed.iter().map(|printed| Some(printed.line)));
-    lines
-}
-
-fn without_lines(timeline: &Timeline) -> Timeline {
-    let mut timeline = timeline.clone();
-    for task in &mut timeline.tasks {
-        task.line = None;
-        for span in &mut task.spans {
-            if let Span::Wait { on, .. } = span {
-                for on in on {
-                    on.line = None;
-                    on.through.clear();
-                }
-            }
-        }
-    }
-    for resource in &mut timeline.resources {
-        resource.line = None;
-    }
-    for printed in &mut timeline.printed {
-        printed.line = 0;
-    }
-    timeline
-}
-
-struct Words<'a> {
-    file: &'a str,
-    expected: &'a Timeline,
-    run: &'a Timeline,
-}
-
-impl Words<'_> {
-    fn place(&self, line: Option<u32>) -> String {
-        match line {
-            Some(line) => format!("{}:{line}", self.file),
-            None => "a library".to_owned(),
-        }
-    }
-
-    fn spawned(&self, index: usize, task: &Task) -> String {
-        format!(
-            "task `{}` #{index} spawned at {}",
-            task.name,
-            self.place(task.line)
-        )
-    }
-
-    fn some_task(&self, timeline: &Timeline, index: Option<usize>) -> String {
-        match index.and_then(|index| Some((index, timeline.tasks.get(index)?))) {
-            Some((index, task)) => format!("task `{}` #{index}", task.name),
-            None => "no task".to_owned(),
-        }
-    }
-
-    /// The first of a list of things that is not as expected, behind so many that are.
-    fn first<T>(
-        &self,
-        same: usize,
-        expected: &[T],
-        came: &[T],
-        found: &mut Vec<Difference>,
-        tell: impl Fn(&Timeline, &T) -> (Option<u32>, Millis, String),
-    ) {
-        let wanted = expected.get(same).map(|it| tell(self.expected, it));
-        let got = came.get(same).map(|it| tell(self.run, it));
-        let nothing = || "that nothing more of this kind happens".to_owned();
-        let line = match (&got, &wanted) {
-            (Some((line, ..)), _) | (None, Some((line, ..))) => *line,
-            (None, None) => return,
-        };
-        let times = [&got, &wanted].into_iter().flatten().map(|(_, at, _)| *at);
-        found.push(Difference {
-            line,
-            order: (times.min().unwrap_or(self.run.ends), Rank::Rest),
-            text: format!(
-                "expected is {}; now {}",
-                wanted.map_or_else(nothing, |(.., text)| format!("that {text}")),
-                got.map_or_else(
-                    || "nothing more of this kind happens".to_owned(),
-                    |(.., text)| text
-                ),
-            ),
-        });
-    }
-
-    /// Tells how a task differs whose first spans are the same.
-    fn task(
-        &self,
-        index: usize,
-        expected: &Task,
-        came: &Task,
-        same: usize,
-        found: &mut Vec<Difference>,
-    ) {
-        let who = self.spawned(index, came);
-        let (before, after) = (expected.spans.get(same), came.spans.get(same));
-        let order = order(before, after, expected.ends.min(came.ends));
-        if (&expected.name, expected.by) != (&came.name, came.by) {
-            found.push(Difference {
-                line: came.line,
-                order: (came.begins.min(expected.begins), Rank::Task),
-                text: format!(
-                    "task #{index} was expected to be `{}`, spawned at {} by {}, and is `{}`, spawned at {} by {}",
-                    expected.name,
-                    self.place(expected.line),
-                    self.some_task(self.expected, expected.by),
-                    came.name,
-                    self.place(came.line),
-                    self.some_task(self.run, came.by),
-                ),
-            });
-        } else if expected.step != came.step && expected.begins == came.begins {
-            found.push(Difference {
-                line: came.line,
-                order: (came.begins.min(expected.begins), Rank::Task),
-                text: format!(
-                    "{who} was expected to be spawned in step {} of the run, and was in step {}",
-                    expected.step, came.step
-                ),
-            });
-        }
-        let life = |task: &Task| (task.begins, task.ends, task.outcome);
-        if life(expected) != life(came) {
-            let began = if expected.begins == came.begins {
-                format!("began at {}", came.begins)
-            } else {
-                format!(
-                    "was expected to begin at {}, began at {}",
-                    expected.begins, came.begins
-                )
-            };
-            found.push(Difference {
-                line: line_of(after).or(came.line),
-                order,
-                text: format!(
-                    "{who}: {began}, was expected to {} at {}, {} at {}",
-                    expected_outcome(expected.outcome),
-                    expected.ends,
-                    outcome(came.outcome),
-                    came.ends
-                ),
-            });
-        }
-        if before.is_some() || after.is_some() {
-            let nothing = || "does nothing more".to_owned();
-            found.push(Difference {
-                line: line_of(after).or(line_of(before)).or(came.line),
-                order,
-                text: format!(
-                    "{who}: expected is that it {}; now it {}",
-                    before.map_or_else(nothing, |span| self.span(self.expected, span)),
-                    after.map_or_else(nothing, |span| self.span(self.run, span)),
-                ),
-            });
-        }
-    }
-
-    fn span(&self, timeline: &Timeline, span: &Span) -> String {
-        match span {
-            Span::Run { step, from, to } if from == to => {
-                format!("runs at {from} (step {step} of the run)")
-            }
-            Span::Run { step, from, to } => {
-                format!("runs from {from} to {to} (step {step} of the run)")
-            }
-            Span::Wait { from, to, on } => {
-                let on: Vec<_> = on.iter().map(|on| self.on(timeline, on)).collect();
-                let on = if on.is_empty() {
-                    "something".to_owned()
-                } else {
-                    on.join(" and ")
-                };
-                format!("waits from {from} to {to} for {on}")
-            }
-        }
-    }
-
-    fn on(&self, timeline: &Timeline, on: &On) -> String {
-        let mut text = what(on.what).to_owned();
-        if on.count > 1 {
-            text = format!("{} times {text}", on.count);
-        }
-        if !on.call.is_empty() {
-            text.push_str(&format!(" (`{}`)", on.call));
-        }
-        text.push_str(&format!(" at {}", self.place(on.line)));
-        if let Some(resource) = on.resource.and_then(|index| timeline.resources.get(index)) {
-            text.push_str(&format!(", made at {}", self.place(resource.line)));
-        }
-        text
-    }
-
-    fn wake(&self, timeline: &Timeline, wake: &Wake) -> String {
-        let by = match wake.by {
-            By::Task(by) if by == wake.task => "itself".to_owned(),
-            By::Task(by) => self.some_task(timeline, Some(by)),
-            By::Clock => "the clock".to_owned(),
-            By::Unknown => "one of several tasks".to_owned(),
-        };
-        let task = self.some_task(timeline, Some(wake.task));
-        format!(
-            "at {} {task} is woken by {by} (in step {})",
-            wake.at, wake.step
-        )
-    }
-
-    fn passed(&self, timeline: &Timeline, passed: &Passed) -> String {
-        let task = self.some_task(timeline, passed.task);
-        let resource = timeline.resources.get(passed.resource);
-        let kind = resource.map_or(What::Future, |resource| resource.what);
-        let line = resource.and_then(|resource| resource.line);
-        let what = match (passed.does, passed.count) {
-            (Does::Sends | Does::Receives, _) => "a value",
-            (_, 1) => "a permit",
-            _ => "permits",
-        };
-        let does = match passed.does {
-            Does::Takes => "takes",
-            Does::Returns => "gives back",
-            Does::Sends => "sends",
-            Does::Receives => "receives",
-        };
-        let mut text = format!(
-            "at {} {task} {does} {what} of the {} made at {} (in step {})",
-            passed.at,
-            noun(kind),
-            self.place(line),
-            passed.step
-        );
-        if let Some(from) = passed.from {
-            text.push_str(&format!(
-                ", handed over by {}",
-                self.some_task(timeline, Some(from))
-            ));
-        }
-        text
-    }
-}
-
-/// When a task went another way, and whether it did so by itself.
-fn order(expected: Option<&Span>, came: Option<&Span>, ends: Millis) -> (Millis, Rank) {
-    let from = |span: &Span| match span {
-        Span::Run { from, .. } | Span::Wait { from, .. } => *from,
+fn difference(old: Option<&Item>, new: Option<&Item>) -> Option<Difference> {
+    let item = new.or(old)?;
+    let other = old.unwrap_or(item);
+    let at = match (item.begins == other.begins, item.ends == other.ends) {
+        (true, false) => item.ends.min(other.ends),
+        _ => item.begins.min(other.begins),
     };
-    match (expected, came) {
-        (
-            Some(Span::Wait { from, to, on }),
-            Some(Span::Wait {
-                from: began,
-                to: ended,
-                on: same,
-            }),
-        ) if from == began && on == same => {
-            let is_time = |on: &On| matches!(on.what, What::Sleep | What::Interval);
-            let rank = if on.iter().all(is_time) {
-                Rank::Time
-            } else {
-                Rank::Wait
-            };
-            (*to.min(ended), rank)
+    let is_one_of_two = old.is_none() || new.is_none();
+    let is_same = |field: &&str| item.value[field] == other.value[field];
+    let rank = if item.value["name"].is_string() {
+        match is_one_of_two || !["name", "by", "outcome"].iter().all(is_same) {
+            true => Rank::Task,
+            false => Rank::Rest,
         }
-        _ => {
-            let spans = [expected, came].into_iter().flatten();
-            (spans.map(from).min().unwrap_or(ends), Rank::Wait)
-        }
+    } else if item.is_timer() && other.is_timer() && !is_one_of_two && item.begins == other.begins {
+        Rank::Timer
+    } else if item.value["on"].is_array() {
+        Rank::Wait
+    } else {
+        Rank::Rest
+    };
+    let mut text = format!("{}, at {at}:", item.subject);
+    for (sign, item) in [('-', old), ('+', new)] {
+        text.extend(item.map(|item| format!("\n    {sign} {}", item.json)));
+    }
+    Some(Difference {
+        line: item.line,
+        order: (at, rank),
+        text,
+    })
+}
+
+/// The first line of a run that isn't the line of the expected one, if the two do the same.
+pub fn moved_line(expected: &Timeline, run: &Timeline) -> Option<u32> {
+    let (old, new) = (items(expected, ""), items(run, ""));
+    let mut pairs = old.values().flatten().zip(new.values().flatten());
+    pairs.find(|(old, new)| old.json != new.json)?.1.line
+}
+
+impl Item {
+    fn is_timer(&self) -> bool {
+        let is_time = |on: &Value| on["what"] == "sleep" || on["what"] == "interval";
+        let on = self.value["on"].as_array();
+        on.is_some_and(|on| on.iter().all(is_time))
     }
 }
 
-/// The line of the first thing that a span waits for.
-fn line_of(span: Option<&Span>) -> Option<u32> {
-    match span? {
-        Span::Wait { on, .. } => on.iter().find_map(|on| on.line),
-        Span::Run { .. } => None,
+/// The items of each list. Each task is a list of its own.
+fn items(timeline: &Timeline, file: &str) -> BTreeMap<(usize, usize), Vec<Item>> {
+    let mut lists = BTreeMap::<_, Vec<_>>::new();
+    let (mut section, mut tasks) = (0, 0);
+    for json in timeline.to_json().unwrap_or_default().lines() {
+        let json = json.trim().trim_end_matches(',');
+        let json = match json.strip_suffix(",\"spans\":[") {
+            Some(task) => format!("{task}}}"),
+            None => json.to_owned(),
+        };
+        section += usize::from(json.starts_with('"'));
+        let mut value: Value = match serde_json::from_str(&json) {
+            Ok(value) => value,
+            Err(_) if json.starts_with("\"ends\"") => json.as_str().into(),
+            // The line starts or ends a list.
+            Err(_) => continue,
+        };
+        let is_task = value["name"].is_string();
+        let is_in_task = is_task || value["is"].is_string();
+        tasks += usize::from(is_task);
+        let index = |name: &str| usize::try_from(value[name].as_u64()?).ok();
+        let index_of_task = match is_in_task {
+            true => Some(tasks - 1),
+            false => index("task"),
+        };
+        let task = index_of_task.and_then(|index| timeline.tasks.get(index));
+        let resource = index("resource").and_then(|index| timeline.resources.get(index));
+        let line = |value: &Value| u32::try_from(value["line"].as_u64()?).ok();
+        let on = value["on"].as_array().map_or(&[][..], Vec::as_slice);
+        let time = |names: [&str; 3]| {
+            let time = names.iter().find_map(|name| value.get(name));
+            let time = time.and_then(|time| serde_json::from_value(time.clone()).ok());
+            time.unwrap_or(timeline.ends)
+        };
+        let place = task.and_then(|task| task.line);
+        let place = place.map_or(String::new(), |line| format!(" spawned at {file}:{line}"));
+        let item = Item {
+            subject: match (task, index_of_task) {
+                (Some(task), Some(index)) => format!("task `{}` #{index}{place}", task.name),
+                _ => "the run".to_owned(),
+            },
+            line: line(&value)
+                .or_else(|| on.iter().find_map(line))
+                .or_else(|| resource?.line)
+                .or_else(|| task?.line),
+            begins: time(["begins", "at", "from"]),
+            ends: time(["ends", "at", "to"]),
+            value: {
+                remove_lines(&mut value);
+                value
+            },
+            json,
+        };
+        let list = (section, if is_in_task { tasks } else { 0 });
+        lists.entry(list).or_default().push(item);
+    }
+    lists
+}
+
+fn remove_lines(value: &mut Value) {
+    if let Value::Object(fields) = value {
+        fields.remove("line");
+        fields.remove("through");
+        fields.values_mut().for_each(remove_lines);
+    } else if let Value::Array(items) = value {
+        items.iter_mut().for_each(remove_lines);
     }
 }
 
-fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Finished => "ended",
-        Outcome::Cancelled => "was cancelled",
-        Outcome::Panicked => "panicked",
-        Outcome::Left => "was left unfinished",
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
 
-fn expected_outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Finished => "end",
-        Outcome::Cancelled => "be cancelled",
-        Outcome::Panicked => "panic",
-        Outcome::Left => "be left unfinished",
-    }
-}
+    const EXPECTED: &str = r#"{"version":1,"ends":140,"tasks":[
+        {"name":"main","line":30,"step":0,"begins":0,"ends":140,"outcome":"finished","spans":[
+            {"is":"run","step":0,"from":0,"to":0},
+            {"is":"wait","from":0,"to":140,"on":[{"what":"join","call":"spawn","line":31}]},
+            {"is":"run","step":3,"from":140,"to":140}]},
+        {"name":"audit","line":31,"by":0,"step":0,"begins":0,"ends":140,"outcome":"finished","spans":[
+            {"is":"run","step":1,"from":0,"to":0},
+            {"is":"wait","from":0,"to":140,"on":[{"what":"sleep","call":"sleep","line":12}]},
+            {"is":"run","step":2,"from":140,"to":140}]}],
+        "resources":[],"wakes":[{"step":1,"at":140,"task":1,"by":"clock"}],"passed":[],
+        "printed":[{"step":3,"at":140,"task":0,"line":33,"text":"done"}]}"#;
 
-/// What a wait is for, in words.
-fn what(what: What) -> &'static str {
-    match what {
-        What::Sleep => "a sleep",
-        What::Interval => "an interval",
-        What::Semaphore => "a permit",
-        What::Mutex => "a mutex",
-        What::RwLock => "a lock",
-        What::Barrier => "a barrier",
-        What::Oneshot => "a oneshot channel",
-        What::Channel => "a channel",
-        What::Watch => "a watched value",
-        What::Notify => "a notification",
-        What::Cancellation => "a cancellation",
-        What::Join => "a task's end",
-        What::JoinNext => "the end of any task of a set",
-        What::Yield => "its next turn",
-        What::Future => "a future",
+    fn found(run: &str) -> String {
+        let [expected, run] = [EXPECTED, run].map(|json| Timeline::parse(json).unwrap());
+        let found = differences(&expected, &run, "shop.rs");
+        let lines = found
+            .iter()
+            .map(|it| format!("{:?}: {}\n", it.line, it.text));
+        lines.take(3).collect()
     }
-}
 
-/// A resource, in words.
-fn noun(what: What) -> &'static str {
-    match what {
-        What::Mutex => "mutex",
-        What::RwLock => "lock",
-        What::Barrier => "barrier",
-        What::Oneshot => "oneshot channel",
-        What::Channel => "channel",
-        _ => "semaphore",
+    #[test]
+    fn the_first_difference_is_the_cause_of_the_others() {
+        expect![[r#"
+            Some(12): task `audit` #1 spawned at shop.rs:31, at 140 ms:
+                - {"is":"wait","from":0,"to":140,"on":[{"what":"sleep","call":"sleep","line":12}]}
+                + {"is":"wait","from":0,"to":160,"on":[{"what":"sleep","call":"sleep","line":12}]}
+            Some(31): task `main` #0 spawned at shop.rs:30, at 140 ms:
+                - {"is":"wait","from":0,"to":140,"on":[{"what":"join","call":"spawn","line":31}]}
+                + {"is":"wait","from":0,"to":160,"on":[{"what":"join","call":"spawn","line":31}]}
+            None: the run, at 140 ms:
+                - "ends": 140
+                + "ends": 160
+        "#]]
+        .assert_eq(&found(&EXPECTED.replace("140", "160")));
+        expect![[r#"
+            Some(33): task `main` #0 spawned at shop.rs:30, at 140 ms:
+                - {"step":3,"at":140,"task":0,"line":33,"text":"done"}
+                + {"step":3,"at":140,"task":0,"line":33,"text":"failed"}
+        "#]]
+        .assert_eq(&found(&EXPECTED.replace("done", "failed")));
+        expect![[r#"
+            Some(31): task `check` #1 spawned at shop.rs:31, at 0 ms:
+                - {"name":"audit","line":31,"by":0,"step":0,"begins":0,"ends":140,"outcome":"finished"}
+                + {"name":"check","line":31,"by":0,"step":0,"begins":0,"ends":140,"outcome":"finished"}
+        "#]].assert_eq(&found(&EXPECTED.replace("audit", "check")));
+    }
+
+    #[test]
+    fn lines_alone_are_no_difference() {
+        let moved = EXPECTED.replace("\"line\":3", "\"line\":4");
+        assert_eq!(found(&moved), "");
+        let [expected, run] = [EXPECTED, &moved].map(|json| Timeline::parse(json).unwrap());
+        assert_eq!(moved_line(&expected, &run), Some(40));
+        assert_eq!(moved_line(&expected, &expected), None);
     }
 }

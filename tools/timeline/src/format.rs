@@ -1,22 +1,19 @@
-//! The file beside a listing.
+//! The file beside a listing that says how its tasks moved.
 //!
-//! `join_set.timeline.json` is one JSON object. Each task, span, wake and so on stands on a line of its
-//! own, so that a change can be read in `git diff`. It holds:
+//! `join_set.timeline.json` is one JSON object. Each task, span, wake, and so on has a line of its own, so that a change
+//! can be read in `git diff`. The fields are those of [`Timeline`], in their order:
 //!
-//! - **Times** (`from`, `to`, `at`, `begins`, `ends`): virtual milliseconds since the first runtime began,
-//!   with a fraction, down to the microsecond, only where there is one. Virtual time passes only while
-//!   everything waits, so that a run usually takes none: `from` and `to` are the same.
-//! - **Steps** (`step`): each poll of a task is a step. They are counted from 0 over all tasks, and give the
-//!   order of what happens at the same time. Whatever is no poll has the number of the last step begun
-//!   before it; what is before the first step has 0.
-//! - **Lines** (`line`): lines of the listing's file, from 1. It is missing where the place lies in a library.
-//! - **Tasks** are named by their index in `tasks`, which is in the order of spawning. Number 0 is the future
-//!   given to the runtime, `main`. **Resources** are named by their index in `resources`, which is in the
-//!   order of their first use.
+//! - **Times** (`from`, `to`, `at`, `begins`, `ends`): virtual milliseconds since the first runtime started, with a
+//!   fraction down to the microsecond if there is one. Virtual time passes only while every task waits, so a
+//!   poll usually takes none: `from` equals `to`.
+//! - **Steps** (`step`): each poll of a task is a step. Steps are counted from 0 over all tasks, and order what
+//!   happens at the same time. Anything that isn't a poll has the number of the last step that started before it, or 0.
+//! - **Lines** (`line`): lines of the listing's file, from 1. Missing if the place is in a library.
+//! - **Tasks** are named by their index in `tasks`, in the order of spawning. Number 0 is the future that the
+//!   runtime runs, `main`. **Resources** are named by their index in `resources`, in the order of first use.
 //!
-//! A field of an item that says nothing (no line, an empty list, a count of 1) is left out. The fields are those of [`Timeline`], in
-//! their order. There are no addresses, no thread numbers, no wall-clock times and no paths, so that the
-//! same program has the same file everywhere.
+//! A field that says nothing (no line, an empty list, a count of 1) is left out. There are no addresses, thread
+//! numbers, wall-clock times, or paths, so the same program has the same file on every machine.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -32,15 +29,16 @@ pub struct Timeline {
     pub version: u32,
     /// When the last runtime ended.
     pub ends: Millis,
-    /// The lanes, in the order of spawning.
+    /// The tasks, in the order of spawning.
     pub tasks: Vec<Task>,
     /// What tasks share and wait for: semaphores, locks, channels.
     pub resources: Vec<Resource>,
-    /// Who made whom go on, in order.
+    /// Which task was woken by what, in order.
     pub wakes: Vec<Wake>,
-    /// What changed hands, in order. Tokio tells it of semaphores, of what is built on them (locks, bounded
-    /// channels, where a permit is a place in the queue), and of oneshot channels.
-    pub passed: Vec<Passed>,
+    /// Permits and values that changed hands, in order. Tokio reports them for semaphores, for what is built on
+    /// semaphores (locks, and bounded channels, where a permit is a place in the queue), and for oneshot channels.
+    #[serde(rename = "passed")]
+    pub transfers: Vec<Transfer>,
     /// The printed lines, in order.
     pub printed: Vec<Printed>,
 }
@@ -49,8 +47,8 @@ pub struct Timeline {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Task {
-    /// The function that was spawned. A block is called after the first of the listing's functions that it
-    /// awaits, or after whatever it awaits first, or else `block`.
+    /// The function that was spawned. A block is named after the first of the listing's functions that it
+    /// awaits, or else after whatever it awaits first, or else `block`.
     pub name: String,
     /// Where it was spawned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,13 +58,13 @@ pub struct Task {
     pub by: Option<usize>,
     /// The step at which it was spawned.
     pub step: usize,
-    /// When it was spawned. It runs for the first time in its first span.
+    /// When it was spawned. It is polled for the first time in its first span.
     pub begins: Millis,
-    /// When it was over, or the run was.
+    /// When the task ended, or the run if that was earlier.
     pub ends: Millis,
     /// How it ended.
     pub outcome: Outcome,
-    /// What it did from its first run on, without a gap: a run, a wait, a run, ...
+    /// What it did from its first poll on, without a gap: a run, a wait, a run, and so on.
     pub spans: Vec<Span>,
 }
 
@@ -76,46 +74,48 @@ pub struct Task {
 pub enum Outcome {
     /// It returned.
     Finished,
-    /// It was aborted: dropped in its last wait, or before its first run.
+    /// It was aborted: dropped in its last wait, or before its first poll.
     Cancelled,
-    /// It panicked in its last run.
+    /// It panicked in its last poll.
     Panicked,
-    /// It was not over when the runtime was.
-    Left,
+    /// It was still unfinished when the runtime ended.
+    #[serde(rename = "left")]
+    Unfinished,
 }
 
 /// A stretch of a task's life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Span {
-    /// It was polled.
+    /// The task was polled.
     Run {
-        /// Which poll of all it was.
+        /// The number of the poll, counted over all tasks.
         step: usize,
-        /// When that began.
+        /// When the poll started.
         from: Millis,
-        /// When it ended.
+        /// When it returned.
         to: Millis,
     },
-    /// It waited to be polled again. Where `from` is `to`, it waited for others to have their turn.
+    /// The task waited for its next poll. If `from` equals `to`, it only let other tasks run.
     Wait {
-        /// When that began.
+        /// When the wait started.
         from: Millis,
-        /// When it ended, with the next run or with the task.
+        /// When it ended, with the next poll or with the task.
         to: Millis,
-        /// What for: for one of these, or, in a `join!`, for each. In the order of their lines. Empty where neither Tokio nor the
-        /// listing's text tells.
+        /// What the task waited for, in the order of the lines: for any of these, or (`join!`) for all of them.
+        /// Empty if neither Tokio nor the listing's text says.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        on: Vec<On>,
+        on: Vec<Awaited>,
     },
 }
 
 /// Something that a task waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct On {
-    /// What it is.
-    pub what: What,
+pub struct Awaited {
+    /// What kind of thing it is.
+    #[serde(rename = "what")]
+    pub kind: ResourceKind,
     /// The awaited call as the listing names it: `join_next`, `recv`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub call: String,
@@ -128,7 +128,7 @@ pub struct On {
     /// The resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<usize>,
-    /// How many of the same; left out where it is 1.
+    /// How many of the same; left out if it is 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub count: usize,
 }
@@ -141,11 +141,11 @@ fn is_one(count: &usize) -> bool {
     *count == 1
 }
 
-/// A kind of wait, or of a resource.
+/// What can be waited for. Some of it (locks, channels) is shared by tasks, and then a [`Resource`] of the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum What {
-    /// A point in time: a sleep, the limit of a timeout.
+pub enum ResourceKind {
+    /// A point in time: a sleep, or a timeout's deadline.
     Sleep,
     /// An interval's next tick.
     Interval,
@@ -153,13 +153,13 @@ pub enum What {
     Semaphore,
     /// A mutex.
     Mutex,
-    /// A read-write lock.
+    /// A reader-writer lock.
     RwLock,
     /// A barrier.
     Barrier,
-    /// A oneshot channel's value, or its end.
+    /// A oneshot channel's value, or its close.
     Oneshot,
-    /// A message in a channel with many (mpsc, broadcast), or room for one.
+    /// A message in a channel with many (mpsc, broadcast), or capacity for one.
     Channel,
     /// A watch channel's next value.
     Watch,
@@ -171,7 +171,7 @@ pub enum What {
     Join,
     /// The end of any task of a set.
     JoinNext,
-    /// A turn for others.
+    /// The next poll of a task that yields.
     Yield,
     /// Some other future.
     Future,
@@ -181,89 +181,93 @@ pub enum What {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resource {
-    /// What it is.
-    pub what: What,
-    /// Where it was made.
+    /// What kind of thing it is.
+    #[serde(rename = "what")]
+    pub kind: ResourceKind,
+    /// Where it was created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
 }
 
-/// A task was made to go on. Only what has an effect is told: not that a task that has been woken, and not
-/// polled since, is woken once more.
+/// A wakeup with an effect: waking a task again that was woken and not polled since is left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wake {
-    /// The last step begun before it.
+    /// The last step that started before it.
     pub step: usize,
     /// When.
     pub at: Millis,
-    /// Who was woken.
+    /// The task that was woken.
     pub task: usize,
-    /// Who did it.
-    pub by: By,
+    /// What woke it.
+    pub by: WokenBy,
 }
 
-/// Who wakes.
+/// What woke a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum By {
+pub enum WokenBy {
     /// A task, by something it did or by its end. A task that yields wakes itself.
     Task(usize),
     /// The clock.
     Clock,
-    /// Several tasks ran before `main` went on, any of which may have done it: Tokio does not tell who
-    /// wakes the future given to the runtime.
+    /// Several tasks ran before `main` was polled again, and any of them may have woken it: Tokio doesn't report
+    /// what wakes the future that the runtime runs.
     Unknown,
 }
 
-/// Something changed hands.
+/// Permits or a value that changed hands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Passed {
-    /// The last step begun before it.
+pub struct Transfer {
+    /// The last step that started before it.
     pub step: usize,
     /// When.
     pub at: Millis,
-    /// The task that takes, returns, sends or receives; missing where that is none.
+    /// The task that acquires, releases, sends, or receives; missing if no task does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<usize>,
-    /// What it does.
-    pub does: Does,
+    /// What the task does.
+    #[serde(rename = "does")]
+    pub kind: TransferKind,
     /// How many permits, or values.
     pub count: u64,
     /// The resource.
     pub resource: usize,
-    /// The task that hands it over while the other one waits.
+    /// The task that hands the permits over to `task`, which was waiting for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<usize>,
 }
 
-/// What a task does with what changes hands.
+/// In which way something changed hands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Does {
-    /// Takes permits, or a lock.
-    Takes,
-    /// Gives them back, where nobody waits for them.
-    Returns,
+pub enum TransferKind {
+    /// Acquires permits, or a lock.
+    #[serde(rename = "takes")]
+    Acquire,
+    /// Releases them when no other task waits for them.
+    #[serde(rename = "returns")]
+    Release,
     /// Sends a value.
-    Sends,
-    /// Receives it.
-    Receives,
+    #[serde(rename = "sends")]
+    Send,
+    /// Receives a value.
+    #[serde(rename = "receives")]
+    Receive,
 }
 
 /// A printed line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Printed {
-    /// The last step begun before it.
+    /// The last step that started before it.
     pub step: usize,
     /// When.
     pub at: Millis,
-    /// Which task was running; missing where none was.
+    /// The task that was running; missing if none was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<usize>,
-    /// Where in the listing.
+    /// The line of the listing that printed it.
     pub line: u32,
     /// The text, without its line end.
     pub text: String,
@@ -276,7 +280,7 @@ pub struct Millis {
 }
 
 impl Millis {
-    /// A time, or a duration, of so many microseconds.
+    /// A time, or a duration, in microseconds.
     pub fn from_micros(micros: u64) -> Self {
         Self { micros }
     }
@@ -306,7 +310,7 @@ impl Serialize for Millis {
 impl<'de> Deserialize<'de> for Millis {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let millis = f64::deserialize(deserializer)?;
-        // A negative number becomes 0, which no run has where a file does not say so.
+        // A negative number becomes 0, so the file differs from any recording of a run.
         Ok(Self::from_micros((millis * 1000.0).round() as u64))
     }
 }
@@ -316,12 +320,12 @@ impl Timeline {
     ///
     /// # Errors
     ///
-    /// It is no timeline, or one of another version.
+    /// The text isn't a timeline, or is one of another version.
     pub fn parse(text: &str) -> Result<Self, String> {
         let timeline: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if timeline.version != VERSION {
             return Err(format!(
-                "its format is version {}, and this is {VERSION}",
+                "its format is version {}, but this is a reader of version {VERSION}",
                 timeline.version
             ));
         }
@@ -336,12 +340,10 @@ impl Timeline {
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         let mut tasks = Vec::new();
         for task in &self.tasks {
-            // All fields but the last, which is the long one, on one line.
-            let mut head = task.clone();
-            let spans = std::mem::take(&mut head.spans);
-            let head = serde_json::to_string(&head)?;
+            // All fields but the last, which is the long one, are on one line.
+            let head = task_head(task)?;
             let head = head.strip_suffix("[]}").unwrap_or(&head);
-            tasks.push(format!("{head}{}}}", list(&lines(&spans)?, 6)));
+            tasks.push(format!("{head}{}}}", list(&lines(&task.spans)?, 6)));
         }
         let fields = [
             ("version", self.version.to_string()),
@@ -349,12 +351,21 @@ impl Timeline {
             ("tasks", list(&tasks, 4)),
             ("resources", list(&lines(&self.resources)?, 4)),
             ("wakes", list(&lines(&self.wakes)?, 4)),
-            ("passed", list(&lines(&self.passed)?, 4)),
+            ("passed", list(&lines(&self.transfers)?, 4)),
             ("printed", list(&lines(&self.printed)?, 4)),
         ];
         let fields = fields.map(|(name, value)| format!("  \"{name}\": {value}"));
         Ok(format!("{{\n{}\n}}\n", fields.join(",\n")))
     }
+}
+
+/// A task in JSON, without its spans.
+pub(crate) fn task_head(task: &Task) -> Result<String, serde_json::Error> {
+    let spans = Vec::new();
+    serde_json::to_string(&Task {
+        spans,
+        ..task.clone()
+    })
 }
 
 fn lines<T: Serialize>(items: &[T]) -> Result<Vec<String>, serde_json::Error> {
@@ -375,56 +386,11 @@ fn list(items: &[String], indent: usize) -> String {
 mod tests {
     use super::*;
 
-    fn timeline() -> Timeline {
-        let millis = |millis: u64| Millis::from_micros(millis * 1000);
-        Timeline {
-            version: VERSION,
-            ends: Millis::from_micros(1500),
-            tasks: vec![Task {
-                name: "main".to_owned(),
-                line: Some(3),
-                by: None,
-                step: 0,
-                begins: millis(0),
-                ends: Millis::from_micros(1500),
-                outcome: Outcome::Finished,
-                spans: vec![
-                    Span::Run {
-                        step: 0,
-                        from: millis(0),
-                        to: millis(0),
-                    },
-                    Span::Wait {
-                        from: millis(0),
-                        to: Millis::from_micros(1500),
-                        on: vec![On {
-                            what: What::Sleep,
-                            call: "sleep".to_owned(),
-                            line: Some(4),
-                            through: vec![],
-                            resource: None,
-                            count: 1,
-                        }],
-                    },
-                ],
-            }],
-            resources: vec![],
-            wakes: vec![Wake {
-                step: 0,
-                at: millis(1),
-                task: 0,
-                by: By::Task(0),
-            }],
-            passed: vec![],
-            printed: vec![],
-        }
-    }
-
     const JSON: &str = r#"{
   "version": 1,
   "ends": 1.5,
   "tasks": [
-    {"name":"main","line":3,"step":0,"begins":0,"ends":1.5,"outcome":"finished","spans":[
+    {"name":"main","line":3,"step":0,"begins":0,"ends":1.5,"outcome":"left","spans":[
       {"is":"run","step":0,"from":0,"to":0},
       {"is":"wait","from":0,"to":1.5,"on":[{"what":"sleep","call":"sleep","line":4}]}
     ]}
@@ -440,16 +406,18 @@ mod tests {
 
     #[test]
     fn a_timeline_has_an_item_on_each_line() {
-        assert_eq!(timeline().to_json().unwrap(), JSON);
-        assert_eq!(Timeline::parse(JSON), Ok(timeline()));
+        let timeline = Timeline::parse(JSON).unwrap();
+        assert_eq!(timeline.to_json().unwrap(), JSON);
+        assert_eq!(timeline.ends.micros(), 1_500);
+        assert_eq!(timeline.tasks[0].outcome, Outcome::Unfinished);
     }
 
     #[test]
-    fn another_version_is_refused() {
+    fn another_version_or_field_is_an_error() {
         let other = JSON.replace("\"version\": 1", "\"version\": 2");
         assert_eq!(
             Timeline::parse(&other).unwrap_err(),
-            "its format is version 2, and this is 1"
+            "its format is version 2, but this is a reader of version 1"
         );
         let unknown = JSON.replace("\"ends\": 1.5,", "\"ends\": 1.5, \"more\": 1,");
         assert!(Timeline::parse(&unknown).is_err());

@@ -1,11 +1,11 @@
 //! What a picture can show. A listing with more is refused rather than drawn badly.
 
-/// Tasks, the runtime's own future among them.
-pub const TASKS: usize = 200;
+/// Tasks, including the future that the runtime runs.
+pub const MAX_TASKS: usize = 200;
 
-/// Runs, waits, wakes, printed lines and things that changed hands, together.
-pub const EVENTS: usize = 5_000;
+/// Polls, waits, wakeups, transfers, and printed lines, together.
+pub const MAX_EVENTS: usize = 5_000;
 
-/// Entries of a recorder's log. Several entries make an event, so this is a bound on the recorder's
-/// time and disk, not the limit that counts.
-pub const ENTRIES: usize = 100_000;
+/// Entries of a recorder's log. An event takes several entries, so this bounds the recorder's time and disk
+/// space, and doesn't replace [`MAX_EVENTS`].
+pub const MAX_ENTRIES: usize = 100_000;

@@ -1,15 +1,16 @@
-//! What the recorder writes while a listing runs: one entry on each line, in the order of events.
+//! What the recorder writes while a listing runs: an entry on each line, in the order of events.
 //!
-//! It is a protocol between the recorder, which runs inside the listing's process and knows only what
-//! happens at the moment, and [`crate::model`], which makes a timeline of it. It is written as it
-//! happens, so that nothing is lost where the listing ends its process in the middle.
+//! The recorder runs inside the listing's process and knows only what happens at the moment; [`crate::model`] makes a
+//! timeline of the log. Each entry is written immediately, so nothing is lost if the listing exits early.
 
+use crate::limits::{MAX_EVENTS, MAX_TASKS};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The environment variable with the path of the file that a recorder writes to.
 pub const FILE: &str = "BOOK_TIMELINE_LOG";
 
-/// Virtual microseconds since the first runtime began, and what happened then.
+/// An event, and when it happened: virtual microseconds since the first runtime started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry(pub u64, pub Event);
 
@@ -22,72 +23,72 @@ pub struct Place {
     pub column: u32,
 }
 
-/// A marked await, by its number in this run, and its line.
+/// A marked await: its number in this run, and its line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark(pub u64, pub u32);
 
-/// Something that happened. Numbers of spans are those of `tracing`, and used again once closed.
+/// Something that happened. Spans are named by `tracing`'s ids, which are reused after the span is closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// This run has no timeline, and why.
     Refused(Refused),
-    /// A task was spawned, or a future given to `block_on`.
-    Task {
-        /// Its span.
+    /// A task was spawned, or a future was given to `block_on`.
+    Spawn {
+        /// The task's span.
         span: u64,
         /// Whether it is the future that the runtime was started for.
         main: bool,
-        /// Where in the listing; `None` where some library did it.
+        /// Where in the listing; `None` if a library did it.
         at: Option<Place>,
     },
-    /// A resource (a timer, a semaphore, ...) was made.
+    /// A resource (a timer, a semaphore, and so on) was created.
     Resource {
-        /// Its span.
+        /// The resource's span.
         span: u64,
         /// Tokio's name of its type.
         kind: String,
-        /// The line of the listing where it was made.
+        /// The line of the listing that created it.
         line: Option<u32>,
-        /// The resource that it is a part of, as a mutex has a semaphore inside.
+        /// The resource that it's a part of: a mutex has a semaphore inside.
         inside: Option<u64>,
     },
-    /// An operation on a resource was begun, or its state changed, or it was polled.
-    Op {
-        /// Its span.
+    /// An operation on a resource was polled.
+    PollOp {
+        /// The operation's span.
         span: u64,
         /// The resource.
         resource: Option<u64>,
-        /// Whether that is ready now.
+        /// Whether the operation is ready now.
         ready: bool,
         /// The innermost marked await around it.
         mark: Option<u64>,
     },
-    /// A future was entered: it is polled, or dropped.
+    /// A task was entered: it is being polled, or dropped.
     Enter(u64),
-    /// It was left.
+    /// A task was left.
     Exit {
         /// The task's span.
         span: u64,
         /// Whether by a panic.
         panicking: bool,
     },
-    /// A task, a resource or an operation is gone.
+    /// A task, a resource, or an operation was dropped.
     Close(u64),
-    /// A marked await was polled and is not ready.
-    Waits {
-        /// The marks around it and, last, itself.
+    /// A marked await was polled and is pending.
+    Pending {
+        /// The marks around it and, last, its own.
         path: Vec<Mark>,
         /// What is called there, as the source text says it.
         call: String,
         /// The type of the awaited future.
         future: String,
     },
-    /// A marked await that was not ready is over, or was dropped.
-    Over(u64),
+    /// A marked await that was pending is ready, or was dropped.
+    AwaitEnded(u64),
     /// The task with that span was woken.
     Wake(u64),
-    /// Permits went to an operation that wants them.
-    Obtained {
+    /// An operation acquired permits that it waited for.
+    Acquired {
         /// The operation.
         op: u64,
         /// The resource.
@@ -96,26 +97,26 @@ pub enum Event {
         count: u64,
     },
     /// A resource's state changed.
-    Changed {
+    StateUpdate {
         /// The resource.
         resource: u64,
-        /// What of it.
-        what: Change,
+        /// How.
+        update: StateUpdate,
     },
     /// Something was printed.
     Printed {
         /// The line of the listing.
         line: u32,
-        /// The text, which need not be a whole line.
+        /// The text, which needn't be a whole line.
         text: String,
     },
 }
 
-/// A change of a resource that means that something changed hands.
+/// A change of a resource's state that means that something changed hands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Change {
-    /// So many permits were given back.
-    Returned(u64),
+pub enum StateUpdate {
+    /// So many permits were released.
+    Released(u64),
     /// A value was sent.
     Sent,
     /// A value was received.
@@ -129,7 +130,7 @@ pub enum Refused {
     NoRuntime,
     /// Its runtime has several threads.
     MultiThread,
-    /// Its clock runs.
+    /// Its clock isn't paused.
     NotPaused,
     /// It uses a thread of its own.
     OtherThread,
@@ -139,8 +140,41 @@ pub enum Refused {
     TooManyTasks,
     /// More happens in it than a picture can show.
     TooManyEvents,
-    /// Two runs of it are not the same.
+    /// Two runs of it aren't the same.
     Differs,
     /// It prints something else when it is recorded.
     PrintsOtherwise,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRuntime => f.write_str("it starts no Tokio runtime, so it has no tasks"),
+            Self::MultiThread => f.write_str(
+                "its runtime has several threads, which run in a different order each time",
+            ),
+            Self::NotPaused => f.write_str(
+                "its clock is not paused (`start_paused = true`), so each run takes a different time",
+            ),
+            Self::OtherThread => f.write_str(
+                "it uses a thread of its own (`spawn_blocking`), which doesn't follow the runtime's clock",
+            ),
+            Self::Outside(what) => write!(
+                f,
+                "it waits for something outside of the program ({what}), which takes a different time in each run"
+            ),
+            Self::TooManyTasks => write!(
+                f,
+                "it has more than {MAX_TASKS} tasks, too many lanes for a picture"
+            ),
+            Self::TooManyEvents => write!(
+                f,
+                "it has more than {MAX_EVENTS} polls, waits, wakeups, and printed lines, too many for a picture"
+            ),
+            Self::Differs => f.write_str("its tasks don't move the same way in each run"),
+            Self::PrintsOtherwise => {
+                f.write_str("while it is recorded, it prints something else than its .out file says")
+            }
+        }
+    }
 }

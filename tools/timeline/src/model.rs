@@ -1,20 +1,22 @@
-//! What a recorder's log means.
+//! Makes a timeline of a recorder's log.
 
 mod waits;
+mod wakes;
 
 use crate::format::{
-    By, Does, Millis, On, Outcome, Passed, Printed, Resource, Span, Task, Timeline, VERSION, Wake,
-    What,
+    Awaited, Millis, Outcome, Printed, Resource, ResourceKind, Span, Task, Timeline, Transfer,
+    TransferKind, VERSION, Wake,
 };
-use crate::limits::{EVENTS, TASKS};
-use crate::log::{Change, Entry, Event, Place, Refused};
+use crate::limits::{MAX_EVENTS, MAX_TASKS};
+use crate::log::{Entry, Event, Place, Refused, StateUpdate};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use waits::Waits;
+use wakes::Suspects;
 
 /// What is spawned in a listing: its name, and the line.
 pub type Site = (String, u32);
 
-/// Makes a timeline of a log. `site` tells what is spawned at a place in the listing, or given to a runtime.
+/// Makes a timeline of a log. `site` finds what is spawned at a place in the listing, or given to a runtime there.
 ///
 /// # Errors
 ///
@@ -35,20 +37,18 @@ pub fn timeline(
     for (index, Entry(at, event)) in log.iter().enumerate() {
         model.now = *at;
         match event {
-            Event::Task { span, main, at } => {
+            Event::Spawn { span, main, at } => {
                 let site = at.as_ref().and_then(|place| site(place, *main));
                 model.spawn(*span, *main, site);
             }
             Event::Enter(span) => model.enter(*span, drops.contains(&index)),
-            Event::Exit { span, panicking } => model.exit(*span, *panicking),
-            Event::Close(span) => model.close(*span),
-            other => model.happens(other),
+            other => model.apply(other),
         }
     }
-    model.end()
+    model.finish()
 }
 
-/// The entries at which a task is entered to be dropped: the last time before it is gone.
+/// The entries at which a task is entered to be dropped: the last time before it's closed.
 fn drops(log: &[Entry]) -> BTreeSet<usize> {
     let mut entered = HashMap::new();
     let mut drops = BTreeSet::new();
@@ -65,21 +65,21 @@ fn drops(log: &[Entry]) -> BTreeSet<usize> {
 }
 
 /// A task while it lives.
-struct Lane {
+struct TaskState {
     task: Task,
     main: bool,
     waits: Waits,
     /// Woken, and not polled since.
     woken: bool,
-    /// How often any task had been entered when this one was left.
+    /// How often any task had been entered when this one was last left.
     left: usize,
     panicked: bool,
-    over: bool,
+    closed: bool,
 }
 
-/// A resource as the log tells it.
-struct Made {
-    kind: String,
+/// A resource as the log describes it.
+struct ResourceState {
+    kind: ResourceKind,
     line: Option<u32>,
     inside: Option<u64>,
 }
@@ -91,25 +91,21 @@ struct Model {
     polls: usize,
     /// How often a task was entered, to be polled or dropped.
     entered: usize,
-    lanes: Vec<Lane>,
+    tasks: Vec<TaskState>,
     by_span: HashMap<u64, usize>,
-    made: HashMap<u64, Made>,
-    /// The resources that were used, by their span.
-    used: BTreeMap<u64, usize>,
-    resources: Vec<Resource>,
+    resources: HashMap<u64, ResourceState>,
+    /// The resources of the timeline, and their numbers by their spans.
+    used: Vec<Resource>,
+    used_by_span: BTreeMap<u64, usize>,
     /// The tasks that are being polled, or dropped; the innermost last.
     current: Vec<usize>,
-    /// A task that ended, and when, while no other has run since.
-    ended: Option<(usize, u64)>,
-    /// The tasks that ran since a main future was left, and since the clock moved; and when that was.
-    ran: Vec<usize>,
-    ran_at: u64,
+    suspects: Suspects,
     runtimes: usize,
     wakes: Vec<Wake>,
-    passed: Vec<Passed>,
+    transfers: Vec<Transfer>,
     printed: Vec<Printed>,
     /// What was printed without a line end.
-    unfinished: Option<Printed>,
+    partial_line: Option<Printed>,
 }
 
 impl Model {
@@ -123,10 +119,9 @@ impl Model {
 
     fn spawn(&mut self, span: u64, main: bool, site: Option<Site>) {
         let (name, line) = site.unzip();
-        let index = self.lanes.len();
-        self.by_span.insert(span, index);
+        self.by_span.insert(span, self.tasks.len());
         self.runtimes += usize::from(main);
-        self.lanes.push(Lane {
+        self.tasks.push(TaskState {
             task: Task {
                 name: name.unwrap_or_else(|| "task".to_owned()),
                 line,
@@ -134,7 +129,7 @@ impl Model {
                 step: self.step(),
                 begins: self.at(),
                 ends: self.at(),
-                outcome: Outcome::Left,
+                outcome: Outcome::Unfinished,
                 spans: Vec::new(),
             },
             main,
@@ -143,7 +138,7 @@ impl Model {
             woken: true,
             left: 0,
             panicked: false,
-            over: false,
+            closed: false,
         });
     }
 
@@ -155,41 +150,34 @@ impl Model {
         self.current.push(index);
         let at = self.at();
         if drops {
-            self.lanes[index].waited_until(at);
-            let outcome = self.outcome(index);
-            self.lanes[index].task.outcome = outcome;
+            self.tasks[index].end_wait(at);
+            self.tasks[index].task.outcome = self.outcome(index);
             return;
         }
-        self.forget_who_ran_before();
-        if self.lanes[index].main {
-            self.wake_main(index);
-        } else if !self.ran.contains(&index) {
-            self.ran.push(index);
-        }
-        self.ended = None;
+        self.note_poll(index);
         let step = self.polls;
         self.polls += 1;
-        let lane = &mut self.lanes[index];
-        lane.woken = false;
-        lane.waited_until(at);
-        lane.task.spans.push(Span::Run {
+        let state = &mut self.tasks[index];
+        state.woken = false;
+        state.end_wait(at);
+        state.task.spans.push(Span::Run {
             step,
             from: at,
             to: at,
         });
     }
 
-    /// How a task ends that is dropped now.
+    /// The outcome of a task that is dropped now.
     fn outcome(&self, index: usize) -> Outcome {
-        let lane = &self.lanes[index];
-        // A future that is ready is dropped at once, and awaits nothing any more.
-        let at_once = lane.left + 1 == self.entered && lane.left_at() == Some(self.at());
-        if lane.panicked {
+        let state = &self.tasks[index];
+        // A future that is ready is dropped immediately, and awaits nothing any more.
+        let is_immediate = state.left + 1 == self.entered && state.left_at() == Some(self.at());
+        if state.panicked {
             Outcome::Panicked
-        } else if at_once && lane.waits.is_empty() {
+        } else if is_immediate && state.waits.is_empty() {
             Outcome::Finished
         } else if self.runtimes == 0 {
-            Outcome::Left
+            Outcome::Unfinished
         } else {
             Outcome::Cancelled
         }
@@ -200,65 +188,63 @@ impl Model {
             return;
         };
         self.current.pop();
-        let (at, now) = (self.at(), self.now);
-        let on = self.waits_for(index);
-        let lane = &mut self.lanes[index];
-        if lane.task.outcome != Outcome::Left || lane.over {
+        let at = self.at();
+        let on = self.awaited_by(index);
+        let state = &mut self.tasks[index];
+        if state.task.outcome != Outcome::Unfinished || state.closed {
             return;
         }
-        lane.panicked |= panicking;
-        lane.left = self.entered;
-        if let Some(Span::Run { to, .. }) = lane.task.spans.last_mut() {
+        state.panicked |= panicking;
+        state.left = self.entered;
+        if let Some(Span::Run { to, .. }) = state.task.spans.last_mut() {
             *to = at;
-            lane.task.spans.push(Span::Wait {
-                from: at,
-                to: at,
-                on,
-            });
+            let (from, to) = (at, at);
+            state.task.spans.push(Span::Wait { from, to, on });
         }
-        if lane.main {
-            self.ran.clear();
-            self.ran_at = now;
+        if state.main {
+            self.suspects.clear(self.now);
         }
     }
 
     fn close(&mut self, span: u64) {
-        for lane in &mut self.lanes {
-            lane.waits.op_is_gone(span);
+        for state in &mut self.tasks {
+            state.waits.remove_op(span);
         }
         let Some(index) = self.by_span.remove(&span) else {
             return;
         };
-        let now = self.now;
-        let lane = &mut self.lanes[index];
-        lane.over = true;
-        if matches!(lane.task.outcome, Outcome::Finished | Outcome::Panicked) {
-            // The wait that was noted when it was left did not come.
-            lane.task.spans.pop();
+        let at = self.at();
+        let state = &mut self.tasks[index];
+        state.closed = true;
+        if matches!(state.task.outcome, Outcome::Finished | Outcome::Panicked) {
+            // The wait that was noted when the task was left didn't happen.
+            state.task.spans.pop();
         }
-        lane.task.ends = Millis::from_micros(now);
-        self.runtimes -= usize::from(lane.main);
-        self.ended = Some((index, now));
+        state.task.ends = at;
+        self.runtimes -= usize::from(state.main);
+        self.suspects.ended = Some((index, self.now));
     }
 
-    fn happens(&mut self, event: &Event) {
+    fn apply(&mut self, event: &Event) {
         let current = self.current.last().copied();
         match event {
+            Event::Exit { span, panicking } => self.exit(*span, *panicking),
+            Event::Close(span) => self.close(*span),
             Event::Resource {
                 span,
                 kind,
                 line,
                 inside,
             } => {
-                let made = Made {
-                    kind: kind.clone(),
+                let state = ResourceState {
+                    kind: waits::kind_of_resource(kind, *line),
                     line: *line,
                     inside: *inside,
                 };
-                self.made.insert(*span, made);
-                self.used.remove(span);
+                self.resources.insert(*span, state);
+                self.used_by_span.remove(span);
             }
-            Event::Op {
+            Event::PollOp {
                 span,
                 resource,
                 ready,
@@ -266,212 +252,127 @@ impl Model {
             } => {
                 let resource = resource.map(|resource| self.outermost(resource));
                 if let Some(current) = current {
-                    self.lanes[current].waits.op(*span, resource, *ready, *mark);
+                    let waits = &mut self.tasks[current].waits;
+                    waits.poll_op(*span, resource, *ready, *mark);
                 }
             }
-            Event::Waits { path, call, future } => {
+            Event::Pending { path, call, future } => {
                 if let Some(current) = current {
-                    self.lanes[current].waits.mark(path, call, future);
+                    self.tasks[current].waits.add_await(path, call, future);
                 }
             }
-            Event::Over(mark) => {
-                for lane in &mut self.lanes {
-                    lane.waits.mark_is_over(*mark);
+            Event::AwaitEnded(mark) => {
+                for state in &mut self.tasks {
+                    state.waits.remove_await(*mark);
                 }
             }
             Event::Wake(span) => self.wake(*span),
-            Event::Obtained {
+            Event::Acquired {
                 op,
                 resource,
                 count,
             } => {
-                let waiting = self.lanes.iter().position(|lane| lane.waits.has_op(*op));
+                let waiting = self.tasks.iter().position(|it| it.waits.has_op(*op));
                 let taker = waiting.or(current);
                 let from = current.filter(|from| Some(*from) != taker);
                 if let Some(resource) = resource {
-                    self.pass(*resource, taker, Does::Takes, *count, from);
+                    self.transfer(*resource, taker, TransferKind::Acquire, *count, from);
                 }
             }
-            Event::Changed { resource, what } => {
-                let (does, count) = match what {
-                    Change::Returned(count) => (Does::Returns, *count),
-                    Change::Sent => (Does::Sends, 1),
-                    Change::Received => (Does::Receives, 1),
+            Event::StateUpdate { resource, update } => {
+                let (kind, count) = match update {
+                    StateUpdate::Released(count) => (TransferKind::Release, *count),
+                    StateUpdate::Sent => (TransferKind::Send, 1),
+                    StateUpdate::Received => (TransferKind::Receive, 1),
                 };
-                self.pass(*resource, current, does, count, None);
+                self.transfer(*resource, current, kind, count, None);
             }
             Event::Printed { line, text } => self.print(*line, text),
-            Event::Refused(_)
-            | Event::Task { .. }
-            | Event::Enter(_)
-            | Event::Exit { .. }
-            | Event::Close(_) => {}
+            Event::Refused(_) | Event::Spawn { .. } | Event::Enter(_) => {}
         }
     }
 
-    /// The resource that this one is a part of.
+    /// The outermost resource that this one is a part of.
     fn outermost(&self, mut resource: u64) -> u64 {
-        while let Some(around) = self.made.get(&resource).and_then(|made| made.inside) {
-            resource = around;
+        while let Some(outer) = self.resources.get(&resource).and_then(|it| it.inside) {
+            resource = outer;
         }
         resource
     }
 
-    fn kind(&self, resource: u64) -> What {
-        self.made
-            .get(&resource)
-            .map_or(What::Future, |made| waits::what(&made.kind, made.line))
-    }
-
-    /// The number of a resource in the timeline; none for what is no one's to share.
-    fn resource(&mut self, span: u64) -> Option<usize> {
-        let what = self.kind(span);
-        if matches!(what, What::Sleep | What::Interval | What::Future) {
-            return None;
+    /// The kind and line of a resource, and its number in the timeline if it's a kind that tasks share.
+    fn resource(&mut self, span: u64) -> (ResourceKind, Option<u32>, Option<usize>) {
+        let state = self.resources.get(&span);
+        let (kind, line) = state.map_or((ResourceKind::Future, None), |it| (it.kind, it.line));
+        if matches!(
+            kind,
+            ResourceKind::Sleep | ResourceKind::Interval | ResourceKind::Future
+        ) {
+            return (kind, line, None);
         }
-        let line = self.made.get(&span).and_then(|made| made.line);
-        let next = self.resources.len();
-        let index = *self.used.entry(span).or_insert(next);
+        let next = self.used.len();
+        let index = *self.used_by_span.entry(span).or_insert(next);
         if index == next {
-            self.resources.push(Resource { what, line });
+            self.used.push(Resource { kind, line });
         }
-        Some(index)
+        (kind, line, Some(index))
     }
 
-    fn waits_for(&mut self, index: usize) -> Vec<On> {
-        let waiting = self.lanes[index].waits.now();
-        let mut on: Vec<On> = Vec::new();
-        for (mut item, resource) in waiting {
+    fn awaited_by(&mut self, index: usize) -> Vec<Awaited> {
+        let mut on: Vec<Awaited> = Vec::new();
+        for (mut item, resource) in self.tasks[index].waits.current() {
             if let Some(span) = resource {
-                item.what = self.kind(span);
-                item.resource = self.resource(span);
-                if item.line.is_none() {
-                    item.line = self.made.get(&span).and_then(|made| made.line);
-                }
+                let (kind, line, resource) = self.resource(span);
+                (item.kind, item.resource) = (kind, resource);
+                item.line = item.line.or(line);
             }
-            let alike = |known: &&mut On| {
-                On {
-                    count: 1,
-                    ..(**known).clone()
-                } == item
+            let is_same = |known: &&mut Awaited| {
+                let count = item.count;
+                let known = (*known).clone();
+                Awaited { count, ..known } == item
             };
-            match on.iter_mut().find(alike) {
+            match on.iter_mut().find(is_same) {
                 Some(known) => known.count += 1,
                 None => on.push(item),
             }
         }
         // An interval sleeps until its next tick.
-        let ticks: Vec<_> = on
-            .iter()
-            .filter(|on| on.what == What::Interval)
-            .cloned()
+        let ticks = on.iter().filter(|on| on.kind == ResourceKind::Interval);
+        let kind = ResourceKind::Sleep;
+        let sleeps: Vec<_> = ticks
+            .map(|tick| Awaited {
+                kind,
+                ..tick.clone()
+            })
             .collect();
-        on.retain(|on| {
-            let is_sleep = |tick: &On| {
-                On {
-                    what: What::Sleep,
-                    ..tick.clone()
-                } == *on
-            };
-            !ticks.iter().any(is_sleep)
-        });
+        on.retain(|on| !sleeps.contains(on));
         on
     }
 
-    fn pass(
+    fn transfer(
         &mut self,
         resource: u64,
         task: Option<usize>,
-        does: Does,
+        kind: TransferKind,
         count: u64,
         from: Option<usize>,
     ) {
-        let resource = self.outermost(resource);
-        if let Some(resource) = self.resource(resource) {
-            self.passed.push(Passed {
-                step: self.step(),
-                at: self.at(),
-                task,
-                does,
-                count,
-                resource,
-                from,
-            });
-        }
-    }
-
-    fn wake(&mut self, span: u64) {
-        let Some(&task) = self.by_span.get(&span) else {
-            return;
-        };
-        let lane = &self.lanes[task];
-        // What is over, and what is woken already, goes on no sooner.
-        if lane.woken || lane.over {
-            return;
-        }
-        let by = match (self.current.last(), self.ended) {
-            (Some(&by), _) => By::Task(by),
-            (None, Some((by, at))) if at == self.now && !lane.waits_for_time_only() => By::Task(by),
-            (None, _) if lane.waits_for(What::Yield) => By::Task(task),
-            (None, _) => By::Clock,
-        };
-        self.note_wake(task, by);
-        self.lanes[task].woken = true;
-    }
-
-    fn note_wake(&mut self, task: usize, by: By) {
-        self.wakes.push(Wake {
+        let (_, _, resource) = self.resource(self.outermost(resource));
+        let Some(resource) = resource else { return };
+        self.transfers.push(Transfer {
             step: self.step(),
             at: self.at(),
             task,
-            by,
+            kind,
+            count,
+            resource,
+            from,
         });
-    }
-
-    /// After the clock has moved, who ran before woke nobody who runs from now on.
-    fn forget_who_ran_before(&mut self) {
-        if self.now > self.ran_at {
-            self.ran.clear();
-            self.ran_at = self.now;
-        }
-    }
-
-    /// Tokio does not tell who wakes a main future. It is polled before all tasks once it is woken, so
-    /// it was one of those that ran since it was left.
-    fn wake_main(&mut self, index: usize) {
-        let lane = &self.lanes[index];
-        let Some(left_at) = lane.left_at() else {
-            // Its first poll.
-            return;
-        };
-        let by = match self.ran.as_slice() {
-            [] if left_at < self.at() => By::Clock,
-            // No timer is due before the clock moves.
-            [] => By::Task(index),
-            [one] => By::Task(*one),
-            several => self
-                .first_joined(index, several)
-                .map_or(By::Unknown, By::Task),
-        };
-        self.note_wake(index, by);
-    }
-
-    /// The first that ended of several tasks of a set, where a task waits for any of them.
-    fn first_joined(&self, index: usize, several: &[usize]) -> Option<usize> {
-        let mut ended = several.iter().filter(|task| self.lanes[**task].over);
-        let first = *ended.next()?;
-        let site = |task: usize| (self.lanes[task].task.by, self.lanes[task].task.line);
-        let waits = self.lanes[index].last_wait();
-        let is_certain = waits.iter().all(|on| on.what == What::JoinNext)
-            && !waits.is_empty()
-            && site(first).0 == Some(index)
-            && ended.all(|task| site(*task) == site(first));
-        is_certain.then_some(first)
     }
 
     fn print(&mut self, line: u32, text: &str) {
         for piece in text.split_inclusive('\n') {
-            let mut printed = self.unfinished.take().unwrap_or_else(|| Printed {
+            let mut printed = self.partial_line.take().unwrap_or_else(|| Printed {
                 step: self.step(),
                 at: self.at(),
                 task: self.current.last().copied(),
@@ -482,168 +383,143 @@ impl Model {
             if piece.ends_with('\n') {
                 self.printed.push(printed);
             } else {
-                self.unfinished = Some(printed);
+                self.partial_line = Some(printed);
             }
         }
     }
 
-    fn end(mut self) -> Result<Timeline, Refused> {
-        if !self.lanes.iter().any(|lane| lane.main) {
+    fn finish(mut self) -> Result<Timeline, Refused> {
+        if !self.tasks.iter().any(|state| state.main) {
             return Err(Refused::NoRuntime);
         }
-        self.printed.extend(self.unfinished.take());
-        let mains = self.lanes.iter().filter(|lane| lane.main && lane.over);
-        let ends = mains.map(|lane| lane.task.ends).max().unwrap_or(self.at());
+        self.printed.extend(self.partial_line.take());
+        let mains = self.tasks.iter().filter(|state| state.main && state.closed);
+        let ends = mains.map(|state| state.task.ends).max();
+        let ends = ends.unwrap_or(self.at());
         let mut tasks = Vec::new();
-        for mut lane in self.lanes {
-            if lane.task.outcome == Outcome::Left {
-                lane.waited_until(ends);
-                lane.task.ends = ends;
+        for mut state in self.tasks {
+            if state.task.outcome == Outcome::Unfinished {
+                state.end_wait(ends);
+                state.task.ends = ends;
             }
-            tasks.push(lane.task);
+            tasks.push(state.task);
         }
         let spans: usize = tasks.iter().map(|task| task.spans.len()).sum();
-        let events = spans + self.wakes.len() + self.passed.len() + self.printed.len();
-        if tasks.len() > TASKS {
+        let events = spans + self.wakes.len() + self.transfers.len() + self.printed.len();
+        if tasks.len() > MAX_TASKS {
             return Err(Refused::TooManyTasks);
         }
-        if events > EVENTS {
+        if events > MAX_EVENTS {
             return Err(Refused::TooManyEvents);
         }
         Ok(Timeline {
             version: VERSION,
             ends,
             tasks,
-            resources: self.resources,
+            resources: self.used,
             wakes: self.wakes,
-            passed: self.passed,
+            transfers: self.transfers,
             printed: self.printed,
         })
     }
 }
 
-impl Lane {
-    /// When it was last left, where it was ever polled.
+impl TaskState {
+    /// When its last poll returned, if it was ever polled.
     fn left_at(&self) -> Option<Millis> {
-        match self.task.spans.last() {
-            Some(Span::Wait { from, .. }) => Some(*from),
-            Some(Span::Run { to, .. }) => Some(*to),
-            None => None,
+        match self.task.spans.last()? {
+            Span::Wait { from, .. } => Some(*from),
+            Span::Run { to, .. } => Some(*to),
         }
     }
 
-    /// Ends its last wait.
-    fn waited_until(&mut self, at: Millis) {
+    fn end_wait(&mut self, at: Millis) {
         if let Some(Span::Wait { to, .. }) = self.task.spans.last_mut() {
             *to = at;
         }
     }
 
     /// What its last wait is for.
-    fn last_wait(&self) -> &[On] {
+    fn last_wait(&self) -> &[Awaited] {
         match self.task.spans.last() {
             Some(Span::Wait { on, .. }) => on,
             _ => &[],
         }
-    }
-
-    fn waits_for(&self, what: What) -> bool {
-        self.last_wait().iter().any(|on| on.what == what)
-    }
-
-    fn waits_for_time_only(&self) -> bool {
-        let is_time = |what| matches!(what, What::Sleep | What::Interval);
-        let on = self.last_wait();
-        !on.is_empty() && on.iter().all(|on| is_time(on.what))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::WokenBy;
     use crate::log::Mark;
 
-    fn task(span: u64, main: bool) -> Event {
-        let at = Some(Place { line: 1, column: 1 });
-        Event::Task { span, main, at }
-    }
-
-    fn exit(span: u64) -> Event {
-        let panicking = false;
-        Event::Exit { span, panicking }
-    }
-
-    fn waits(mark: u64) -> Event {
-        Event::Waits {
-            path: vec![Mark(mark, 7)],
+    /// `main` waits for a task, which yields once. A closure makes an event of a span.
+    fn log() -> Vec<(u64, Event)> {
+        let spawn = |span, main| Event::Spawn {
+            span,
+            main,
+            at: Some(Place { line: 1, column: 1 }),
+        };
+        let exit = |span| Event::Exit {
+            span,
+            panicking: false,
+        };
+        let pending = Event::Pending {
+            path: vec![Mark(0, 7)],
             call: "wait".to_owned(),
             future: "&mut tokio::runtime::task::join::JoinHandle<()>".to_owned(),
-        }
+        };
+        let start = [spawn(1, true), Event::Enter(1), spawn(2, false), pending];
+        let yields = [
+            exit(1),
+            Event::Enter(2),
+            Event::Wake(2),
+            Event::Wake(2),
+            exit(2),
+        ];
+        let ends = |span| [Event::Enter(span), exit(span), Event::Close(span)];
+        let rest = [Event::Enter(2), exit(2)].into_iter().chain(ends(2));
+        let main = [Event::Enter(1), Event::AwaitEnded(0), exit(1)];
+        let rest = rest.chain(main).chain(ends(1)).map(|event| (5, event));
+        let start = start.into_iter().chain(yields).map(|event| (0, event));
+        start.chain(rest).collect()
     }
 
     fn of(log: Vec<(u64, Event)>) -> Result<Timeline, Refused> {
-        let log: Vec<_> = log
-            .into_iter()
-            .map(|(at, event)| Entry(at, event))
-            .collect();
-        timeline(&log, |_, main| {
+        let entries = log.into_iter().map(|(at, event)| Entry(at, event));
+        timeline(&entries.collect::<Vec<_>>(), |_, main| {
             Some((if main { "main" } else { "other" }.to_owned(), 1))
         })
     }
 
-    /// `main` waits for a task, which yields once.
-    fn log() -> Vec<(u64, Event)> {
-        vec![
-            (0, task(1, true)),
-            (0, Event::Enter(1)),
-            (0, task(2, false)),
-            (0, waits(0)),
-            (0, exit(1)),
-            (0, Event::Enter(2)),
-            (0, Event::Wake(2)),
-            (0, Event::Wake(2)),
-            (0, exit(2)),
-            (5, Event::Enter(2)),
-            (5, exit(2)),
-            (5, Event::Enter(2)),
-            (5, exit(2)),
-            (5, Event::Close(2)),
-            (5, Event::Enter(1)),
-            (5, Event::Over(0)),
-            (5, exit(1)),
-            (5, Event::Enter(1)),
-            (5, exit(1)),
-            (5, Event::Close(1)),
-        ]
+    #[test]
+    fn a_future_that_is_dropped_immediately_has_finished() {
+        let tasks = of(log()).unwrap().tasks;
+        let ends: Vec<_> = tasks
+            .iter()
+            .map(|task| (task.outcome, task.spans.len()))
+            .collect();
+        assert_eq!(ends, [(Outcome::Finished, 3); 2]);
     }
 
     #[test]
-    fn a_future_that_is_dropped_at_once_has_finished() {
-        let timeline = of(log()).unwrap();
-        let outcomes: Vec<_> = timeline.tasks.iter().map(|task| task.outcome).collect();
-        assert_eq!(outcomes, [Outcome::Finished; 2]);
-        let spans: Vec<_> = timeline.tasks.iter().map(|task| task.spans.len()).collect();
-        assert_eq!(spans, [3, 3]);
-    }
-
-    #[test]
-    fn who_wakes_is_told_once() {
+    fn a_second_wakeup_is_left_out() {
         let wakes = of(log()).unwrap().wakes;
-        let told: Vec<_> = wakes.iter().map(|wake| (wake.task, wake.by)).collect();
-        assert_eq!(told, [(1, By::Task(1)), (0, By::Task(1))]);
+        let wakes: Vec<_> = wakes.iter().map(|wake| (wake.task, wake.by)).collect();
+        assert_eq!(wakes, [(1, WokenBy::Task(1)), (0, WokenBy::Task(1))]);
     }
 
     #[test]
-    fn what_a_process_leaves_behind_when_it_ends_is_left() {
+    fn a_task_that_runs_when_the_process_exits_is_unfinished() {
         let mut log = log();
         log.truncate(9);
-        let timeline = of(log).unwrap();
-        let outcomes: Vec<_> = timeline.tasks.iter().map(|task| task.outcome).collect();
-        assert_eq!(outcomes, [Outcome::Left; 2]);
-        let Some(Span::Wait { on, .. }) = timeline.tasks[0].spans.last() else {
-            panic!("main waits: {timeline:?}");
+        let tasks = of(log).unwrap().tasks;
+        assert!(tasks.iter().all(|task| task.outcome == Outcome::Unfinished));
+        let Some(Span::Wait { on, .. }) = tasks[0].spans.last() else {
+            panic!("main waits: {tasks:?}");
         };
-        assert_eq!((on[0].what, on[0].line), (What::Join, Some(7)));
+        assert_eq!((on[0].kind, on[0].line), (ResourceKind::Join, Some(7)));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What a picture shows of a run, and what it refuses to draw.
 
-use std::fmt::Write as _;
+use expect_test::expect;
 use timeline::Timeline;
-use timeline::picture::{LARGEST, Picture, Run, draw};
+use timeline::picture::{MAX_SVG_BYTES, Picture, Run, draw};
 
 /// `main` spawns two tasks; the first wakes it, prints, and ends, the other is cancelled.
 const ORDER: &str = r#"{
@@ -39,266 +39,167 @@ const ORDER: &str = r#"{
   ]
 }"#;
 
-fn picture(json: &str) -> Result<Picture, String> {
-    pictures(&[json]).map(|mut all| all.remove(0))
-}
-
 fn pictures(jsons: &[&str]) -> Result<Vec<Picture>, String> {
-    let timelines: Vec<_> = jsons
+    let timelines = jsons
         .iter()
-        .map(|json| Timeline::parse(json).expect("a timeline"))
-        .collect();
-    let runs: Vec<_> = timelines
-        .iter()
-        .map(|timeline| Run {
-            name: "shop/order",
-            timeline,
-            shown_line: &|line| line - 1,
-        })
-        .collect();
-    draw(&runs)
-}
-
-#[track_caller]
-fn assert_has(text: &str, part: &str) {
-    assert!(text.contains(part), "`{part}` is missing in:\n{text}");
-}
-
-#[test]
-fn each_task_has_a_lane_with_its_runs_and_waits() {
-    let svg = picture(ORDER).unwrap().svg;
-    assert_eq!(svg.matches("class=\"name\"").count(), 3);
-    assert_eq!(svg.matches("class=\"run\"").count(), 6);
-    assert_eq!(svg.matches("class=\"wait\"").count(), 4);
-    // The second task was spawned, and ran after the first.
-    assert_eq!(svg.matches("class=\"idle\"").count(), 1);
-    for label in [">payment<", ">sleep<", ">0<", ">200 ms<", ">300 ms<"] {
-        assert_has(&svg, label);
-    }
-}
-
-#[test]
-fn a_cancelled_task_is_cut_off_and_says_so_in_a_word() {
-    let svg = picture(ORDER).unwrap().svg;
-    assert_eq!(svg.matches("class=\"stop\"").count(), 1);
-    assert_has(&svg, "remind<tspan class=\"end\"> · cancelled</tspan>");
-}
-
-#[test]
-fn an_arrow_goes_from_the_lane_that_wakes_to_the_lane_that_goes_on() {
-    let svg = picture(ORDER).unwrap().svg;
-    let (_, arrows) = svg.split_once("<g class=\"wake\"").unwrap();
-    let (arrows, _) = arrows.split_once("</g>").unwrap();
-    // One: the clock needs none.
-    assert_eq!(arrows.matches("<line").count(), 1);
-    assert_has(arrows, "y1=\"66\" y2=\"32\"");
-}
-
-#[test]
-fn printed_lines_are_numbered_and_their_text_is_no_markup() {
-    let picture = picture(ORDER).unwrap();
-    assert_has(&picture.svg, ">1</text>");
-    assert_eq!(
-        picture.printed,
-        [
-            "<b>1</b> at 200 ms, pay: <samp>paid &lt;now&gt;</samp>",
-            "<b>2</b> at 300 ms, main: <samp>shipped</samp>",
-        ]
-    );
-}
-
-/// The words of each step, and the lines that it lights.
-fn told(picture: &Picture) -> Vec<(String, String)> {
-    let step = |item: &String| {
-        let (_, rest) = item.split_once("data-l=\"").unwrap();
-        let (lines, rest) = rest.split_once("\">").unwrap();
-        let words = rest.replace("<i>", "").replace("</i>", "");
-        (words.replace("</li>", ""), lines.to_owned())
+        .map(|json| Timeline::parse(json).expect("a timeline"));
+    let timelines: Vec<_> = timelines.collect();
+    let run = |timeline| Run {
+        name: "shop/order",
+        timeline,
+        shown_line: &|line| line - 1,
     };
-    picture.words.iter().map(step).collect()
+    draw(&timelines.iter().map(run).collect::<Vec<_>>())
 }
 
-#[test]
-fn the_words_tell_the_run_step_by_step_with_the_lines_that_a_page_shows() {
-    let told = told(&picture(ORDER).unwrap());
-    let told: Vec<_> = told
-        .iter()
-        .map(|(words, lines)| (words.as_str(), lines.as_str()))
-        .collect();
-    assert_eq!(
-        told,
-        [
-            (
-                "0: main begins, spawns pay and remind, and waits for payment (line 13).",
-                "12 32"
-            ),
-            ("0: pay begins and waits for sleep (line 21).", "20"),
-            ("0: remind begins and waits for sleep (line 26).", "25"),
-            (
-                "200 ms: pay is woken by the clock, prints 1: <samp>paid &lt;now&gt;</samp>, and ends.",
-                "21"
-            ),
-            (
-                "200 ms: main is woken by pay and waits for sleep (line 15).",
-                "14"
-            ),
-            (
-                "200 ms: remind is cancelled, dropped while it waits for sleep.",
-                "25"
-            ),
-            (
-                "300 ms: main is woken by the clock, prints 2: <samp>shipped</samp>, and ends.",
-                "15"
-            ),
-        ]
-    );
+fn picture(json: &str) -> Picture {
+    pictures(&[json]).expect("a picture").remove(0)
 }
 
+/// A lane for each task, with its polls, its waits, their labels, and how it ended; an arrow from the task that wakes to
+/// the one that is woken, but none from the clock; the numbers of the printed lines; and a title and a description for
+/// screen readers.
 #[test]
-fn who_does_not_see_the_picture_hears_what_it_shows() {
-    let svg = picture(ORDER).unwrap().svg;
-    assert_has(
-        &svg,
-        "role=\"img\" aria-labelledby=\"course-shop-order-t course-shop-order-d\"",
-    );
-    assert_has(
-        &svg,
-        "<title id=\"course-shop-order-t\">How the tasks of shop/order move</title>",
-    );
-    assert_has(
-        &svg,
-        "3 tasks in 300 ms of virtual time. main: 0 to 300 ms, finished. pay: 0 to 200 ms, finished. \
-         remind: 0 to 200 ms, cancelled.",
-    );
-}
-
-#[test]
-fn a_picture_is_one_block_of_html() {
-    let svg = picture(ORDER).unwrap().svg;
+fn each_task_has_a_lane_and_each_wakeup_by_a_task_an_arrow() {
+    let svg = picture(ORDER).svg;
+    expect![[r#"
+        <svg class="course" width="100%" height="150" role="img" aria-labelledby="course-shop-order-t course-shop-order-d" data-lane="42">
+        <title id="course-shop-order-t">How the tasks of shop/order move</title>
+        <desc id="course-shop-order-d">3 tasks in 300 ms of virtual time. main: 0 to 300 ms, finished. pay: 0 to 200 ms, finished. remind: 0 to 200 ms, cancelled.</desc>
+        <defs><marker id="course-shop-order-a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path class="head" d="M0 0L8 4L0 8z"/></marker></defs>
+        <line class="scale" x1="0" x2="100%" y1="126" y2="126"/>
+        <line class="scale" x1="3%" x2="3%" y1="0" y2="130"/><text class="tick start" x="0" y="143">0</text>
+        <line class="scale" x1="66.3%" x2="66.3%" y1="0" y2="130"/><text class="tick" x="66.3%" y="143">200 ms</text>
+        <line class="scale" x1="99%" x2="99%" y1="0" y2="130"/><text class="tick end" x="100%" y="143">300 ms</text>
+        <g class="wake" marker-end="url(#course-shop-order-a)">
+        <line x1="65.3%" x2="65.3%" y1="66" y2="32"/>
+        </g>
+        <text class="name" x="0" y="12">main</text>
+        <line class="wait" x1="2%" x2="66.3%" y1="30" y2="30"/><text class="what" x="34.2%" y="26">payment</text>
+        <line class="wait" x1="68.3%" x2="98%" y1="30" y2="30"/><text class="what" x="83.2%" y="26">sleep</text>
+        <rect class="run" x="0%" y="24" width="2%" height="12"/>
+        <rect class="run" x="66.3%" y="24" width="2%" height="12"/>
+        <rect class="run" x="98%" y="24" width="2%" height="12"/>
+        <text class="name" x="0" y="54">pay</text>
+        <line class="wait" x1="4%" x2="64.3%" y1="72" y2="72"/><text class="what" x="34.2%" y="68">sleep</text>
+        <rect class="run" x="2%" y="66" width="2%" height="12"/>
+        <rect class="run" x="64.3%" y="66" width="2%" height="12"/>
+        <text class="name" x="0" y="96">remind<tspan class="end"> · cancelled</tspan></text>
+        <line class="idle" x1="2%" x2="4%" y1="114" y2="114"/>
+        <line class="wait" x1="6%" x2="68.3%" y1="114" y2="114"/><text class="what" x="37.2%" y="110">sleep</text>
+        <rect class="run" x="4%" y="108" width="2%" height="12"/>
+        <text class="stop" x="68.3%" y="121">×</text>
+        <text class="print" x="65.3%" y="63">1</text>
+        <text class="print end" x="99%" y="21">2</text>
+        </svg>
+    "#]].assert_eq(&svg);
+    // A blank line would end the block of HTML on a page.
     assert!(svg.lines().all(|line| !line.trim().is_empty()));
 }
 
-/// Where the ticks of these times stand.
-fn ticks(svg: &str) -> Vec<(&str, &str)> {
-    let ticks = svg.split("<text class=\"tick").skip(1);
-    ticks
-        .map(|tick| {
-            let (_, x) = tick.split_once("x=\"").unwrap();
-            let (x, rest) = x.split_once('"').unwrap();
-            let (_, text) = rest.split_once('>').unwrap();
-            (text.split('<').next().unwrap(), x)
-        })
-        .collect()
+#[test]
+fn the_run_is_described_step_by_step_with_the_lines_on_the_page() {
+    let Picture { words, printed, .. } = picture(ORDER);
+    expect![[r#"
+        <li data-x="0.0 66.3" data-t="0" data-l="12 32">0: <i>main</i> begins, spawns <i>pay</i> and <i>remind</i>, and waits for payment (line 13).</li>
+        <li data-x="2.0 64.3" data-t="1" data-l="20">0: <i>pay</i> begins and waits for sleep (line 21).</li>
+        <li data-x="4.0 68.3" data-t="2" data-l="25">0: <i>remind</i> begins and waits for sleep (line 26).</li>
+        <li data-x="64.3 66.3" data-t="1" data-l="21">200 ms: <i>pay</i> is woken by the clock, prints 1: <samp>paid &lt;now&gt;</samp>, and ends.</li>
+        <li data-x="66.3 98.0" data-t="0" data-l="14">200 ms: <i>main</i> is woken by <i>pay</i> and waits for sleep (line 15).</li>
+        <li data-x="68.3 68.3" data-t="2" data-l="25">200 ms: <i>remind</i> is cancelled, dropped while it waits for sleep.</li>
+        <li data-x="98.0 100.0" data-t="0" data-l="15">300 ms: <i>main</i> is woken by the clock, prints 2: <samp>shipped</samp>, and ends.</li>
+        <b>1</b> at 200 ms, pay: <samp>paid &lt;now&gt;</samp>
+        <b>2</b> at 300 ms, main: <samp>shipped</samp>
+    "#]].assert_eq(&format!("{}\n", [words, printed].concat().join("\n")));
 }
 
 #[test]
 fn two_runs_have_one_scale() {
-    let longer = ORDER.replace("300", "900");
-    let both = pictures(&[ORDER, &longer]).unwrap();
-    assert_eq!(ticks(&both[0].svg), ticks(&both[1].svg));
-    let alone = picture(ORDER).unwrap();
-    assert_ne!(ticks(&both[0].svg), ticks(&alone.svg));
+    let ticks = |picture: &Picture| -> Vec<String> {
+        let ticks = picture.svg.lines().filter(|it| it.contains("class=\"tick"));
+        ticks.map(str::to_owned).collect()
+    };
+    let both = pictures(&[ORDER, &ORDER.replace("300", "900")]).expect("pictures");
+    assert_eq!(ticks(&both[0]), ticks(&both[1]));
+    assert_ne!(ticks(&both[0]), ticks(&picture(ORDER)));
 }
 
 #[test]
 fn a_long_wait_is_compressed_and_marked() {
-    let long = ORDER.replace("300", "7200000");
-    let picture = picture(&long).unwrap();
-    assert!(picture.compressed);
-    assert_has(&picture.svg, "class=\"cut\"");
-    assert_has(&picture.svg, ">2 h<");
-    assert!(!self::picture(ORDER).unwrap().compressed);
+    let long = picture(&ORDER.replace("300", "7200000"));
+    assert!(long.compressed && !picture(ORDER).compressed);
+    assert!(long.svg.contains("class=\"cut\"") && long.svg.contains(">2 h<"));
 }
 
-/// A run in which `main` spawns many tasks, each with a name and an end, in the order of these.
+/// A run in which `main` spawns tasks with these names and ends, which sleep.
 fn many(tasks: impl IntoIterator<Item = (String, u32)>) -> String {
     let tasks: Vec<_> = tasks.into_iter().collect();
     let last = tasks.last().map_or(0, |(_, ends)| *ends);
-    let mut lanes = String::new();
+    let mut json = format!(
+        r#"{{"version":1,"ends":{last},"resources":[],"wakes":[],"passed":[],"printed":[],"tasks":[
+        {{"name":"main","step":0,"begins":0,"ends":{last},"outcome":"left","spans":[
+        {{"is":"run","step":0,"from":0,"to":0}},{{"is":"wait","from":0,"to":{last}}}]}}"#
+    );
     for (index, (name, ends)) in tasks.iter().enumerate() {
-        let _ = write!(
-            lanes,
-            ",{{\"name\":\"{name}\",\"by\":0,\"step\":0,\"begins\":0,\"ends\":{ends},\"outcome\":\"finished\",\
-             \"spans\":[{{\"is\":\"run\",\"step\":{},\"from\":0,\"to\":0}},\
-             {{\"is\":\"wait\",\"from\":0,\"to\":{ends},\"on\":[{{\"what\":\"sleep\"}}]}},\
-             {{\"is\":\"run\",\"step\":{},\"from\":{ends},\"to\":{ends}}}]}}",
-            1 + index,
-            1 + tasks.len() + index,
+        let (first, second) = (1 + index, 1 + tasks.len() + index);
+        json += &format!(
+            r#",{{"name":"{name}","by":0,"step":0,"begins":0,"ends":{ends},"outcome":"finished","spans":[
+            {{"is":"run","step":{first},"from":0,"to":0}},
+            {{"is":"wait","from":0,"to":{ends},"on":[{{"what":"sleep"}}]}},
+            {{"is":"run","step":{second},"from":{ends},"to":{ends}}}]}}"#
         );
     }
-    format!(
-        "{{\"version\":1,\"ends\":{last},\"tasks\":[{{\"name\":\"main\",\"step\":0,\"begins\":0,\"ends\":{last},\
-         \"outcome\":\"left\",\"spans\":[{{\"is\":\"run\",\"step\":0,\"from\":0,\"to\":0}},\
-         {{\"is\":\"wait\",\"from\":0,\"to\":{last}}}]}}{lanes}],\
-         \"resources\":[],\"wakes\":[],\"passed\":[],\"printed\":[]}}"
-    )
+    json + "]}"
 }
 
 #[test]
 fn tasks_that_are_alike_share_a_lane() {
-    let run = many((0..100).map(|_| ("render".to_owned(), 100)));
-    let picture = picture(&run).unwrap();
-    assert_eq!(picture.svg.matches("class=\"name\"").count(), 6);
-    assert_has(&picture.svg, "… 96 more, like these");
-    assert_has(
-        &picture.words.join("\n"),
-        "96 more, like these: a task begins 96 times.",
-    );
-    assert!(picture.svg.len() < LARGEST / 3);
-}
-
-#[test]
-fn a_run_with_too_many_different_tasks_is_refused() {
-    let run = many((0..20).map(|index| (format!("task_{index}"), 100)));
-    assert_eq!(
-        picture(&run).unwrap_err(),
-        "shop/order: a picture has room for 16 lanes, and this run has 21, although alike tasks share one; \
-         let the listing spawn fewer tasks"
+    let Picture { svg, words, .. } = picture(&many((0..100).map(|_| ("render".to_owned(), 100))));
+    assert_eq!(svg.matches("class=\"name\"").count(), 6);
+    assert!(svg.contains("… 96 more, like these") && svg.len() < MAX_SVG_BYTES / 3);
+    assert!(
+        words
+            .iter()
+            .any(|it| it.contains("96 more, like these: a task begins 96 times."))
     );
 }
 
 #[test]
-fn a_run_with_too_many_moments_is_refused() {
-    let run = many((1..=8).map(|index| ("render".to_owned(), index * 100)));
-    assert!(picture(&run).is_ok());
-    let run = many((1..=80).map(|index| ("render".to_owned(), index * 100)));
-    assert_eq!(
-        picture(&run).unwrap_err(),
-        "something happens at 81 different times, and a picture can tell 60 apart; let the listing do less"
-    );
+fn a_run_that_is_too_large_is_refused() {
+    let error = |run: &str| pictures(&[run]).expect_err("it is too large");
+    expect!["shop/order: a picture has room for 16 lanes, and this run has 21, although alike tasks share one; let the listing spawn fewer tasks"].assert_eq(&error(&many(
+        (0..20).map(|task| (format!("task_{task}"), 100)),
+    )));
+    let moments = |count| many((1..=count).map(|index| ("render".to_owned(), index * 100)));
+    assert!(pictures(&[&moments(8)]).is_ok());
+    expect!["something happens at 81 different times, and a picture can tell 60 apart; let the listing do less"].assert_eq(&error(&moments(80)));
 }
 
-/// The places (from, to) of the runs in a lane, in percent.
-fn runs(svg: &str, lane: usize) -> Vec<(f64, f64)> {
+/// Where the polls in a lane start and end, in percent.
+fn polls(svg: &str, lane: usize) -> Vec<(f64, f64)> {
     let y = format!(" y=\"{}\"", lane * 42 + 24);
+    let polls = svg
+        .lines()
+        .filter(|it| it.starts_with("<rect") && it.contains(&y));
     let value = |rect: &str, name: &str| -> f64 {
         let (_, rest) = rect.split_once(&format!(" {name}=\"")).unwrap();
         rest.split('%').next().unwrap().parse().unwrap()
     };
-    svg.split("<rect")
-        .skip(1)
-        .filter(|rect| rect.split("/>").next().unwrap().contains(&y))
-        .map(|rect| (value(rect, "x"), value(rect, "x") + value(rect, "width")))
+    polls
+        .map(|it| (value(it, "x"), value(it, "x") + value(it, "width")))
         .collect()
 }
 
 #[test]
-fn runs_at_one_moment_stand_side_by_side_in_their_order() {
-    let svg = picture(ORDER).unwrap().svg;
-    let [main, pay, remind] = [0, 1, 2].map(|lane| runs(&svg, lane));
+fn polls_at_one_moment_are_side_by_side_and_time_is_drawn_to_scale() {
+    let svg = picture(ORDER).svg;
+    let [main, pay, remind] = [0, 1, 2].map(|lane| polls(&svg, lane));
     assert_eq!([main.len(), pay.len(), remind.len()], [3, 2, 1]);
     assert!(main[0].1 <= pay[0].0 && pay[0].1 <= remind[0].0);
     assert!(pay[1].1 <= main[1].0 && remind[0].1 < pay[1].0);
     // The whole width is used.
     assert_eq!((main[0].0, main[2].1), (0.0, 100.0));
-}
-
-#[test]
-fn time_is_drawn_to_scale() {
-    let svg = picture(ORDER).unwrap().svg;
-    let [main, remind] = [0, 2].map(|lane| runs(&svg, lane));
-    let first = runs(&svg, 1)[1].0 - remind[0].1;
-    let second = main[2].0 - main[1].1;
-    // 200 ms and 100 ms, apart from what each gets at least.
+    // 200 ms and 100 ms, apart from the minimum width of each.
+    let (first, second) = (pay[1].0 - remind[0].1, main[2].0 - main[1].1);
     assert!((first / second - 2.0).abs() < 0.1, "{first} {second}");
 }

@@ -9,70 +9,21 @@ use tokio::time::{interval, sleep, timeout};
 
 const WAIT: Duration = Duration::from_millis(10);
 
-async fn in_sleep() {
-    sleep(WAIT).await; // in_sleep
-}
-
 async fn in_interval() {
     let mut ticks = interval(WAIT);
     ticks.tick().await;
-    ticks.tick().await; // in_interval
-}
-
-async fn in_semaphore(permits: Arc<Semaphore>) {
-    let _permit = permits.acquire().await; // in_semaphore
-}
-
-async fn in_mutex(mutex: Arc<Mutex<()>>) {
-    let _guard = mutex.lock().await; // in_mutex
-}
-
-async fn in_rw_lock(lock: Arc<RwLock<()>>) {
-    let _guard = lock.read().await; // in_rw_lock
-}
-
-async fn in_barrier(barrier: Arc<Barrier>) {
-    barrier.wait().await; // in_barrier
-}
-
-async fn in_oneshot(value: oneshot::Receiver<()>) {
-    let _ = value.await; // in_oneshot
-}
-
-async fn in_receive(mut values: mpsc::Receiver<()>) {
-    values.recv().await; // in_receive
+    ticks.tick().await;
 }
 
 async fn in_send(values: mpsc::Sender<()>) {
     let _ = values.send(()).await;
-    let _ = values.send(()).await; // in_send
-}
-
-async fn in_broadcast(mut values: broadcast::Receiver<()>) {
-    let _ = values.recv().await; // in_broadcast
-}
-
-async fn in_watch(mut value: watch::Receiver<()>) {
-    let _ = value.changed().await; // in_watch
-}
-
-async fn in_notify(notify: Arc<Notify>) {
-    notify.notified().await; // in_notify
-}
-
-async fn in_join() {
-    let other = tokio::spawn(sleep(WAIT));
-    let _ = other.await; // in_join
+    let _ = values.send(()).await;
 }
 
 async fn in_join_next() {
     let mut tasks = JoinSet::new();
     tasks.spawn(sleep(WAIT));
-    tasks.join_next().await; // in_join_next
-}
-
-async fn in_yield() {
-    yield_now().await; // in_yield
+    tasks.join_next().await;
 }
 
 async fn in_future() {
@@ -84,71 +35,73 @@ async fn in_future() {
         context.waker().wake_by_ref();
         Poll::Pending
     })
-    .await; // in_future
+    .await;
 }
 
 async fn in_select(notify: Arc<Notify>) {
     tokio::select! {
         biased;
-        () = sleep(WAIT) => {} // in_select 1
+        () = sleep(WAIT) => {}
         () = notify.notified() => println!("never"),
     }
 }
 
 async fn in_join_macro(notify: Arc<Notify>) {
     tokio::join!(
-        sleep(WAIT), // in_join_macro 1
+        sleep(WAIT),
         notify.notified(),
     );
 }
 
 async fn in_timeout(notify: Arc<Notify>) {
     let _ = timeout(WAIT, async move {
-        notify.notified().await; // in a block
+        notify.notified().await;
     })
-    .await; // in_timeout
+    .await;
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    let notify = Arc::new(Notify::new());
-    let never = Arc::new(Notify::new());
+    let [notify, notify_too, never, never_too] = [(); 4].map(|()| Arc::new(Notify::new()));
     let permits = Arc::new(Semaphore::new(0));
     let mutex = Arc::new(Mutex::new(()));
     let lock = Arc::new(RwLock::new(()));
     let barrier = Arc::new(Barrier::new(2));
-    let (one, value) = oneshot::channel();
-    let (many, values) = mpsc::channel(1);
+    let (one, value) = oneshot::channel::<()>();
+    let (many, mut values) = mpsc::channel::<()>(1);
     let (full, _kept) = mpsc::channel(1);
-    let (all, seen) = broadcast::channel(1);
-    let (state, watched) = watch::channel(());
-    let guard = mutex.lock().await;
-    let written = lock.write().await;
+    let (all, mut seen) = broadcast::channel::<()>(1);
+    let (state, mut watched) = watch::channel(());
+    let guard = Arc::clone(&mutex).lock_owned().await;
+    let written = Arc::clone(&lock).write_owned().await;
 
-    tokio::spawn(in_sleep());
+    let (permits_too, barrier_too) = (Arc::clone(&permits), Arc::clone(&barrier));
+    let (notified, notified_too) = (Arc::clone(&notify), Arc::clone(&notify_too));
+    tokio::spawn(async { sleep(WAIT).await });
     tokio::spawn(in_interval());
-    tokio::spawn(in_semaphore(Arc::clone(&permits)));
-    tokio::spawn(in_mutex(Arc::clone(&mutex)));
-    tokio::spawn(in_rw_lock(Arc::clone(&lock)));
-    tokio::spawn(in_barrier(Arc::clone(&barrier)));
-    tokio::spawn(in_oneshot(value));
-    tokio::spawn(in_receive(values));
+    tokio::spawn(async move { permits_too.acquire().await.is_ok() });
+    tokio::spawn(async move { *mutex.lock().await });
+    tokio::spawn(async move { *lock.read().await });
+    tokio::spawn(async move { barrier_too.wait().await });
+    tokio::spawn(async { value.await });
+    tokio::spawn(async move { values.recv().await });
     tokio::spawn(in_send(full));
-    tokio::spawn(in_broadcast(seen));
-    tokio::spawn(in_watch(watched));
-    tokio::spawn(in_notify(Arc::clone(&notify)));
-    tokio::spawn(in_join());
+    tokio::spawn(async move { seen.recv().await });
+    tokio::spawn(async move { watched.changed().await });
+    tokio::spawn(async move { notified.notified().await });
+    tokio::spawn(async { tokio::spawn(sleep(WAIT)).await });
     tokio::spawn(in_join_next());
-    tokio::spawn(in_yield());
+    tokio::spawn(async { yield_now().await });
     tokio::spawn(in_future());
-    tokio::spawn(in_select(Arc::clone(&never)));
-    tokio::spawn(in_join_macro(Arc::clone(&notify)));
-    tokio::spawn(in_timeout(never));
+    tokio::spawn(in_select(never));
+    tokio::spawn(in_join_macro(notified_too));
+    tokio::spawn(in_timeout(never_too));
 
     sleep(WAIT / 2).await;
     permits.add_permits(1);
     drop((guard, written));
     notify.notify_waiters();
+    notify_too.notify_waiters();
     let _ = (one.send(()), many.send(()).await, all.send(()), state.send(()));
     barrier.wait().await;
     sleep(WAIT * 2).await;

@@ -4,7 +4,7 @@ use crate::writer::{is_listing, is_recorded_here, write};
 use crate::{clock, mark};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use timeline::log::{Change, Event, Place, Refused};
+use timeline::log::{Event, Place, Refused, StateUpdate};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tracing_core::field::{Field, Visit};
 use tracing_core::span::{Attributes, Id};
@@ -17,65 +17,48 @@ const TASK: &str = "runtime.spawn";
 const RESOURCE: &str = "runtime.resource";
 const OP: &str = "runtime.resource.async_op";
 
-/// Writes Tokio's reports to the log.
-pub struct Reports;
+/// Logs what Tokio reports.
+pub struct TokioLayer;
 
-/// A task's span is entered for the first time where its runtime is looked at.
+/// Marks the span of a main future until it is entered for the first time.
 struct IsMain;
 
-/// The fields of a span or of an event, as they come.
+/// The fields of a span or of an event, as text.
 #[derive(Default)]
-struct Fields {
-    words: BTreeMap<&'static str, String>,
-    numbers: BTreeMap<&'static str, u64>,
-    flags: BTreeMap<&'static str, bool>,
-}
+struct Fields(BTreeMap<&'static str, String>);
 
 impl Fields {
-    fn number(&self, name: &str) -> Option<u64> {
-        self.numbers.get(name).copied()
+    fn string(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
     }
 
-    fn word(&self, name: &str) -> &str {
-        self.words.get(name).map_or("", String::as_str)
+    fn number(&self, name: &str) -> Option<u64> {
+        self.string(name).parse().ok()
     }
 
     fn is(&self, name: &str) -> bool {
-        self.flags.get(name).copied().unwrap_or(false)
+        self.string(name) == "true"
     }
 
-    /// The place in the listing, where that is where it happened.
+    /// The place, if it is in the listing.
     fn place(&self) -> Option<Place> {
         let number = |name| self.number(name).and_then(|n| u32::try_from(n).ok());
         let place = Place {
             line: number("loc.line")?,
             column: number("loc.col")?,
         };
-        is_listing(self.word("loc.file")).then_some(place)
+        is_listing(self.string("loc.file")).then_some(place)
     }
 }
 
 impl Visit for Fields {
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.numbers.insert(field.name(), value);
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        if let Ok(value) = u64::try_from(value) {
-            self.record_u64(field, value);
-        }
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.flags.insert(field.name(), value);
-    }
-
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.words.insert(field.name(), value.to_owned());
+        self.0.insert(field.name(), value.to_owned());
     }
 
+    /// Numbers and flags come here, too.
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.words.insert(field.name(), format!("{value:?}"));
+        self.0.insert(field.name(), format!("{value:?}"));
     }
 }
 
@@ -85,7 +68,7 @@ fn has_one_thread() -> Option<bool> {
     Some(runtime.runtime_flavor() == RuntimeFlavor::CurrentThread)
 }
 
-impl<S> Layer<S> for Reports
+impl<S> Layer<S> for TokioLayer
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -100,7 +83,7 @@ where
         let span = id.into_u64();
         match attributes.metadata().name() {
             TASK if attributes.metadata().target() == "tokio::task::blocking" => {
-                // The threads of a runtime with several are begun as such work, too.
+                // A multi-threaded runtime starts its worker threads in this way, too.
                 write(Event::Refused(if has_one_thread() == Some(false) {
                     Refused::MultiThread
                 } else {
@@ -108,11 +91,11 @@ where
                 }));
             }
             TASK => {
-                let main = fields.word("kind") == "block_on";
+                let main = fields.string("kind") == "block_on";
                 if main && let Some(span) = context.span(id) {
                     span.extensions_mut().insert(IsMain);
                 }
-                write(Event::Task {
+                write(Event::Spawn {
                     span,
                     main,
                     at: fields.place(),
@@ -123,7 +106,7 @@ where
                 let around = around.filter(|around| around.name() == RESOURCE);
                 write(Event::Resource {
                     span,
-                    kind: fields.word("concrete_type").to_owned(),
+                    kind: fields.string("concrete_type").to_owned(),
                     line: fields.place().map(|place| place.line),
                     inside: around.map(|around| around.id().into_u64()),
                 });
@@ -140,12 +123,12 @@ where
             return;
         }
         if span.extensions_mut().remove::<IsMain>().is_some() {
-            clock::begin();
+            clock::start();
         }
         match has_one_thread() {
             Some(false) => write(Event::Refused(Refused::MultiThread)),
             Some(true) if !clock::is_paused() => write(Event::Refused(Refused::NotPaused)),
-            // Where there is no runtime any more, its tasks are dropped, and nothing moves.
+            // Without a runtime, its tasks are being dropped, and none is polled.
             Some(true) | None => {}
         }
         write(Event::Enter(id.into_u64()));
@@ -161,8 +144,8 @@ where
     }
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
-        let is_told = |span: &SpanRef<'_, S>| matches!(span.name(), TASK | RESOURCE | OP);
-        if context.span(&id).as_ref().is_some_and(is_told) {
+        let is_logged = |span: &SpanRef<'_, S>| matches!(span.name(), TASK | RESOURCE | OP);
+        if context.span(&id).as_ref().is_some_and(is_logged) {
             write(Event::Close(id.into_u64()));
         }
     }
@@ -176,13 +159,13 @@ where
             Some(span.id().into_u64())
         };
         match event.metadata().target() {
-            "tokio::task::waker" if fields.word("op").starts_with("waker.wake") => {
-                // Unlike in a task's own span, this is the number of that span.
+            "tokio::task::waker" if fields.string("op").starts_with("waker.wake") => {
+                // In this event, the task's id is that of its span.
                 write(Event::Wake(fields.number("task.id").unwrap_or_default()));
             }
             "runtime::resource::poll_op" => {
                 if let Some(op) = around(OP) {
-                    write(Event::Op {
+                    write(Event::PollOp {
                         span: op,
                         resource: around(RESOURCE),
                         ready: fields.is("is_ready"),
@@ -193,7 +176,7 @@ where
             "runtime::resource::async_op::state_update" => {
                 let obtained = fields.number("permits_obtained").filter(|count| *count > 0);
                 if let (Some(count), Some(op)) = (obtained, around(OP)) {
-                    write(Event::Obtained {
+                    write(Event::Acquired {
                         op,
                         resource: around(RESOURCE),
                         count,
@@ -201,8 +184,8 @@ where
                 }
             }
             "runtime::resource::state_update" => {
-                if let (Some(what), Some(resource)) = (change(&fields), around(RESOURCE)) {
-                    write(Event::Changed { resource, what });
+                if let (Some(update), Some(resource)) = (state_update(&fields), around(RESOURCE)) {
+                    write(Event::StateUpdate { resource, update });
                 }
             }
             _ => {}
@@ -210,12 +193,12 @@ where
     }
 }
 
-fn change(fields: &Fields) -> Option<Change> {
+fn state_update(fields: &Fields) -> Option<StateUpdate> {
     let returned = fields.number("permits").filter(|count| *count > 0);
     match returned {
-        Some(count) if fields.word("permits.op") == "add" => Some(Change::Returned(count)),
-        _ if fields.is("value_sent") => Some(Change::Sent),
-        _ if fields.is("value_received") => Some(Change::Received),
+        Some(count) if fields.string("permits.op") == "add" => Some(StateUpdate::Released(count)),
+        _ if fields.is("value_sent") => Some(StateUpdate::Sent),
+        _ if fields.is("value_received") => Some(StateUpdate::Received),
         _ => None,
     }
 }

@@ -1,8 +1,7 @@
-//! What the copy of a listing has at each await: a future around the awaited one that does as that one
-//! does, and tells where a task waits.
+//! What the copy of a listing has at each await: a future that wraps the awaited one and logs where the task waits.
 //!
-//! Tokio reports the line where a timer or a semaphore was made, but not the line that awaits it; of a
-//! wait for another task it reports nothing at all where the runtime's own future waits.
+//! Tokio reports the line that created a timer or a semaphore, but not the line that awaits it, and if the main
+//! future waits for another task, it reports nothing at all.
 
 use crate::writer::{is_recorded_here, write};
 use std::cell::{Cell, RefCell};
@@ -10,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use timeline::log::{Event, Mark as Place, Refused};
 
-/// What lies outside of the process, by the beginning of its types' paths.
+/// Types whose futures wait for something outside of the process, by the start of their paths.
 const OUTSIDE: &[&str] = &[
     "tokio::net::",
     "tokio::fs::",
@@ -22,7 +21,7 @@ const OUTSIDE: &[&str] = &[
 ];
 
 thread_local! {
-    /// The marks whose futures are being polled, from the outermost.
+    /// The marks whose futures are being polled, outermost first.
     static PATH: RefCell<Vec<Place>> = const { RefCell::new(Vec::new()) };
     static NEXT: Cell<u64> = const { Cell::new(0) };
 }
@@ -32,15 +31,15 @@ pub fn innermost() -> Option<u64> {
     PATH.with_borrow(|path| path.last().map(|Place(mark, _)| *mark))
 }
 
-/// Puts a mark at an await.
+/// Marks an await.
 pub trait Mark: IntoFuture + Sized {
-    /// The awaited future with a mark around it: the line (from 1) and what is called there.
+    /// Wraps the awaited future in a mark: the line (from 1) and what is called there.
     fn recorded(self, line: u32, call: &'static str) -> Recorded<Self::IntoFuture> {
         Recorded {
             inner: self.into_future(),
             state: State {
                 mark: None,
-                waits: false,
+                pending: false,
                 line,
                 call,
             },
@@ -51,10 +50,10 @@ pub trait Mark: IntoFuture + Sized {
 impl<F: IntoFuture> Mark for F {}
 
 pin_project_lite::pin_project! {
-    /// A future that tells when it waits. See [`Mark`].
+    /// A future that logs when it is pending. See [`Mark`].
     #[must_use = "futures do nothing unless you await them"]
     pub struct Recorded<F> {
-        // The first field, so that what its end does is done before the wait is told to be over.
+        // The first field, so that it is dropped before the end of the await is logged.
         #[pin]
         inner: F,
         state: State,
@@ -63,26 +62,26 @@ pin_project_lite::pin_project! {
 
 struct State {
     mark: Option<u64>,
-    waits: bool,
+    pending: bool,
     line: u32,
     call: &'static str,
 }
 
 impl State {
-    fn over(&mut self) {
-        if let (true, Some(mark)) = (std::mem::take(&mut self.waits), self.mark) {
-            write(Event::Over(mark));
+    fn end(&mut self) {
+        if let (true, Some(mark)) = (std::mem::take(&mut self.pending), self.mark) {
+            write(Event::AwaitEnded(mark));
         }
     }
 }
 
 impl Drop for State {
     fn drop(&mut self) {
-        self.over();
+        self.end();
     }
 }
 
-/// Takes a mark off the path, also where its future panics.
+/// Takes a mark off the path, even if its future panics.
 struct OnPath;
 
 impl Drop for OnPath {
@@ -114,14 +113,14 @@ impl<F: Future> Future for Recorded<F> {
         let on_path = OnPath;
         let polled = this.inner.poll(context);
         if polled.is_pending() {
-            state.waits = true;
-            write(Event::Waits {
+            state.pending = true;
+            write(Event::Pending {
                 path: PATH.with_borrow(Vec::clone),
                 call: state.call.to_owned(),
                 future: future.to_owned(),
             });
         } else {
-            state.over();
+            state.end();
         }
         drop(on_path);
         polled

@@ -1,4 +1,4 @@
-//! The log's file. One thread writes to it: the one on which the listing's `main` runs.
+//! The log's file. Only the thread that runs the listing's `main` writes to it.
 
 use crate::clock;
 use std::cell::RefCell;
@@ -6,11 +6,11 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::OnceLock;
-use timeline::limits::{ENTRIES, TASKS};
+use timeline::limits::{MAX_ENTRIES, MAX_TASKS};
 use timeline::log::{Entry, Event, Refused};
 
 struct Log {
-    /// Without a buffer, for the listing may end the process at any moment.
+    /// Without a buffer, because the listing may exit at any moment.
     file: File,
     entries: usize,
     tasks: usize,
@@ -30,16 +30,16 @@ pub fn is_listing(file: &str) -> bool {
         .is_some_and(|listing| Path::new(file).ends_with(listing))
 }
 
-/// Makes the log's file, which the environment names, for the listing in this source file.
+/// Creates the log's file, which the environment variable names, for the listing in this source file.
 pub fn open(variable: &str, listing: &'static str) {
     LISTING.get_or_init(|| listing);
     let path = std::env::var_os(variable).expect("the environment names the log's file");
     let log = Log {
-        file: File::create(&path).expect("the log's file can be made"),
+        file: File::create(&path).expect("the log's file can be created"),
         entries: 0,
         tasks: 0,
     };
-    LOG.with(|slot| slot.replace(Some(log)));
+    LOG.set(Some(log));
 }
 
 /// Whether this is the thread that is recorded.
@@ -48,27 +48,27 @@ pub fn is_recorded_here() -> bool {
         .unwrap_or(false)
 }
 
-/// Writes an entry, with the time. The first refusal ends the process: it will have no timeline,
+/// Logs an event, with the time. The first refusal exits the process, because the listing will have no timeline,
 /// whatever else it does.
 pub fn write(event: Event) {
     let at = clock::now();
-    // Where the thread's storage is gone already, the thread is about to end.
+    // If the thread's storage is destroyed already, the thread is about to exit.
     let _ = LOG.try_with(|slot| {
         let mut slot = slot.borrow_mut();
         let Some(log) = slot.as_mut() else { return };
         log.entries += 1;
-        log.tasks += usize::from(matches!(event, Event::Task { .. }));
-        let event = if log.tasks > TASKS {
+        log.tasks += usize::from(matches!(event, Event::Spawn { .. }));
+        let event = if log.tasks > MAX_TASKS {
             Event::Refused(Refused::TooManyTasks)
-        } else if log.entries > ENTRIES {
+        } else if log.entries > MAX_ENTRIES {
             Event::Refused(Refused::TooManyEvents)
         } else {
             event
         };
-        let ends = matches!(event, Event::Refused(_));
+        let is_refused = matches!(event, Event::Refused(_));
         let entry = serde_json::to_string(&Entry(at, event)).expect("an entry is plain data");
         writeln!(log.file, "{entry}").expect("the log can be written");
-        if ends {
+        if is_refused {
             std::process::exit(0);
         }
     });

@@ -1,10 +1,10 @@
-//! What a task waits for: the marked awaits that are not ready, and the operations inside of them.
+//! What a task waits for: the marked awaits that are pending, and the operations inside of them.
 
-use crate::format::{On, What};
+use crate::format::{Awaited, ResourceKind};
 use crate::log::Mark;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// An await that was polled and was not ready.
+/// An await that was polled and is pending.
 #[derive(Debug)]
 struct Await {
     path: Vec<Mark>,
@@ -13,7 +13,7 @@ struct Await {
     since: u64,
 }
 
-/// An operation on a resource that was polled and was not ready.
+/// An operation on a resource that was polled and is pending.
 #[derive(Debug)]
 struct Op {
     resource: Option<u64>,
@@ -26,43 +26,43 @@ struct Op {
 pub struct Waits {
     awaits: BTreeMap<u64, Await>,
     ops: BTreeMap<u64, Op>,
-    /// Counts what comes to be waited for, for its order.
+    /// Numbers awaits and operations in their order.
     next: u64,
 }
 
 impl Waits {
-    /// Whether it waits for nothing that is known.
+    /// Whether the task waits for nothing that is known.
     pub fn is_empty(&self) -> bool {
         self.awaits.is_empty() && self.ops.is_empty()
     }
 
-    /// Whether it waits for this operation.
+    /// Whether the task waits for this operation.
     pub fn has_op(&self, op: u64) -> bool {
         self.ops.contains_key(&op)
     }
 
     /// An operation was polled.
-    pub fn op(&mut self, op: u64, resource: Option<u64>, ready: bool, mark: Option<u64>) {
+    pub fn poll_op(&mut self, op: u64, resource: Option<u64>, ready: bool, mark: Option<u64>) {
         if ready {
             self.ops.remove(&op);
             return;
         }
         let since = self.since();
-        let known = self.ops.entry(op).or_insert(Op {
+        let new = Op {
             resource,
             mark,
             since,
-        });
-        known.mark = mark;
+        };
+        self.ops.entry(op).or_insert(new).mark = mark;
     }
 
-    /// An operation or a resource is gone.
-    pub fn op_is_gone(&mut self, op: u64) {
+    /// An operation, or a resource, was dropped.
+    pub fn remove_op(&mut self, op: u64) {
         self.ops.remove(&op);
     }
 
-    /// A marked await, the last on the path, was polled and is not ready.
-    pub fn mark(&mut self, path: &[Mark], call: &str, future: &str) {
+    /// A marked await, the last one of the path, was polled and is pending.
+    pub fn add_await(&mut self, path: &[Mark], call: &str, future: &str) {
         let Some(Mark(mark, _)) = path.last() else {
             return;
         };
@@ -75,8 +75,8 @@ impl Waits {
         });
     }
 
-    /// A marked await is over. A timer that it polled goes on, but nobody waits for it any more.
-    pub fn mark_is_over(&mut self, mark: u64) {
+    /// A marked await ended. A timer that it polled may live on, but no task waits for it any more.
+    pub fn remove_await(&mut self, mark: u64) {
         if self.awaits.remove(&mark).is_some() {
             self.ops.retain(|_, op| op.mark != Some(mark));
         }
@@ -87,9 +87,9 @@ impl Waits {
         self.next
     }
 
-    /// Everything that is waited for now, in the order of its lines, each with its resource.
-    pub fn now(&self) -> Vec<(On, Option<u64>)> {
-        // Of awaits around others, the inner ones tell more.
+    /// Everything that the task waits for now, in the order of its lines, each with its resource.
+    pub fn current(&self) -> Vec<(Awaited, Option<u64>)> {
+        // Of nested awaits, only the innermost ones are of interest.
         let outer: BTreeSet<u64> = self
             .awaits
             .values()
@@ -97,89 +97,83 @@ impl Waits {
             .map(|Mark(mark, _)| *mark)
             .collect();
         let mut found = Vec::new();
-        let mut told = BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for op in self.ops.values() {
-            // Some operations are made of others, on a part of the same resource.
+            // Some operations consist of others, on a part of the same resource.
             if let (Some(resource), Some(mark)) = (op.resource, op.mark)
-                && !told.insert((resource, mark))
+                && !seen.insert((resource, mark))
             {
                 continue;
             }
             let wait = op.mark.and_then(|mark| self.awaits.get(&mark));
-            found.push((op.since, on(wait, What::Future), op.resource));
+            found.push((op.since, awaited(wait, ResourceKind::Future), op.resource));
         }
         let with_ops: BTreeSet<u64> = self.ops.values().filter_map(|op| op.mark).collect();
         for (mark, wait) in &self.awaits {
             if !outer.contains(mark) && !with_ops.contains(mark) {
-                found.push((wait.since, on(Some(wait), awaited(&wait.future)), None));
+                let kind = kind_of_future(&wait.future);
+                found.push((wait.since, awaited(Some(wait), kind), None));
             }
         }
         found.sort_by_cached_key(|(since, on, _)| (on.through.clone(), on.line, *since));
-        found
-            .into_iter()
-            .map(|(_, on, resource)| (on, resource))
-            .collect()
+        let found = found.into_iter();
+        found.map(|(_, on, resource)| (on, resource)).collect()
     }
 }
 
-fn on(wait: Option<&Await>, what: What) -> On {
-    let lines: Vec<u32> = wait.map_or(Vec::new(), |wait| {
-        wait.path.iter().map(|Mark(_, line)| *line).collect()
-    });
-    On {
-        what,
+fn awaited(wait: Option<&Await>, kind: ResourceKind) -> Awaited {
+    let path = wait.map_or(&[][..], |wait| &wait.path);
+    let mut through: Vec<u32> = path.iter().map(|Mark(_, line)| *line).collect();
+    Awaited {
+        kind,
         call: wait.map_or(String::new(), |wait| wait.call.clone()),
-        line: lines.last().copied(),
-        through: lines
-            .split_last()
-            .map_or(Vec::new(), |(_, outer)| outer.to_vec()),
+        line: through.pop(),
+        through,
         resource: None,
         count: 1,
     }
 }
 
-/// What Tokio calls the type of a resource. A semaphore that no listing made is that of a channel.
-pub fn what(kind: &str, line: Option<u32>) -> What {
+/// The kind of a resource, of Tokio's name for its type. A semaphore that no listing created is a channel's.
+pub fn kind_of_resource(kind: &str, line: Option<u32>) -> ResourceKind {
     match kind {
-        "Sleep" => What::Sleep,
-        "Interval" => What::Interval,
-        "Semaphore" if line.is_some() => What::Semaphore,
-        "Semaphore" => What::Channel,
-        "Mutex" => What::Mutex,
-        "RwLock" => What::RwLock,
-        "Barrier" => What::Barrier,
-        "Sender|Receiver" => What::Oneshot,
-        _ => What::Future,
+        "Sleep" => ResourceKind::Sleep,
+        "Interval" => ResourceKind::Interval,
+        "Semaphore" if line.is_some() => ResourceKind::Semaphore,
+        "Semaphore" => ResourceKind::Channel,
+        "Mutex" => ResourceKind::Mutex,
+        "RwLock" => ResourceKind::RwLock,
+        "Barrier" => ResourceKind::Barrier,
+        "Sender|Receiver" => ResourceKind::Oneshot,
+        _ => ResourceKind::Future,
     }
 }
 
-/// Futures of which Tokio tells nothing, by the beginning of their types' paths.
-const BY_TYPE: &[(&str, What)] = &[
-    ("tokio::runtime::task::join::JoinHandle", What::Join),
-    ("tokio::task::join_set::", What::JoinNext),
-    ("tokio_util::task::join_map::", What::JoinNext),
-    ("tokio_util::task::join_queue::", What::Join),
-    ("tokio_util::task::abort_on_drop::", What::Join),
-    ("tokio_util::task::task_tracker::", What::Join),
-    ("tokio_util::sync::cancellation_token::", What::Cancellation),
-    ("tokio::sync::mpsc::", What::Channel),
-    ("tokio::sync::broadcast::", What::Channel),
-    ("tokio::sync::watch::", What::Watch),
-    ("tokio::sync::notify::", What::Notify),
-    ("tokio::task::yield_now::", What::Yield),
+/// Futures about which Tokio reports nothing, by the start of their types' paths.
+const KINDS_BY_TYPE: &[(&str, ResourceKind)] = &[
+    ("tokio::runtime::task::join::JoinHandle", ResourceKind::Join),
+    ("tokio::task::join_set::", ResourceKind::JoinNext),
+    ("tokio_util::task::join_map::", ResourceKind::JoinNext),
+    ("tokio_util::task::join_queue::", ResourceKind::Join),
+    ("tokio_util::task::abort_on_drop::", ResourceKind::Join),
+    ("tokio_util::task::task_tracker::", ResourceKind::Join),
+    (
+        "tokio_util::sync::cancellation_token::",
+        ResourceKind::Cancellation,
+    ),
+    ("tokio::sync::mpsc::", ResourceKind::Channel),
+    ("tokio::sync::broadcast::", ResourceKind::Channel),
+    ("tokio::sync::watch::", ResourceKind::Watch),
+    ("tokio::sync::notify::", ResourceKind::Notify),
+    ("tokio::task::yield_now::", ResourceKind::Yield),
 ];
 
-fn awaited(future: &str) -> What {
+fn kind_of_future(mut future: &str) -> ResourceKind {
     let references = ["&mut ", "core::pin::Pin<&mut "];
-    let mut future = future;
-    while let Some(inner) = references
-        .iter()
-        .find_map(|start| future.strip_prefix(start))
-    {
+    while let Some(inner) = references.iter().find_map(|it| future.strip_prefix(it)) {
         future = inner;
     }
-    BY_TYPE
-        .iter()
-        .find(|(path, _)| future.starts_with(path))
-        .map_or(What::Future, |(_, what)| *what)
+    let mut known = KINDS_BY_TYPE.iter();
+    let kind = known.find(|(path, _)| future.starts_with(path));
+    kind.map_or(ResourceKind::Future, |(_, kind)| *kind)
 }

@@ -1,7 +1,7 @@
 //! What tasks, waits and times are called.
 
 use crate::Timeline;
-use crate::format::{Millis, On, What};
+use crate::format::{Awaited, Millis, ResourceKind};
 
 /// A name for each task: its own, with a number where several have the same.
 pub fn of_tasks(timeline: &Timeline) -> Vec<String> {
@@ -18,22 +18,22 @@ pub fn of_tasks(timeline: &Timeline) -> Vec<String> {
 }
 
 /// What is waited for: the call, or else what it waits for.
-fn of_one(on: &On) -> String {
-    let name = match on.what {
+fn of_one(on: &Awaited) -> String {
+    let name = match on.kind {
         _ if !on.call.is_empty() => on.call.as_str(),
-        What::Sleep => "sleep",
-        What::Interval => "tick",
-        What::Semaphore => "permit",
-        What::Mutex | What::RwLock => "lock",
-        What::Barrier => "barrier",
-        What::Oneshot | What::Watch => "value",
-        What::Channel => "channel",
-        What::Notify => "notify",
-        What::Cancellation => "cancellation",
-        What::Join => "join",
-        What::JoinNext => "join_next",
-        What::Yield => "turn",
-        What::Future => "future",
+        ResourceKind::Sleep => "sleep",
+        ResourceKind::Interval => "tick",
+        ResourceKind::Semaphore => "permit",
+        ResourceKind::Mutex | ResourceKind::RwLock => "lock",
+        ResourceKind::Barrier => "barrier",
+        ResourceKind::Oneshot | ResourceKind::Watch => "value",
+        ResourceKind::Channel => "channel",
+        ResourceKind::Notify => "notify",
+        ResourceKind::Cancellation => "cancellation",
+        ResourceKind::Join => "join",
+        ResourceKind::JoinNext => "join_next",
+        ResourceKind::Yield => "turn",
+        ResourceKind::Future => "future",
     };
     match on.count {
         1 => name.to_owned(),
@@ -41,8 +41,8 @@ fn of_one(on: &On) -> String {
     }
 }
 
-/// What a wait is for, in a few words; nothing where nobody knows.
-pub fn of_wait(on: &[On]) -> String {
+/// What a wait is for, in a few words; empty if that isn't known.
+pub fn of_wait(on: &[Awaited]) -> String {
     let names: Vec<_> = on.iter().map(of_one).collect();
     match names.len() {
         0..=3 => names.join(" + "),
@@ -51,7 +51,7 @@ pub fn of_wait(on: &[On]) -> String {
 }
 
 /// The lines of a wait, the innermost first, each once.
-pub fn lines(on: &[On]) -> Vec<u32> {
+pub fn lines(on: &[Awaited]) -> Vec<u32> {
     let innermost = on.iter().filter_map(|on| on.line);
     let around = on.iter().flat_map(|on| on.through.iter().rev().copied());
     let mut lines = Vec::new();
@@ -81,26 +81,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_told_as_people_say_it() {
-        let told = [
-            0,
-            1_500,
-            300_000,
-            9_999_000,
-            12_500_000,
-            120_000_000,
-            3_600_000_000,
-        ]
-        .map(|micros| of_time(Millis::from_micros(micros)));
+    fn a_time_has_the_unit_that_people_use() {
+        let times = [0, 1_500, 300_000, 9_999_000, 12_500_000, 120_000_000];
+        let times = times.map(|micros| of_time(Millis::from_micros(micros)));
         assert_eq!(
-            told,
-            ["0", "1.5 ms", "300 ms", "9999 ms", "12.5 s", "2 min", "1 h"]
+            times,
+            ["0", "1.5 ms", "300 ms", "9999 ms", "12.5 s", "2 min"]
         );
+        assert_eq!(of_time(Millis::from_micros(3_600_000_000)), "1 h");
     }
 
-    fn on(call: &str, line: u32, through: &[u32], count: usize) -> On {
-        On {
-            what: What::Sleep,
+    fn on(call: &str, line: u32, through: &[u32], count: usize) -> Awaited {
+        Awaited {
+            kind: ResourceKind::Sleep,
             call: call.to_owned(),
             line: Some(line),
             through: through.to_vec(),

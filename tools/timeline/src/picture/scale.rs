@@ -1,13 +1,13 @@
 //! Where moments and columns lie, from left to right, in percent of the picture's width.
 
-use super::lanes::{Column, Course};
+use super::layout::{Column, Layout};
 use crate::format::Millis;
 use std::collections::BTreeMap;
 
 /// The width of a column, at most and at least.
 const COLUMN: (f64, f64) = (2.0, 0.8);
 
-/// The width of a column, at most, where no time goes by at all.
+/// The width of a column, at most, if no time passes in the whole run.
 const COLUMN_ALONE: f64 = 12.0;
 
 /// What all columns take together, at most.
@@ -16,14 +16,14 @@ const ALL_COLUMNS: f64 = 45.0;
 /// The width of the time between two moments, at least.
 const GAP: f64 = 1.2;
 
-/// With more columns than this, those of a moment lie above each other.
-const COLUMNS: usize = 56;
+/// With more columns than this, the columns of a moment share one place.
+const MAX_COLUMNS: usize = 56;
 
 /// The most moments of a picture.
-const MOMENTS: usize = 60;
+const MAX_MOMENTS: usize = 60;
 
 /// A wait this many times as long as the usual one is compressed, to half of that.
-const LONG: u64 = 8;
+const LONG_FACTOR: u64 = 8;
 
 /// A point of time.
 pub struct Moment {
@@ -33,7 +33,7 @@ pub struct Moment {
     pub x: f64,
     /// How wide they are together.
     pub width: f64,
-    /// Whether the time before it is drawn shorter than it was.
+    /// Whether the time before it is drawn shorter than to scale.
     pub compressed: bool,
 }
 
@@ -44,42 +44,42 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// One scale for all courses. Gives each column its slot.
+    /// One scale for all layouts. Sets the slot of each column.
     ///
     /// # Errors
     ///
     /// There are too many moments.
-    pub fn of(courses: &mut [Course]) -> Result<Self, String> {
+    pub fn of(layouts: &mut [Layout]) -> Result<Self, String> {
         let mut slots: BTreeMap<u64, usize> = BTreeMap::new();
-        for course in courses.iter_mut() {
-            for moment in &course.moments {
+        for layout in layouts.iter_mut() {
+            for moment in &layout.moments {
                 slots.entry(moment.micros()).or_default();
             }
-            for at_once in course.columns.chunk_by_mut(|a, b| a.at == b.at) {
-                let count = slots.entry(at_once[0].at.micros()).or_default();
-                *count = at_once.len().max(*count);
-                for (slot, column) in at_once.iter_mut().enumerate() {
+            for moment in layout.columns.chunk_by_mut(|a, b| a.at == b.at) {
+                let count = slots.entry(moment[0].at.micros()).or_default();
+                *count = moment.len().max(*count);
+                for (slot, column) in moment.iter_mut().enumerate() {
                     column.slot = slot;
                 }
             }
         }
-        if slots.len() > MOMENTS {
+        if slots.len() > MAX_MOMENTS {
             return Err(format!(
-                "something happens at {} different times, and a picture can tell {MOMENTS} apart; let \
+                "something happens at {} different times, and a picture can tell {MAX_MOMENTS} apart; let \
                  the listing do less",
                 slots.len()
             ));
         }
-        if slots.values().sum::<usize>() > COLUMNS {
+        if slots.values().sum::<usize>() > MAX_COLUMNS {
             slots.values_mut().for_each(|count| *count = 1.min(*count));
-            let columns = courses.iter_mut().flat_map(|course| &mut course.columns);
+            let columns = layouts.iter_mut().flat_map(|layout| &mut layout.columns);
             columns.for_each(|column| column.slot = 0);
         }
         let count = slots.values().sum::<usize>().max(1) as f64;
         let times: Vec<u64> = slots.keys().copied().collect();
         let gaps: Vec<u64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
         let column = match gaps.as_slice() {
-            // No time goes by at all.
+            // No time passes in the whole run.
             [] => (100.0 / count).min(COLUMN_ALONE),
             _ => (ALL_COLUMNS / count).clamp(COLUMN.1, COLUMN.0),
         };
@@ -112,7 +112,7 @@ impl Scale {
         self.moments.values()
     }
 
-    /// Whether any time is drawn shorter than it was.
+    /// Whether any time is drawn shorter than to scale.
     pub fn is_compressed(&self) -> bool {
         self.moments().any(|moment| moment.compressed)
     }
@@ -124,10 +124,10 @@ impl Scale {
 
     /// Where a column ends.
     pub fn end(&self, column: &Column) -> f64 {
-        let over = column.polls.iter().map(|poll| poll.to).max();
-        let over = over.filter(|to| *to > column.at);
-        // A poll during which time goes by: the clock was advanced by hand.
-        over.map_or(self.start(column) + self.column, |to| self.before(to))
+        let end = column.polls.iter().map(|poll| poll.to).max();
+        let end = end.filter(|to| *to > column.at);
+        // A poll during which time passes: it advances the clock.
+        end.map_or(self.start(column) + self.column, |to| self.before(to))
     }
 
     /// Where the moment begins.
@@ -150,8 +150,11 @@ fn longest(gaps: &[u64]) -> u64 {
     sorted.sort_unstable();
     let usual = sorted.get(sorted.len().saturating_sub(1) / 2).copied();
     let usual = usual.unwrap_or(0);
-    if sorted.last().is_some_and(|most| *most > usual * LONG) {
-        usual * LONG / 2
+    if sorted
+        .last()
+        .is_some_and(|most| *most > usual * LONG_FACTOR)
+    {
+        usual * LONG_FACTOR / 2
     } else {
         u64::MAX
     }

@@ -1,89 +1,102 @@
 //! The picture itself.
 
-use super::lanes::{Column, Course, Lane};
+use super::layout::{Column, Lane, Layout};
 use super::scale::{Moment, Scale};
 use super::{Run, escape, names};
-use crate::format::{By, Outcome, Span, Task};
+use crate::format::{Awaited, Outcome, Span, Task, WokenBy};
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::fmt::Display;
 
 /// The height of a lane, in pixels.
-pub const LANE: usize = 42;
+const LANE: usize = 42;
 
 /// Below the top of a lane: the middle of its line.
 const MIDDLE: usize = 30;
 
-/// Half of a run's height.
+/// Half of the height of a run.
 const HALF: usize = 6;
 
 /// The height of the scale below the lanes.
 const SCALE: usize = 24;
 
-/// Widths at which a label is to fit, in pixels: of the picture on a telephone, and on a desk. What fits only
-/// the wider one is left out on the narrow one.
+/// The width of the picture on a phone and on a desktop, in pixels. A label that fits only the wider one is left out
+/// on the narrow one.
 const NARROW: f64 = 316.0;
 const WIDE: f64 = 660.0;
 
-/// The width of a letter of a label, in pixels, on average.
+/// The average width of a letter of a label, in pixels.
 const LETTER: f64 = 5.9;
 
+/// A picture that is being drawn.
+struct Drawing<'a> {
+    run: &'a Run<'a>,
+    layout: &'a Layout,
+    scale: &'a Scale,
+    svg: String,
+}
+
 /// Draws a run.
-pub fn draw(run: &Run<'_>, course: &Course, scale: &Scale) -> String {
-    let height = course.lanes.len() * LANE + SCALE;
+pub fn draw(run: &Run<'_>, layout: &Layout, scale: &Scale) -> String {
+    let height = layout.lanes.len() * LANE + SCALE;
     let id = format!("course-{}", run.name.replace('/', "-"));
-    let mut svg = format!(
+    let svg = format!(
         "<svg class=\"course\" width=\"100%\" height=\"{height}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\" \
          data-lane=\"{LANE}\">\n<title id=\"{id}-t\">{title}</title>\n<desc id=\"{id}-d\">{description}</desc>\n\
          <defs><marker id=\"{id}-a\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
          orient=\"auto\"><path class=\"head\" d=\"M0 0L8 4L0 8z\"/></marker></defs>\n",
         title = escape(&format!("How the tasks of {} move", run.name)),
-        description = escape(&description(run, course)),
+        description = escape(&description(run, layout)),
     );
-    axis(&mut svg, course, scale);
-    arrows(&mut svg, run, course, scale, &id);
-    for (index, lane) in course.lanes.iter().enumerate() {
-        draw_lane(&mut svg, run, course, scale, index, lane);
+    let mut drawing = Drawing {
+        run,
+        layout,
+        scale,
+        svg,
+    };
+    drawing.axis();
+    drawing.arrows(&id);
+    for (index, lane) in layout.lanes.iter().enumerate() {
+        drawing.lane(index, lane);
     }
-    printed(&mut svg, run, course, scale);
-    svg.push_str("</svg>\n");
-    svg
+    drawing.printed();
+    drawing.add("</svg>");
+    drawing.svg
 }
 
 /// The run in a few sentences.
-fn description(run: &Run<'_>, course: &Course) -> String {
+fn description(run: &Run<'_>, layout: &Layout) -> String {
     let timeline = run.timeline;
+    let count = match timeline.tasks.len() {
+        1 => "One task".to_owned(),
+        count => format!("{count} tasks"),
+    };
     let mut text = format!(
-        "{} in {} of virtual time.",
-        match timeline.tasks.len() {
-            1 => "One task".to_owned(),
-            count => format!("{count} tasks"),
-        },
+        "{count} in {} of virtual time.",
         names::of_time(timeline.ends)
     );
-    for lane in &course.lanes {
+    for lane in &layout.lanes {
         let task = &timeline.tasks[lane.tasks[0]];
-        let _ = match lane.tasks.len() {
-            1 => write!(
-                text,
+        text.push_str(&match lane.tasks.len() {
+            1 => format!(
                 " {}: {} to {}, {}.",
                 lane.name,
                 names::of_time(task.begins),
                 names::of_time(task.ends),
                 outcome(task.outcome).unwrap_or("finished"),
             ),
-            _ => write!(text, " {}.", lane.name.trim_start_matches("… ")),
-        };
+            _ => format!(" {}.", lane.name.trim_start_matches("… ")),
+        });
     }
     text
 }
 
-/// How a task ended, where that is worth a word.
-pub fn outcome(outcome: Outcome) -> Option<&'static str> {
+/// How a task ended, unless it just finished.
+fn outcome(outcome: Outcome) -> Option<&'static str> {
     match outcome {
         Outcome::Finished => None,
         Outcome::Cancelled => Some("cancelled"),
         Outcome::Panicked => Some("panicked"),
-        Outcome::Left => Some("not over at the end"),
+        Outcome::Unfinished => Some("not over at the end"),
     }
 }
 
@@ -93,7 +106,15 @@ fn percent(x: f64) -> String {
     format!("{tenths}%")
 }
 
-/// Whether a text fits a width in percent: everywhere, on a wide screen only, or nowhere.
+fn text(class: &str, x: impl Display, y: usize, content: impl Display) -> String {
+    format!("<text class=\"{class}\" x=\"{x}\" y=\"{y}\">{content}</text>")
+}
+
+fn line(class: &str, (x1, x2): (impl Display, impl Display), (y1, y2): (usize, usize)) -> String {
+    format!("<line class=\"{class}\" x1=\"{x1}\" x2=\"{x2}\" y1=\"{y1}\" y2=\"{y2}\"/>")
+}
+
+/// The class of a text that fits a width in percent: on every screen, on a wide one only, or (`None`) on none.
 fn fits(text: &str, width: f64) -> Option<&'static str> {
     let letters = text.chars().count() as f64 * LETTER + 6.0;
     match width / 100.0 {
@@ -103,51 +124,11 @@ fn fits(text: &str, width: f64) -> Option<&'static str> {
     }
 }
 
-fn axis(svg: &mut String, course: &Course, scale: &Scale) {
-    let y = course.lanes.len() * LANE;
-    let _ = writeln!(
-        svg,
-        "<line class=\"scale\" x1=\"0\" x2=\"100%\" y1=\"{y}\" y2=\"{y}\"/>"
-    );
-    let moments: Vec<_> = scale.moments().collect();
-    let mut end_before = 0.0;
-    for moment in &moments {
-        if moment.compressed {
-            let middle = percent((end_before + moment.x) / 2.0);
-            let _ = writeln!(
-                svg,
-                "<text class=\"cut\" x=\"{middle}\" y=\"{}\">≈</text>",
-                y + 5
-            );
-        }
-        end_before = moment.x + moment.width;
-    }
-    let ticks = ticks(&moments);
-    for (index, (moment, ticks)) in moments.iter().zip(ticks).enumerate() {
-        let Some(class) = ticks else { continue };
-        let center = percent(moment.x + moment.width / 2.0);
-        let (x, anchor) = match index {
-            0 => ("0", " start"),
-            last if last + 1 == moments.len() => ("100%", " end"),
-            _ => (center.as_str(), ""),
-        };
-        let _ = writeln!(
-            svg,
-            "<line class=\"scale{class}\" x1=\"{center}\" x2=\"{center}\" y1=\"0\" y2=\"{}\"/>\
-             <text class=\"tick{anchor}{class}\" x=\"{x}\" y=\"{}\">{}</text>",
-            y + 4,
-            y + 17,
-            names::of_time(moment.at)
-        );
-    }
-}
-
-/// Which moments have their time below them: everywhere, on a wide screen only, or nowhere. The first and
-/// the last always have it.
+/// The class of the time below each moment, as [`fits`] has it. The first and the last moment always have their time.
 fn ticks(moments: &[&Moment]) -> Vec<Option<&'static str>> {
     let mut ticks = vec![None; moments.len()];
     for (on, class) in [(NARROW, ""), (WIDE, " wide")] {
-        // What a label takes, in percent.
+        // The space that a label needs, in percent.
         let taken = |index: usize| {
             let moment = moments[index];
             let letters = names::of_time(moment.at).chars().count() as f64;
@@ -173,254 +154,201 @@ fn ticks(moments: &[&Moment]) -> Vec<Option<&'static str>> {
     ticks
 }
 
-fn arrows(svg: &mut String, run: &Run<'_>, course: &Course, scale: &Scale, id: &str) {
-    let mut drawn = BTreeSet::new();
-    let mut lines = String::new();
-    for wake in &run.timeline.wakes {
-        let By::Task(by) = wake.by else { continue };
-        let (from, to) = (course.lane_of[by], course.lane_of[wake.task]);
-        let Some(column) = course.column_at(wake.step, wake.at) else {
-            continue;
-        };
-        let x = percent((scale.start(column) + scale.end(column)) / 2.0);
-        if from == to || !drawn.insert((x.clone(), from, to)) {
-            continue;
+impl Drawing<'_> {
+    fn add(&mut self, element: impl AsRef<str>) {
+        self.svg.push_str(element.as_ref());
+        self.svg.push('\n');
+    }
+
+    fn axis(&mut self) {
+        let y = self.layout.lanes.len() * LANE;
+        self.add(line("scale", (0, "100%"), (y, y)));
+        let moments: Vec<_> = self.scale.moments().collect();
+        let mut end_before = 0.0;
+        for moment in &moments {
+            if moment.compressed {
+                self.add(text(
+                    "cut",
+                    percent((end_before + moment.x) / 2.0),
+                    y + 5,
+                    "≈",
+                ));
+            }
+            end_before = moment.x + moment.width;
         }
-        let (start, end) = if from < to {
-            (from * LANE + MIDDLE + HALF, to * LANE + MIDDLE - 2)
-        } else {
-            (from * LANE + MIDDLE - HALF, to * LANE + MIDDLE + 2)
-        };
-        let _ = writeln!(
-            lines,
-            "<line x1=\"{x}\" x2=\"{x}\" y1=\"{start}\" y2=\"{end}\"/>"
-        );
-    }
-    if !lines.is_empty() {
-        let _ = writeln!(
-            svg,
-            "<g class=\"wake\" marker-end=\"url(#{id}-a)\">\n{lines}</g>"
-        );
-    }
-}
-
-fn draw_lane(
-    svg: &mut String,
-    run: &Run<'_>,
-    course: &Course,
-    scale: &Scale,
-    index: usize,
-    lane: &Lane,
-) {
-    let top = index * LANE;
-    let y = top + MIDDLE;
-    let tasks: Vec<&Task> = lane
-        .tasks
-        .iter()
-        .map(|task| &run.timeline.tasks[*task])
-        .collect();
-    let mut ends: Vec<_> = tasks
-        .iter()
-        .filter_map(|task| outcome(task.outcome))
-        .collect();
-    ends.dedup();
-    let ends = match ends.as_slice() {
-        [] => String::new(),
-        words => format!("<tspan class=\"end\"> · {}</tspan>", words.join(", ")),
-    };
-    let _ = writeln!(
-        svg,
-        "<text class=\"name\" x=\"0\" y=\"{}\">{}{ends}</text>",
-        top + 12,
-        escape(&lane.name)
-    );
-    let mut stretches = Stretches::default();
-    for &task in &lane.tasks {
-        stretches.add(run, course, scale, task);
-    }
-    stretches.draw(svg, y);
-    let runs = course.columns.iter().filter(|column| column.lane == index);
-    for column in runs {
-        rectangle(svg, scale, column, y);
-    }
-    let cuts: BTreeSet<String> = tasks
-        .iter()
-        .filter(|task| matches!(task.outcome, Outcome::Cancelled | Outcome::Panicked))
-        .map(|task| {
-            let x = match task.outcome {
-                Outcome::Cancelled => scale.after(task.ends),
-                _ => last_run(course, scale, task).unwrap_or_else(|| scale.after(task.ends)),
+        for (index, (moment, class)) in moments.iter().zip(ticks(&moments)).enumerate() {
+            let Some(class) = class else { continue };
+            let center = percent(moment.x + moment.width / 2.0);
+            let (x, anchor) = match index {
+                0 => ("0", " start"),
+                last if last + 1 == moments.len() => ("100%", " end"),
+                _ => (center.as_str(), ""),
             };
-            percent(x)
-        })
-        .collect();
-    for x in cuts {
-        let _ = writeln!(
-            svg,
-            "<text class=\"stop\" x=\"{x}\" y=\"{}\">×</text>",
-            y + 7
-        );
+            let tick = line(&format!("scale{class}"), (&center, &center), (0, y + 4));
+            let time = names::of_time(moment.at);
+            self.add(tick + &text(&format!("tick{anchor}{class}"), x, y + 17, time));
+        }
+    }
+
+    /// The middle of a column.
+    fn middle(&self, column: &Column) -> f64 {
+        (self.scale.start(column) + self.scale.end(column)) / 2.0
+    }
+
+    fn arrows(&mut self, id: &str) {
+        let mut drawn = BTreeSet::new();
+        let mut lines = String::new();
+        for wake in &self.run.timeline.wakes {
+            let WokenBy::Task(by) = wake.by else { continue };
+            let (from, to) = (self.layout.lane_of[by], self.layout.lane_of[wake.task]);
+            let Some(column) = self.layout.column_at(wake.step, wake.at) else {
+                continue;
+            };
+            let x = percent(self.middle(column));
+            if from == to || !drawn.insert((x.clone(), from, to)) {
+                continue;
+            }
+            let (y1, y2) = if from < to {
+                (from * LANE + MIDDLE + HALF, to * LANE + MIDDLE - 2)
+            } else {
+                (from * LANE + MIDDLE - HALF, to * LANE + MIDDLE + 2)
+            };
+            lines += &format!("<line x1=\"{x}\" x2=\"{x}\" y1=\"{y1}\" y2=\"{y2}\"/>\n");
+        }
+        if !lines.is_empty() {
+            self.add(format!(
+                "<g class=\"wake\" marker-end=\"url(#{id}-a)\">\n{lines}</g>"
+            ));
+        }
+    }
+
+    fn lane(&mut self, index: usize, lane: &Lane) {
+        let (run, layout, scale) = (self.run, self.layout, self.scale);
+        let top = index * LANE;
+        let y = top + MIDDLE;
+        let tasks = || lane.tasks.iter().map(|task| &run.timeline.tasks[*task]);
+        let mut ends: Vec<_> = tasks().filter_map(|task| outcome(task.outcome)).collect();
+        ends.dedup();
+        let ends = match ends.as_slice() {
+            [] => String::new(),
+            words => format!("<tspan class=\"end\"> · {}</tspan>", words.join(", ")),
+        };
+        self.add(text("name", 0, top + 12, escape(&lane.name) + &ends));
+        let mut segments = Segments::default();
+        for task in tasks() {
+            segments.add(layout, scale, task);
+        }
+        self.segments(segments, y);
+        for column in layout.columns.iter().filter(|column| column.lane == index) {
+            let (start, end) = (scale.start(column), scale.end(column));
+            self.add(format!(
+                "<rect class=\"run\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",
+                percent(start),
+                y - HALF,
+                percent(end - start),
+                2 * HALF
+            ));
+        }
+        let stop = |task: &Task| match task.outcome {
+            Outcome::Cancelled => Some(scale.after(task.ends)),
+            Outcome::Panicked => {
+                Some(last_run(layout, scale, task).unwrap_or_else(|| scale.after(task.ends)))
+            }
+            _ => None,
+        };
+        let stops: BTreeSet<String> = tasks().filter_map(stop).map(percent).collect();
+        for x in stops {
+            self.add(text("stop", x, y + 7, "×"));
+        }
+    }
+
+    fn segments(&mut self, segments: Segments, y: usize) {
+        let segment = |class: &str, from: u32, to: u32| {
+            let [from, to] = [from, to].map(|tenths| percent(f64::from(tenths) / 10.0));
+            line(class, (from, to), (y, y))
+        };
+        for (from, to) in segments.idle {
+            self.add(segment("idle", from, to));
+        }
+        let mut labeled = 0;
+        for (from, to, what) in segments.waits {
+            let mut wait = segment("wait", from, to);
+            let width = f64::from(to - from) / 10.0;
+            if let Some(class) = fits(&what, width).filter(|_| from >= labeled) {
+                let middle = percent(f64::from(from + to) / 20.0);
+                wait += &text(&format!("what{class}"), middle, y - 4, escape(&what));
+                labeled = to;
+            }
+            self.add(wait);
+        }
+    }
+
+    /// The numbers of the printed lines, at the polls that print them.
+    fn printed(&mut self) {
+        for group in self.layout.printed(self.run.timeline) {
+            let x = match group.column {
+                Some(column) => self.middle(column),
+                None => self.scale.before(self.run.timeline.printed[group.first].at),
+            };
+            let class = if x > 95.0 { "print end" } else { "print" };
+            let y = group.lane * LANE + MIDDLE - HALF - 3;
+            self.add(text(class, percent(x), y, group.numbers()));
+        }
     }
 }
 
-fn last_run(course: &Course, scale: &Scale, task: &Task) -> Option<f64> {
+fn last_run(layout: &Layout, scale: &Scale, task: &Task) -> Option<f64> {
     let step = task.spans.iter().rev().find_map(|span| match span {
         Span::Run { step, .. } => Some(*step),
         Span::Wait { .. } => None,
     })?;
-    course.column_of(step).map(|column| scale.end(column))
+    layout.column_of(step).map(|column| scale.end(column))
 }
 
-fn rectangle(svg: &mut String, scale: &Scale, column: &Column, y: usize) {
-    let (start, end) = (scale.start(column), scale.end(column));
-    let _ = writeln!(
-        svg,
-        "<rect class=\"run\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",
-        percent(start),
-        y - HALF,
-        percent(end - start),
-        2 * HALF
-    );
-}
-
-/// The lines of a lane, each once.
+/// The lines of a lane, each only once even if several tasks share the lane.
 #[derive(Default)]
-struct Stretches {
+struct Segments {
     /// From, to, in tenths of a percent; what for.
     waits: BTreeSet<(u32, u32, String)>,
-    /// It could run, but others had their turn; or it was not begun yet.
+    /// The task was ready, but other tasks ran; or it wasn't polled yet.
     idle: BTreeSet<(u32, u32)>,
 }
 
-impl Stretches {
-    fn add(&mut self, run: &Run<'_>, course: &Course, scale: &Scale, index: usize) {
-        let task = &run.timeline.tasks[index];
+impl Segments {
+    fn add(&mut self, layout: &Layout, scale: &Scale, task: &Task) {
         let tenths = |x: f64| (x * 10.0).round() as u32;
-        let spawned = course.column_at(task.step, task.begins);
+        let spawned = layout.column_at(task.step, task.begins);
         let mut left = match spawned {
             Some(column) if task.by.is_some() => scale.end(column),
             _ => scale.before(task.begins),
         };
-        let mut on: &[_] = &[];
-        let mut begun = false;
-        let mut stretch = |from: f64, to: f64, on: &[crate::format::On]| {
+        let mut on: &[Awaited] = &[];
+        let mut is_polled = false;
+        let mut segment = |from: f64, to: f64, on: &[Awaited]| {
             let (from, to) = (tenths(from), tenths(to));
-            if from >= to {
-                return;
-            }
-            match names::of_wait(on) {
-                nothing if nothing.is_empty() => drop(self.idle.insert((from, to))),
-                what => drop(self.waits.insert((from, to, what))),
+            let what = names::of_wait(on);
+            if from < to && what.is_empty() {
+                self.idle.insert((from, to));
+            } else if from < to {
+                self.waits.insert((from, to, what));
             }
         };
         for span in &task.spans {
             match span {
                 Span::Run { step, .. } => {
-                    let Some(column) = course.column_of(*step) else {
+                    let Some(column) = layout.column_of(*step) else {
                         continue;
                     };
-                    stretch(left, scale.start(column), on);
+                    segment(left, scale.start(column), on);
                     left = scale.end(column);
-                    (on, begun) = (&[], true);
+                    (on, is_polled) = (&[], true);
                 }
-                Span::Wait { on: what, .. } => on = what,
+                Span::Wait { on: awaited, .. } => on = awaited,
             }
         }
-        let over = matches!(task.outcome, Outcome::Finished | Outcome::Panicked) && begun;
-        if !over {
-            stretch(left, scale.after(task.ends), on);
+        let has_ended = matches!(task.outcome, Outcome::Finished | Outcome::Panicked);
+        if !(has_ended && is_polled) {
+            segment(left, scale.after(task.ends), on);
         }
     }
-
-    fn draw(&self, svg: &mut String, y: usize) {
-        let line = |class: &str, from: u32, to: u32| {
-            format!(
-                "<line class=\"{class}\" x1=\"{}%\" x2=\"{}%\" y1=\"{y}\" y2=\"{y}\"/>",
-                f64::from(from) / 10.0,
-                f64::from(to) / 10.0
-            )
-        };
-        for (from, to) in &self.idle {
-            let _ = writeln!(svg, "{}", line("idle", *from, *to));
-        }
-        let mut labeled = 0;
-        for (from, to, what) in &self.waits {
-            let _ = write!(svg, "{}", line("wait", *from, *to));
-            let width = f64::from(to - from) / 10.0;
-            if let Some(class) = fits(what, width).filter(|_| *from >= labeled) {
-                let middle = percent(f64::from(from + to) / 20.0);
-                let _ = write!(
-                    svg,
-                    "<text class=\"what{class}\" x=\"{middle}\" y=\"{}\">{}</text>",
-                    y - 4,
-                    escape(what)
-                );
-                labeled = *to;
-            }
-            svg.push('\n');
-        }
-    }
-}
-
-/// The numbers of the printed lines, where they were printed.
-fn printed(svg: &mut String, run: &Run<'_>, course: &Course, scale: &Scale) {
-    for group in groups(run, course) {
-        let x = match group.column {
-            Some(column) => (scale.start(column) + scale.end(column)) / 2.0,
-            None => scale.before(run.timeline.printed[group.first].at),
-        };
-        let _ = writeln!(
-            svg,
-            "<text class=\"print{end}\" x=\"{}\" y=\"{}\">{}</text>",
-            percent(x),
-            group.lane * LANE + MIDDLE - HALF - 3,
-            group.numbers(),
-            end = if x > 95.0 { " end" } else { "" },
-        );
-    }
-}
-
-/// Lines that are printed one after the other, during one column.
-pub struct Group<'a> {
-    /// The first and the last, as indices into the timeline's printed lines.
-    pub first: usize,
-    /// The last.
-    pub last: usize,
-    /// Where they are drawn.
-    pub lane: usize,
-    /// During which column.
-    pub column: Option<&'a Column>,
-}
-
-impl Group<'_> {
-    /// The numbers of the lines: `3`, or `3–5`.
-    pub fn numbers(&self) -> String {
-        match (self.first + 1, self.last + 1) {
-            (first, last) if first == last => first.to_string(),
-            (first, last) => format!("{first}–{last}"),
-        }
-    }
-}
-
-/// The printed lines, grouped.
-pub fn groups<'a>(run: &Run<'_>, course: &'a Course) -> Vec<Group<'a>> {
-    let mut groups: Vec<Group<'a>> = Vec::new();
-    for (index, line) in run.timeline.printed.iter().enumerate() {
-        let column = course.column_at(line.step, line.at);
-        let lane = line.task.map_or(0, |task| course.lane_of[task]);
-        let place = |group: &Group<'_>| {
-            (group.lane, group.column.map(|it| (it.at, it.slot)))
-                == (lane, column.map(|it| (it.at, it.slot)))
-        };
-        match groups.last_mut() {
-            Some(last) if place(last) => last.last = index,
-            _ => groups.push(Group {
-                first: index,
-                last: index,
-                lane,
-                column,
-            }),
-        }
-    }
-    groups
 }

@@ -3,23 +3,23 @@
 use super::names;
 use crate::Timeline;
 use crate::format::{Millis, Span, Task};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 /// With more tasks than this, tasks that are alike share a lane.
-const TASKS: usize = 10;
+const MAX_TASKS: usize = 10;
 
-/// A row of more alike tasks than this is folded: the first and the last ones keep their lanes.
-const ALIKE: usize = 5;
+/// If more tasks than this in a row are alike, only the first and the last ones have lanes of their own.
+const MAX_ALIKE: usize = 5;
 
 /// The most lanes of a picture.
-const LANES: usize = 16;
+const MAX_LANES: usize = 16;
 
 /// With more columns than this at one moment, the polls of each lane share one.
-const COLUMNS_AT_ONCE: usize = 12;
+const MAX_COLUMNS_OF_A_MOMENT: usize = 12;
 
 /// One task, or several that are alike.
 pub struct Lane {
-    /// What stands over it.
+    /// What is written above it.
     pub name: String,
     /// Its tasks, by their index in the timeline.
     pub tasks: Vec<usize>,
@@ -47,37 +47,37 @@ pub struct Poll {
     pub span: usize,
     /// Which poll of all.
     pub step: usize,
-    /// When it was over.
+    /// When it returned.
     pub to: Millis,
 }
 
-/// A run, arranged.
-pub struct Course {
+/// The lanes of a run, and what is drawn in them.
+pub struct Layout {
     /// A name for each task.
     pub names: Vec<String>,
     /// From top to bottom.
     pub lanes: Vec<Lane>,
     /// In the order of the polls.
     pub columns: Vec<Column>,
-    /// Of each task the lane.
+    /// The lane of each task.
     pub lane_of: Vec<usize>,
     /// All times at which anything happens.
     pub moments: Vec<Millis>,
     by_step: HashMap<usize, usize>,
 }
 
-impl Course {
-    /// Arranges a run.
+impl Layout {
+    /// Lays out a run.
     ///
     /// # Errors
     ///
-    /// It has too many tasks that are not alike.
+    /// The run has too many tasks that aren't alike.
     pub fn of(timeline: &Timeline) -> Result<Self, String> {
         let names = names::of_tasks(timeline);
         let lanes = lanes(timeline, &names);
-        if lanes.len() > LANES {
+        if lanes.len() > MAX_LANES {
             return Err(format!(
-                "a picture has room for {LANES} lanes, and this run has {}, although alike tasks share \
+                "a picture has room for {MAX_LANES} lanes, and this run has {}, although alike tasks share \
                  one; let the listing spawn fewer tasks",
                 lanes.len()
             ));
@@ -103,7 +103,7 @@ impl Course {
         })
     }
 
-    /// The column during which something happened: that of its step, unless time went by since.
+    /// The column during which something happened: that of its step, unless time has passed since.
     pub fn column_at(&self, step: usize, at: Millis) -> Option<&Column> {
         let column = &self.columns[*self.by_step.get(&step)?];
         (column.at == at).then_some(column)
@@ -112,6 +112,52 @@ impl Course {
     /// The column of a poll.
     pub fn column_of(&self, step: usize) -> Option<&Column> {
         self.by_step.get(&step).map(|index| &self.columns[*index])
+    }
+
+    /// The printed lines, grouped by the column that prints them.
+    pub fn printed(&self, timeline: &Timeline) -> Vec<PrintedGroup<'_>> {
+        let mut groups: Vec<PrintedGroup<'_>> = Vec::new();
+        for (index, line) in timeline.printed.iter().enumerate() {
+            let column = self.column_at(line.step, line.at);
+            let lane = line.task.map_or(0, |task| self.lane_of[task]);
+            let place = |lane: usize, column: Option<&Column>| {
+                (lane, column.map(|column| (column.at, column.slot)))
+            };
+            match groups.last_mut() {
+                Some(last) if place(last.lane, last.column) == place(lane, column) => {
+                    last.last = index;
+                }
+                _ => groups.push(PrintedGroup {
+                    first: index,
+                    last: index,
+                    lane,
+                    column,
+                }),
+            }
+        }
+        groups
+    }
+}
+
+/// Lines that are printed one after the other, during one column.
+pub struct PrintedGroup<'a> {
+    /// The first line, as an index into the timeline's printed lines.
+    pub first: usize,
+    /// The last.
+    pub last: usize,
+    /// The lane of the task that prints them.
+    pub lane: usize,
+    /// During which column.
+    pub column: Option<&'a Column>,
+}
+
+impl PrintedGroup<'_> {
+    /// The numbers of the lines: `3`, or `3–5`.
+    pub fn numbers(&self) -> String {
+        match (self.first + 1, self.last + 1) {
+            (first, last) if first == last => first.to_string(),
+            (first, last) => format!("{first}–{last}"),
+        }
     }
 }
 
@@ -128,7 +174,7 @@ fn lanes(timeline: &Timeline, names: &[String]) -> Vec<Lane> {
     let mut start = 0;
     for row in timeline.tasks.chunk_by(alike) {
         let end = start + row.len();
-        if timeline.tasks.len() > TASKS && row.len() > ALIKE {
+        if timeline.tasks.len() > MAX_TASKS && row.len() > MAX_ALIKE {
             lanes.extend((start..start + 3).map(|task| lane(task..task + 1)));
             lanes.push(lane(start + 3..end - 1));
             lanes.push(lane(end - 1..end));
@@ -159,9 +205,9 @@ fn columns(timeline: &Timeline, lane_of: &[usize]) -> Vec<Column> {
     }
     polls.sort_by_key(|(_, poll)| poll.step);
     let mut columns: Vec<Column> = Vec::new();
-    for at_once in polls.chunk_by(|a, b| a.0 == b.0) {
+    for moment in polls.chunk_by(|a, b| a.0 == b.0) {
         let mut now: Vec<Column> = Vec::new();
-        for &(at, poll) in at_once {
+        for &(at, poll) in moment {
             let lane = lane_of[poll.task];
             match now.last_mut() {
                 Some(last) if last.lane == lane => last.polls.push(poll),
@@ -173,7 +219,7 @@ fn columns(timeline: &Timeline, lane_of: &[usize]) -> Vec<Column> {
                 }),
             }
         }
-        if now.len() > COLUMNS_AT_ONCE {
+        if now.len() > MAX_COLUMNS_OF_A_MOMENT {
             let mut by_lane: Vec<Column> = Vec::new();
             for column in now {
                 match by_lane.iter_mut().find(|known| known.lane == column.lane) {
@@ -189,20 +235,15 @@ fn columns(timeline: &Timeline, lane_of: &[usize]) -> Vec<Column> {
 }
 
 fn moments(timeline: &Timeline) -> Vec<Millis> {
-    let mut moments = BTreeMap::from([(0, ()), (timeline.ends.micros(), ())]);
-    let mut add = |at: Millis| moments.insert(at.micros(), ());
+    let mut moments = BTreeSet::from([Millis::from_micros(0), timeline.ends]);
     for task in &timeline.tasks {
-        add(task.begins);
-        add(task.ends);
+        moments.extend([task.begins, task.ends]);
         for span in &task.spans {
             if let Span::Run { from, to, .. } = span {
-                add(*from);
-                add(*to);
+                moments.extend([*from, *to]);
             }
         }
     }
-    timeline.printed.iter().for_each(|printed| {
-        add(printed.at);
-    });
-    moments.into_keys().map(Millis::from_micros).collect()
+    moments.extend(timeline.printed.iter().map(|printed| printed.at));
+    moments.into_iter().collect()
 }

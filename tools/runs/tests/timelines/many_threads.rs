@@ -1,0 +1,6 @@
+//! Run on several threads.
+
+#[tokio::main]
+async fn main() {
+    println!("no");
+}

@@ -1,0 +1,5 @@
+//! Start no runtime.
+
+fn main() {
+    println!("no");
+}
