@@ -220,9 +220,9 @@ fn no_weekly_run(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
         });
     };
     for (needed, says) in [
-        ("- cron:", "a weekly schedule is missing"),
-        ("cargo update", "a run with the newest dependencies is missing"),
-        ("gh issue create", "a report of failures is missing"),
+        ("- cron:", "no schedule runs it every week"),
+        ("cargo update", "it does not take the newest dependencies"),
+        ("gh issue create", "nobody is told what drifted"),
     ] {
         let without: String = workflow
             .lines()
@@ -249,7 +249,7 @@ fn no_weekly_run(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             weekly,
             text,
             format!("{weekly}:{number}"),
-            "ignores a failure",
+            "lets a failure pass",
         );
     }
     let manifest = sample.project.read("Cargo.toml").unwrap_or_default();
@@ -263,7 +263,7 @@ fn no_weekly_run(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             "Cargo.toml",
             text,
             format!("Cargo.toml:{number}"),
-            "no newer release is tried",
+            "no newer release is ever tried",
         );
     }
     breakages

@@ -165,7 +165,7 @@ pub fn broken_links(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             "More of it is told elsewhere.[^elsewhere]",
             "this reference has no definition",
         ),
-        ("See [the guide](htps://example.com/).", "has an unknown scheme"),
+        ("See [the guide](htps://example.com/).", "is no address"),
         (
             "See <a href=\"nowhere.html\">that page</a>.",
             "which does not exist",
@@ -276,7 +276,7 @@ fn moved_page(sample: &Sample, rng: &mut Rng) -> Option<Breakage> {
         edits,
         check: pages(),
         place: format!("published.txt:{line}"),
-        says: format!("the page {address} was published and no longer exists"),
+        says: format!("the page {address} was published and is gone"),
     })
 }
 
@@ -355,7 +355,7 @@ pub fn unknown_apis(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             says: "the documentation of".into(),
         });
     }
-    let unchecked = "is neither in a program on this page nor in a link";
+    let unchecked = "stands neither in a program on this page nor in a link";
     for (block, says) in [
         ("Call `JoinSet::join_everything` here.", unchecked),
         ("Call `tokio::task::spawn_many` here.", unchecked),
@@ -363,7 +363,7 @@ pub fn unknown_apis(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
         ("Call `join_nxt` here.", "so nothing checks that it exists"),
         (
             "Call JoinSet::join_everything here.",
-            "is written as plain words",
+            "stands among plain words",
         ),
     ] {
         breakages.extend(inserted(sample, rng, 9, block, 0, &check(), says));
@@ -381,7 +381,7 @@ pub fn unknown_apis(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             )],
             check: check(),
             place: format!("{source}:1"),
-            says: "is in a comment, and neither in the code nor an API".into(),
+            says: "stands in a comment, and neither in the code nor among the APIs".into(),
         });
     }
     breakages
@@ -443,7 +443,7 @@ pub fn orphans(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
         "a page is not in SUMMARY.md".into(),
         Edit::write(format!("src/{part}/forgotten.md"), "# Forgotten\n"),
         format!("src/{part}/forgotten.md"),
-        "isn't in src/SUMMARY.md, so no reader finds it".into(),
+        "is not in src/SUMMARY.md, so no reader finds it".into(),
     ));
     if let Some(listing) = pick(rng, &sample.listings) {
         let source = format!("listings/{}/src/bin/never_shown.rs", listing.name.part);
@@ -491,7 +491,7 @@ pub fn orphans(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             format!("nothing shows {file}"),
             Edit::write(&file, "<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n"),
             file.clone(),
-            "nothing links to it".into(),
+            "nothing shows it or links to it".into(),
         ));
     }
     breakages

@@ -511,7 +511,7 @@ pub fn mended_mistakes(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             )],
             check: Check::test("pages"),
             place: format!("{source}:{number}"),
-            says: "an ignored test verifies nothing".into(),
+            says: "a test that is ignored verifies nothing".into(),
         });
     }
     for listing in sample.listings.iter().filter(|listing| listing.is_mistake) {

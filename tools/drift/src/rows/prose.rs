@@ -54,17 +54,17 @@ pub fn smuggled_code(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
     tricks.push((
         format!("<pre>{program}</pre>"),
         0,
-        "nothing checks code in HTML",
+        "code in HTML is not checked",
     ));
     tricks.push((
         format!("<div>\n{}\n</div>", fence("rust")),
         0,
-        "nothing checks code in HTML",
+        "code in HTML is not checked",
     ));
     tricks.push((
         "`let order = next();`\n`ship(order).await;`".into(),
         1,
-        "nothing compiles code between backticks",
+        "nothing compiles it between backticks",
     ));
     tricks.push((
         "{{#include ../listings/rustfmt.toml}}".into(),
@@ -100,13 +100,13 @@ pub fn broken_commands(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
     let paragraphs = [
         (
             "Run `cargo run --bin never_written`.",
-            "there is no bin `never_written`",
+            "there is no listing `never_written`",
         ),
-        ("Run `cargo book sevre`.", "unrecognized subcommand"),
+        ("Run `cargo book sevre`.", "failed:"),
         ("Run `crago test`.", "did you mean `cargo`?"),
         (
             "Run `cargo test --test promises`.",
-            "there is no test `promises`",
+            "tests/promises.rs does not exist",
         ),
         (
             "See `listings/tasks/never.rs`.",
@@ -122,7 +122,7 @@ pub fn broken_commands(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
         ),
         (
             "```console\n$ cargo bless all\n```",
-            "no such command: `bless`",
+            "does not know how to check that command",
         ),
     ];
     for (block, says) in paragraphs {
@@ -137,9 +137,9 @@ pub fn broken_commands(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
         (
             r"`cargo run --bin (\w+)`",
             "`cargo run --bin ${1}_old`",
-            "there is no bin",
+            "there is no listing",
         ),
-        (r"^\$ cargo book serve$", "$$ cargo book server", "unrecognized subcommand"),
+        (r"^\$ cargo book serve$", "$$ cargo book server", "failed:"),
         (
             r"`tests/(\w+)\.rs`",
             "`tests/${1}_old.rs`",
@@ -171,8 +171,8 @@ pub fn broken_commands(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
 pub fn numbers_by_hand(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
     let check = Check::test("pages");
     let version = sample.version("tokio").unwrap_or_default();
-    let stale = "is a hand-written version, which goes stale";
-    let no_source = "is in no program and no output on this page";
+    let stale = "is written by hand and goes stale";
+    let no_source = "stands in no program and no output on this page";
     let paragraphs = [
         (format!("This needs Tokio {version}."), stale),
         ("Since `tokio` 1.36 there is more.".to_owned(), stale),
@@ -200,7 +200,7 @@ pub fn numbers_by_hand(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
             )],
             check: check.clone(),
             place: format!("README.md:{number}"),
-            says: "is out of date".into(),
+            says: "is not true any more".into(),
         });
     }
     breakages.extend(other_measurements(sample, rng, &check));
@@ -222,7 +222,7 @@ fn another_version(sample: &Sample, rng: &mut Rng, check: &Check) -> Option<Brea
         edits: vec![Edit::write(&page.file, text)],
         check: check.clone(),
         place: format!("{}:{number}", page.file),
-        says: "has no version 0.0.1".into(),
+        says: "has no version 0.0.1 in its list of changes".into(),
     })
 }
 
