@@ -3,7 +3,7 @@
 //!
 //! The checks are in `tools/verify`, whose own tests break a small book in each of these ways.
 
-use drift::sample::Sample;
+use drift::snapshot::BookSnapshot;
 use forms::site;
 use pages::site::Page;
 use pages::{Problem, Problems, Project, cancel_safety, measured, uses};
@@ -96,20 +96,20 @@ fn no_test_of_a_listing_is_switched_off() {
 }
 
 #[test]
-fn every_mistake_has_its_mend() {
+fn every_mistake_has_its_fix() {
     let project = &site().project;
-    let sample = Sample::take(project).expect("the book can be read");
-    let mistakes = sample.listings.iter().filter(|listing| listing.is_mistake);
-    let mut mended: Vec<_> = mistakes
-        .map(|listing| sample.mended(&listing.name, &listing.text))
+    let snapshot = BookSnapshot::load(project).expect("the book can be read");
+    let mistakes = snapshot.listings.iter().filter(|listing| listing.is_mistake);
+    let mut fixed: Vec<_> = mistakes
+        .map(|listing| snapshot.fixed(&listing.name, &listing.source.text))
         .collect();
-    for name in &sample.compile_fail {
+    for name in &snapshot.compile_fail {
         let text = project
             .read(&name.compile_fail())
             .expect("a program can be read");
-        mended.push(sample.mended(name, &text));
+        fixed.push(snapshot.fixed(name, &text));
     }
-    let problems: Vec<_> = mended.into_iter().filter_map(Result::err).collect();
+    let problems: Vec<_> = fixed.into_iter().filter_map(Result::err).collect();
     assert!(problems.is_empty(), "{problems:#?}");
 }
 
