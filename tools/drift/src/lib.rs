@@ -149,3 +149,40 @@ fn plan(snapshot: &BookSnapshot, options: &Options) -> Result<Vec<(&'static Prom
     }
     Ok(planned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::breakage::Check;
+
+    #[test]
+    fn this_book_can_be_broken_in_all_ways_and_has_the_tests_that_must_notice() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+        let project = Project::open(root).expect("the book is here");
+        let snapshot = BookSnapshot::load(&project).expect("it can be read");
+        let options = Options {
+            seed: 1,
+            rounds: 1,
+            all: false,
+            promises: Vec::new(),
+        };
+        let planned = plan(&snapshot, &options).expect("there is enough to break");
+        for promise in PROMISES {
+            let count = planned.iter().filter(|(it, _)| it.number == promise.number);
+            assert!(promise.sample.is_none_or(|sample| count.count() == sample));
+        }
+        for (_, breakage) in planned {
+            // A test of a listing has the listing's name.
+            if let Check::Test {
+                file,
+                only: Some(test),
+            } = breakage.check
+                && !test.contains('/')
+            {
+                let file = format!("tests/{file}.rs");
+                let text = project.read(&file).expect("the test file is there");
+                assert!(text.contains(&test), "{file} has no test {test}");
+            }
+        }
+    }
+}

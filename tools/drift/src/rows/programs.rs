@@ -111,29 +111,27 @@ pub fn renamed_apis(snapshot: &BookSnapshot, rng: &mut Rng) -> Vec<Breakage> {
     breakages
 }
 
-/// A feature that a part needs, and that no other feature enables, is missing in its manifest.
+/// A feature that programs need is missing in the workspace's manifest, and so in the manifests that pages show.
 fn missing_feature(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
-    // Features of these crates enable some of Tokio's.
-    let enables_others = regex(r"(?m)^(axum|reqwest|sqlx)\b");
-    let manifests: Vec<Text> = snapshot
-        .project
-        .parts()
-        .ok()?
-        .iter()
-        .map(|part| snapshot.file(format!("listings/{part}/Cargo.toml")))
-        .filter(|manifest| !enables_others.is_match(&manifest.text))
-        .collect();
-    let feature = regex(r#""(macros|net|io-util|join-map)"(, )?"#);
-    let found = manifests.iter().flat_map(|manifest| {
-        let found = feature.find_iter(&manifest.text);
-        found.map(move |found| (manifest, found))
-    });
-    let (Text { file, text }, found) = pick(rng, found)?;
-    let without = format!("{}{}", &text[..found.start()], &text[found.end()..]);
-    let name = found.as_str().trim_end_matches(", ");
+    let manifest = snapshot.file("Cargo.toml");
+    let features = [
+        ("join-map", "JoinMap"),
+        ("codec", "tokio_util::codec"),
+        ("test-util", "start_paused"),
+    ];
+    let (feature, used_as) = pick(rng, features)?;
+    let mut users = snapshot.listings.iter();
+    let part = &users.find(|it| it.source.text.contains(used_as))?.name.part;
+    let expression = regex(&format!(
+        r#"^(tokio.*)(?:, "{feature}"|"{feature}", )(.*)$"#
+    ));
+    let mut lines = manifest.lines();
+    let line = lines.find(|line| expression.is_match(line.text))?;
     let check = Check::one("manifests", "the_shown_manifests_are_enough");
-    let what = format!("{file} lacks the feature {name}");
-    Some(Breakage::new(what, Edit::write(file, without), check, file).with_words("compile"))
+    let without = expression.replace(line.text, "${1}${2}");
+    let breakage = line.broken(&format!("lacks the feature {feature}"), &without, check);
+    let reported = breakage.reported_at(format!("listings/{part}/Cargo.toml"));
+    Some(reported.with_words("compile"))
 }
 
 /// Promise 2.
