@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use drift::check::Outcome;
-use drift::promises::PROMISES;
+use drift::promises::promises;
 use drift::{Options, Progress, Trial};
 use pages::Project;
 use std::io::{IsTerminal, Write, stderr};
@@ -29,7 +29,7 @@ pub fn drift(project: &Project, options: &Options) -> Result<()> {
             println!("{position} {}", result(trial));
         }
     })?;
-    print!("\n{}", table(&trials));
+    print!("\n{}", table(&trials)?);
     let missed = trials.iter().filter(|trial| !trial.is_caught()).count();
     let (total, caught) = (trials.len(), trials.len() - missed);
     let each = average(trials.iter()).as_secs_f32();
@@ -71,12 +71,12 @@ fn result(trial: &Trial) -> String {
 }
 
 /// A row for each promise: breakages, how many were caught, the time for each, and an example of a message.
-fn table(trials: &[Trial]) -> String {
+fn table(trials: &[Trial]) -> Result<String> {
     let mut text = String::from(
         "| # | someone... | breakages | caught | each | message |\n|---|---|---|---|---|---|\n",
     );
-    for promise in PROMISES {
-        let of_promise = || trials.iter().filter(|it| it.promise == promise.number);
+    for (number, promise) in (1..).zip(promises()?) {
+        let of_promise = || trials.iter().filter(|it| it.promise == number);
         let count = of_promise().count();
         if count == 0 {
             continue;
@@ -89,12 +89,12 @@ fn table(trials: &[Trial]) -> String {
         });
         text.push_str(&format!(
             "| {} | {} | {count} | {caught} | {each:.1} s | {} |\n",
-            promise.number,
+            number,
             promise.breach,
             example.unwrap_or_default()
         ));
     }
-    text
+    Ok(text)
 }
 
 fn average<'a>(trials: impl Iterator<Item = &'a Trial> + Clone) -> Duration {

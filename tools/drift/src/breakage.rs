@@ -12,7 +12,7 @@ pub struct Breakage {
     /// The place that its message must name: `src/tasks/waiting.md:12`.
     pub place: String,
     /// A few words that its message must have as well, if check and place could fail for another reason.
-    pub words: &'static str,
+    pub words: String,
 }
 
 impl Breakage {
@@ -28,14 +28,17 @@ impl Breakage {
             edits: vec![edit],
             check,
             place: place.into(),
-            words: "",
+            words: String::new(),
         }
     }
 
     /// The same breakage, which must be reported with these words. Keep them short, because each must be changed here
     /// when the message changes.
-    pub fn with_words(self, words: &'static str) -> Self {
-        Self { words, ..self }
+    pub fn with_words(self, words: impl Into<String>) -> Self {
+        Self {
+            words: words.into(),
+            ..self
+        }
     }
 
     /// The same breakage, with more edits.
@@ -86,14 +89,9 @@ pub enum Check {
     /// A test file of the root package, `tests/outputs.rs`: all of it, or the one test of this name, `tasks/join_set`.
     Test {
         /// The file's name.
-        file: &'static str,
+        file: String,
         /// The name of the test.
         only: Option<String>,
-    },
-    /// A test file of a part, `listings/*/tests/*.rs`.
-    Part {
-        /// The file's name.
-        file: &'static str,
     },
     /// The test that opens a page in a browser.
     Browser {
@@ -104,14 +102,17 @@ pub enum Check {
 
 impl Check {
     /// All tests of a file.
-    pub const fn all(file: &'static str) -> Self {
-        Self::Test { file, only: None }
+    pub fn all(file: impl Into<String>) -> Self {
+        Self::Test {
+            file: file.into(),
+            only: None,
+        }
     }
 
     /// One test of a file.
-    pub fn one(file: &'static str, test: impl Into<String>) -> Self {
+    pub fn one(file: impl Into<String>, test: impl Into<String>) -> Self {
         Self::Test {
-            file,
+            file: file.into(),
             only: Some(test.into()),
         }
     }
@@ -120,10 +121,9 @@ impl Check {
     /// looked at together, once for each file; tests of programs alone, because the whole file would build all programs.
     pub fn baseline(&self) -> Self {
         match self {
-            Self::Test {
-                file: file @ ("pages" | "api_links"),
-                ..
-            } => Self::all(file),
+            Self::Test { file, .. } if ["pages", "api_links"].contains(&file.as_str()) => {
+                Self::all(file)
+            }
             other => other.clone(),
         }
     }

@@ -1,6 +1,6 @@
 //! Breaks a copy of the book in every way that the book promises to notice, and demands that a check notices.
 //!
-//! The book makes sixteen [promises](promises::PROMISES). For each, [`rows`] has several ways to break it, at places
+//! The book makes sixteen promises. For each, `promises.toml` and [`rows`] have several ways to break it, at places
 //! that a seed picks among the pages and listings. Each breakage is made in a [copy](copy) of the book, the check
 //! that must notice it is run, and that check must fail and name the place that was broken. A failure for another
 //! reason, such as a compile error in another file, doesn't name that place, and counts as missed.
@@ -13,12 +13,13 @@ pub mod rows;
 pub mod snapshot;
 pub mod text;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use breakage::Breakage;
 use check::{Checks, Outcome};
 use copy::Copy;
+use fastrand::Rng;
 use pages::Project;
-use promises::{PROMISES, Promise};
+use promises::promises;
 use snapshot::BookSnapshot;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -106,7 +107,7 @@ pub fn drift(
         let started = Instant::now();
         let outcome = copy.with_edits(&breakage.edits, || checks.run(&breakage))?;
         let trial = Trial {
-            promise: promise.number,
+            promise,
             breakage,
             outcome,
             duration: started.elapsed(),
@@ -117,32 +118,22 @@ pub fn drift(
     Ok(trials)
 }
 
-/// The breakages of all rounds, each once.
-fn plan(snapshot: &BookSnapshot, options: &Options) -> Result<Vec<(&'static Promise, Breakage)>> {
-    let is_wanted = |number| options.promises.is_empty() || options.promises.contains(&number);
+/// The breakages of all rounds, each once, with the numbers of their promises.
+fn plan(snapshot: &BookSnapshot, options: &Options) -> Result<Vec<(usize, Breakage)>> {
+    let promises = promises()?;
     let mut planned = Vec::new();
     let mut known = BTreeSet::new();
     for seed in options.seed..options.seed + options.rounds {
-        for promise in PROMISES.iter().filter(|promise| is_wanted(promise.number)) {
+        for (number, promise) in (1..).zip(&promises) {
+            if !options.promises.is_empty() && !options.promises.contains(&number) {
+                continue;
+            }
             // Every promise has a generator of its own, so that a single promise is broken as it is among all of them.
-            let number = u64::try_from(promise.number)?;
-            let mut rng = fastrand::Rng::with_seed(seed.wrapping_mul(100).wrapping_add(number));
-            let breakages = (promise.breakages)(snapshot, &mut rng);
-            ensure!(
-                breakages.len() >= promise.at_least,
-                "with seed {seed}, this book has only {} of {} ways to break promise {} ({})",
-                breakages.len(),
-                promise.at_least,
-                promise.number,
-                promise.breach
-            );
-            let limit = promise
-                .sample
-                .filter(|_| !options.all)
-                .unwrap_or(usize::MAX);
-            for breakage in breakages.into_iter().take(limit) {
-                if known.insert((promise.number, breakage.what.clone())) {
-                    planned.push((promise, breakage));
+            let mut rng =
+                Rng::with_seed(seed.wrapping_mul(100).wrapping_add(u64::try_from(number)?));
+            for breakage in promise.breakages(number, snapshot, &mut rng, options.all)? {
+                if known.insert((number, breakage.what.clone())) {
+                    planned.push((number, breakage));
                 }
             }
         }
@@ -167,10 +158,8 @@ mod tests {
             promises: Vec::new(),
         };
         let planned = plan(&snapshot, &options).expect("there is enough to break");
-        for promise in PROMISES {
-            let count = planned.iter().filter(|(it, _)| it.number == promise.number);
-            assert!(promise.sample.is_none_or(|sample| count.count() == sample));
-        }
+        let numbers: BTreeSet<_> = planned.iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, (1..=16).collect());
         for (_, breakage) in planned {
             // A test of a listing has the listing's name.
             if let Check::Test {

@@ -2,12 +2,14 @@
 
 use crate::text::{Line, Text};
 use anyhow::{Result, anyhow, ensure};
+use pages::Project;
 use pages::expand::WRONG;
 use pages::listing::{ListingName, Source};
 use pages::uses::{self, Use};
-use pages::{Project, lock};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// The book, read once.
 pub struct BookSnapshot {
@@ -16,23 +18,23 @@ pub struct BookSnapshot {
     /// The pages in the table of contents.
     pub pages: Vec<Text>,
     /// The listings, sorted by name.
-    pub listings: Vec<Listing>,
-    /// The programs that must not compile.
-    pub compile_fail: Vec<ListingName>,
+    pub listings: Vec<Program>,
+    /// The programs that must not compile, with the compiler's messages as outputs.
+    pub compile_fail: Vec<Program>,
     /// The programs that need `--cfg tokio_unstable`.
-    pub unstable: Vec<ListingName>,
+    pub unstable: Vec<Program>,
     /// The directives on the pages.
     pub uses: Vec<Use>,
     /// How each mistake is fixed.
     pub fixes: BTreeMap<String, Vec<Fix>>,
 }
 
-/// A listing and its output.
+/// A program and its output.
 #[derive(Debug, Clone)]
-pub struct Listing {
+pub struct Program {
     /// Its name.
     pub name: ListingName,
-    /// Its program.
+    /// Its text.
     pub source: Text,
     /// Its output; none if no page shows it.
     pub output: Option<Text>,
@@ -79,24 +81,22 @@ impl BookSnapshot {
                 pages.push(read(file)?);
             }
         }
-        let mut listings = Vec::new();
-        for name in project.listings()? {
-            let source = read(name.source())?;
-            let output = match project.has(&name.output()) {
-                true => Some(read(name.output())?),
-                false => None,
-            };
+        let program = |name: ListingName, source: String, output: String| {
+            let source = read(source)?;
             let caption = Source::parse(&source.text)
                 .ok()
                 .and_then(|source| source.caption());
             let is_mistake = caption.is_some_and(|caption| caption.starts_with(WRONG));
-            listings.push(Listing {
+            anyhow::Ok(Program {
+                output: project.has(&output).then(|| read(output)).transpose()?,
                 name,
                 source,
-                output,
                 is_mistake,
-            });
-        }
+            })
+        };
+        let listings = project.listings()?.into_iter();
+        let compile_fail = project.compile_fail_programs()?.into_iter();
+        let unstable = project.unstable_programs()?.into_iter();
         let all: Fixes =
             toml::from_str(&project.read(FIXES)?).map_err(|error| anyhow!("{FIXES}: {error}"))?;
         let mut fixes: BTreeMap<String, Vec<Fix>> = BTreeMap::new();
@@ -105,9 +105,15 @@ impl BookSnapshot {
         }
         Ok(Self {
             pages,
-            listings,
-            compile_fail: project.compile_fail_programs()?,
-            unstable: project.unstable_programs()?,
+            listings: listings
+                .map(|name| program(name.clone(), name.source(), name.output()))
+                .collect::<Result<_>>()?,
+            compile_fail: compile_fail
+                .map(|name| program(name.clone(), name.compile_fail(), name.stderr()))
+                .collect::<Result<_>>()?,
+            unstable: unstable
+                .map(|name| program(name.clone(), name.unstable(), name.unstable_output()))
+                .collect::<Result<_>>()?,
             uses: uses::all(project),
             fixes,
             project: project.clone(),
@@ -139,6 +145,40 @@ impl BookSnapshot {
         Text { file, text }
     }
 
+    /// The text files below a folder.
+    pub fn folder(&self, folder: &str) -> Vec<Text> {
+        files_below(&self.project.root().join(folder))
+            .into_iter()
+            .map(|(file, text)| Text {
+                file: format!("{}/{file}", folder.trim_end_matches('/')),
+                text,
+            })
+            .collect()
+    }
+
+    /// The numbers of the lines of a listing that pages show, without its tests.
+    pub fn visible(&self, listing: &Program) -> BTreeSet<usize> {
+        let prefix = format!("{}:", listing.name);
+        let anchors: Vec<&str> = self
+            .uses_of("listing")
+            .filter_map(|used| used.argument.strip_prefix(&prefix))
+            .collect();
+        let mut inside = anchors.is_empty();
+        let mut visible = BTreeSet::new();
+        let lines = listing.source.lines();
+        for line in lines.take_while(|line| !line.text.contains("#[cfg(test)]")) {
+            let mark = line.text.trim().trim_start_matches("// ");
+            if let Some(name) = mark.strip_prefix("ANCHOR: ") {
+                inside |= anchors.contains(&name);
+            } else if let Some(name) = mark.strip_prefix("ANCHOR_END: ") {
+                inside &= !anchors.contains(&name);
+            } else if inside && !line.text.trim_start().starts_with("//") {
+                visible.insert(line.number);
+            }
+        }
+        visible
+    }
+
     /// A program with its mistake fixed.
     ///
     /// # Errors
@@ -160,11 +200,25 @@ impl BookSnapshot {
         }
         Ok(text)
     }
+}
 
-    /// The version of a crate that the book's own crates depend on.
-    pub fn version(&self, name: &str) -> Option<String> {
-        lock::version(&self.project, name).ok()
+/// The text files below a folder, sorted, each with its path from there.
+pub fn files_below(folder: &Path) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(below) = folders.pop() {
+        let entries = fs::read_dir(folder.join(&below)).into_iter().flatten();
+        for entry in entries.flatten() {
+            let file = below.join(entry.file_name());
+            if entry.path().is_dir() {
+                folders.push(file);
+            } else if let Ok(text) = fs::read_to_string(entry.path()) {
+                files.push((file.to_string_lossy().replace('\\', "/"), text));
+            }
+        }
     }
+    files.sort();
+    files
 }
 
 #[cfg(test)]

@@ -92,21 +92,6 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Replaces what an expression matches in one of these lines, which the check must name.
-pub fn substituted<'a>(
-    rng: &mut Rng,
-    lines: impl Iterator<Item = Line<'a>>,
-    expression: &str,
-    replacement: &str,
-    what: &str,
-    check: Check,
-) -> Option<Breakage> {
-    let expression = regex(expression);
-    let line = pick(rng, lines.filter(|line| expression.is_match(line.text)))?;
-    let new = expression.replace(line.text, replacement);
-    Some(line.broken(what, &new, check))
-}
-
 /// One of several, or none of none.
 pub fn pick<T>(rng: &mut Rng, from: impl IntoIterator<Item = T>) -> Option<T> {
     rng.choice(from.into_iter().collect::<Vec<_>>())

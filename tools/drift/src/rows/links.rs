@@ -1,64 +1,16 @@
-//! Links: they lead somewhere, and a page that moves leaves a redirect.
+//! Links that lead nowhere, because a heading is renamed, a page moves, or an API is removed.
 
-use super::{inserted, pages_test};
+use super::pages_test;
 use crate::breakage::{Breakage, Check, Edit};
 use crate::snapshot::BookSnapshot;
-use crate::text::{Text, pick, regex, substituted};
+use crate::text::{Text, pick, regex};
 use fastrand::Rng;
 use pages::address::resolve;
+use pages::api::MAP;
 use regex::Captures;
 
-/// Promise 8.
-pub fn broken_links(snapshot: &BookSnapshot, rng: &mut Rng) -> Vec<Breakage> {
-    let mut breakages = Vec::new();
-    for (expression, replacement, what) in [
-        (
-            r"\]\(([\w./]*\w)\.md",
-            "](${1}_old.md",
-            "links to a page that doesn't exist",
-        ),
-        (
-            r"\]\(([\w./]*)#([\w-]+)\)",
-            "](${1}#${2}-old)",
-            "links to a heading that doesn't exist",
-        ),
-    ] {
-        let lines = snapshot.page_lines();
-        breakages.extend(substituted(
-            rng,
-            lines,
-            expression,
-            replacement,
-            what,
-            check(),
-        ));
-    }
-    for block in [
-        "You'll find more in a footnote.[^elsewhere]",
-        "See [the guide](htps://example.com/).",
-        "See <a href=\"nowhere.html\">that page</a>.",
-    ] {
-        breakages.extend(inserted(snapshot, rng, block, 0, check()));
-    }
-    breakages.extend(renamed_heading(snapshot, rng));
-    breakages.extend(moved_page(snapshot, rng));
-    breakages.extend(substituted(
-        rng,
-        snapshot.file("README.md").lines(),
-        r"\]\(([A-Z][\w-]*)(\.md)?\)",
-        "](${1}-OLD${2})",
-        "links to a file that doesn't exist",
-        check(),
-    ));
-    breakages
-}
-
-fn check() -> Check {
-    pages_test("every_link_inside_the_book_leads_somewhere")
-}
-
 /// A heading is renamed, but a link on the same page isn't.
-fn renamed_heading(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
+pub fn renamed_heading(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
     let heading = regex(r"^##+ (.+)$");
     let linked = snapshot.page_lines().filter_map(|line| {
         let title = heading.captures(line.text)?.get(1)?.as_str();
@@ -79,9 +31,10 @@ fn renamed_heading(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
         Some((line, link.place()))
     });
     let (line, link) = pick(rng, linked)?;
+    let check = pages_test("every_link_inside_the_book_leads_somewhere");
     let renamed = format!("{}, renamed", line.text);
     Some(
-        line.broken("is a heading that is renamed", &renamed, check())
+        line.broken("is a heading that is renamed", &renamed, check)
             .reported_at(link),
     )
 }
@@ -93,7 +46,7 @@ fn has_whole_link(line: &str, end: &str) -> bool {
 }
 
 /// A page moves, and so do all links to it, but there is no redirect.
-fn moved_page(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
+pub fn moved_page(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
     let published = snapshot.file("published.txt");
     let addresses = snapshot.pages.iter().filter_map(|page| {
         let is_leaf = page.file.matches('/').count() > 1 && !page.file.ends_with("index.md");
@@ -136,6 +89,26 @@ fn relinked(text: &Text, page: &str) -> String {
         false => found[0].to_owned(),
     };
     link.replace_all(&text.text, relink).into_owned()
+}
+
+/// A dependency removes an API; the page and the map of APIs still agree.
+pub fn removed_api(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
+    let method = regex(r"\]\[(\w+::\w+)\]");
+    let lines = snapshot.page_lines();
+    let line = pick(rng, lines.filter(|line| method.is_match(line.text)))?;
+    let name = &method.captures(line.text)?[1];
+    let (link, entry) = (format!("][{name}]"), format!("\"{name}\" ="));
+    let renamed = |text: &str, old: &str| {
+        text.replacen(old, &old.replace(name, &format!("{name}_removed")), 1)
+    };
+    let map = snapshot.file(MAP);
+    let check = Check::one("api_links", "every_api_that_a_page_links_exists");
+    let breakage = line.broken(
+        "links an API that a release removed",
+        &renamed(line.text, &link),
+        check,
+    );
+    Some(breakage.with_edits([Edit::write(MAP, renamed(&map.text, &entry))]))
 }
 
 #[cfg(test)]

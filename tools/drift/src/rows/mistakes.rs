@@ -1,89 +1,47 @@
-//! Mistakes: the programs that don't compile, and those that a page calls wrong.
+//! Mistakes that are fixed: programs that must not compile, and those that a page calls wrong.
 
-use super::{outputs_test, pages_test, programs};
 use crate::breakage::{Breakage, Check, Edit};
-use crate::snapshot::BookSnapshot;
-use crate::text::{Line, pick};
+use crate::snapshot::{BookSnapshot, Program};
+use crate::text::pick;
 use fastrand::Rng;
-use pages::listing::ListingName;
 
-/// Promise 5.
-pub fn fixed_errors(snapshot: &BookSnapshot, rng: &mut Rng) -> Vec<Breakage> {
-    let check = |name: &ListingName| Check::one("compile_fail", name.to_string());
-    let mut breakages = Vec::new();
-    if let Some(name) = pick(rng, &snapshot.compile_fail) {
-        let source = snapshot.file(name.compile_fail());
-        if let Ok(fixed) = snapshot.fixed(name, &source.text) {
-            let fixed = Edit::write(&source.file, fixed);
-            let (what, place) = (
-                format!("{} is fixed", source.file),
-                format!("{}:1", source.file),
-            );
-            breakages.push(Breakage::new(what, fixed, check(name), place).with_words("compiles"));
-        }
-    }
-    if let Some(name) = pick(rng, &snapshot.compile_fail) {
-        let message = snapshot.file(name.stderr());
-        let is_word =
-            |line: &Line<'_>| line.text.starts_with("error") || line.text.contains("= note");
-        if let Some(line) = pick(rng, message.lines().filter(is_word)) {
-            let edited = format!("{} indeed", line.text);
-            let breakage = line.broken("is edited", &edited, check(name));
-            breakages.push(breakage.reported_at(&message.file));
-        }
-    }
-    if let Some(name) = pick(rng, &snapshot.compile_fail) {
-        let source = snapshot.file(name.compile_fail());
-        if let Some(caption) = source.line(1) {
-            let edit = caption.followed_by("//!");
-            let breakage = caption.breakage("is followed by one more line", edit, check(name));
-            breakages.push(breakage.reported_at(name.stderr()));
-        }
-    }
-    breakages
+/// A program that must not compile is fixed.
+pub fn fixed_error(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
+    let program = pick(rng, &snapshot.compile_fail)?;
+    let breakage = fixed(snapshot, program, "compile_fail")?;
+    let place = format!("{}:1", program.source.file);
+    Some(breakage.reported_at(place).with_words("compiles"))
 }
 
-/// Promise 6: a test is switched off; then, in random order, each mistake is fixed, and both its output and its own
-/// tests must show it.
-pub fn fixed_mistakes(snapshot: &BookSnapshot, rng: &mut Rng) -> Vec<Breakage> {
+/// Every mistake is fixed, in random order, and both its output and its tests must show it.
+pub fn fixed_mistakes(snapshot: &BookSnapshot, rng: &mut Rng) -> Vec<Option<Breakage>> {
     let mut fixes = Vec::new();
     for listing in snapshot.listings.iter().filter(|it| it.is_mistake) {
-        let (name, file) = (&listing.name, &listing.source.file);
-        let Ok(text) = snapshot.fixed(name, &listing.source.text) else {
-            continue;
-        };
-        let what = format!("{file} is fixed");
-        let edit = Edit::write(file, text);
-        let tests = Check::one("listings", name.to_string());
-        fixes.push(vec![
-            Breakage::new(&what, edit.clone(), outputs_test(name), name.output()),
-            // A test that fails, and not a compile error, names the test.
-            Breakage::new(format!("{what}, and its tests run"), edit, tests, file)
-                .with_words("tests::"),
-        ]);
+        let outputs = fixed(snapshot, listing, "outputs");
+        let outputs = outputs.map(|it| it.reported_at(listing.name.output()));
+        // A test that fails is named; one that doesn't compile isn't.
+        let tests = fixed(snapshot, listing, "listings").map(|it| it.with_words("tests::"));
+        fixes.push(vec![outputs, tests]);
     }
-    for name in &snapshot.unstable {
-        let source = snapshot.file(name.unstable());
-        if let Ok(text) = snapshot.fixed(name, &source.text) {
-            let edit = Edit::write(source.file, text);
-            fixes.push(vec![programs::unstable("is fixed", name, edit)]);
+    for program in &snapshot.unstable {
+        if snapshot.fixes.contains_key(&program.name.to_string()) {
+            let breakage = fixed(snapshot, program, "unstable");
+            let place = program.name.unstable_output();
+            fixes.push(vec![breakage.map(|it| it.reported_at(place))]);
         }
     }
     rng.shuffle(&mut fixes);
-    let tests = snapshot.listings.iter().flat_map(|listing| {
-        let source = &listing.source;
-        let attributes = source
-            .lines()
-            .filter(|line| line.text.trim_start().starts_with("#[tokio::test"));
-        attributes.filter_map(|attribute| attribute.next())
-    });
-    let ignored = pick(rng, tests.filter(|line| line.text.contains("async fn "))).map(|line| {
-        let check = pages_test("no_test_of_a_listing_is_switched_off");
-        let ignored = format!("    #[ignore]\n{}", line.text);
-        line.broken("is a test that is ignored", &ignored, check)
-    });
-    ignored
-        .into_iter()
-        .chain(fixes.into_iter().flatten())
-        .collect()
+    fixes.into_iter().flatten().collect()
+}
+
+/// A program is fixed, which the test with its name in this file must notice.
+fn fixed(snapshot: &BookSnapshot, program: &Program, test: &str) -> Option<Breakage> {
+    let file = &program.source.file;
+    let text = snapshot.fixed(&program.name, &program.source.text).ok()?;
+    Some(Breakage::new(
+        format!("{file} is fixed, and {test} run"),
+        Edit::write(file, text),
+        Check::one(test, program.name.to_string()),
+        file,
+    ))
 }
