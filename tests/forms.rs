@@ -8,7 +8,7 @@
 
 use forms::book::Book;
 use forms::{check, epub, print, site};
-use pages::{Problem, Problems, Project};
+use model::{Problem, Problems, Project};
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;

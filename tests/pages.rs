@@ -5,8 +5,8 @@
 
 use drift::snapshot::BookSnapshot;
 use forms::site;
-use pages::site::Page;
-use pages::{Problem, Problems, Project, cancel_safety, measured, uses};
+use render::site::Page;
+use model::{Problem, Problems, Project, cancel_safety, measured, uses};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
@@ -72,7 +72,7 @@ fn nothing_lies_beside_the_listings_that_belongs_to_none() {
 
 #[test]
 fn what_was_measured_is_shown_and_is_what_is_claimed() {
-    demand_none(Ok(measured::problems(&site().project)));
+    demand_none(Ok(measured::checks::problems(&site().project)));
 }
 
 #[test]
@@ -97,19 +97,11 @@ fn no_test_of_a_listing_is_switched_off() {
 
 #[test]
 fn every_mistake_has_its_fix() {
-    let project = &site().project;
-    let snapshot = BookSnapshot::load(project).expect("the book can be read");
+    let snapshot = BookSnapshot::load(&site().project).expect("the book can be read");
     let mistakes = snapshot.listings.iter().filter(|listing| listing.is_mistake);
-    let mut fixed: Vec<_> = mistakes
-        .map(|listing| snapshot.fixed(&listing.name, &listing.source.text))
-        .collect();
-    for name in &snapshot.compile_fail {
-        let text = project
-            .read(&name.compile_fail())
-            .expect("a program can be read");
-        fixed.push(snapshot.fixed(name, &text));
-    }
-    let problems: Vec<_> = fixed.into_iter().filter_map(Result::err).collect();
+    let mistakes = mistakes.chain(&snapshot.compile_fail);
+    let fixed = mistakes.map(|program| snapshot.fixed(&program.name, &program.source.text));
+    let problems: Vec<_> = fixed.filter_map(Result::err).collect();
     assert!(problems.is_empty(), "{problems:#?}");
 }
 
@@ -163,7 +155,7 @@ fn no_version_number_or_code_is_written_by_hand() {
     demand_none(prose::check(project).map_err(anyhow::Error::from));
     for document in documents() {
         let text = project.read(&document).expect("the document is there");
-        let mut found = pages::expand::hand_written_code(&document, &text);
+        let mut found = model::hand_written::hand_written_code(&document, &text);
         found.extend(prose::smuggled_code(&document, &text));
         demand_none(Ok(found));
     }
@@ -188,11 +180,11 @@ fn each_message_of_a_table_was_printed() {
 #[test]
 fn no_document_names_a_version_that_has_passed() {
     let project = &site().project;
-    let version = |name: &str| pages::lock::version(project, name).expect("Cargo.lock has it");
-    let names = pages::lock::direct_dependencies(project).expect("Cargo.lock can be read");
+    let version = |name: &str| model::lock::version(project, name).expect("Cargo.lock has it");
+    let names = model::lock::direct_dependencies(project).expect("Cargo.lock can be read");
     let mut versions: BTreeMap<String, String> = names
         .into_iter()
-        .filter_map(|name| Some((name.clone(), pages::lock::version(project, &name).ok()?)))
+        .filter_map(|name| Some((name.clone(), model::lock::version(project, &name).ok()?)))
         .collect();
     versions.insert("rust".to_owned(), version("rust"));
     versions.insert("mdbook".to_owned(), version("mdbook-driver"));

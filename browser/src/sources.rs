@@ -1,7 +1,7 @@
 //! From a file of the site back to the file in the repository that it was made from.
 
-use pages::Project;
-use pages::site::Page;
+use model::Project;
+use render::site::Page;
 use percent_encoding::percent_decode_str;
 use std::path::Path;
 

@@ -4,7 +4,7 @@
 use anyhow::{Result, ensure};
 use browser::{Browser, View};
 use forms::{Book, chrome, pdf, print};
-use pages::Project;
+use model::Project;
 use scratch::Scratch;
 use std::fs;
 

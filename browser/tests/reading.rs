@@ -4,8 +4,9 @@
 use anyhow::{Result, ensure};
 use browser::{Browser, View, Visit};
 use fantoccini::key::Key;
-use pages::listing::Source;
-use pages::{Project, site};
+use model::listing::Source;
+use model::Project;
+use render::site;
 use scratch::Scratch;
 use std::path::{Path, PathBuf};
 

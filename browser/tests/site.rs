@@ -5,7 +5,8 @@
 
 use browser::{Browser, View};
 use libtest_mimic::{Arguments, Failed, Trial};
-use pages::{Problem, Problems, Project, site};
+use model::{Problem, Problems, Project};
+use render::site;
 use scratch::{PAGE, Scratch};
 use std::fs;
 use std::path::Path;

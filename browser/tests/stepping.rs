@@ -6,7 +6,8 @@
 use anyhow::{Context, Result, ensure};
 use browser::{Browser, View, Visit};
 use fantoccini::key::Key;
-use pages::{Project, site};
+use model::Project;
+use render::site;
 use scratch::Scratch;
 use std::fs;
 use std::path::Path;

@@ -5,7 +5,8 @@
 
 use anyhow::{Context, Result, ensure};
 use browser::{Browser, View, Visit};
-use pages::{Project, site};
+use model::Project;
+use render::site;
 use std::fs;
 use std::path::Path;
 use std::process::Command;

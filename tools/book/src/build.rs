@@ -3,7 +3,7 @@
 use crate::forms::add_pdf;
 use anyhow::{Context, Result};
 use forms::{Book, chrome, site};
-use pages::Project;
+use model::Project;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;

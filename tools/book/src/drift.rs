@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use drift::check::Outcome;
 use drift::promises::promises;
 use drift::{Options, Progress, Trial};
-use pages::Project;
+use model::Project;
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 

@@ -18,7 +18,7 @@ use breakage::Breakage;
 use check::{Checks, Outcome};
 use copy::Copy;
 use fastrand::Rng;
-use pages::Project;
+use model::Project;
 use promises::promises;
 use snapshot::BookSnapshot;
 use std::collections::BTreeSet;

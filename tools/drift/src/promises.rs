@@ -6,7 +6,7 @@ use crate::snapshot::{BookSnapshot, Program};
 use crate::text::{Line, Text, pick, regex};
 use anyhow::{Context, Result};
 use fastrand::Rng;
-use pages::listing::ListingName;
+use model::ProgramId;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
@@ -150,7 +150,7 @@ fn inserted(row: &Insert, text: &str, snapshot: &BookSnapshot, rng: &mut Rng) ->
 }
 
 /// The texts of a group, and the listings that they belong to.
-fn texts(snapshot: &BookSnapshot, group: &str) -> Vec<(Option<ListingName>, Text)> {
+fn texts(snapshot: &BookSnapshot, group: &str) -> Vec<(Option<ProgramId>, Text)> {
     let sources = |programs: &[Program]| -> Vec<_> {
         let sources = programs.iter();
         sources
@@ -196,7 +196,7 @@ fn texts(snapshot: &BookSnapshot, group: &str) -> Vec<(Option<ListingName>, Text
 fn lines<'a>(
     snapshot: &BookSnapshot,
     group: &str,
-    name: Option<&ListingName>,
+    name: Option<&ProgramId>,
     text: &'a Text,
 ) -> Vec<Line<'a>> {
     let listing = snapshot.listings.iter().find(|it| Some(&it.name) == name);
@@ -221,7 +221,7 @@ fn lines<'a>(
 }
 
 /// The place that a message must name instead of the line that is changed.
-fn reported(report: &str, name: Option<&ListingName>, text: &Text) -> Option<String> {
+fn reported(report: &str, name: Option<&ProgramId>, text: &Text) -> Option<String> {
     Some(match report {
         "file" => text.file.clone(),
         "source" => name?.source(),
@@ -235,7 +235,7 @@ fn reported(report: &str, name: Option<&ListingName>, text: &Text) -> Option<Str
 
 /// Whether a listing has a timeline, which alone notices one more task: the output of one that counts its tasks would be
 /// another, too.
-fn has_timeline(snapshot: &BookSnapshot, name: &ListingName) -> bool {
+fn has_timeline(snapshot: &BookSnapshot, name: &ProgramId) -> bool {
     let mut listings = snapshot.listings.iter();
     let counts = listings.any(|it| it.name == *name && it.source.text.contains("num_alive_tasks"));
     snapshot.project.has(&name.timeline()) && !counts
@@ -243,7 +243,7 @@ fn has_timeline(snapshot: &BookSnapshot, name: &ListingName) -> bool {
 
 fn check(
     test: &str,
-    name: Option<&ListingName>,
+    name: Option<&ProgramId>,
     line: &Line<'_>,
     snapshot: &BookSnapshot,
     rng: &mut Rng,

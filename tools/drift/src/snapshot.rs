@@ -2,10 +2,10 @@
 
 use crate::text::{Line, Text};
 use anyhow::{Result, anyhow, ensure};
-use pages::Project;
-use pages::expand::WRONG;
-use pages::listing::{ListingName, Source};
-use pages::uses::{self, Use};
+use model::listing::WRONG;
+use model::source::Source;
+use model::uses::{self, Use};
+use model::{ProgramId, Project};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -33,7 +33,7 @@ pub struct BookSnapshot {
 #[derive(Debug, Clone)]
 pub struct Program {
     /// Its name.
-    pub name: ListingName,
+    pub name: ProgramId,
     /// Its text.
     pub source: Text,
     /// Its output; none if no page shows it.
@@ -81,7 +81,7 @@ impl BookSnapshot {
                 pages.push(read(file)?);
             }
         }
-        let program = |name: ListingName, source: String, output: String| {
+        let program = |name: ProgramId, source: String, output: String| {
             let source = read(source)?;
             let caption = Source::parse(&source.text)
                 .ok()
@@ -184,7 +184,7 @@ impl BookSnapshot {
     /// # Errors
     ///
     /// The program has no fix, or doesn't have the text to replace exactly once.
-    pub fn fixed(&self, name: &ListingName, text: &str) -> Result<String> {
+    pub fn fixed(&self, name: &ProgramId, text: &str) -> Result<String> {
         let fixes = self.fixes.get(&name.to_string()).ok_or_else(|| {
             anyhow!("{FIXES} has no fix for `{name}`, which is shown as a mistake")
         })?;
@@ -251,7 +251,7 @@ mod tests {
             twice.contains("`demo/wrong` has the text to replace 2 times"),
             "{twice}"
         );
-        let hello = ListingName::parse("demo/hello").expect("a name");
+        let hello = ProgramId::parse("demo/hello").expect("a name");
         let unknown = fixed(&hello, "").expect_err("it has no fix");
         assert!(unknown.contains("no fix for `demo/hello`"), "{unknown}");
     }

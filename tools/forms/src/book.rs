@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use mdbook_driver::MDBook;
 use mdbook_driver::book::{BookItem, Chapter};
 use mdbook_driver::config::BookConfig;
-use pages::site::build_and_keep;
-use pages::{Project, lock, provenance};
+use render::site::build_and_keep;
+use model::{Project, lock, provenance};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -96,7 +96,7 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// `pages::Problems` with every mistake in the book, each with its file and line; or mdBook's own words.
+    /// `model::Problems` with every mistake in the book, each with its file and line; or mdBook's own words.
     pub fn build(project: &Project, site: &Path) -> Result<Self> {
         fs::create_dir_all(site).with_context(|| format!("cannot make {}", site.display()))?;
         let (_, book) = build_and_keep(project, site)?;

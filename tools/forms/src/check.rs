@@ -10,8 +10,8 @@ use crate::tree::allowed;
 use anyhow::{Context, Result};
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
-use pages::listing::{ListingName, Source};
-use pages::{Problem, Project, manifest, uses};
+use model::listing::{ListingName, Source};
+use model::{Problem, Project, manifest, uses};
 use roxmltree::{Document, Node, ParsingOptions};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -88,7 +88,7 @@ fn expected(project: &Project, source: &str) -> Result<(Shown, Vec<Vec<String>>)
 /// The part of a program that a page shows.
 fn cut(project: &Project, file: &str, anchor: Option<&str>) -> Result<String> {
     let text = project.read(file)?;
-    let told = |error: pages::listing::AnchorError| anyhow::anyhow!("{file}: {}", error.message);
+    let told = |error: model::listing::AnchorError| anyhow::anyhow!("{file}: {}", error.message);
     let source = Source::parse(&text).map_err(told)?;
     let lines = source.cut(anchor).map_err(told)?;
     let shown = lines.iter().filter(|line| line.shown);

@@ -1,7 +1,7 @@
 //! The day on which a form of the book was made: that of its commit, so that the same commit makes the
 //! same files.
 
-use pages::{Project, provenance};
+use model::{Project, provenance};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A moment in UTC, to the second.

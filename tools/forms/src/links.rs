@@ -1,7 +1,7 @@
 //! Where the links of a page lead, and how they are written where its pages are other files.
 
 use crate::tree::{Element, Node, each};
-use pages::address::resolve;
+use model::address::resolve;
 use std::collections::BTreeSet;
 
 /// Where a link leads.

@@ -4,8 +4,8 @@
 use crate::book::Book;
 use crate::{epub, llms, markdown};
 use anyhow::{Context, Result, ensure};
-use pages::Project;
-use pages::site::Page;
+use model::Project;
+use render::site::Page;
 use std::fs;
 use std::path::Path;
 
@@ -21,9 +21,9 @@ pub struct Site {
 ///
 /// # Errors
 ///
-/// `pages::Problems` with every mistake in the book, each with its file and line; or mdBook's own words.
+/// `model::Problems` with every mistake in the book, each with its file and line; or mdBook's own words.
 pub fn build(project: &Project, folder: &Path) -> Result<Site> {
-    let (pages, rendered) = pages::site::build_and_keep(project, folder)?;
+    let (pages, rendered) = render::site::build_and_keep(project, folder)?;
     let book = Book::read(project, folder, &rendered)?;
     for page in &book.pages {
         write(folder, &page.file("md"), markdown::plain(&page.expanded))?;

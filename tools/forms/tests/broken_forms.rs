@@ -1,7 +1,7 @@
 //! Small books are put into other forms, and the forms are broken one way at a time: each check must notice.
 
 use forms::{Book, check, epub, print, site};
-use pages::{Problem, Project};
+use model::{Problem, Project};
 use scratch::Scratch;
 use std::fs;
 use std::io::{Cursor, Read, Write};

@@ -4,7 +4,7 @@ use crate::breakage::{Breakage, Check, Edit};
 use crate::snapshot::{BookSnapshot, files_below};
 use crate::text::{pick, regex};
 use fastrand::Rng;
-use pages::sources;
+use model::sources;
 
 /// A feature that a program needs is missing in the workspace's manifest, and so in the manifest that its page shows.
 pub fn missing_feature(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {

@@ -5,7 +5,7 @@ use crate::breakage::{Breakage, Edit};
 use crate::snapshot::BookSnapshot;
 use crate::text::pick;
 use fastrand::Rng;
-use pages::listing::ListingName;
+use model::ProgramId;
 
 /// Files that no page shows.
 pub fn orphans(snapshot: &BookSnapshot, rng: &mut Rng) -> Vec<Option<Breakage>> {
@@ -49,7 +49,7 @@ fn removed_output(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
         .uses_of("output")
         .filter(|used| count(&used.argument) == 1);
     let used = pick(rng, only)?;
-    let name = ListingName::parse(&used.argument).ok()?;
+    let name = ProgramId::parse(&used.argument).ok()?;
     let line = snapshot.line_of(used)?;
     let removed = line.broken("doesn't show the output", "", pages_test(ON_A_PAGE));
     Some(removed.reported_at(name.output()))
@@ -58,7 +58,7 @@ fn removed_output(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
 /// A timeline that a page draws is removed.
 pub fn removed_timeline(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
     let used = pick(rng, snapshot.uses_of("timeline"))?;
-    let name = ListingName::parse(used.listings().last()?).ok()?;
+    let name = ProgramId::parse(used.listings().last()?).ok()?;
     let check = pages_test("no_version_number_or_code_is_written_by_hand");
     let removed = Edit::remove(name.timeline());
     let line = snapshot.line_of(used)?;

@@ -5,8 +5,8 @@ use crate::breakage::{Breakage, Check, Edit};
 use crate::snapshot::BookSnapshot;
 use crate::text::{Text, pick, regex};
 use fastrand::Rng;
-use pages::address::resolve;
-use pages::api::MAP;
+use model::address::resolve;
+use model::api::MAP;
 use regex::Captures;
 
 /// A heading is renamed, but a link on the same page isn't.

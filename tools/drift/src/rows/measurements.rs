@@ -5,7 +5,7 @@ use crate::breakage::Breakage;
 use crate::snapshot::BookSnapshot;
 use crate::text::{Text, pick};
 use fastrand::Rng;
-use pages::measured;
+use model::measured;
 
 /// A benchmark is edited but not measured again, or more is claimed than was measured.
 pub fn unmeasured(snapshot: &BookSnapshot, rng: &mut Rng) -> Vec<Option<Breakage>> {

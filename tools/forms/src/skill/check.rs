@@ -4,7 +4,7 @@ use super::{COMMAND, FOLDER, slug};
 use crate::links::{Target, target};
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
-use pages::Problem;
+use model::Problem;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most characters that a description may have; the format says so.
