@@ -75,7 +75,7 @@ fn every_file_in_listings_belongs_to_a_program() {
 
 #[test]
 fn measurements_are_shown_and_meet_their_claims() {
-    assert_none(measured::problems(project()));
+    assert_none(measured::checks::problems(project()));
 }
 
 #[test]

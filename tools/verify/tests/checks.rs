@@ -2,7 +2,7 @@
 //!
 //! Most tests run all checks, so that the expected text also shows that no other check complains.
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use model::uses::Page;
 use model::{Problem, Project};
 use render::site;
@@ -48,11 +48,9 @@ fn problems(book: &Scratch, pages: &[site::Page]) -> String {
     render(found.map(|found| found.concat()))
 }
 
-/// Builds a book and compares what all checks find with what is expected.
-#[track_caller]
-fn check(book: &Scratch, expected: Expect) {
-    let pages = built(book);
-    expected.assert_eq(&problems(book, &pages));
+/// Builds a book, and returns what all checks find.
+fn all_problems(book: &Scratch) -> String {
+    problems(book, &built(book))
 }
 
 /// A sound book with these files as well.
@@ -71,7 +69,7 @@ fn with_page(more: &str) -> Scratch {
 
 #[test]
 fn a_sound_book_has_no_problems() {
-    check(&Scratch::sound(), expect![[r#""#]]);
+    assert_eq!(all_problems(&Scratch::sound()), "");
 }
 
 #[test]
@@ -98,9 +96,7 @@ fn what_no_page_shows_is_found() {
         HELLO_FILE,
         anchor.replace("\n}", "\n    // ANCHOR_END: greet\n}"),
     );
-    check(
-        &book,
-        expect![[r#"
+    expect![[r#"
         src/part/lost.md: isn't in src/SUMMARY.md, so no reader finds it
         src/lost.js: nothing links to it; link to it, or remove it
         src/part/lost.svg: nothing links to it; link to it, or remove it
@@ -111,8 +107,7 @@ fn what_no_page_shows_is_found() {
         listings/demo/compile_fail/bad.rs: no page shows it; add {{#compile_fail demo/bad}} to one, or remove it
         listings/demo/unstable/dump.rs: no page shows it; add {{#unstable demo/dump}} to one, or remove it
         listings/demo/unstable/dump.out: no page shows it; add {{#output demo/dump}}
-    "#]],
-    );
+    "#]].assert_eq(&all_problems(&book));
 }
 
 #[test]
@@ -135,7 +130,7 @@ fn what_a_page_shows_and_what_mdbook_looks_for_is_no_orphan() {
     ] {
         book.write(file, text);
     }
-    check(&book, expect![[r#""#]]);
+    assert_eq!(all_problems(&book), "");
 }
 
 #[test]
@@ -144,15 +139,12 @@ fn another_directive_and_the_listing_of_another_name_show_nothing() {
     book.listing("seen", "    println!(\"seen\");", "seen\n");
     book.listing("hello_seen", "    println!(\"seen\");", "seen\n");
     book.listing("hel", "    println!(\"seen\");", "seen\n");
-    check(
-        &book,
-        expect![[r#"
+    expect![[r#"
         listings/demo/src/bin/hel.rs: no page shows it; add {{#listing demo/hel}} to one, or remove it
         listings/demo/src/bin/hel.out: no page shows it; add {{#output demo/hel}}
         listings/demo/src/bin/hello_seen.out: no page shows it; add {{#output demo/hello_seen}}
         listings/demo/src/bin/seen.out: no page shows it; add {{#output demo/seen}}
-    "#]],
-    );
+    "#]].assert_eq(&all_problems(&book));
 }
 
 #[test]
@@ -161,13 +153,10 @@ fn an_excerpt_fits_a_screen() {
         let body = "    print!();\n".repeat(lines - 2);
         with(&[(HELLO_FILE, &format!("//! Hi.\nfn main() {{\n{body}}}\n"))])
     };
-    check(&with_lines(checks::SCREEN), expect![[r#""#]]);
-    check(
-        &with_lines(checks::SCREEN + 1),
-        expect![[r#"
+    assert_eq!(all_problems(&with_lines(checks::SCREEN)), "");
+    expect![[r#"
         listings/demo/src/bin/hello.rs: the program shows 41 lines, and 40 fit a screen; show less of it
-    "#]],
-    );
+    "#]].assert_eq(&all_problems(&with_lines(checks::SCREEN + 1)));
 }
 
 #[test]
@@ -255,9 +244,7 @@ fn broken_links_are_found_with_their_lines() {
     );
     let lock = "[[package]]\nname = \"demo\"\nversion = \"0.1.0\"\ndependencies = [\"tokio\"]\n";
     book.write("Cargo.lock", lock);
-    check(
-        &book,
-        expect![[r#"
+    expect![[r#"
         src/page.md:8: the link `nowhere.md` leads to nowhere.html, which does not exist
         src/page.md:10: the link `page.md#pag` leads to a heading that page.html does not have; did you mean `#page`?
         src/page.md:12: the link `no.png` leads to no.png, which does not exist
@@ -265,8 +252,7 @@ fn broken_links_are_found_with_their_lines() {
         src/page.md:16: the link `../book.toml` leads out of the book
         src/page.md:20: the link `https://docs.rs/tokio/1.2.3/tokio/` is hand-written and goes stale; name the API instead, as in [`JoinSet::len`] or [text][tokio::task::JoinSet], and it becomes a link to the version in Cargo.lock
         src/page.md:22: the link `https://doc.rust-lang.org/std/` is hand-written and goes stale; name the API instead, as in [`JoinSet::len`] or [text][tokio::task::JoinSet], and it becomes a link to the version in Cargo.lock
-    "#]],
-    );
+    "#]].assert_eq(&all_problems(&book));
     book.write(
         "README.md",
         "# A b\n\n[a](src/page.md#page) [b](#a-b) [c](src)\n[d](docs/no.png) [e](#a-c)\n",
@@ -316,17 +302,14 @@ fn what_a_page_loads_from_another_server_is_found() {
     book.write("theme/fonts/fonts.css", fonts);
     book.write("theme/book.js", "load('find.js')");
     book.write("src/find.js", "fetch('https://example.com/index');\n");
-    check(
-        &book,
-        expect![[r#"
+    expect![[r#"
         src/page.md:10: the link `//example.com/a.mp4` leads out of the book
         src/page.md:8: <img> loads https://example.com/dot.png, which fails without a network; keep a copy in this repository
         src/page.md:10: <video> loads //example.com/a.mp4, which fails without a network; keep a copy in this repository
         src/page.md:14: the image dot.svg has no alt text; describe it: ![description](dot.svg)
         theme/fonts/fonts.css:2: loads https://example.com/f.css, which fails without a network; keep a copy in this repository
         src/find.js:1: loads https://example.com/index, which fails without a network; keep a copy in this repository
-    "#]],
-    );
+    "#]].assert_eq(&all_problems(&book));
 }
 
 #[test]
@@ -356,14 +339,11 @@ fn identifiers_and_numbers_must_be_in_what_their_own_page_shows() {
     book.write("src/other.md", other);
     let lock = "[[package]]\nname = \"demo\"\nversion = \"0.1.0\"\ndependencies = [\"tokio\"]\n";
     book.write("Cargo.lock", lock);
-    check(
-        &book,
-        expect![[r#"
+    expect![[r#"
         src/page.md:14: `Tokio 1.2` is a hand-written version, which goes stale; write {{#version tokio}}, which comes from Cargo.lock
         src/page.md:10: `4711 ms` is in no program and no output on this page; count or measure it in a listing, and show that
         src/page.md:8: `invoice` is in no program, output, or manifest on this page, so nothing checks that it exists. Correct it, show it, or, if it's an API, write it as a link: [`invoice`]
-    "#]],
-    );
+    "#]].assert_eq(&all_problems(&book));
     let page = Page::parse("src/other.md", other);
     let all = &page_text::of(&project(&book), &page).expect("the listings can be read");
     assert_has(all, "let invoice = 4711");
