@@ -82,6 +82,7 @@ pub fn listing_files(project: &Project) -> Result<Vec<Problem>, Problem> {
         api::MAP,
         api::SCOPE,
         provenance::COMPILER,
+        "listings/api-redirects.toml",
         "listings/fixes.toml",
         "listings/rustfmt.toml",
         "listings/concepts/cancel_safety.toml",
