@@ -6,10 +6,11 @@
 //! (`listings/api-redirects.toml`); `cargo test --test api_links -- --ignored` makes the documentation and looks there.
 
 use model::api::{BLESS, MAP, Map};
-use model::{Problem, Problems, Project};
+use model::{Problem, Project};
 use runs::api_links::{Found, look_up, look_up_in_documentation};
+use scratch::assert_no_problems;
 use std::sync::LazyLock;
-use verify::names;
+use verify::identifiers;
 
 static PROJECT: LazyLock<Project> =
     LazyLock::new(|| Project::open(env!("CARGO_MANIFEST_DIR")).expect("the book is here"));
@@ -17,29 +18,23 @@ static PROJECT: LazyLock<Project> =
 static FOUND: LazyLock<Found> =
     LazyLock::new(|| look_up(&PROJECT).expect("rustdoc looks up the APIs"));
 
-fn demand_none(problems: Vec<Problem>) {
-    if let Err(problems) = Problems::none_in(problems) {
-        panic!("the book has problems:\n{problems}");
-    }
-}
-
 #[test]
 fn every_api_that_a_page_links_exists() {
-    demand_none(FOUND.problems.clone());
+    assert_no_problems(FOUND.problems.clone());
     assert!(!FOUND.map.0.is_empty(), "no page names an API");
 }
 
 #[test]
 fn the_links_lead_to_the_documentation_of_the_locked_versions() {
-    demand_none(differences(&FOUND));
+    assert_no_problems(differences(&FOUND));
 }
 
 #[test]
 #[ignore = "makes the documentation of all dependencies, which takes minutes; .ci/run and the weekly run do it"]
 fn the_links_lead_to_pages_of_the_documentation() {
     let found = look_up_in_documentation(&PROJECT).expect("the documentation can be made");
-    demand_none(found.problems.clone());
-    demand_none(differences(&found));
+    assert_no_problems(found.problems.clone());
+    assert_no_problems(differences(&found));
 }
 
 /// Where the committed map differs from what rustdoc found.
@@ -84,5 +79,6 @@ fn differences(found: &Found) -> Vec<Problem> {
 
 #[test]
 fn every_name_between_backticks_is_checked_by_something() {
-    demand_none(names::unchecked(&PROJECT, &FOUND.items).expect("the pages can be read"));
+    let names = identifiers::unverified_identifiers(&PROJECT, &FOUND.items);
+    assert_no_problems(names.expect("the pages can be read"));
 }
