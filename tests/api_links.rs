@@ -5,10 +5,11 @@
 //! the book does not wait for it. `cargo book bless --api-links` writes that file.
 
 use model::api::{BLESS, MAP, Map};
-use model::{Problem, Problems, Project};
+use model::{Problem, Project};
 use runs::api_links::{Found, look_up};
+use scratch::assert_no_problems;
 use std::sync::LazyLock;
-use verify::names;
+use verify::identifiers::unverified_identifiers;
 
 static PROJECT: LazyLock<Project> =
     LazyLock::new(|| Project::open(env!("CARGO_MANIFEST_DIR")).expect("the book is here"));
@@ -16,15 +17,9 @@ static PROJECT: LazyLock<Project> =
 static FOUND: LazyLock<Found> =
     LazyLock::new(|| look_up(&PROJECT).expect("rustdoc looks up the APIs"));
 
-fn demand_none(problems: Vec<Problem>) {
-    if let Err(problems) = Problems::none_in(problems) {
-        panic!("the book has problems:\n{problems}");
-    }
-}
-
 #[test]
 fn every_api_that_a_page_links_exists() {
-    demand_none(FOUND.problems.clone());
+    assert_no_problems(Ok::<_, Problem>(FOUND.problems.clone()));
     assert!(!FOUND.map.0.is_empty(), "no page names an API");
 }
 
@@ -65,7 +60,7 @@ fn the_links_lead_to_the_documentation_of_the_locked_versions() {
             format!("`{name}` is missing; `{BLESS}` writes this file"),
         )
     });
-    demand_none(stale.chain(missing).collect());
+    assert_no_problems(Ok::<_, Problem>(stale.chain(missing).collect()));
     assert_eq!(
         text,
         committed.to_toml(),
@@ -74,6 +69,6 @@ fn the_links_lead_to_the_documentation_of_the_locked_versions() {
 }
 
 #[test]
-fn every_name_between_backticks_is_checked_by_something() {
-    demand_none(names::unchecked(&PROJECT, &FOUND.items).expect("the pages can be read"));
+fn every_identifier_is_verified() {
+    assert_no_problems(unverified_identifiers(&PROJECT, &FOUND.items));
 }

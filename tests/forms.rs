@@ -8,7 +8,8 @@
 
 use forms::book::Book;
 use forms::{check, epub, print, site};
-use model::{Problem, Problems, Project};
+use model::Project;
+use scratch::assert_no_problems;
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -31,31 +32,24 @@ fn book() -> &'static (Project, Book) {
     }
 }
 
-fn demand_none(found: anyhow::Result<Vec<Problem>>) {
-    let problems = found.expect("the check itself works");
-    if let Err(problems) = Problems::none_in(problems) {
-        panic!("the book has problems:\n{problems}");
-    }
-}
-
 #[test]
 fn the_epub_is_sound_and_whole() {
     let (project, book) = book();
     let bytes = epub::epub(book).expect("an EPUB can be made");
-    demand_none(check::epub(project, book, &bytes));
+    assert_no_problems(check::epub(project, book, &bytes));
 }
 
 #[test]
 fn the_page_that_is_printed_is_sound_and_whole() {
     let (project, book) = book();
     let html = print::page(book).expect("the page can be made");
-    demand_none(check::print(project, book, &html));
+    assert_no_problems(check::print(project, book, &html));
 }
 
 #[test]
 fn the_markdown_is_sound_and_whole() {
     let (project, book) = book();
-    demand_none(check::machines(project, book));
+    assert_no_problems(check::machines(project, book));
 }
 
 #[test]

@@ -5,10 +5,11 @@
 
 use forms::book::Book;
 use forms::skill::{self, FOLDER, check};
-use model::{Problem, Problems, Project, manifest, uses};
+use model::{Problem, Project, manifest, uses};
 use runs::compare::diff;
 use runs::package;
 use runs::run::{Limits, run};
+use scratch::assert_no_problems;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -33,19 +34,13 @@ fn on_disk(project: &Project) -> BTreeMap<String, String> {
     files.collect()
 }
 
-fn demand_none(problems: Vec<Problem>) {
-    if let Err(problems) = Problems::none_in(problems) {
-        panic!("the skill has problems:\n{problems}");
-    }
-}
-
 #[test]
 fn the_skill_is_what_the_book_makes() {
     let project = project();
     let book = Book::build(&project, &scratch().join("skill-site"))
         .unwrap_or_else(|problems| panic!("the book does not build:\n{problems:#}"));
     let made = skill::files(&project, &book).expect("the skill can be made");
-    demand_none(check::stale(&made, &on_disk(&project)));
+    assert_no_problems(Ok::<_, Problem>(check::stale(&made, &on_disk(&project))));
 }
 
 #[test]
@@ -55,7 +50,7 @@ fn the_skill_is_in_the_open_format_and_its_links_lead_somewhere() {
         files.contains_key("SKILL.md"),
         "{FOLDER}/SKILL.md is missing"
     );
-    demand_none(check::unsound(&files));
+    assert_no_problems(Ok::<_, Problem>(check::unsound(&files)));
 }
 
 #[test]

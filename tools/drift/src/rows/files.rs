@@ -8,7 +8,7 @@ use model::ProgramId;
 
 /// Files that no page shows.
 pub fn orphans(snapshot: &BookSnapshot, rng: &mut Rng) -> Vec<Option<Breakage>> {
-    let is_used = "every_picture_is_shown_and_every_file_of_the_theme_used";
+    let is_used = "every_picture_and_every_file_of_the_theme_is_used";
     let listing = "//! An orphan.\n\nfn main() {}\n";
     let picture = "<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n";
     let files = [
@@ -36,7 +36,7 @@ pub fn orphans(snapshot: &BookSnapshot, rng: &mut Rng) -> Vec<Option<Breakage>> 
         .collect()
 }
 
-const ON_A_PAGE: &str = "every_listing_output_and_anchor_is_shown_on_a_page";
+const ON_A_PAGE: &str = "every_program_output_and_anchor_is_on_a_page";
 
 /// The only directive that shows an output is removed.
 fn removed_output(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
@@ -62,7 +62,7 @@ fn removed_output(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
 pub fn removed_timeline(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
     let used = pick(rng, snapshot.uses_of("timeline"))?;
     let name = ProgramId::parse(used.listings().last()?).ok()?;
-    let check = Check::one("pages", "no_version_number_or_code_is_written_by_hand");
+    let check = Check::one("pages", "no_version_number_or_code_is_hand_written");
     let removed = Edit::remove(name.timeline());
     let line = snapshot.line_of(used)?;
     Some(line.breakage("draws a timeline that is removed", removed, check))

@@ -30,7 +30,7 @@ pub fn renamed_heading(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakag
         Some((line, link.place()))
     });
     let (line, link) = pick(rng, linked)?;
-    let check = Check::one("pages", "every_link_inside_the_book_leads_somewhere");
+    let check = Check::one("pages", "no_link_is_broken");
     let renamed = format!("{}, renamed", line.text);
     Some(
         line.broken("is a heading that is renamed", &renamed, check)
@@ -69,7 +69,7 @@ pub fn moved_page(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
             edits.push(Edit::write(&other.file, text));
         }
     }
-    let check = Check::one("pages", "no_published_page_is_gone_without_a_redirect");
+    let check = Check::one("pages", "no_published_page_is_removed_without_a_redirect");
     let what = format!("{} moves without a redirect", page.file);
     let breakage = Breakage::new(what, edits.remove(0), check, address.place());
     Some(breakage.with_edits(edits))

@@ -47,5 +47,5 @@ fn claimed(snapshot: &BookSnapshot, rng: &mut Rng, names: &[String]) -> Option<B
 }
 
 fn check() -> Check {
-    Check::one("pages", "what_was_measured_is_shown_and_is_what_is_claimed")
+    Check::one("pages", "measurements_are_shown_and_meet_their_claims")
 }
