@@ -128,6 +128,8 @@ fn remove_others(root: &Path, folder: &Path, keep: &BTreeSet<String>) -> Result<
         }
         if path.is_dir() {
             remove_others(root, &path, keep)?;
+            // Only if it is empty: cargo would look for a manifest in the folder of a crate that was removed.
+            let _ = fs::remove_dir(&path);
         } else if !keep.contains(&below.to_string_lossy().replace('\\', "/")) {
             write(&path, None)?;
         }
@@ -200,11 +202,11 @@ mod tests {
     #[test]
     fn files_that_the_book_no_longer_has_are_removed_from_its_copy() {
         let (book, project, folder) = book();
-        book.write("src/old.md", "old");
+        book.write("src/old/page.md", "old");
         Copy::make(&project, &folder).expect("a copy");
-        book.remove("src/old.md");
+        book.remove("src/old/page.md");
         let copy = Copy::make(&project, &folder).expect("a copy");
-        assert!(!copy.root().join("src/old.md").exists());
+        assert!(!copy.root().join("src/old").exists());
         assert!(copy.root().join("src/page.md").exists());
     }
 }

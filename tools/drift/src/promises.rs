@@ -144,7 +144,11 @@ fn inserted(row: &Insert, text: &str, snapshot: &BookSnapshot, rng: &mut Rng) ->
     let heading = pick(rng, headings.filter(|line| line.text.starts_with('#')))?;
     let place = heading.place_below(2 + row.below);
     let what = format!("{place} has: {}", text.lines().next()?);
-    let edit = heading.followed_by(&format!("\n{}", text.replace("PROGRAM", PROGRAM)));
+    let edit = heading.replaced(&format!(
+        "{}\n\n{}",
+        heading.text,
+        text.replace("PROGRAM", PROGRAM)
+    ));
     let test = check(&row.test, None, &heading, snapshot, rng)?;
     Some(Breakage::new(what, edit, test, place))
 }

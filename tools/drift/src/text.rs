@@ -46,7 +46,7 @@ impl Text {
     }
 }
 
-impl<'a> Line<'a> {
+impl Line<'_> {
     /// The line's place: `src/tasks/waiting.md:12`.
     pub fn place(&self) -> String {
         format!("{}:{}", self.of.file, self.number)
@@ -57,32 +57,20 @@ impl<'a> Line<'a> {
         format!("{}:{}", self.of.file, self.number + lines)
     }
 
-    /// The line after this one.
-    pub fn next(&self) -> Option<Line<'a>> {
-        self.of.line(self.number + 1)
-    }
-
-    /// The file with other lines in place of this one, or none.
-    pub fn replaced(&self, new: Option<&str>) -> Edit {
+    /// The file with this line replaced, by one or several.
+    pub fn replaced(&self, new: &str) -> Edit {
         let mut text = String::with_capacity(self.of.text.len());
         for line in self.of.lines() {
-            let kept = Some(line.text).filter(|_| line.number != self.number);
-            for line in [kept, new.filter(|_| kept.is_none())].into_iter().flatten() {
-                text.push_str(line);
-                text.push('\n');
-            }
+            let is_this = line.number == self.number;
+            text.push_str(if is_this { new } else { line.text });
+            text.push('\n');
         }
         Edit::write(&self.of.file, text)
     }
 
-    /// The file with one more line, or several, after this one.
-    pub fn followed_by(&self, more: &str) -> Edit {
-        self.replaced(Some(&format!("{}\n{more}", self.text)))
-    }
-
     /// Replaces the line, which the check must name.
     pub fn broken(&self, what: &str, new: &str, check: Check) -> Breakage {
-        self.breakage(what, self.replaced(Some(new)), check)
+        self.breakage(what, self.replaced(new), check)
     }
 
     /// An edit of this line, or one that makes it wrong.
@@ -107,16 +95,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_replaced_or_removed_and_the_others_stay() {
+    fn a_line_is_replaced_and_the_others_stay() {
         let text = Text {
             file: "a.md".into(),
             text: "a\nb\nc\n".into(),
         };
         let line = text.line(2).expect("it has three lines");
         let after = |edit: Edit| edit.text.expect("it is written");
-        assert_eq!(after(line.replaced(Some("x\ny"))), "a\nx\ny\nc\n");
-        assert_eq!(after(line.replaced(None)), "a\nc\n");
-        assert_eq!(after(line.followed_by("x")), "a\nb\nx\nc\n");
+        assert_eq!(after(line.replaced("x\ny")), "a\nx\ny\nc\n");
         assert_eq!(line.place(), "a.md:2");
     }
 

@@ -1,7 +1,6 @@
 //! Anchors without code.
 
-use super::pages_test;
-use crate::breakage::{Breakage, Edit};
+use crate::breakage::{Breakage, Check, Edit};
 use crate::snapshot::BookSnapshot;
 use crate::text::pick;
 use fastrand::Rng;
@@ -47,7 +46,7 @@ fn with_content(
     }
     let what = format!("shows an anchor of {} that {what}", source.file);
     // Directives are expanded when the site is built, so the other tests of pages fail as well.
-    let check = pages_test("no_version_number_or_code_is_hand_written");
+    let check = Check::one("pages", "no_version_number_or_code_is_hand_written");
     let line = snapshot.line_of(used)?;
     Some(line.breakage(&what, Edit::write(&source.file, text), check))
 }

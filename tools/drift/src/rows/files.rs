@@ -1,7 +1,6 @@
 //! Files that no page shows, and files that a page shows but that are missing.
 
-use super::pages_test;
-use crate::breakage::{Breakage, Edit};
+use crate::breakage::{Breakage, Check, Edit};
 use crate::snapshot::BookSnapshot;
 use crate::text::pick;
 use fastrand::Rng;
@@ -27,7 +26,7 @@ pub fn orphans(snapshot: &BookSnapshot, rng: &mut Rng) -> Vec<Option<Breakage>> 
         Some(Breakage::new(
             what,
             Edit::write(file, text),
-            pages_test(test),
+            Check::one("pages", test),
             file,
         ))
     });
@@ -51,7 +50,11 @@ fn removed_output(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
     let used = pick(rng, only)?;
     let name = ProgramId::parse(&used.argument).ok()?;
     let line = snapshot.line_of(used)?;
-    let removed = line.broken("doesn't show the output", "", pages_test(ON_A_PAGE));
+    let removed = line.broken(
+        "doesn't show the output",
+        "",
+        Check::one("pages", ON_A_PAGE),
+    );
     Some(removed.reported_at(name.output()))
 }
 
@@ -59,7 +62,7 @@ fn removed_output(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
 pub fn removed_timeline(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
     let used = pick(rng, snapshot.uses_of("timeline"))?;
     let name = ProgramId::parse(used.listings().last()?).ok()?;
-    let check = pages_test("no_version_number_or_code_is_hand_written");
+    let check = Check::one("pages", "no_version_number_or_code_is_hand_written");
     let removed = Edit::remove(name.timeline());
     let line = snapshot.line_of(used)?;
     Some(line.breakage("draws a timeline that is removed", removed, check))

@@ -1,6 +1,5 @@
 //! Links that lead nowhere, because a heading is renamed, a page moves, or an API is removed.
 
-use super::pages_test;
 use crate::breakage::{Breakage, Check, Edit};
 use crate::snapshot::BookSnapshot;
 use crate::text::{Text, pick, regex};
@@ -31,7 +30,7 @@ pub fn renamed_heading(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakag
         Some((line, link.place()))
     });
     let (line, link) = pick(rng, linked)?;
-    let check = pages_test("no_link_is_broken");
+    let check = Check::one("pages", "no_link_is_broken");
     let renamed = format!("{}, renamed", line.text);
     Some(
         line.broken("is a heading that is renamed", &renamed, check)
@@ -70,7 +69,7 @@ pub fn moved_page(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
             edits.push(Edit::write(&other.file, text));
         }
     }
-    let check = pages_test("no_published_page_is_removed_without_a_redirect");
+    let check = Check::one("pages", "no_published_page_is_removed_without_a_redirect");
     let what = format!("{} moves without a redirect", page.file);
     let breakage = Breakage::new(what, edits.remove(0), check, address.place());
     Some(breakage.with_edits(edits))

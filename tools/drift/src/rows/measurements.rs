@@ -1,7 +1,6 @@
 //! Benchmarks: what the book says about costs was measured.
 
-use super::pages_test;
-use crate::breakage::Breakage;
+use crate::breakage::{Breakage, Check};
 use crate::snapshot::BookSnapshot;
 use crate::text::{Text, pick};
 use fastrand::Rng;
@@ -47,6 +46,6 @@ fn claimed(snapshot: &BookSnapshot, rng: &mut Rng, names: &[String]) -> Option<B
     Some(breakage.reported_at(claim.place()))
 }
 
-fn check() -> crate::breakage::Check {
-    pages_test("measurements_are_shown_and_meet_their_claims")
+fn check() -> Check {
+    Check::one("pages", "measurements_are_shown_and_meet_their_claims")
 }

@@ -7,7 +7,7 @@ pub mod links;
 pub mod measurements;
 pub mod mistakes;
 
-use crate::breakage::{Breakage, Check};
+use crate::breakage::Breakage;
 use crate::snapshot::BookSnapshot;
 use fastrand::Rng;
 
@@ -29,9 +29,4 @@ pub fn special(number: usize, snapshot: &BookSnapshot, rng: &mut Rng) -> Vec<Opt
         16 => dependencies::new_releases(snapshot, rng),
         _ => Vec::new(),
     }
-}
-
-/// A test in `tests/pages.rs`.
-fn pages_test(name: &str) -> Check {
-    Check::one("pages", name)
 }
