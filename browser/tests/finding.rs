@@ -141,7 +141,7 @@ async fn everything_is_found(visit: &Visit<'_>) -> Result<()> {
 fn messages() -> Result<BTreeMap<String, BTreeSet<String>>> {
     let project = Project::open(ROOT)?;
     let mut messages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for section in sections::all(&project)? {
+    for section in sections::all(&project)?.as_ref().clone() {
         let page = section.page.replace(".md", ".html#");
         for message in section.messages {
             messages.entry(message).or_default().insert(page.clone());
