@@ -4,7 +4,7 @@
 //! The checks are in `tools/verify`, whose own tests break a small book in each of these ways.
 
 use drift::sample::Sample;
-use forms::site;
+use export::site;
 use pages::site::Page;
 use pages::{Problem, Problems, Project, cancel_safety, measured, uses};
 use std::collections::BTreeMap;

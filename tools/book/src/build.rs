@@ -1,8 +1,8 @@
 //! `cargo book build`: the static site in `book/`.
 
-use crate::forms::add_pdf;
+use crate::formats::add_pdf;
 use anyhow::{Context, Result};
-use forms::{Book, chrome, site};
+use export::{Book, chrome, site};
 use pages::Project;
 use std::fs;
 use std::path::{Path, PathBuf};

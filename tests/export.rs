@@ -4,17 +4,17 @@
 //! messages and timelines as the site. The PDF is printed of the page that is looked at here; that Chromium
 //! prints all of it, `.ci/run` sees.
 //!
-//! The checks are in `tools/forms`, whose own tests break a small book's forms in each of these ways.
+//! The checks are in `tools/export`, whose own tests break a small book's forms in each of these ways.
 
-use forms::book::Book;
-use forms::{check, epub, print, site};
+use export::book::Book;
+use export::{check, epub, print, site};
 use pages::{Problem, Problems, Project};
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
 static BOOK: LazyLock<Result<(Project, Book), String>> = LazyLock::new(|| {
-    let folder = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/forms-site"));
+    let folder = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/export-site"));
     let build = || {
         let project = Project::open(env!("CARGO_MANIFEST_DIR"))?;
         fs::create_dir_all(folder)?;
@@ -65,7 +65,7 @@ fn every_part_of_a_picture_is_drawn_in_every_form() {
         let plain = check::unstyled(book, style);
         assert!(
             plain.is_empty(),
-            "tools/forms/style/ has no rule for these classes of pictures, in the {form}: {plain:?}"
+            "tools/export/style/ has no rule for these classes of pictures, in the {form}: {plain:?}"
         );
     }
 }

@@ -141,7 +141,7 @@ fn parts(book: &Book) -> Vec<Part<'_>> {
 
 fn first_file(project: &Project, book: &Book, parts: &[Part<'_>]) -> Result<String> {
     let expanded = Expander::new(project, None)
-        .expand("tools/forms/skill/SKILL.md", TEMPLATE)
+        .expand("tools/export/skill/SKILL.md", TEMPLATE)
         .map_err(|problems| {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
             anyhow::anyhow!("{}", problems.join("\n"))

@@ -1,6 +1,6 @@
 //! Small books are put into other forms, and the forms are broken one way at a time: each check must notice.
 
-use forms::{Book, check, epub, print, site};
+use export::{Book, check, epub, print, site};
 use pages::{Problem, Project};
 use scratch::Scratch;
 use std::fs;
@@ -428,7 +428,7 @@ fn a_program_that_prints_nothing_is_told_in_its_own_words() {
     let to = work.join("x.pdf");
     // Whatever program this is, it makes no PDF.
     let cargo = std::env::var_os("CARGO").expect("cargo runs this");
-    let error = forms::pdf::write(&made.book, Path::new(&cargo), &work, &to).expect_err("no PDF");
+    let error = export::pdf::write(&made.book, Path::new(&cargo), &work, &to).expect_err("no PDF");
     let told = error.to_string();
     assert!(
         told.contains("It said:\nerror: unexpected argument"),

@@ -3,14 +3,14 @@
 
 use anyhow::{Result, ensure};
 use browser::{Browser, View};
-use forms::{Book, chrome, pdf, print};
+use export::{Book, chrome, pdf, print};
 use pages::Project;
 use scratch::Scratch;
 use std::fs;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// What sticks out of a sheet of A4, between the margins of tools/forms/style/print.css, on either side.
+/// What sticks out of a sheet of A4, between the margins of tools/export/style/print.css, on either side.
 const STICKS_OUT: &str = "(() => {
     const paper = document.body;
     paper.style.width = '172mm';
@@ -151,7 +151,7 @@ fn the_cheat_sheet_is_one_sheet_of_paper() -> Result<()> {
         ensure!(
             in_book == 1,
             "the cheat sheet takes {in_book} sheets of {size} in the PDF: shorten src/practices/cheat_sheet.md, or \
-             see .sheet in tools/forms/style/print.css"
+             see .sheet in tools/export/style/print.css"
         );
         ensure!(
             alone == 1,
