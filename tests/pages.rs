@@ -25,7 +25,7 @@ static SITE: LazyLock<Result<Site, String>> = LazyLock::new(|| {
     let build = || {
         let project = Project::open(env!("CARGO_MANIFEST_DIR"))?;
         fs::create_dir_all(folder)?;
-        let pages = site::build(&project, folder)?.pages;
+        let pages = site::build(&project, folder)?.rendered;
         anyhow::Ok(Site {
             project,
             folder,

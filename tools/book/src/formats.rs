@@ -1,7 +1,7 @@
 //! `cargo book epub` and `cargo book pdf`: the whole book in one file. `cargo book skill`: its rules for agents.
 
 use anyhow::{Context, Result};
-use export::{Book, chrome, epub, pdf, skill};
+use export::{Book, chromium, epub, pdf, skill};
 use pages::Project;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub fn epub(project: &Project, to: Option<PathBuf>) -> Result<()> {
 pub fn pdf(project: &Project, to: Option<PathBuf>) -> Result<()> {
     let started = Instant::now();
     // First of all, so that a missing program is told at once.
-    let chrome = chrome::find()?;
+    let chrome = chromium::find()?;
     let book = read(project)?;
     let to = destination(project, &book, to, "pdf")?;
     print(project, &book, &chrome, &to)?;

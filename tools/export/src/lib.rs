@@ -1,13 +1,12 @@
-//! The whole book in other forms: EPUB, PDF, and Markdown for machines.
+//! The whole book as EPUB, PDF, Markdown, and a skill for coding agents.
 //!
-//! All are made of what the site is made of. EPUB and PDF take the text of each [rendered page](tree), so
-//! that they show the same code, outputs, messages and pictures; the [Markdown](markdown) is the page with
-//! its directives expanded, the hidden lines and the HTML around figures left out.
+//! EPUB and PDF are made from the [tree](tree) of each rendered page, so they show the same code, outputs, messages,
+//! and timelines as the site. The [Markdown](markdown) is the page with its directives expanded, without hidden lines
+//! and without the HTML around figures.
 
 pub mod book;
 pub mod check;
-pub mod chrome;
-pub mod date;
+pub mod chromium;
 pub mod epub;
 pub mod links;
 pub mod llms;
