@@ -107,6 +107,18 @@ fn assert_has(problems: &[Problem], expected: &str) {
     );
 }
 
+/// The rows of a table, whose columns are separated by ` | `.
+fn rows<const N: usize>(table: &str) -> Vec<[String; N]> {
+    let rows = table.trim().lines().map(|line| {
+        let cells = line
+            .split(" | ")
+            .map(|cell| cell.trim().replace("\\n", "\n"));
+        let cells: Vec<_> = cells.collect();
+        cells.try_into().expect(line)
+    });
+    rows.collect()
+}
+
 /// The text with a part replaced that must be there.
 #[track_caller]
 fn replaced(text: &str, old: &str, new: &str) -> String {
@@ -166,47 +178,25 @@ fn an_epub_has_its_type_first_and_lists_all_its_files() {
 fn a_page_that_differs_from_its_directives_is_reported() {
     let scratch = book();
     let project = Project::open(scratch.root()).expect("a book");
-    for (old, new, expected) in [
-        (
-            "println!",
-            "print!",
-            "src/deep/low.md: in the rendered page, the block that starts with `fn main() {` differs from its file",
-        ),
-        (
-            "error[E0308]",
-            "error[E0309]",
-            "starts with `error[E0308]: mismatched` differs",
-        ),
-        ("a &lt; b &amp; …\n", "", "starts with `a < b & …` differs"),
-        (
-            "[dependencies]",
-            "</code></pre><pre><code>",
-            "there are 6 programs, outputs, messages, and manifests; expected 5",
-        ),
-        (
-            "cargo run --bin shown",
-            "cargo run",
-            "no caption contains `listings/demo/src/bin/shown.rs` and `cargo run --bin shown`",
-        ),
-        (
-            "data-timeline=\"demo/shown\"",
-            "",
-            "the timelines are []; expected [\"demo/shown\"]",
-        ),
-        (
-            "<ol>",
-            "<svg/><ol>",
-            "the timeline demo/shown has no description",
-        ),
-    ] {
+    for [old, new, expected] in rows(
+        r#"
+println! | print! | src/deep/low.md: in the rendered page, the block that starts with `fn main() {` differs from its file
+error[E0308] | error[E0309] | starts with `error[E0308]: mismatched` differs
+a &lt; b &amp; …\n |  | starts with `a < b & …` differs
+[dependencies] | </code></pre><pre><code> | there are 6 programs, outputs, messages, and manifests; expected 5
+cargo run --bin shown | cargo run | no caption contains `listings/demo/src/bin/shown.rs` and `cargo run --bin shown`
+data-timeline="demo/shown" |  | the timelines are []; expected ["demo/shown"]
+<ol> | <svg/><ol> | the timeline demo/shown has no description
+"#,
+    ) {
         let mut book = Book::build(&project, &scratch.path("built")).expect("it builds");
         let page = book
             .pages
             .iter_mut()
             .find(|page| page.html == "deep/low.html");
         let page = page.expect("the page is there");
-        page.main = replaced(&page.main, old, new);
-        assert_has(&check::pages(&project, &book).expect("checked"), expected);
+        page.main = replaced(&page.main, &old, &new);
+        assert_has(&check::pages(&project, &book).expect("checked"), &expected);
     }
 }
 
@@ -214,74 +204,26 @@ fn a_page_that_differs_from_its_directives_is_reported() {
 fn a_broken_epub_is_reported() {
     let built = built();
     let sound = built.epub();
-    for (name, old, new, expected) in [
-        (
-            "deep/low.xhtml",
-            "</main>",
-            "",
-            "deep/low.xhtml: is not well-formed XML: ",
-        ),
-        (
-            "deep/low.xhtml",
-            "println!",
-            "print!",
-            "src/deep/low.md: the EPUB differs from the rendered page: it has `    print!(",
-        ),
-        (
-            "deep/low.xhtml",
-            "<summary>",
-            "<summary><i/>",
-            "src/deep/low.md: the EPUB differs from the rendered page: it has ",
-        ),
-        (
-            "deep/low.xhtml",
-            "id=\"over-there\"",
-            "",
-            "deep/low.xhtml: broken link `#over-there`",
-        ),
-        (
-            "front.xhtml",
-            "deep/low.xhtml#",
-            "deep/lower.xhtml#",
-            "front.xhtml: broken link `deep/lower.xhtml#over-there`",
-        ),
-        (
-            "front.xhtml",
-            "picture.svg",
-            "picture.png",
-            "front.xhtml: broken link `picture.png`",
-        ),
-        (
-            "front.xhtml",
-            "<p>",
-            "<p id=\"front\">",
-            "front.xhtml: duplicate id `front`",
-        ),
-        (
-            "deep/low.xhtml",
-            "aria-labelledby=\"",
-            "aria-labelledby=\"none ",
-            "no element has the id `none`",
-        ),
-        (
-            "nav.xhtml",
-            "<li><a href=\"back.xhtml\">Back</a></li>",
-            "",
-            "back.xhtml: is in the EPUB, but not in its table of contents",
-        ),
-        (
-            "content.opf",
-            "href=\"picture.svg\"",
-            "href=\"page.xhtml\"",
-            "picture.svg: is in the EPUB, but not in its package document",
-        ),
-    ] {
+    for [name, old, new, expected] in rows(
+        r#"
+deep/low.xhtml | </main> |  | deep/low.xhtml: is not well-formed XML: 
+deep/low.xhtml | println! | print! | src/deep/low.md: the EPUB differs from the rendered page: it has `    print!(
+deep/low.xhtml | <summary> | <summary><i/> | src/deep/low.md: the EPUB differs from the rendered page: it has 
+deep/low.xhtml | id="over-there" |  | deep/low.xhtml: broken link `#over-there`
+front.xhtml | deep/low.xhtml# | deep/lower.xhtml# | front.xhtml: broken link `deep/lower.xhtml#over-there`
+front.xhtml | picture.svg | picture.png | front.xhtml: broken link `picture.png`
+front.xhtml | <p> | <p id="front"> | front.xhtml: duplicate id `front`
+deep/low.xhtml | aria-labelledby=" | aria-labelledby="none  | no element has the id `none`
+nav.xhtml | <li><a href="back.xhtml">Back</a></li> |  | back.xhtml: is in the EPUB, but not in its table of contents
+content.opf | href="picture.svg" | href="page.xhtml" | picture.svg: is in the EPUB, but not in its package document
+"#,
+    ) {
         let mut files = sound.clone();
         let file = files
             .get_mut(&format!("OEBPS/{name}"))
             .expect("it is there");
-        *file = replaced(file, old, new);
-        assert_has(&built.check_epub(&files), expected);
+        *file = replaced(file, &old, &new);
+        assert_has(&built.check_epub(&files), &expected);
     }
     let mut files = sound;
     files.remove("OEBPS/back.xhtml");
@@ -297,98 +239,41 @@ fn a_broken_print_page_is_reported() {
     let sound = print::page(&built.book).expect("a page");
     assert!(sound.contains("<a href=\"#deep-low\">Deep &amp; low</a>"));
     assert!(sound.contains("marker-end=\"url(#deep-low--course-demo-shown-a)\""));
-    for (old, new, expected) in [
-        ("</main>", "", "print.html: is not well-formed XML"),
-        (
-            "println!",
-            "print!",
-            "src/page.md: the print page differs from the rendered page",
-        ),
-        (
-            "<section class=\"chapter\" id=\"back\">",
-            "<section id=\"back\">",
-            "has 3 chapters, but the book has 4 pages",
-        ),
-        (
-            "id=\"deep-low--over-there\"",
-            "",
-            "broken link `#deep-low--over-there`",
-        ),
-        (
-            "id=\"back--back\"",
-            "id=\"front--front\"",
-            "duplicate id `front--front`",
-        ),
-    ] {
-        let broken = replaced(&sound, old, new);
-        assert_has(&check::print(&built.book, &broken), expected);
+    for [old, new, expected] in rows(
+        r#"
+</main> |  | print.html: is not well-formed XML
+println! | print! | src/page.md: the print page differs from the rendered page
+<section class="chapter" id="back"> | <section id="back"> | has 3 chapters, but the book has 4 pages
+id="deep-low--over-there" |  | broken link `#deep-low--over-there`
+id="back--back" | id="front--front" | duplicate id `front--front`
+"#,
+    ) {
+        let broken = replaced(&sound, &old, &new);
+        assert_has(&check::print(&built.book, &broken), &expected);
     }
 }
 
 #[test]
 fn broken_markdown_is_reported() {
     let built = built();
-    for (name, old, new, expected) in [
-        (
-            "deep/low.md",
-            "println!",
-            "print!",
-            "src/deep/low.md: in the Markdown, the block that starts",
-        ),
-        (
-            "deep/low.md",
-            "`cargo run --bin shown`",
-            "",
-            "no caption contains `listings/demo/src/bin/shown.rs` and `cargo run --bin shown`",
-        ),
-        (
-            "deep/low.md",
-            "1. ",
-            "",
-            "the timeline demo/shown has no description",
-        ),
-        (
-            "deep/low.md",
-            "](../page.md)",
-            "](../pag.md)",
-            "deep/low.md: broken link `../pag.md`",
-        ),
-        (
-            "front.md",
-            "#over-there",
-            "#over",
-            "front.md: broken link `deep/low.md#over`",
-        ),
-        (
-            "front.md",
-            "# Front",
-            "# Front\n\n<p>x</p>",
-            "front.md:3: contains HTML: <p>x</p>",
-        ),
-        (
-            "llms.txt",
-            "](front.md)",
-            "](page.md)",
-            "llms.txt: front.md is missing",
-        ),
-        (
-            "llms-full.txt",
-            "println!",
-            "print!",
-            "llms-full.txt: a line of page.md is missing",
-        ),
-        (
-            "llms-full.txt",
-            "](deep/low.md#",
-            "](low.md#",
-            "llms-full.txt: broken link `low.md#over-there`",
-        ),
-    ] {
-        let path = built.book.site.join(name);
+    for [name, old, new, expected] in rows(
+        r#"
+deep/low.md | println! | print! | src/deep/low.md: in the Markdown, the block that starts
+deep/low.md | `cargo run --bin shown` |  | no caption contains `listings/demo/src/bin/shown.rs` and `cargo run --bin shown`
+deep/low.md | 1.  |  | the timeline demo/shown has no description
+deep/low.md | ](../page.md) | ](../pag.md) | deep/low.md: broken link `../pag.md`
+front.md | #over-there | #over | front.md: broken link `deep/low.md#over`
+front.md | # Front | # Front\n\n<p>x</p> | front.md:3: contains HTML: <p>x</p>
+llms.txt | ](front.md) | ](page.md) | llms.txt: front.md is missing
+llms-full.txt | println! | print! | llms-full.txt: a line of page.md is missing
+llms-full.txt | ](deep/low.md# | ](low.md# | llms-full.txt: broken link `low.md#over-there`
+"#,
+    ) {
+        let path = built.book.site.join(&name);
         let sound = fs::read_to_string(&path).expect("it is there");
-        fs::write(&path, replaced(&sound, old, new)).expect("written");
+        fs::write(&path, replaced(&sound, &old, &new)).expect("written");
         let problems = check::markdown(&built.project, &built.book).expect("checked");
-        assert_has(&problems, expected);
+        assert_has(&problems, &expected);
         fs::write(&path, sound).expect("written");
     }
 }
