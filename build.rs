@@ -11,7 +11,8 @@
 //! A mistake in the book does not fail this build, which would keep all other tests from running; it
 //! is recorded, and `tests/skeptic.rs` and `tests/pages.rs` fail with it.
 
-use pages::{Project, site};
+use model::Project;
+use render::site;
 use std::collections::BTreeMap;
 use std::env;
 use std::error::Error;
@@ -72,7 +73,7 @@ fn read_pages(project: &Project, folder: &Path) -> Result<Shown, Box<dyn Error>>
     let pages = match site::build(project, folder) {
         Ok(pages) => pages,
         Err(error) => {
-            shown.problems = match error.downcast_ref::<pages::Problems>() {
+            shown.problems = match error.downcast_ref::<model::Problems>() {
                 Some(problems) => problems.iter().map(ToString::to_string).collect(),
                 None => vec![format!("{error:#}")],
             };

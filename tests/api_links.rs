@@ -4,8 +4,8 @@
 //! rustdoc looks up every name, offline; `listings/api-links.toml` keeps what it found, so that building
 //! the book does not wait for it. `cargo book bless --api-links` writes that file.
 
-use pages::api::{BLESS, MAP, Map};
-use pages::{Problem, Problems, Project};
+use model::api::{BLESS, MAP, Map};
+use model::{Problem, Problems, Project};
 use runs::api_links::{Found, look_up};
 use std::sync::LazyLock;
 use verify::names;

@@ -4,7 +4,7 @@
 //! that it names must be there. Every path must lead somewhere.
 
 use mdbook_markdown::pulldown_cmark::{Event, Parser, Tag, TagEnd};
-use pages::{Project, references};
+use model::{Project, references};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// The documents that tell commands, relative to the root.
 fn documents() -> Vec<String> {
     let project = Project::open(ROOT).expect("the book is here");
-    let mut files = pages::uses::pages_below(&project, "src");
+    let mut files = model::uses::pages_below(&project, "src");
     files.extend(["README.md".to_owned(), "CONTRIBUTING.md".to_owned()]);
     files
 }

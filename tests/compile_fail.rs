@@ -4,7 +4,7 @@
 //! `cargo book bless` rewrites the messages.
 
 use libtest_mimic::{Arguments, Trial};
-use pages::Project;
+use model::Project;
 use runs::compile_fail::{compare, compiler, messages, run_as_child};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     let programs = project
         .compile_fail_programs()
         .expect("programs can be listed");
-    let same = project.read(pages::provenance::COMPILER).ok()
+    let same = project.read(model::provenance::COMPILER).ok()
         == Some(compiler(&project).expect("there is a compiler"));
     let mut said = if arguments.list {
         Default::default()
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
                 let expected = project.read(&name.stderr()).map_err(|problem| {
                     format!("{problem}; `cargo book bless {name}` writes it")
                 })?;
-                let shown = pages::uses::of_listing(&project, &name).join(", ");
+                let shown = model::uses::of_listing(&project, &name).join(", ");
                 Ok(compare(&expected, &message, same).map_err(|why| {
                     format!("{} (shown at {shown}): {why}\nIf the new message is right, `cargo book bless {name}` writes it.", name.stderr())
                 })?)

@@ -7,7 +7,7 @@
 
 use export::book::Book;
 use export::{check, epub, print, site};
-use pages::{Problem, Problems, Project};
+use model::{Problem, Problems, Project};
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;

@@ -1,6 +1,6 @@
 //! Promise: the manifest that a page shows is all that a reader needs.
 
-use pages::{ListingName, Project, manifest};
+use model::{ListingName, Project, manifest};
 use runs::package;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -4,7 +4,7 @@
 //! compared with its `.out` file. `cargo book bless` rewrites the files.
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use pages::Project;
+use model::Project;
 use runs::build::{Built, build};
 use runs::run::{Limits, run};
 use std::process::ExitCode;

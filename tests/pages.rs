@@ -5,8 +5,8 @@
 
 use drift::sample::Sample;
 use export::site;
-use pages::site::Page;
-use pages::{Problem, Problems, Project, cancel_safety, measured, uses};
+use render::site::Page;
+use model::{Problem, Problems, Project, cancel_safety, measured, uses};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
@@ -72,7 +72,7 @@ fn nothing_lies_beside_the_listings_that_belongs_to_none() {
 
 #[test]
 fn what_was_measured_is_shown_and_is_what_is_claimed() {
-    demand_none(Ok(measured::problems(&site().project)));
+    demand_none(Ok(measured::checks::problems(&site().project)));
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn no_version_number_or_code_is_written_by_hand() {
     demand_none(prose::check(project).map_err(anyhow::Error::from));
     for document in documents() {
         let text = project.read(&document).expect("the document is there");
-        let mut found = pages::expand::hand_written_code(&document, &text);
+        let mut found = model::hand_written::hand_written_code(&document, &text);
         found.extend(prose::smuggled_code(&document, &text));
         demand_none(Ok(found));
     }
@@ -188,11 +188,11 @@ fn each_message_of_a_table_was_printed() {
 #[test]
 fn no_document_names_a_version_that_has_passed() {
     let project = &site().project;
-    let version = |name: &str| pages::lock::version(project, name).expect("Cargo.lock has it");
-    let names = pages::lock::direct_dependencies(project).expect("Cargo.lock can be read");
+    let version = |name: &str| model::lock::version(project, name).expect("Cargo.lock has it");
+    let names = model::lock::direct_dependencies(project).expect("Cargo.lock can be read");
     let mut versions: BTreeMap<String, String> = names
         .into_iter()
-        .filter_map(|name| Some((name.clone(), pages::lock::version(project, &name).ok()?)))
+        .filter_map(|name| Some((name.clone(), model::lock::version(project, &name).ok()?)))
         .collect();
     versions.insert("rust".to_owned(), version("rust"));
     versions.insert("mdbook".to_owned(), version("mdbook-driver"));

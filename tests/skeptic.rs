@@ -22,7 +22,7 @@
 //!   executable; it runs every time.
 
 use libtest_mimic::{Arguments, Trial};
-use pages::{Project, census};
+use model::{Project, census};
 use std::process::ExitCode;
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@
 
 use export::book::Book;
 use export::skill::{self, FOLDER, check};
-use pages::{Problem, Problems, Project, manifest, uses};
+use model::{Problem, Problems, Project, manifest, uses};
 use runs::compare::diff;
 use runs::package;
 use runs::run::{Limits, run};

@@ -5,7 +5,7 @@
 //! none. `cargo book bless` rewrites the files.
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use pages::Project;
+use model::Project;
 use runs::timelines::check;
 use runs::timelines::workspace::{Copies, build};
 use std::process::ExitCode;

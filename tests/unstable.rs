@@ -5,7 +5,7 @@
 //! plain `cargo test`, and a step of its own in .ci/run: `cargo test --test unstable`.
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use pages::Project;
+use model::Project;
 use runs::build::Built;
 use runs::run::{Limits, run};
 use runs::unstable::{FLAGS, build, cargo_for, check};

@@ -3,7 +3,7 @@
 //! The weekly workflow notices; here, that it runs, that it takes what is newest, that nothing keeps a new
 //! release out, and that no failure passes unheard.
 
-use pages::{Problems, Project};
+use model::{Problems, Project};
 use verify::weekly;
 
 #[test]

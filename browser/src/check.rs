@@ -8,8 +8,8 @@ use crate::sources::Sources;
 use crate::view::View;
 use crate::weight;
 use anyhow::{Context, Result};
-use pages::site::Page;
-use pages::{Problem, Project};
+use model::{Problem, Project};
+use render::site::Page;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

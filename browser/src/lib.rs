@@ -3,7 +3,7 @@
 //! A [`Browser`] is Chromium without a window, driven through chromedriver. [`Browser::check`] serves a site on
 //! 127.0.0.1, opens its pages on a wide and a narrow screen, in light and in dark, and finds console errors, failed and
 //! external requests, pages that scroll sideways, and accessibility violations (by axe-core, in `vendor/`). Each
-//! [`Problem`](pages::Problem) names the source of the page, or the file that causes it.
+//! [`Problem`](model::Problem) names the source of the page, or the file that causes it.
 
 mod browser;
 mod check;

@@ -1,8 +1,8 @@
 //! Maps files of the site to the files of the repository that they were made from.
 
-use pages::Project;
-use pages::site::Page;
+use model::Project;
 use percent_encoding::percent_decode_str;
+use render::site::Page;
 use std::path::Path;
 
 /// The sources of a site that is served at an address.

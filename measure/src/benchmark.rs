@@ -1,8 +1,8 @@
 //! Runs a benchmark, and reads what Criterion wrote of it.
 
 use anyhow::{Context, Result, bail};
-use pages::Project;
-use pages::measured::{Spec, Time};
+use model::Project;
+use model::measured::{Spec, Time};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -148,7 +148,7 @@ pub fn crates(project: &Project, source: &str) -> Result<BTreeMap<String, String
     let mut crates = BTreeMap::new();
     for name in ["futures", "tokio"] {
         if source.contains(&format!("{name}::")) {
-            crates.insert(name.to_owned(), pages::lock::version(project, name)?);
+            crates.insert(name.to_owned(), model::lock::version(project, name)?);
         }
     }
     Ok(crates)

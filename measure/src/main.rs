@@ -9,8 +9,8 @@ mod machine;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use pages::measured::{self, Record};
-use pages::{Problems, Project};
+use model::measured::{self, Record};
+use model::{Problems, Project};
 use std::fs;
 use std::process::ExitCode;
 
@@ -60,7 +60,8 @@ fn run(arguments: &Arguments) -> Result<()> {
         let spec = measured::spec(&project, name)?;
         let record = measure(&project, name, arguments.rounds)?;
         if arguments.check {
-            for (claim, problem) in measured::broken_claims(&project, name, &spec, &record) {
+            for (claim, problem) in measured::checks::broken_claims(&project, name, &spec, &record)
+            {
                 if claim.needs_idle_cores {
                     eprintln!("{problem}. It needs idle cores, and is not demanded here");
                 } else {
@@ -87,10 +88,10 @@ fn measure(project: &Project, name: &str, rounds: u32) -> Result<Record> {
     }
     let source = project.read(&measured::source_file(name))?;
     Ok(Record {
-        source: measured::fingerprint(&source),
+        source: measured::checksum(&source),
         date: jiff::Zoned::now().date().to_string(),
         machine: machine::description()?,
-        rust: pages::lock::version(project, "rust")?,
+        rust: model::lock::version(project, "rust")?,
         crates: benchmark::crates(project, &source)?,
         rounds,
         times: benchmark::summary(&spec, &all),
@@ -101,16 +102,17 @@ fn measure(project: &Project, name: &str, rounds: u32) -> Result<Record> {
 fn text(name: &str, record: &Record) -> Result<String> {
     let record = toml::to_string(record).context("a record cannot be written as TOML")?;
     Ok(format!(
-        "# What came out of {}: written by `{}`.\n{record}",
+        "# What came out of {}: written by `{}`.\n{}",
         measured::source_file(name),
-        measured::measure_command(name)
+        measured::measure_command(name),
+        measured::with_checksum(&record)
     ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pages::measured::Time;
+    use model::measured::Time;
     use scratch::Scratch;
     use std::collections::BTreeMap;
 

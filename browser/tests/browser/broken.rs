@@ -3,7 +3,8 @@
 use crate::shared::{ROOT, with_browser};
 use anyhow::Result;
 use browser::View;
-use pages::{Project, site};
+use model::Project;
+use render::site;
 use scratch::{PAGE, Scratch};
 use std::fs;
 use std::path::Path;

@@ -7,8 +7,8 @@ use browser::{View, Visit};
 use fantoccini::key::Key;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use pages::find::{search, sections};
-use pages::{Project, uses};
+use model::{Project, uses};
+use render::find::{search, sections};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
@@ -118,10 +118,10 @@ async fn everything_is_found(visit: &Visit<'_>) -> Result<()> {
 fn messages() -> Result<BTreeMap<String, BTreeSet<String>>> {
     let project = Project::open(ROOT)?;
     let mut messages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for section in sections::all(&project)? {
+    for section in sections::all(&project)?.iter() {
         let page = section.page.replace(".md", ".html#");
-        for message in section.messages {
-            messages.entry(message).or_default().insert(page.clone());
+        for message in &section.messages {
+            messages.entry(message.clone()).or_default().insert(page.clone());
         }
     }
     Ok(messages)

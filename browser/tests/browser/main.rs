@@ -9,7 +9,7 @@ mod stepping;
 
 use anyhow::{Result, ensure};
 use browser::View;
-use pages::Problems;
+use model::Problems;
 use shared::{site, with_browser};
 
 /// Promise: every page works in a browser, is accessible, and needs no network. With `BOOK_PAGE`

@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow, ensure};
 use browser::{Browser, View, Visit};
 use export::Book;
-use pages::Project;
+use model::Project;
 use scratch::Scratch;
 use std::fs;
 use std::path::{Path, PathBuf};

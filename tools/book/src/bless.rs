@@ -1,7 +1,7 @@
 //! `cargo book bless`: accepts what the listings print now.
 
 use anyhow::{Result, bail};
-use pages::{ListingName, Project};
+use model::{ListingName, Project};
 
 /// Runs the named listings, or all, looks up the APIs that the pages name, and shows which files changed
 /// and how.

@@ -3,7 +3,7 @@
 use crate::formats::add_pdf;
 use anyhow::{Context, Result};
 use export::{Book, chromium, site};
-use pages::Project;
+use model::Project;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use drift::check::Outcome;
 use drift::promises::PROMISES;
 use drift::{Options, Tried};
-use pages::Project;
+use model::Project;
 use std::time::Duration;
 
 /// Breaks a copy of the book, tells what became of each breakage, and prints the table.

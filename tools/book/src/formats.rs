@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use export::{Book, chromium, epub, pdf, skill};
-use pages::Project;
+use model::Project;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;

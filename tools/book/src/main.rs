@@ -11,7 +11,7 @@ mod watch;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use pages::{ListingName, Project};
+use model::{ListingName, Project};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -111,7 +111,7 @@ fn run(command: Command) -> Result<()> {
     if let Command::Preprocessor { question } = command {
         return match question {
             Some(Question::Supports { .. }) => Ok(()),
-            None => pages::preprocessor::serve_stock_mdbook(std::io::stdin(), std::io::stdout()),
+            None => render::preprocessor::serve_stock_mdbook(std::io::stdin(), std::io::stdout()),
         };
     }
     let folder = std::env::current_dir().context("cannot tell in which folder this runs")?;
@@ -145,7 +145,7 @@ fn run(command: Command) -> Result<()> {
 
 /// An error with its causes, a line each; a list of problems in the book as it is.
 fn told(error: &anyhow::Error) -> String {
-    if let Some(problems) = error.downcast_ref::<pages::Problems>() {
+    if let Some(problems) = error.downcast_ref::<model::Problems>() {
         return format!("the book has problems:\n{problems}");
     }
     format!("{error:#}")

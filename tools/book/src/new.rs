@@ -1,7 +1,7 @@
 //! `cargo book new`: starts a listing.
 
 use anyhow::{Context, Result, ensure};
-use pages::{ListingName, Project};
+use model::{ListingName, Project};
 use std::fs;
 
 /// Writes the skeleton of a listing, and prints the lines to paste into a page.

@@ -4,7 +4,7 @@ use crate::build;
 use crate::files::{Site, router};
 use crate::watch::{Changes, Watch};
 use anyhow::{Context, Result, anyhow, bail};
-use pages::{ListingName, Project};
+use model::{ListingName, Project};
 use runs::run::Limits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;

@@ -2,7 +2,7 @@
 
 use crate::breakage::Edit;
 use anyhow::{Context, Result, bail};
-use pages::Project;
+use model::Project;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;

@@ -18,7 +18,7 @@ use anyhow::{Result, ensure};
 use breakage::Breakage;
 use check::{Checks, Outcome};
 use copy::Copy;
-use pages::Project;
+use model::Project;
 use promises::PROMISES;
 use sample::Sample;
 use std::time::{Duration, Instant};
@@ -67,7 +67,7 @@ pub fn drift(
     eprintln!("Copying the book and building its tests...");
     let copy = Copy::make(project, &runs::target(project).join("drift"))?;
     let target = runs::target(project);
-    seed::seed(&target, copy.target(), &pages::lock::others(project)?)?;
+    seed::seed(&target, copy.target(), &model::lock::others(project)?)?;
     let checks = Checks::build(&copy)?;
     let sample = Sample::take(&copy.project()?)?;
     let mut results = Vec::new();

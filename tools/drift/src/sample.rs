@@ -1,10 +1,10 @@
 //! What there is to break: the pages and programs of the book.
 
 use anyhow::{Result, anyhow};
-use pages::expand::WRONG;
-use pages::listing::{ListingName, Source};
-use pages::uses::{self, Use};
-use pages::{Project, lock};
+use model::listing::WRONG;
+use model::listing::{ListingName, Source};
+use model::uses::{self, Use};
+use model::{Project, lock};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use mdbook_driver::MDBook;
 use mdbook_driver::book::{BookItem, Chapter};
 use mdbook_driver::config::BookConfig;
-use pages::site::build_and_keep;
-use pages::{Project, lock, provenance};
+use model::{Project, lock, provenance};
+use render::site::build_and_keep;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -41,7 +41,7 @@ pub struct Book {
     /// The table of contents, which names every page once.
     pub contents: Vec<Item>,
     /// The rendered pages with their sources.
-    pub rendered: Vec<pages::site::Page>,
+    pub rendered: Vec<render::site::Page>,
     /// The folder of the built site.
     pub site: PathBuf,
 }
@@ -130,7 +130,7 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// `pages::Problems` with every mistake in the book, each with its file and line; or mdBook's error.
+    /// `model::Problems` with every mistake in the book, each with its file and line; or mdBook's error.
     pub fn build(project: &Project, site: &Path) -> Result<Self> {
         fs::create_dir_all(site).with_context(|| format!("cannot make {}", site.display()))?;
         let (rendered, book) = build_and_keep(project, site)?;
@@ -140,7 +140,7 @@ impl Book {
     fn read(
         project: &Project,
         site: &Path,
-        rendered: Vec<pages::site::Page>,
+        rendered: Vec<render::site::Page>,
         book: &MDBook,
     ) -> Result<Self> {
         let BookConfig {

@@ -1,7 +1,7 @@
 //! Where the links of a page lead, and how to change them for a file with another name.
 
 use crate::tree::{Element, Node, each};
-use pages::address::resolve;
+use model::address::resolve;
 use std::collections::BTreeSet;
 
 /// Where a link leads.

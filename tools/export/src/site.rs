@@ -5,7 +5,7 @@ use crate::book::Book;
 use crate::links::{self, Target, path_to_root};
 use crate::{epub, llms};
 use anyhow::{Context, Result, ensure};
-use pages::Project;
+use model::Project;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -19,7 +19,7 @@ const CACHE: &str = "target/export/cache";
 ///
 /// # Errors
 ///
-/// `pages::Problems` with every mistake in the book, each with its file and line; or mdBook's error.
+/// `model::Problems` with every mistake in the book, each with its file and line; or mdBook's error.
 pub fn build(project: &Project, folder: &Path) -> Result<Book> {
     let book = Book::build(project, folder)?;
     export(project, &book)?;

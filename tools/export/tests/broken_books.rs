@@ -1,7 +1,7 @@
 //! Breaks the exports of a small book in one way at a time. Each check must report it.
 
 use export::{Book, check, epub, print, site};
-use pages::{Problem, Project};
+use model::{Problem, Project};
 use scratch::Scratch;
 use std::collections::BTreeMap;
 use std::fs;

@@ -10,9 +10,9 @@
 use crate::cargo;
 use crate::files::{lock_as_the_book, write_if_changed};
 use anyhow::{Context, Result, bail};
-use pages::address::resolve;
-use pages::api::{self, Map, Place, SCOPE};
-use pages::{Problem, Project, cancel_safety, manifest, uses};
+use model::address::resolve;
+use model::api::{self, Map, Place, SCOPE};
+use model::{Problem, Project, cancel_safety, manifest, uses};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -8,7 +8,7 @@ use crate::run::{Limits, run};
 use crate::timelines::workspace;
 use crate::unstable;
 use anyhow::{Context, Result, bail};
-use pages::{ListingName, Problems, Project, api, census, provenance};
+use model::{ListingName, Problems, Project, api, census, provenance};
 use std::fs;
 use std::io::ErrorKind;
 use timeline::Refused;

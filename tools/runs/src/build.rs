@@ -2,7 +2,7 @@
 
 use crate::cargo;
 use anyhow::{Context, Result};
-use pages::{ListingName, Project};
+use model::{ListingName, Project};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

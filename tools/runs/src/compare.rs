@@ -1,7 +1,7 @@
 //! Compares what a listing printed with what its `.out` file says.
 
 use crate::run::{Misbehaved, Ran};
-use pages::{ListingName, Project};
+use model::{ListingName, Project};
 use similar::TextDiff;
 
 /// Says what is wrong with a run, or nothing where it is as the book says.
@@ -95,7 +95,7 @@ pub fn diff(expected: &str, printed: &str) -> String {
 
 /// The pages that show a listing, for the end of a sentence; empty where none does.
 pub(crate) fn shown(project: &Project, name: &ListingName) -> String {
-    match pages::uses::of_listing(project, name).as_slice() {
+    match model::uses::of_listing(project, name).as_slice() {
         [] => String::new(),
         places => format!(" (shown at {})", places.join(", ")),
     }

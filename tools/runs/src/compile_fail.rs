@@ -5,8 +5,8 @@
 //! executable, started once more (see [`run_as_child`]).
 
 use anyhow::{Context, Result, bail};
-use pages::listing::CLIPPYS;
-use pages::{ListingName, Project};
+use model::listing::CLIPPYS;
+use model::{ListingName, Project};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;

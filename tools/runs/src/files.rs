@@ -1,7 +1,7 @@
 //! Writes what cargo builds from, so that cargo builds nothing anew that is the same as before.
 
 use anyhow::{Context, Result};
-use pages::Project;
+use model::Project;
 use std::fs;
 use std::path::Path;
 

@@ -14,7 +14,7 @@ pub mod run;
 pub mod timelines;
 pub mod unstable;
 
-use pages::Project;
+use model::Project;
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 use crate::cargo;
 use crate::files::{lock_as_the_book, write_if_changed};
 use anyhow::{Context, Result};
-use pages::Project;
+use model::Project;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

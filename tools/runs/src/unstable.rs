@@ -9,7 +9,7 @@ use crate::compare::{check_output, diff};
 use crate::run::{Misbehaved, Ran};
 use crate::{cargo, target};
 use anyhow::{Context, Result};
-use pages::{ListingName, Project};
+use model::{ListingName, Project};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -21,7 +21,7 @@ use std::process::{Command, Stdio};
 ///
 /// The programs' part has no package for them.
 pub fn cargo_for(project: &Project, part: &str, command: &str) -> Result<Command> {
-    let manifest = format!("listings/{part}{}/Cargo.toml", pages::manifest::UNSTABLE);
+    let manifest = format!("listings/{part}{}/Cargo.toml", model::manifest::UNSTABLE);
     let text = project.read(&manifest)?;
     let package = text
         .lines()

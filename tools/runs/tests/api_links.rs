@@ -1,8 +1,8 @@
 //! rustdoc finds the APIs that a small book names, and what it does not find is told with its page and
 //! line.
 
-use pages::Project;
-use pages::api::{Place, SCOPE};
+use model::Project;
+use model::api::{Place, SCOPE};
 use runs::api_links::{Found, look_up_in};
 use scratch::Scratch;
 

@@ -4,8 +4,8 @@
 //! These tests have a `main` of their own: the compiler runs in a child process, this same executable.
 
 use libtest_mimic::{Arguments, Trial};
-use pages::provenance::COMPILER;
-use pages::{ListingName, Project};
+use model::provenance::COMPILER;
+use model::{ListingName, Project};
 use runs::build::Built;
 use runs::compile_fail;
 use runs::run::{Limits, Misbehaved, Ran};

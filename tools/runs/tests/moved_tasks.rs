@@ -4,7 +4,7 @@
 //! All programs are built once, with a runtime, into a folder that is kept from run to run.
 
 use libtest_mimic::{Arguments, Trial};
-use pages::{ListingName, Project};
+use model::{ListingName, Project};
 use runs::timelines::check;
 use runs::timelines::workspace::{self, Copies};
 use scratch::Scratch;

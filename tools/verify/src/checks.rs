@@ -5,11 +5,11 @@
 
 use crate::blocks::{Origin, rust_blocks};
 use anyhow::{Context, Result};
-use pages::listing::{ListingName, Source};
-use pages::problem::Problem;
-use pages::project::Project;
-use pages::site::Page;
-use pages::uses::{self, Use};
+use model::listing::{ListingName, Source};
+use model::problem::Problem;
+use model::project::Project;
+use render::site::Page;
+use model::uses::{self, Use};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;

@@ -1,9 +1,9 @@
 //! Sees that the tests are on: a test that is skipped, or a lint that is silenced, verifies nothing.
 
 use anyhow::Result;
-use pages::listing::{ListingName, Source};
-use pages::problem::Problem;
-use pages::project::Project;
+use model::listing::{ListingName, Source};
+use model::problem::Problem;
+use model::project::Project;
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -68,7 +68,7 @@ pub fn disabled(project: &Project) -> Result<Vec<Problem>> {
 /// A mistake is shown because it fails; if it ever stops failing, its own test says so.
 fn mistake_without_test(name: &ListingName, text: &str) -> Option<Problem> {
     let source = Source::parse(text).ok()?;
-    let is_mistake = source.caption()?.starts_with(pages::expand::WRONG);
+    let is_mistake = source.caption()?.starts_with(model::listing::WRONG);
     let has_test = text.contains("#[test]") || text.contains("#[tokio::test");
     (is_mistake && !has_test).then(|| {
         Problem::of(

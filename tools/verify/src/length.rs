@@ -1,9 +1,9 @@
 //! Finds pages that take too long to read.
 
 use anyhow::{Context, Result};
-use pages::problem::Problem;
-use pages::project::Project;
-use pages::site::Page;
+use model::problem::Problem;
+use model::project::Project;
+use render::site::Page;
 use scraper::{ElementRef, Html, Node, Selector};
 use std::fs;
 use std::path::Path;
@@ -37,7 +37,7 @@ pub fn too_long(project: &Project, site: &Path, pages: &[Page]) -> Result<Vec<Pr
         }
         let source = project.read(&page.source)?;
         // An index is looked up, and not read.
-        if pages::find::has_index(&source) {
+        if model::uses::Page::parse(&page.source, &source).has_index() {
             continue;
         }
         let heading = reading.up_at.as_deref().unwrap_or_default();

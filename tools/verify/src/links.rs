@@ -1,10 +1,10 @@
 //! Checks the links of the pages against the built site, offline.
 
 use mdbook_markdown::pulldown_cmark::{Event, Parser, Tag, TagEnd};
-use pages::problem::Problem;
-use pages::project::Project;
-use pages::site::Page;
-use pages::{api, lock, references};
+use model::problem::Problem;
+use model::project::Project;
+use render::site::Page;
+use model::{api, lock, references};
 use scraper::{Html, Selector};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

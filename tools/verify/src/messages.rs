@@ -1,8 +1,8 @@
 //! Whether each message that a page lists with its cause was printed by a program of the book.
 
-use pages::problem::Problem;
-use pages::project::Project;
-use pages::uses;
+use model::problem::Problem;
+use model::project::Project;
+use model::uses;
 
 /// How the header begins of a table of messages.
 const HEADER: &str = "| Message |";

@@ -7,10 +7,10 @@
 
 use crate::{messages, shown};
 use mdbook_markdown::pulldown_cmark::{Event, Parser, Tag, TagEnd};
-use pages::listing::ListingName;
-use pages::problem::Problem;
-use pages::project::Project;
-use pages::{api, references, uses};
+use model::listing::ListingName;
+use model::problem::Problem;
+use model::project::Project;
+use model::{api, references, uses};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -33,7 +33,8 @@ pub fn unchecked(project: &Project, items: &Items) -> Result<Vec<Problem>, Probl
     }
     let linked: String = api::Map::read(project)?
         .0
-        .into_keys()
+        .keys()
+        .cloned()
         .map(|name| name + "\n")
         .collect();
     let failed = |error: anyhow::Error| Problem::of("listings", format!("{error:#}"));

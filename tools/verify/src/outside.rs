@@ -3,9 +3,9 @@
 
 use crate::strays::files_below;
 use anyhow::{Context, Result};
-use pages::problem::Problem;
-use pages::project::Project;
-use pages::site::Page;
+use model::problem::Problem;
+use model::project::Project;
+use render::site::Page;
 use regex::Regex;
 use scraper::{Html, Selector};
 use std::fs;

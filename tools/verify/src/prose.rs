@@ -6,9 +6,9 @@
 use crate::shown;
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
-use pages::problem::Problem;
-use pages::project::Project;
-use pages::{lock, uses};
+use model::problem::Problem;
+use model::project::Project;
+use model::{lock, uses};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;

@@ -2,11 +2,11 @@
 //!
 //! `published.txt` at the book's root lists the address of every page that ever was, one a line.
 
-use pages::address::resolve;
-use pages::problem::Problem;
-use pages::project::Project;
-use pages::provenance::git;
-use pages::site::Page;
+use model::address::resolve;
+use model::problem::Problem;
+use model::project::Project;
+use model::provenance::git;
+use render::site::Page;
 use std::collections::{BTreeMap, BTreeSet};
 
 const LIST: &str = "published.txt";

@@ -1,9 +1,10 @@
 //! What a page shows besides its prose: programs, outputs, messages and manifests.
 
-use pages::listing::ListingName;
-use pages::problem::Problem;
-use pages::project::Project;
-use pages::{manifest, measured, uses};
+use model::listing::ListingName;
+use model::problem::Problem;
+use model::project::Project;
+use model::{manifest, uses};
+use render::measured;
 
 /// The text of everything that the directives of a page name: whole programs, what they print, what the
 /// compiler says, manifests, and what was measured.

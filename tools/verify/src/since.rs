@@ -1,10 +1,10 @@
 //! Whether something came in the version that a page tells, by the crate's own list of changes.
 
 use anyhow::{Context, Result};
-use pages::problem::Problem;
-use pages::project::Project;
-use pages::since::Since;
-use pages::{lock, sources, uses};
+use model::problem::Problem;
+use model::project::Project;
+use model::since::Since;
+use model::{lock, sources, uses};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;

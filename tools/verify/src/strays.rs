@@ -2,11 +2,11 @@
 
 use crate::links;
 use anyhow::{Context, Result};
-use pages::api;
-use pages::problem::Problem;
-use pages::project::Project;
-use pages::site::Page;
-use pages::{provenance, uses};
+use model::api;
+use model::problem::Problem;
+use model::project::Project;
+use render::site::Page;
+use model::{provenance, uses};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -116,7 +116,7 @@ pub fn stray_files(project: &Project) -> Result<Vec<Problem>> {
                 is_of_a_program(project, &file, &["out"]),
                 "Cargo.toml, *.rs and a *.out for each",
             ),
-            // The cancel-safety table, and what shows its rows; pages::cancel_safety sees that they agree.
+            // The cancel-safety table, and what shows its rows; model::cancel_safety sees that they agree.
             ["concepts", "cancel_safety.toml"] | ["concepts", "tests", "cancel_safety", _] => {
                 (true, "")
             }

@@ -1,9 +1,9 @@
 //! Finds columns without a name: whoever hears a table has nothing else to tell them apart.
 
 use anyhow::Result;
-use pages::problem::Problem;
-use pages::project::Project;
-use pages::site::Page;
+use model::problem::Problem;
+use model::project::Project;
+use render::site::Page;
 
 /// Columns of tables on the pages that have no name in their header.
 ///

@@ -1,8 +1,8 @@
 //! Sees that the weekly run looks at what is new: it is what notices when a release of a dependency, or of
 //! Rust, breaks the book.
 
-use pages::problem::Problem;
-use pages::project::Project;
+use model::problem::Problem;
+use model::project::Project;
 use regex::Regex;
 use std::sync::LazyLock;
 

@@ -1,8 +1,9 @@
 //! Each check of `verify::checks` and `verify::links` finds what it is there for: a sound book is broken
 //! in one way, and the message names the place.
 
-use pages::site::Page;
-use pages::{Problem, Project, site};
+use render::site::Page;
+use model::{Problem, Project};
+use render::site;
 use scratch::{HELLO, PAGE, Scratch};
 use verify::{checks, guards, links, names, outside, prose, shown, strays, weekly};
 

@@ -1,6 +1,7 @@
 //! A page that was published does not vanish: a sound book loses one, and the message says where.
 
-use pages::{Project, site};
+use model::Project;
+use render::site;
 use scratch::Scratch;
 use std::process::Command;
 use verify::published;

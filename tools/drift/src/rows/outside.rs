@@ -6,7 +6,7 @@ use crate::check::Check;
 use crate::rows::pages::inserted;
 use crate::sample::{Sample, numbered, pick, with_line};
 use fastrand::Rng;
-use pages::sources;
+use model::sources;
 use regex::Regex;
 use std::fs;
 use std::path::{Path, PathBuf};

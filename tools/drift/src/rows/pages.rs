@@ -4,8 +4,8 @@ use crate::breakage::{Breakage, Edit};
 use crate::check::Check;
 use crate::sample::{Sample, Text, numbered, pick, with_line};
 use fastrand::Rng;
-use pages::address::resolve;
-use pages::api;
+use model::address::resolve;
+use model::api;
 use regex::Regex;
 
 /// The check that builds the site and looks it through.

@@ -5,8 +5,8 @@ use crate::check::Check;
 use crate::sample::{Listing, Sample, Text, numbered, pick, with_line};
 use fastrand::Rng;
 use export::skill;
-use pages::listing::ListingName;
-use pages::uses;
+use model::listing::ListingName;
+use model::uses;
 use regex::Regex;
 
 /// A place in a program: the listing, the line's number and its text.

@@ -5,8 +5,8 @@ use crate::check::Check;
 use crate::rows::pages::inserted;
 use crate::sample::{Sample, Text, numbered, pick, with_line};
 use fastrand::Rng;
-use pages::cancel_safety::DATA;
-use pages::measured;
+use model::cancel_safety::DATA;
+use model::measured;
 use regex::Regex;
 
 /// Promise 11: every trick by which code has been seen to escape its tests.

@@ -5,7 +5,7 @@ use super::{COMMAND, FOLDER};
 use crate::links::{Target, target};
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
-use pages::Problem;
+use model::Problem;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest description that the format allows, in characters.

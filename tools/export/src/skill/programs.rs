@@ -3,9 +3,9 @@
 use anyhow::Result;
 use mdbook_markdown::pulldown_cmark::{Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
-use pages::expand::WRONG;
-use pages::listing::{CLIPPYS, Source};
-use pages::{ListingName, Project};
+
+use model::listing::{CLIPPYS, Source, WRONG};
+use model::{ListingName, Project};
 use std::fmt::Write as _;
 
 /// How the heading starts below which a page shows its pattern.

@@ -10,7 +10,7 @@ pub mod workspace;
 use crate::run::{Limits, Misbehaved, run_with};
 use anyhow::{Context, Result, bail};
 use copy::{Function, Places, Site};
-use pages::{ListingName, Project};
+use ::model::{ListingName, Project};
 use std::fs;
 use std::path::Path;
 use timeline::differences::{differences, moved_line};

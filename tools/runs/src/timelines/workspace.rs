@@ -10,7 +10,7 @@ use crate::build::{Built, executables};
 use crate::files::{lock_as_the_book, write_if_changed};
 use crate::{cargo, target};
 use anyhow::{Context, Result};
-use pages::{ListingName, Project};
+use model::{ListingName, Project};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -159,7 +159,7 @@ fn flags() -> (&'static str, OsString) {
 }
 
 fn manifest(project: &Project, part: &str) -> Result<String> {
-    let dependencies = pages::manifest::dependencies(project, part)?;
+    let dependencies = model::manifest::dependencies(project, part)?;
     // Beside this crate, wherever the listings are.
     let recorder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../timeline/recorder");
     Ok(format!(

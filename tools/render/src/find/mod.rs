@@ -1,0 +1,35 @@
+//! What a reader finds things by: the sections of all pages, and the indexes that are made of them.
+//!
+//! Everything is drawn from the pages and listings. `{{#index messages}}` and `{{#index apis a-i}}`, which may
+//! be spread over several pages by the first letters of the names, are lists; `{{#index search}}` is a search box with all that it knows. That index stands in the page itself: a page
+//! opened as a file may not load one, and no other page has to carry it. (The kept libraries, elasticlunr
+//! and minisearch, and pagefind with its WebAssembly, take ten times the room for each page, or need a
+//! server.)
+
+mod letters;
+pub mod lists;
+pub mod search;
+pub mod sections;
+pub mod words;
+
+use model::directive::Index;
+use model::{Problem, Project};
+
+/// An index, as Markdown, for the page of that file (`src/practices/messages.md`).
+///
+/// # Errors
+///
+/// A page or listing cannot be read, or the pages of the index of APIs don't have each letter once.
+pub fn index(project: &Project, file: &str, index: &Index) -> Result<String, String> {
+    let up = "../".repeat(file.trim_start_matches("src/").matches('/').count());
+    let to_string = |problem: Problem| problem.to_string();
+    let sections = sections::all(project).map_err(to_string)?;
+    match index {
+        Index::Messages => Ok(lists::messages(&sections, &up)),
+        Index::Apis(letters) => {
+            letters::check(project, letters)?;
+            lists::apis(project, &sections, letters, &up).map_err(to_string)
+        }
+        Index::Search => Ok(search::html(&sections)),
+    }
+}

@@ -1,0 +1,175 @@
+//! The figures of programs and of what they print.
+
+use crate::caption::{TOOLS, caption, figcaption};
+use model::hidden::with_hidden_lines;
+use model::html::fenced;
+use model::program::{ProgramKind, ProgramRef};
+use model::source::{AnchorError, CLIPPYS, Source};
+use model::{Problem, ProgramId, Project, suggest};
+
+/// Draws programs and their output.
+pub struct ProgramFigures<'a> {
+    project: &'a Project,
+    repository: Option<&'a str>,
+}
+
+impl<'a> ProgramFigures<'a> {
+    /// With the address of the repository, captions link to it.
+    pub fn new(project: &'a Project, repository: Option<&'a str>) -> Self {
+        Self {
+            project,
+            repository,
+        }
+    }
+
+    /// A program, or what one of its anchors holds, with everything else of the program hidden. If it must not
+    /// compile, the compiler's message follows.
+    pub fn program(&self, kind: ProgramKind, shown: &ProgramRef) -> Result<String, String> {
+        let name = &shown.id;
+        let (file, text) = self.text(kind, name)?;
+        let place = |error: AnchorError| match error.line {
+            Some(line) => format!("{file}:{line}: {}", error.message),
+            None => format!("{file}: {}", error.message),
+        };
+        let source = Source::parse(&text).map_err(place)?;
+        let heading = source.caption().ok_or_else(|| {
+            format!(
+                "{file}:1: the listing has no caption; begin it with one line `//! What it shows.`"
+            )
+        })?;
+        let lines = source.cut(shown.anchor.as_deref()).map_err(place)?;
+        let code = with_hidden_lines(&lines);
+        let wrong = if source.is_mistake() { " wrong" } else { "" };
+        let (class, data, last, language, message) = match kind {
+            ProgramKind::Listing => (wrong, "listing", run_command(name), "rust", String::new()),
+            ProgramKind::Unstable => {
+                let command = unstable_command(name);
+                (wrong, "unstable", command, "rust", String::new())
+            }
+            ProgramKind::CompileFail => {
+                let (refused, message) = self.refusal(name, &text)?;
+                let language = "rust,compile_fail";
+                (" compile-fail", "compile-fail", refused, language, message)
+            }
+        };
+        let id = shown.figure_id();
+        Ok(format!(
+            "<figure class=\"listing{class}\" id=\"{id}\" data-{data}=\"{name}\">\n{figcaption}\n\n{block}\n{message}</figure>\n",
+            figcaption = figcaption(
+                &id,
+                &caption(heading),
+                (&file, self.repository),
+                &last,
+                tools(&code)
+            ),
+            block = fenced(language, &code),
+        ))
+    }
+
+    /// What refuses a program, and its message as a block.
+    fn refusal(&self, name: &ProgramId, text: &str) -> Result<(String, String), String> {
+        let (refused, says) = match text.contains(CLIPPYS) {
+            true => ("compiles, and Clippy refuses it", "What Clippy says:"),
+            false => ("does not compile", "What the compiler says:"),
+        };
+        let stderr = name.stderr();
+        if !self.project.has(&stderr) {
+            return Err(format!(
+                "{stderr} is missing, so there is no message to show; `cargo book bless {name}` compiles the program and writes it"
+            ));
+        }
+        let message = self.read(&stderr)?;
+        let block = fenced("text", &message);
+        Ok((
+            refused.to_owned(),
+            format!("<p class=\"says\">{says}</p>\n\n{block}\n"),
+        ))
+    }
+
+    /// What a listing prints; of a run just now, if there was one.
+    pub fn output(&self, name: &ProgramId) -> Result<String, String> {
+        let unstable = self.project.has(&name.unstable());
+        let bless = format!("cargo book bless {name}");
+        let (file, run, fresh) = if unstable {
+            (name.unstable_output(), unstable_command(name), None)
+        } else {
+            self.text(ProgramKind::Listing, name)?;
+            let fresh = self.project.fresh_output(name);
+            (name.output(), run_command(name), fresh)
+        };
+        let committed = self.project.has(&file).then(|| self.read(&file));
+        let committed = committed.transpose()?;
+        let note = match (&committed, fresh) {
+            (Some(old), Some(new)) if old != new => format!(
+                "\n<p class=\"unblessed\">This is what it printed just now; <code>{file}</code> says \
+                 otherwise. <code>{bless}</code> accepts the new output.</p>\n"
+            ),
+            (None, Some(_)) => format!(
+                "\n<p class=\"unblessed\">This is what it printed just now; <code>{bless}</code> \
+                 writes it to <code>{file}</code>.</p>\n"
+            ),
+            _ => String::new(),
+        };
+        let text = fresh.map(str::to_owned).or(committed).ok_or_else(|| {
+            format!("{file} is missing, so there is no output to show; `{bless}` runs the listing and writes it")
+        })?;
+        if text.trim().is_empty() {
+            return Err(format!(
+                "{file} is empty; let the listing print what it shows, then `{bless}`"
+            ));
+        }
+        Ok(format!(
+            "<figure class=\"output\" id=\"output-{bin}\">\n<figcaption><span>Output</span> \
+             <span class=\"where\">{run}</span></figcaption>\n{note}\n{block}\n</figure>\n",
+            bin = name.name,
+            block = fenced("text", &text),
+        ))
+    }
+
+    /// The file and text of a program that is expected to exist.
+    fn text(&self, kind: ProgramKind, name: &ProgramId) -> Result<(String, String), String> {
+        let file = name.file(kind);
+        if self.project.has(&file) {
+            let text = self.read(&file)?;
+            return Ok((file, text));
+        }
+        let known = self.project.programs(kind).unwrap_or_default();
+        let known: Vec<String> = known.iter().map(ProgramId::to_string).collect();
+        let near = suggest::nearest(&name.to_string(), known.iter().map(String::as_str));
+        let hint = match (near, kind) {
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, ProgramKind::Listing) => format!("`cargo book new {name}` makes one"),
+            (None, _) => "write it there".to_owned(),
+        };
+        Err(format!("there is no listing `{name}` ({file}); {hint}"))
+    }
+
+    fn read(&self, file: &str) -> Result<String, String> {
+        let text = self.project.read(file);
+        text.map_err(|problem: Problem| problem.to_string())
+    }
+}
+
+/// The place for buttons, with the choice to see the hidden lines if code has any. It needs no script.
+fn tools(code: &str) -> &'static str {
+    if code.lines().any(|line| line.starts_with("# ")) {
+        "<span class=\"tools\"><label><input type=\"checkbox\" class=\"whole\"> Show all</label></span>"
+    } else {
+        TOOLS
+    }
+}
+
+fn run_command(name: &ProgramId) -> String {
+    format!(
+        "<code class=\"command\">cargo run --bin {}</code>",
+        name.name
+    )
+}
+
+/// `cargo unstable` is an alias in .cargo/config.toml.
+fn unstable_command(name: &ProgramId) -> String {
+    format!(
+        "<code class=\"command\">cargo unstable {}</code>",
+        name.name
+    )
+}
