@@ -121,7 +121,10 @@ fn messages() -> Result<BTreeMap<String, BTreeSet<String>>> {
     for section in sections::all(&project)?.iter() {
         let page = section.page.replace(".md", ".html#");
         for message in &section.messages {
-            messages.entry(message.clone()).or_default().insert(page.clone());
+            messages
+                .entry(message.clone())
+                .or_default()
+                .insert(page.clone());
         }
     }
     Ok(messages)

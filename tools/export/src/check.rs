@@ -13,7 +13,9 @@ use crate::tree::{self, Element, allowed};
 use anyhow::{Context, Result};
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
-use model::listing::{AnchorError, ListingName, Source};
+use model::directive::Directive;
+use model::program::{ProgramKind, ProgramRef};
+use model::source::{AnchorError, Source};
 use model::{Problem, Project, manifest, uses};
 use roxmltree::{Document, Node, ParsingOptions};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,56 +36,34 @@ struct Content {
 
 /// What the directives of each page name, by the page's source.
 fn expected(project: &Project) -> Result<BTreeMap<String, Content>> {
-    let mut pages: BTreeMap<String, Content> = BTreeMap::new();
-    for used in uses::all(project) {
-        let page = pages.entry(used.page).or_default();
-        let (name, anchor) = match used.argument.split_once(':') {
-            Some((name, anchor)) => (name, Some(anchor)),
-            None => (used.argument.as_str(), None),
-        };
-        match used.directive.as_str() {
-            "manifest" => {
-                page.blocks.push(manifest::shown(project, name)?);
-                page.captions.push(vec![manifest::file(name)]);
-                continue;
+    let mut pages = BTreeMap::new();
+    for page in uses::pages(project).iter() {
+        let mut content = Content::default();
+        for placed in &page.directives {
+            match &placed.directive {
+                Ok(Directive::Program(kind, program)) => {
+                    content.add_program(project, *kind, program)?
+                }
+                Ok(Directive::Output(id)) => {
+                    let is_unstable = project.has(&id.unstable());
+                    let file = if is_unstable {
+                        id.unstable_output()
+                    } else {
+                        id.output()
+                    };
+                    content.blocks.push(project.read(&file)?);
+                }
+                Ok(Directive::Timeline(_)) => {
+                    content.timelines.push((placed.argument.clone(), true));
+                }
+                Ok(Directive::Manifest(part)) => {
+                    content.blocks.push(manifest::shown(project, part)?);
+                    content.captions.push(vec![manifest::file(part)]);
+                }
+                _ => {}
             }
-            "timeline" => {
-                page.timelines.push((used.argument, true));
-                continue;
-            }
-            _ => {}
         }
-        let Ok(name) = ListingName::parse(name) else {
-            continue;
-        };
-        let (file, command) = match used.directive.as_str() {
-            "listing" => (
-                name.source(),
-                Some(format!("cargo run --bin {}", name.name)),
-            ),
-            "compile_fail" => (name.compile_fail(), None),
-            "unstable" => (
-                name.unstable(),
-                Some(format!("cargo unstable {}", name.name)),
-            ),
-            "output" => {
-                let is_unstable = project.has(&name.unstable());
-                let file = if is_unstable {
-                    name.unstable_output()
-                } else {
-                    name.output()
-                };
-                page.blocks.push(project.read(&file)?);
-                continue;
-            }
-            _ => continue,
-        };
-        page.blocks.push(anchored(project, &file, anchor)?);
-        if used.directive == "compile_fail" {
-            page.blocks.push(project.read(&name.stderr())?);
-        }
-        page.captions
-            .push([Some(file), command].into_iter().flatten().collect());
+        pages.insert(page.file.clone(), content);
     }
     Ok(pages)
 }
@@ -103,6 +83,25 @@ fn source(page: &Page) -> String {
 }
 
 impl Content {
+    fn add_program(
+        &mut self,
+        project: &Project,
+        kind: ProgramKind,
+        program: &ProgramRef,
+    ) -> Result<()> {
+        let (id, file) = (&program.id, program.id.file(kind));
+        self.blocks
+            .push(anchored(project, &file, program.anchor.as_deref())?);
+        let mut caption = vec![file];
+        match kind {
+            ProgramKind::Listing => caption.push(format!("cargo run --bin {}", id.name)),
+            ProgramKind::Unstable => caption.push(format!("cargo unstable {}", id.name)),
+            ProgramKind::CompileFail => self.blocks.push(project.read(&id.stderr())?),
+        }
+        self.captions.push(caption);
+        Ok(())
+    }
+
     fn of_tree(page: &Page) -> Self {
         let mut content = Self::default();
         tree::each(page.text(), &mut |element| match element.name.as_str() {

@@ -110,9 +110,7 @@ fn assert_has(problems: &[Problem], expected: &str) {
 /// The rows of a table, whose columns are separated by ` | `.
 fn rows<const N: usize>(table: &str) -> Vec<[String; N]> {
     let rows = table.trim().lines().map(|line| {
-        let cells = line
-            .split(" | ")
-            .map(|cell| cell.trim().replace("\\n", "\n"));
+        let cells = line.split(" | ").map(|cell| cell.replace("\\n", "\n"));
         let cells: Vec<_> = cells.collect();
         cells.try_into().expect(line)
     });
