@@ -16,17 +16,17 @@ pub fn broken_site(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
     let elements = [
         (
             "<p style=\"color: #aaa; background: #999\">Too faint to read.</p>",
-            "is not for everyone",
+            "accessibility violation (WCAG)",
         ),
         (
             "<img src=\"https://example.com/dot.png\" alt=\"A dot.\">",
-            "asks for https://example.com/dot.png, which is not of this site",
+            "external request: https://example.com/dot.png",
         ),
         (
             "<div style=\"width: 3000px\">Wider than any screen.</div>",
             "the page scrolls sideways",
         ),
-        ("<input type=\"text\">", "is not for everyone"),
+        ("<input type=\"text\">", "accessibility violation (WCAG)"),
     ];
     let mut breakages: Vec<Breakage> = elements
         .iter()
@@ -58,7 +58,7 @@ pub fn broken_site(sample: &Sample, rng: &mut Rng) -> Vec<Breakage> {
                     page: Some(page.file.clone()),
                 },
                 place: format!("{script}:{number}"),
-                says: "a script complains".into(),
+                says: "console error".into(),
             });
         }
     }
