@@ -6,7 +6,7 @@ use crate::server::Server;
 use crate::session::Session;
 use crate::sources::Sources;
 use crate::view::View;
-use crate::weight;
+use crate::weight::{self, Weights};
 use anyhow::{Context, Result};
 use model::{Problem, Project};
 use render::site::Page;
@@ -35,6 +35,7 @@ pub(crate) async fn check(
         origin: server.origin(),
     };
     let mut findings = Findings::default();
+    let mut weights = Weights::new(folder);
     for &view in views {
         // On an empty page: the last one would load other style sheets for other colors, and log that.
         session.open("about:blank").await?;
@@ -51,7 +52,7 @@ pub(crate) async fn check(
             for found in page.problems(&report) {
                 findings.add(page.page, view, found);
             }
-            for problem in weight::problems(&sources, folder, page.page, &report.requests) {
+            for problem in weight::problems(&sources, &mut weights, page.page, &report.requests) {
                 findings.add(page.page, view, of_page(problem));
             }
         }

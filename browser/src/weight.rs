@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use model::Problem;
 use render::site::Page;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 
@@ -19,10 +19,31 @@ const MAX_ALL: usize = 60_000;
 /// The limit for the number of files.
 const MAX_FILES: usize = 10;
 
+/// The compressed sizes of a site's files. Each is compressed once, however many pages need it.
+pub(crate) struct Weights<'a> {
+    folder: &'a Path,
+    sizes: BTreeMap<String, usize>,
+}
+
+impl<'a> Weights<'a> {
+    pub(crate) fn new(folder: &'a Path) -> Self {
+        Self {
+            folder,
+            sizes: BTreeMap::new(),
+        }
+    }
+
+    /// The compressed size of a file; 0 if it is missing, which its request reports.
+    fn of(&mut self, file: &str) -> usize {
+        let compress = || gzip(&std::fs::read(self.folder.join(file)).unwrap_or_default());
+        *self.sizes.entry(file.to_owned()).or_insert_with(compress)
+    }
+}
+
 /// Which limits a page exceeds with these requests.
 pub(crate) fn problems(
     sources: &Sources<'_>,
-    folder: &Path,
+    weights: &mut Weights<'_>,
     page: &Page,
     requests: &[Request],
 ) -> Vec<Problem> {
@@ -30,14 +51,15 @@ pub(crate) fn problems(
         .iter()
         .filter_map(|request| sources.in_site(&request.address))
         .collect();
+    let html = page.html.to_string_lossy().replace('\\', "/");
+    // The search index grows with the book, and has a limit of its own (tests/browser/finding.rs).
+    let index = search_index(&weights.folder.join(&html));
+    let own = weights.of(&html).saturating_sub(index);
     let weights: Vec<(usize, &String)> = files
         .iter()
         .filter(|file| !file.ends_with(".woff2"))
-        .map(|file| (compressed(&folder.join(file)), file))
+        .map(|file| (weights.of(file), file))
         .collect();
-    // The search index grows with the book, and has a limit of its own (tests/browser/finding.rs).
-    let index = search_index(&folder.join(&page.html));
-    let own = compressed(&folder.join(&page.html)).saturating_sub(index);
     let all: usize = weights.iter().map(|(weight, _)| weight).sum();
     let all = all.saturating_sub(index);
     let mut problems = Vec::new();
@@ -80,11 +102,6 @@ fn search_index(file: &Path) -> usize {
         .split_once("id=\"search-index\">")
         .and_then(|(_, rest)| rest.split_once("</script>"));
     index.map_or(0, |(index, _)| gzip(index.as_bytes()))
-}
-
-/// The compressed size of a file; 0 if it is missing, which its request reports.
-fn compressed(file: &Path) -> usize {
-    gzip(&std::fs::read(file).unwrap_or_default())
 }
 
 fn gzip(bytes: &[u8]) -> usize {

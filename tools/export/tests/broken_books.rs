@@ -2,7 +2,7 @@
 
 use export::{Book, check, epub, print, site};
 use model::{Problem, Project};
-use scratch::Scratch;
+use scratch::{Scratch, rows};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Read, Write};
@@ -105,16 +105,6 @@ fn assert_has(problems: &[Problem], expected: &str) {
         problems.iter().any(|problem| problem.contains(expected)),
         "`{expected}` is missing in {problems:#?}"
     );
-}
-
-/// The rows of a table, whose columns are separated by ` | `.
-fn rows<const N: usize>(table: &str) -> Vec<[String; N]> {
-    let rows = table.trim().lines().map(|line| {
-        let cells = line.split(" | ").map(|cell| cell.replace("\\n", "\n"));
-        let cells: Vec<_> = cells.collect();
-        cells.try_into().expect(line)
-    });
-    rows.collect()
 }
 
 /// The text with a part replaced that must be there.

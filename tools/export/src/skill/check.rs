@@ -1,11 +1,11 @@
 //! Checks the skill: its format, its links, and that each program has a manifest and an output.
 
-use super::page::slug;
 use super::{COMMAND, FOLDER};
 use crate::links::{Target, target};
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 use model::Problem;
+use model::ids::heading_id;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest description that the format allows, in characters.
@@ -198,7 +198,7 @@ fn headings(text: &str) -> BTreeSet<String> {
         match (event, &mut heading) {
             (Event::Start(Tag::Heading { .. }), _) => heading = Some(String::new()),
             (Event::End(TagEnd::Heading(_)), _) => {
-                ids.extend(heading.take().map(|it| slug(&it)));
+                ids.extend(heading.take().map(|it| heading_id(&it)));
             }
             (Event::Text(text) | Event::Code(text), Some(heading)) => heading.push_str(&text),
             _ => {}
@@ -210,6 +210,7 @@ fn headings(text: &str) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use scratch::rows;
 
     const SOUND: &str = "---\nname: rust-async-patterns\ndescription: D.\n---\n\n# S\n\nSee [a](references/a.md#b-c).\n";
     const REFERENCE: &str = "# A\n\n```toml\n[dependencies]\n```\n\n## B `c`\n\n```rust\nfn main() {}\n```\n\nPrints:\n\n```text\nx\n```\n";
@@ -233,42 +234,23 @@ mod tests {
 
     #[test]
     fn each_problem_is_reported_with_its_line() {
-        let long = "D".repeat(1025);
-        let tall = format!("# S\n{}", "x\n".repeat(500));
-        for (old, new, expected) in [
-            (
-                "name: rust-async-patterns",
-                "name: other",
-                "SKILL.md:1: the front matter must say `name: rust-async-patterns`, as the folder does",
-            ),
-            (
-                "description: D.\n",
-                "",
-                "SKILL.md:1: the front matter has no description",
-            ),
-            (
-                "D.",
-                &long,
-                "SKILL.md:1: the description has 1025 characters; at most 1024 are allowed",
-            ),
-            (
-                "# S\n",
-                &tall,
-                "SKILL.md:500: has 508 lines; at most 500 are allowed, because an agent loads all of them",
-            ),
-            ("#b-c", "#b", "SKILL.md:8: broken link references/a.md#b"),
-            (
-                "```toml\n[dependencies]\n```\n\n",
-                "",
-                "references/a.md:5: there is no manifest for this program",
-            ),
-            (
-                "```text\nx\n```\n",
-                "",
-                "references/a.md:9: there is no output below this program",
-            ),
-        ] {
-            let found = problems(&SOUND.replace(old, new), &REFERENCE.replace(old, new));
+        let long = format!(
+            "D. | {} | SKILL.md:1: the description has 1025 characters; at most 1024 are allowed",
+            "D".repeat(1025)
+        );
+        let tall = format!(
+            "# S\\n | # S\\n{} | SKILL.md:500: has 508 lines; at most 500 are allowed, because an agent loads all of them",
+            "x\\n".repeat(500)
+        );
+        let table = r"
+name: rust-async-patterns | name: other | SKILL.md:1: the front matter must say `name: rust-async-patterns`, as the folder does
+description: D.\n |  | SKILL.md:1: the front matter has no description
+#b-c | #b | SKILL.md:8: broken link references/a.md#b
+```toml\n[dependencies]\n```\n\n |  | references/a.md:5: there is no manifest for this program
+```text\nx\n```\n |  | references/a.md:9: there is no output below this program
+";
+        for [old, new, expected] in rows(&format!("{long}\n{tall}{table}")) {
+            let found = problems(&SOUND.replace(&old, &new), &REFERENCE.replace(&old, &new));
             let found = found.first().map(String::as_str);
             assert_eq!(found, Some(&*format!("{FOLDER}/{expected}")));
         }

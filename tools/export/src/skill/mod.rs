@@ -11,8 +11,9 @@ mod programs;
 use crate::book::{Book, Page};
 use crate::markdown;
 use anyhow::{Context, Result};
+use model::ids::heading_id;
 use model::{Project, manifest};
-use page::{SEE_ALSO, below, choices, local_markdown, paragraphs, slug};
+use page::{SEE_ALSO, below, choices, local_markdown, paragraphs};
 use programs::{Kind, listings, mistakes, programs};
 use render::expand::Expander;
 use std::collections::BTreeMap;
@@ -165,7 +166,7 @@ fn first_file(project: &Project, book: &Book, parts: &[Part<'_>]) -> Result<Stri
     }
     let mut symptoms = String::new();
     for (symptom, _) in sections(SYMPTOMS_PAGE, "##") {
-        let id = slug(&symptom);
+        let id = heading_id(&symptom);
         let _ = writeln!(symptoms, "- [{symptom}](references/debugging.md#{id})");
     }
     let text = markdown::plain(&expanded)

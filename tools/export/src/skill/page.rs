@@ -6,6 +6,7 @@ use crate::links::{Target, target};
 use crate::markdown::collapse_empty_lines;
 use mdbook_markdown::pulldown_cmark::{Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
+use model::ids::heading_id;
 use std::fmt::Write as _;
 
 /// The heading above a page's links to other pages.
@@ -77,17 +78,7 @@ fn address_in_skill(from: &Page, parts: &[Part<'_>], to: &str) -> Option<String>
         .iter()
         .find(|part| part.pages.iter().any(|page| page.html == html))?;
     let page = part.pages.iter().find(|page| page.html == html)?;
-    Some(format!("{}#{}", part.file(), slug(&page.heading())))
-}
-
-/// The id of a heading, as GitHub makes it.
-pub(super) fn slug(heading: &str) -> String {
-    let kept = heading
-        .chars()
-        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-    kept.map(|c| if c == ' ' { '-' } else { c })
-        .collect::<String>()
-        .to_lowercase()
+    Some(format!("{}#{}", part.file(), heading_id(&page.heading())))
 }
 
 /// The blocks of a text between empty lines. A block of code is a single block, even with empty lines in it.
@@ -176,10 +167,5 @@ mod tests {
         let text =
             "# A\n\n| You ask | Answer |\n|---|---|\n\n| Way | Ratio | Rounds |\n|---|---|---|\n";
         assert!(choices(text).is_empty());
-    }
-
-    #[test]
-    fn the_id_of_a_heading_is_github_s() {
-        assert_eq!(slug("Pin: what `it` is, and why"), "pin-what-it-is-and-why");
     }
 }
