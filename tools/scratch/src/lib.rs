@@ -95,7 +95,7 @@ impl Scratch {
     }
 }
 
-/// The rows of a table for a test, whose columns are separated by ` | `. `\\n` is a newline.
+/// The rows of a table for a test, whose columns are separated by ` | `. `\n` is a newline.
 pub fn rows<const N: usize>(table: &str) -> Vec<[String; N]> {
     let rows = table.trim().lines().map(|line| {
         let cells = line.split(" | ").map(|cell| cell.replace("\\n", "\n"));
