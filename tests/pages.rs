@@ -4,7 +4,7 @@
 //! The checks are in `tools/verify`, whose own tests break a small book in each of these ways.
 
 use drift::snapshot::BookSnapshot;
-use forms::site;
+use export::site;
 use model::{Problem, Project, cancel_safety, lock, measured, uses};
 use render::site::Page;
 use scratch::assert_no_problems;
@@ -26,7 +26,7 @@ static SITE: LazyLock<Result<Site, String>> = LazyLock::new(|| {
     let build = || {
         let project = Project::open(env!("CARGO_MANIFEST_DIR"))?;
         fs::create_dir_all(folder)?;
-        let pages = site::build(&project, folder)?.pages;
+        let pages = site::build(&project, folder)?.rendered;
         anyhow::Ok(Site {
             project,
             folder,
@@ -75,7 +75,7 @@ fn every_file_in_listings_belongs_to_a_program() {
 
 #[test]
 fn measurements_are_shown_and_meet_their_claims() {
-    assert_none(measured::checks::problems(project()));
+    assert_none(measured::problems(project()));
 }
 
 #[test]
@@ -100,10 +100,7 @@ fn no_test_of_a_listing_is_disabled() {
 #[test]
 fn every_mistake_has_its_fix() {
     let snapshot = BookSnapshot::load(&site().project).expect("the book can be read");
-    let mistakes = snapshot
-        .listings
-        .iter()
-        .filter(|listing| listing.is_mistake);
+    let mistakes = snapshot.listings.iter().filter(|listing| listing.is_mistake);
     let mistakes = mistakes.chain(&snapshot.compile_fail);
     let fixed = mistakes.map(|program| snapshot.fixed(&program.name, &program.source.text));
     let problems: Vec<_> = fixed.filter_map(Result::err).collect();

@@ -96,6 +96,18 @@ impl Scratch {
     }
 }
 
+/// The rows of a table for a test, whose columns are separated by ` | `. `\n` is a newline.
+pub fn rows<const N: usize>(table: &str) -> Vec<[String; N]> {
+    let rows = table.trim().lines().map(|line| {
+        let cells = line.split(" | ").map(|cell| cell.replace("\\n", "\n"));
+        let cells: Vec<_> = cells.collect();
+        cells
+            .try_into()
+            .unwrap_or_else(|_| panic!("this row does not have {N} columns: {line}"))
+    });
+    rows.collect()
+}
+
 fn collect(path: &Path, files: &mut BTreeMap<PathBuf, String>) {
     if path.is_dir() {
         entries(path).iter().for_each(|entry| collect(entry, files));
