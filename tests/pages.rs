@@ -4,7 +4,7 @@
 //! The checks are in `tools/verify`, whose own tests break a small book in each of these ways.
 
 use drift::sample::Sample;
-use forms::site;
+use export::site;
 use render::site::Page;
 use model::{Problem, Problems, Project, cancel_safety, measured, uses};
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ static SITE: LazyLock<Result<Site, String>> = LazyLock::new(|| {
     let build = || {
         let project = Project::open(env!("CARGO_MANIFEST_DIR"))?;
         fs::create_dir_all(folder)?;
-        let pages = site::build(&project, folder)?.pages;
+        let pages = site::build(&project, folder)?.rendered;
         anyhow::Ok(Site {
             project,
             folder,

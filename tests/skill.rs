@@ -1,10 +1,10 @@
 //! Promise: the skill for coding agents says what the pages and listings say, each of its programs compiles with
 //! the manifest above it, and prints what is written below it.
 //!
-//! `cargo book skill` writes it. The checks of its format are in `tools/forms`, whose own tests break each.
+//! `cargo book skill` writes it. The checks of its format are in `tools/export`, whose own tests break each.
 
-use forms::book::Book;
-use forms::skill::{self, FOLDER, check};
+use export::book::Book;
+use export::skill::{self, FOLDER, check};
 use model::listing::Source;
 use model::{Problem, Problems, Project, manifest, uses};
 use runs::compare::diff;
@@ -54,7 +54,7 @@ fn the_skill_is_in_the_open_format_and_its_links_lead_somewhere() {
         files.contains_key("SKILL.md"),
         "{FOLDER}/SKILL.md is missing"
     );
-    demand_none(check::unsound(&files));
+    demand_none(check::problems(&files));
 }
 
 /// So tests/outputs.rs compiles it, with the manifest that stands above it, and runs it.

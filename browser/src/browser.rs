@@ -1,24 +1,26 @@
 //! Chromium, its driver and the runtime that talks to them.
 
 use crate::check::check;
-use crate::driver::{Driver, chrome};
+use crate::driver::Driver;
+use crate::log;
 use crate::look;
 use crate::server::Server;
 use crate::session::Session;
 use crate::view::View;
 use crate::visit::Visit;
 use anyhow::{Context, Result};
-use render::site::Page;
+use export::chromium;
 use model::{Problem, Project};
+use render::site::Page;
 use std::path::Path;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
-/// Chromium without a window. It ends when this is dropped.
+/// Chromium without a window. It exits when this is dropped.
 pub struct Browser {
     session: Session,
     runtime: Runtime,
-    /// Ends after the session, which it carries.
+    /// Dropped last, because the session needs it.
     _driver: Driver,
 }
 
@@ -27,17 +29,17 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// One of them is missing (the error says what to install), or they do not start.
+    /// One of them is missing (the error says how to install it), or doesn't start.
     pub fn start() -> Result<Self> {
-        let chrome = chrome()?;
+        let chromium = chromium::find()?;
         let driver = Driver::start()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .context("cannot start the runtime")?;
-        let session = runtime.block_on(Session::start(&driver.address(), &chrome))?;
-        // Whole from here on: what fails now ends Chromium, too.
+        let session = runtime.block_on(Session::start(&driver.address(), &chromium))?;
+        // From here on, an error closes Chromium as well.
         let browser = Self {
             session,
             runtime,
@@ -45,12 +47,11 @@ impl Browser {
         };
         browser
             .runtime
-            .block_on(browser.session.equip(look::EQUIPMENT))?;
+            .block_on(browser.session.add_script(look::AXE))?;
         Ok(browser)
     }
 
-    /// Opens these pages of a project, built into a folder, in these views, and tells what is wrong with
-    /// them.
+    /// Opens pages of a project, built into a folder, in these views, and returns their problems.
     ///
     /// # Errors
     ///
@@ -65,14 +66,13 @@ impl Browser {
         let checked = check(&self.session, project, folder, pages, views);
         self.runtime.block_on(checked)
     }
-}
 
-impl Browser {
-    /// Serves a built site, opens one of its pages, and does there what `acts` says.
+    /// Serves a built site, opens one of its pages, and calls `acts`. Nothing remains of earlier visits: each has a
+    /// server of its own, and so its own storage and cache.
     ///
     /// # Errors
     ///
-    /// The page does not load, or what `acts` returns.
+    /// The page does not load, or `acts` fails.
     pub fn visit<T>(
         &mut self,
         folder: &Path,
@@ -83,10 +83,13 @@ impl Browser {
         let session = &self.session;
         self.runtime.block_on(async {
             let server = Server::start(folder).await?;
+            let visit = Visit::new(session);
             session.open("about:blank").await?;
             session.look_as(view).await?;
+            visit.point(0.0, 0.0).await?;
+            visit.run_scripts(true).await?;
+            log::forget(session).await?;
             session.open(&format!("{}{page}", server.origin())).await?;
-            let visit = Visit::new(session);
             visit.settle().await?;
             acts(&visit).await
         })
@@ -97,7 +100,7 @@ impl Drop for Browser {
     fn drop(&mut self) {
         let closed =
             async { tokio::time::timeout(Duration::from_secs(10), self.session.close()).await };
-        // Where Chromium does not end when asked, chromedriver's end is all that is left to try.
+        // If Chromium doesn't close, only killing chromedriver is left.
         let _ = self.runtime.block_on(closed);
     }
 }

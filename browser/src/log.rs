@@ -1,35 +1,35 @@
-//! Reads Chromium's logs: what scripts complained of, and what the page asked for.
+//! Reads Chromium's logs: errors in the console, and requests.
 
 use crate::session::Session;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A place in a file that the browser got.
+/// A place in a file that the browser loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Origin {
     /// The file's address.
     pub(crate) address: String,
-    /// The line, from 1, where it is known.
+    /// The line, from 1, if it is known.
     pub(crate) line: Option<usize>,
 }
 
-/// An error in the console: an uncaught one, or one that a script wrote.
+/// An error in the console: an uncaught exception, or a message of a script.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ConsoleError {
     pub(crate) origin: Option<Origin>,
     pub(crate) message: String,
-    /// Whether it is about a request, which the requests tell better.
+    /// Whether it is about a request, about which the requests say more.
     pub(crate) is_of_request: bool,
 }
 
-/// Something that the page asked for.
+/// A request of the page.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) address: String,
-    /// What asked for it.
+    /// Where it comes from.
     pub(crate) origin: Option<Origin>,
-    /// Why it was not there.
+    /// Why it failed.
     pub(crate) failure: Option<String>,
     id: String,
 }
@@ -38,21 +38,21 @@ pub(crate) struct Request {
 pub(crate) async fn errors(session: &Session) -> Result<Vec<ConsoleError>> {
     let entries: Vec<ConsoleEntry> = session.log("browser").await?;
     let is_error = |entry: &ConsoleEntry| entry.level == "SEVERE";
-    Ok(entries
-        .into_iter()
-        .filter(is_error)
-        .map(ConsoleEntry::told)
-        .collect())
+    let errors = entries.into_iter().filter(is_error);
+    Ok(errors.map(ConsoleEntry::parse).collect())
 }
 
 /// The requests since the log was read last.
 pub(crate) async fn requests(session: &Session) -> Result<Vec<Request>> {
-    let entries: Vec<PerformanceEntry> = session.log("performance").await?;
+    let entries: Vec<Value> = session.log("performance").await?;
     let mut requests = Vec::new();
     for entry in entries {
-        let event: Envelope = serde_json::from_str(&entry.message)
-            .with_context(|| format!("Chromium's log has an unknown entry: {}", entry.message))?;
-        add(&mut requests, &event.message);
+        let message = entry["message"].as_str().unwrap_or_default();
+        let event: Value = serde_json::from_str(message)
+            .with_context(|| format!("Chromium's log has an unknown entry: {entry}"))?;
+        let event = &event["message"];
+        let method = event["method"].as_str().unwrap_or_default();
+        add(&mut requests, method, &event["params"]);
     }
     Ok(requests)
 }
@@ -74,18 +74,17 @@ struct ConsoleEntry {
 
 impl ConsoleEntry {
     /// The message is `address line:column words`, or `address - words`, or only words.
-    fn told(self) -> ConsoleError {
+    fn parse(self) -> ConsoleError {
         let mut parts = self.message.splitn(3, ' ');
         let origin = match (parts.next(), parts.next()) {
-            (Some(address), Some(place)) if address.contains("://") => Some(Origin {
-                address: address.to_owned(),
-                // It counts from 0.
-                line: place
-                    .split(':')
-                    .next()
-                    .and_then(|line| line.parse::<usize>().ok())
-                    .map(|line| line + 1),
-            }),
+            (Some(address), Some(place)) if address.contains("://") => {
+                let line = place.split(':').next().unwrap_or_default();
+                Some(Origin {
+                    address: address.to_owned(),
+                    // Chromium counts from 0.
+                    line: line.parse().ok().map(|line: usize| line + 1),
+                })
+            }
             _ => None,
         };
         let message = match (&origin, parts.next()) {
@@ -100,27 +99,10 @@ impl ConsoleEntry {
     }
 }
 
-#[derive(Deserialize)]
-struct PerformanceEntry {
-    message: String,
-}
-
-#[derive(Deserialize)]
-struct Envelope {
-    message: Event,
-}
-
-#[derive(Deserialize)]
-struct Event {
-    method: String,
-    params: Value,
-}
-
-/// Takes in what an event tells of a request.
-fn add(requests: &mut Vec<Request>, event: &Event) {
-    let params = &event.params;
+/// Adds what an event of the DevTools protocol says about a request.
+fn add(requests: &mut Vec<Request>, method: &str, params: &Value) {
     let id = params["requestId"].as_str().unwrap_or_default();
-    let failure = match event.method.as_str() {
+    let failure = match method {
         "Network.requestWillBeSent" => {
             requests.extend(request(id, &params["request"]["url"], &params["initiator"]));
             return;
@@ -130,17 +112,17 @@ fn add(requests: &mut Vec<Request>, event: &Event) {
             return;
         }
         "Network.responseReceived" => match params["response"]["status"].as_u64() {
-            Some(status) if status >= 400 => format!("status {status}"),
+            Some(status) if status >= 400 => status.to_string(),
             _ => return,
         },
-        // What a script or the browser itself calls off is no failure.
+        // A request that a script or the browser cancels has not failed.
         "Network.loadingFailed" if params["canceled"] != true => params["errorText"]
             .as_str()
-            .unwrap_or("no answer")
+            .unwrap_or("no response")
             .to_owned(),
         _ => return,
     };
-    // The last one: after a redirect, two have the same id.
+    // The last one, because two requests have the same id after a redirect.
     if let Some(request) = requests.iter_mut().rfind(|request| request.id == id) {
         request.failure.get_or_insert(failure);
     }
@@ -170,15 +152,15 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn told(source: &str, message: &str) -> ConsoleError {
+    fn parse(source: &str, message: &str) -> ConsoleError {
         let entry = json!({ "level": "SEVERE", "source": source, "message": message });
         let entry: ConsoleEntry = serde_json::from_value(entry).unwrap();
-        entry.told()
+        entry.parse()
     }
 
     #[test]
-    fn an_error_tells_its_file_and_line() {
-        let error = told(
+    fn an_error_has_its_file_and_line() {
+        let error = parse(
             "javascript",
             "http://127.0.0.1:1/a.js 2:6 Uncaught Error: a b",
         );
@@ -189,12 +171,12 @@ mod tests {
     }
 
     #[test]
-    fn an_error_without_a_place_is_told_whole() {
+    fn an_error_without_a_place_is_kept_as_it_is() {
         assert_eq!(
-            told("other", "something is wrong").message,
+            parse("other", "something is wrong").message,
             "something is wrong"
         );
-        let error = told(
+        let error = parse(
             "network",
             "http://127.0.0.1:1/a.png - Failed to load resource",
         );
@@ -204,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_and_what_became_of_it() {
+    fn a_request_has_its_origin_and_its_failure() {
         let mut requests = Vec::new();
         for (method, params) in [
             (
@@ -225,11 +207,10 @@ mod tests {
                 json!({ "requestId": "2", "canceled": true }),
             ),
         ] {
-            let method = method.to_owned();
-            add(&mut requests, &Event { method, params });
+            add(&mut requests, method, &params);
         }
         assert_eq!(requests.len(), 2);
-        assert_eq!(requests[0].failure.as_deref(), Some("status 404"));
+        assert_eq!(requests[0].failure.as_deref(), Some("404"));
         assert_eq!(requests[0].origin.as_ref().unwrap().line, Some(5));
         assert_eq!(requests[1].failure, None);
     }

@@ -1,10 +1,10 @@
-// Looks at the page that is open, which has axe-core. WebDriver calls this with a callback.
+// Checks the page that is open, which has axe-core. WebDriver calls this with a callback.
 const [done] = arguments;
 
-// WCAG 2.0 to 2.2, A and AA, and what axe-core holds to be good practice beyond them.
+// WCAG 2.0 to 2.2, A and AA, and axe-core's best practices.
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22a', 'wcag22aa', 'best-practice'];
 
-// The element and all that it lies in, also out of a shadow tree.
+// The element and its ancestors, across shadow roots.
 function* upwards(element) {
   for (let at = element; at; at = at.parentElement ?? at.getRootNode().host) {
     yield at;
@@ -16,7 +16,7 @@ const isContent = element => [...upwards(element)].some(at => at.localName === '
 const openingTag = element =>
   element.outerHTML.match(/^<(?:"[^"]*"|'[^']*'|[^'">])*>/)?.[0] ?? `<${element.localName}>`;
 
-// What may stand in the source as it does here, the most telling first.
+// Texts that can be in the source as they are here, the most specific first.
 function clues(element) {
   const ordered = ['src', 'href', 'alt', 'title', 'style', 'id'];
   const attributes = ordered.map(name => element.getAttribute(name) ?? '');
@@ -57,11 +57,11 @@ async function violations() {
   );
 }
 
-// Pictures that Markdown gave no words, `![](picture.png)`: to axe-core they are mere decoration.
-const wordless = () =>
+// Pictures without a description in the Markdown, `![](picture.png)`: axe-core takes them for decoration.
+const withoutAlt = () =>
   [...document.querySelectorAll('main img[alt=""]:not([role=presentation], [role=none])')].map(describe);
 
-// Where the page is wider than its screen. (Boxes in the content may scroll; what the content lies in may not.)
+// Whether the page is wider than its screen. (Boxes in the content may scroll; the elements around it may not.)
 function overflow() {
   const frames = [document.documentElement, ...upwards(document.querySelector('main'))];
   const frame = frames.find(at => at.scrollWidth > at.clientWidth + 1 && getComputedStyle(at).display !== 'inline');
@@ -82,13 +82,13 @@ function overflow() {
   return { width: frame.scrollWidth, room: frame.clientWidth, elements: innermost.slice(0, 3).map(describe) };
 }
 
-// What moved while the page was loading, though nobody touched it.
+// What moved while the page was loading, without any input.
 const shifts = () =>
   new Promise(resolve => {
     const all = [];
     const observer = new PerformanceObserver(list => all.push(...list.getEntries()));
     observer.observe({ type: 'layout-shift', buffered: true });
-    // What was recorded before comes a turn later.
+    // Earlier entries arrive in a later task.
     setTimeout(() => {
       const entries = all.filter(entry => !entry.hadRecentInput);
       const moved = entries.flatMap(entry => entry.sources.map(source => source.node));
@@ -100,8 +100,7 @@ const shifts = () =>
     }, 50);
   });
 
-// When the page is as it stays: its scripts run after the first paint. One with a broken script never gets
-// there, and is looked at all the same.
+// Waits for the page's scripts, which run after the first paint, but not forever: a script can be broken.
 const settled = () =>
   new Promise(resolve => {
     const wait = turns => {
@@ -117,12 +116,12 @@ const settled = () =>
 async function look() {
   await settled();
   const moved = await shifts();
-  // Pictures that would load when they are scrolled to, too; a broken one is told by the request for it.
+  // Lazy pictures, too. A missing one is reported by its request.
   const pictures = [...document.images];
   pictures.filter(picture => picture.loading === 'lazy').forEach(picture => { picture.loading = 'eager'; });
   await Promise.allSettled(pictures.map(picture => picture.decode()));
   await document.fonts.ready;
-  return { ...moved, violations: await violations(), wordless: wordless(), overflow: overflow() };
+  return { ...moved, violations: await violations(), withoutAlt: withoutAlt(), overflow: overflow() };
 }
 
 look().then(done, error => done({ failed: String(error?.stack ?? error) }));

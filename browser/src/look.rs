@@ -1,21 +1,23 @@
-//! What the script in the page reports: axe-core's findings, and the page's width.
+//! The report of the script in the page: axe-core's violations, missing alt texts, overflow, and layout shifts.
 
 use crate::session::Session;
 use anyhow::{Result, bail};
 use serde::Deserialize;
 
-/// axe-core, as npm has it: what [`look`] needs in every page.
-pub(crate) const EQUIPMENT: &str = include_str!("../vendor/axe.min.js");
+/// axe-core from npm, which [`look`] needs in every page.
+pub(crate) const AXE: &str = include_str!("../vendor/axe.min.js");
 
 const SCRIPT: &str = include_str!("look.js");
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Look {
     pub(crate) violations: Vec<Violation>,
-    pub(crate) wordless: Vec<Element>,
+    pub(crate) without_alt: Vec<Element>,
     pub(crate) overflow: Option<Overflow>,
-    /// What moved while the page was loading, and by how much (cumulative layout shift).
+    /// The cumulative layout shift while the page was loading.
     pub(crate) shift: f64,
+    /// The elements that moved.
     pub(crate) shifted: Vec<Element>,
 }
 
@@ -33,15 +35,15 @@ pub(crate) struct Violation {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Element {
     tag: String,
-    /// Whether it lies in `main`, and so comes from the page and not from the theme.
+    /// Whether it is in `main`, and so comes from the page rather than the theme.
     pub(crate) is_content: bool,
-    /// What may stand in the page's source as it does in the element, the most telling first.
+    /// Texts of the element that can also be in the page's source, the most specific first.
     pub(crate) clues: Vec<String>,
 }
 
 impl Element {
-    /// The opening tag, cut where it is long.
-    pub(crate) fn shown(&self) -> String {
+    /// The opening tag, shortened if it is long.
+    pub(crate) fn tag(&self) -> String {
         const LONG: usize = 120;
         match self.tag.char_indices().nth(LONG) {
             Some((end, _)) => format!("{}...>", &self.tag[..end]),
@@ -55,7 +57,7 @@ impl Element {
 pub(crate) struct Overflow {
     pub(crate) width: f64,
     pub(crate) room: f64,
-    /// What sticks out.
+    /// The elements that stick out.
     pub(crate) elements: Vec<Element>,
 }
 
@@ -66,7 +68,7 @@ enum Answer {
     Look(Look),
 }
 
-/// Looks at the page that is open, in a session with the [`EQUIPMENT`].
+/// Looks at the page that is open, in a session with [`AXE`].
 pub(crate) async fn look(session: &Session) -> Result<Look> {
     match session.ask(SCRIPT, Vec::new()).await? {
         Answer::Look(look) => Ok(look),

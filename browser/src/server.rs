@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tower_http::services::ServeDir;
 
-/// A folder's files, on 127.0.0.1 at a port of their own until this is dropped.
+/// Serves a folder on a free port of 127.0.0.1 until it is dropped.
 pub(crate) struct Server {
     origin: String,
     serving: JoinHandle<std::io::Result<()>>,
@@ -21,7 +21,7 @@ impl Server {
             .context("cannot listen on 127.0.0.1")?;
         let address = listener
             .local_addr()
-            .context("cannot tell the server's address")?;
+            .context("cannot find out the server's address")?;
         let app = Router::new().fallback_service(ServeDir::new(folder));
         Ok(Self {
             origin: format!("http://{address}/"),

@@ -12,10 +12,10 @@ use std::path::Path;
 use std::time::Duration;
 use url::{ParseError, Url};
 
-/// How long a page may take to load, or a script in it to answer. A sound one takes a second.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The timeout for a page to load, and for a script in it. A sound page takes a second.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Nothing that a page does leaves this machine, whatever network and proxy there is.
+/// No request leaves this machine, whatever its network and proxy.
 const FLAGS: [&str; 11] = [
     "--headless=new",
     "--no-sandbox",
@@ -36,16 +36,16 @@ pub(crate) struct Session {
 
 impl Session {
     /// Starts Chromium. The address is chromedriver's.
-    pub(crate) async fn start(driver: &str, chrome: &Path) -> Result<Self> {
+    pub(crate) async fn start(driver: &str, chromium: &Path) -> Result<Self> {
         let capabilities: Capabilities = serde_json::from_value(json!({
             "goog:chromeOptions": {
-                "binary": chrome,
+                "binary": chromium,
                 "args": FLAGS,
                 "perfLoggingPrefs": { "enableNetwork": true, "enablePage": false },
             },
             "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
         }))
-        .context("the capabilities are no JSON object")?;
+        .context("the capabilities are not a JSON object")?;
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
             .connect(driver)
@@ -53,22 +53,22 @@ impl Session {
             .with_context(|| {
                 format!(
                     "cannot start {} through chromedriver; are they of the same version?",
-                    chrome.display()
+                    chromium.display()
                 )
             })?;
-        let timeouts = TimeoutConfiguration::new(Some(PATIENCE), Some(PATIENCE), None);
+        let timeouts = TimeoutConfiguration::new(Some(TIMEOUT), Some(TIMEOUT), None);
         client.update_timeouts(timeouts).await?;
         Ok(Self { client })
     }
 
-    /// From now on, this script is in every page that is opened, before those of the page.
-    pub(crate) async fn equip(&self, script: &str) -> Result<()> {
+    /// Adds a script to every page that is opened from now on. It runs before those of the page.
+    pub(crate) async fn add_script(&self, script: &str) -> Result<()> {
         let parameters = json!({ "source": script });
         self.devtools("Page.addScriptToEvaluateOnNewDocument", parameters)
             .await
     }
 
-    /// From now on, pages are shown on this screen and in this color scheme.
+    /// Sets the screen and the color scheme.
     pub(crate) async fn look_as(&self, view: View) -> Result<()> {
         self.devtools("Emulation.setDeviceMetricsOverride", view.device_metrics())
             .await?;
@@ -76,9 +76,8 @@ impl Session {
             .await
     }
 
-    /// Opens a page, and returns when it is loaded: its scripts have run, its images are there.
+    /// Opens a page, and waits for its load event.
     pub(crate) async fn open(&self, address: &str) -> Result<()> {
-        // WebDriver waits for the load event.
         self.client.goto(address).await?;
         let state = self
             .client
@@ -90,28 +89,28 @@ impl Session {
         Ok(())
     }
 
-    /// Runs a script in the page that calls its last argument with the result.
+    /// Runs a script in the page, which calls its last argument with the result.
     pub(crate) async fn ask<T: DeserializeOwned>(
         &self,
         script: &str,
         arguments: Vec<Value>,
     ) -> Result<T> {
         let answer = self.client.execute_async(script, arguments).await?;
-        serde_json::from_value(answer).context("the script's answer is not what was expected")
+        serde_json::from_value(answer).context("the script's result has another type than expected")
     }
 
-    /// What a log (`browser` or `performance`) got since it was read last.
+    /// The entries of a log (`browser` or `performance`) since it was read last.
     pub(crate) async fn log<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<T>> {
         let entries = self.vendor("se/log", json!({ "type": kind })).await?;
         serde_json::from_value(entries)
-            .with_context(|| format!("the {kind} log is not what was expected"))
+            .with_context(|| format!("the {kind} log has another format than expected"))
     }
 
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Ends Chromium.
+    /// Closes Chromium.
     pub(crate) async fn close(&self) -> Result<()> {
         self.client.clone().close().await?;
         Ok(())
@@ -130,7 +129,7 @@ impl Session {
     }
 }
 
-/// A command that WebDriver does not know and chromedriver does.
+/// A command of chromedriver that isn't part of WebDriver.
 #[derive(Debug)]
 struct Vendor {
     path: &'static str,

@@ -1,8 +1,8 @@
-//! From a file of the site back to the file in the repository that it was made from.
+//! Maps files of the site to the files of the repository that they were made from.
 
 use model::Project;
-use render::site::Page;
 use percent_encoding::percent_decode_str;
+use render::site::Page;
 use std::path::Path;
 
 /// The sources of a site that is served at an address.
@@ -14,17 +14,17 @@ pub(crate) struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    /// The path in the site that an address of it names; `None` for any other address.
+    /// The path of an address in the site; `None` for an address outside.
     pub(crate) fn in_site(&self, address: &str) -> Option<String> {
         let path = address.strip_prefix(self.origin)?;
         let path = path.split(['?', '#']).next()?;
         Some(percent_decode_str(path).decode_utf8_lossy().into_owned())
     }
 
-    /// The source of a file of the site, relative to the book's root. mdBook's own files have none.
+    /// The source of a file of the site, relative to the book's root. mdBook's own files have no source.
     pub(crate) fn of(&self, in_site: &str) -> Option<String> {
-        let is_it = |page: &&Page| page.html == Path::new(in_site);
-        if let Some(page) = self.pages.iter().find(is_it) {
+        let is_page = |page: &&Page| page.html == Path::new(in_site);
+        if let Some(page) = self.pages.iter().find(is_page) {
             return Some(page.source.clone());
         }
         let plain = without_hash(in_site);
@@ -34,7 +34,7 @@ impl Sources<'_> {
             .find(|file| self.project.has(file))
     }
 
-    /// The first line of a source that has one of these texts, which are tried in order.
+    /// The first line of a source with one of these texts, which are tried in order.
     pub(crate) fn first_line<'t>(
         &self,
         source: &str,
@@ -46,7 +46,7 @@ impl Sources<'_> {
             .find_map(|text| lines_with(&source, text).next())
     }
 
-    /// The line of a source that alone has one of these texts, which are tried in order.
+    /// The only line of a source with one of these texts, which are tried in order.
     pub(crate) fn only_line<'t>(
         &self,
         source: &str,
@@ -67,7 +67,7 @@ fn lines_with<'s>(source: &'s str, text: &'s str) -> impl Iterator<Item = usize>
         .map(|(number, _)| number + 1)
 }
 
-/// `theme/book-0a1b2c3d.css` is what mdBook makes of `theme/book.css`.
+/// mdBook renames `theme/book.css` to `theme/book-0a1b2c3d.css`.
 fn without_hash(file: &str) -> String {
     let (stem, ending) = match file.rsplit_once('.') {
         Some(parts) if !parts.1.contains('/') => parts,
@@ -85,14 +85,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_in_a_file_name_is_mdbooks() {
+    fn hashes_are_removed_from_file_names() {
         assert_eq!(without_hash("theme/book-0a1b2c3d.css"), "theme/book.css");
         assert_eq!(without_hash("theme/book-dark.css"), "theme/book-dark.css");
         assert_eq!(without_hash("a.b/c"), "a.b/c");
     }
 
     #[test]
-    fn an_ambiguous_text_names_no_line() {
+    fn an_ambiguous_text_has_no_line() {
         let book = scratch::Scratch::sound();
         let project = Project::open(book.root()).unwrap();
         book.write("src/page.md", "# One\n\ntwo\n\ntwo three\n");

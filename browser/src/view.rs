@@ -1,4 +1,4 @@
-//! The ways in which a page is looked at.
+//! The screens and color schemes in which pages are checked.
 
 use serde_json::{Value, json};
 use std::fmt;
@@ -58,7 +58,7 @@ impl View {
         };
         json!({ "features": [
             { "name": "prefers-color-scheme", "value": scheme },
-            // What moves would be measured halfway.
+            // An animation would be measured halfway.
             { "name": "prefers-reduced-motion", "value": "reduce" },
         ] })
     }

@@ -1,4 +1,4 @@
-//! One page in the hands of a reader: what the mouse and the keyboard do there.
+//! A page that is used like a reader does, by mouse and keyboard.
 
 use crate::log;
 use crate::look::{self, Violation};
@@ -6,6 +6,7 @@ use crate::session::Session;
 use anyhow::{Context, Result};
 use fantoccini::Locator;
 use fantoccini::actions::{InputSource, MouseActions, PointerAction};
+use fantoccini::elements::Element;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -20,7 +21,7 @@ impl<'a> Visit<'a> {
         Self { session }
     }
 
-    /// Waits until a page of the book is as it stays: its scripts run after the first paint.
+    /// Waits for the scripts of a page of the book, which run after the first paint.
     pub(crate) async fn settle(&self) -> Result<()> {
         let settled = "new Promise((done) => { const look = () => {
             const isOfTheBook = document.getElementById('colors');
@@ -29,11 +30,11 @@ impl<'a> Visit<'a> {
         self.ask::<bool>(settled).await.map(drop)
     }
 
-    /// The value of a JavaScript expression in the page, or what its promise becomes.
+    /// The value of a JavaScript expression in the page, or of its promise.
     ///
     /// # Errors
     ///
-    /// It throws, or its value is another one.
+    /// It throws, or its value is of another type.
     pub async fn ask<T: DeserializeOwned>(&self, expression: &str) -> Result<T> {
         let script = format!(
             "const done = arguments[arguments.length - 1];\
@@ -44,7 +45,7 @@ impl<'a> Visit<'a> {
             .with_context(|| format!("the page answers {answer} to {expression}"))
     }
 
-    /// Lets the pages of this site read and write the clipboard, as a reader does by pressing a key.
+    /// Allows pages to read and write the clipboard.
     ///
     /// # Errors
     ///
@@ -57,7 +58,7 @@ impl<'a> Visit<'a> {
             .await
     }
 
-    /// From the next page on, no page runs a script of its own, or all do again.
+    /// Disables or enables the scripts of the pages that are opened from now on.
     ///
     /// # Errors
     ///
@@ -78,28 +79,28 @@ impl<'a> Visit<'a> {
         self.session.open(address).await
     }
 
-    /// What the pages' scripts complained of since this was asked last.
+    /// The errors in the console since the last call, or since the visit started.
     ///
     /// # Errors
     ///
     /// Chromium's log cannot be read.
-    pub async fn complaints(&self) -> Result<Vec<String>> {
+    pub async fn console_errors(&self) -> Result<Vec<String>> {
         let errors = log::errors(self.session).await?;
         Ok(errors.into_iter().map(|error| error.message).collect())
     }
 
-    /// What axe-core holds against the page as it is now: each element with the rule that it breaks.
+    /// The accessibility violations that axe-core finds in the page as it is now.
     ///
     /// # Errors
     ///
     /// axe-core fails on this page.
     pub async fn violations(&self) -> Result<Vec<String>> {
         let seen = look::look(self.session).await?;
-        let told = seen.violations.iter().map(|violation| {
+        let violations = seen.violations.iter().map(|violation| {
             let Violation { rule, detail, .. } = violation;
-            format!("{}: {rule}: {detail}", violation.element.shown())
+            format!("{}: {rule}: {detail}", violation.element.tag())
         });
-        Ok(told.collect())
+        Ok(violations.collect())
     }
 
     /// Presses keys while an element has the focus. Keys without a letter are those of WebDriver
@@ -107,35 +108,38 @@ impl<'a> Visit<'a> {
     ///
     /// # Errors
     ///
-    /// There is no such element, or it takes no keys.
+    /// There is no such element, or it cannot receive keys.
     pub async fn press(&self, css: &str, keys: &str) -> Result<()> {
-        let element = self.session.client().find(Locator::Css(css)).await;
-        let element = element.with_context(|| format!("the page has no `{css}`"))?;
+        let element = self.find(css).await?;
         element
             .send_keys(keys)
             .await
-            .with_context(|| format!("`{css}` takes no keys"))
+            .with_context(|| format!("`{css}` cannot receive keys"))
     }
 
     /// Clicks an element.
     ///
     /// # Errors
     ///
-    /// There is no such element, or something lies over it.
+    /// There is no such element, or another one covers it.
     pub async fn click(&self, css: &str) -> Result<()> {
-        let element = self.session.client().find(Locator::Css(css)).await;
-        let element = element.with_context(|| format!("the page has no `{css}`"))?;
+        let element = self.find(css).await?;
         element
             .click()
             .await
             .with_context(|| format!("`{css}` cannot be clicked"))
     }
 
+    async fn find(&self, css: &str) -> Result<Element> {
+        let element = self.session.client().find(Locator::Css(css)).await;
+        element.with_context(|| format!("the page has no `{css}`"))
+    }
+
     /// Moves the mouse to a point of the window, in pixels from its top left corner.
     ///
     /// # Errors
     ///
-    /// The point lies outside of the window.
+    /// The point is outside the window.
     pub async fn point(&self, x: f64, y: f64) -> Result<()> {
         let actions = MouseActions::new("mouse".to_owned()).then(PointerAction::MoveTo {
             duration: Some(Duration::ZERO),
@@ -146,6 +150,6 @@ impl<'a> Visit<'a> {
             .client()
             .perform_actions(actions)
             .await
-            .with_context(|| format!("the mouse cannot go to {x}, {y}"))
+            .with_context(|| format!("the mouse cannot move to {x}, {y}"))
     }
 }

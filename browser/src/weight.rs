@@ -1,4 +1,4 @@
-//! How much a page asks of a slow line.
+//! The weight of a page, which matters on a slow line.
 
 use crate::log::Request;
 use crate::sources::Sources;
@@ -10,16 +10,16 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
-/// The page itself, compressed, in bytes.
-const PAGE: usize = 25_000;
+/// The limit for the page itself, compressed, in bytes.
+const MAX_PAGE: usize = 25_000;
 
-/// All that is needed to read it, fonts aside, compressed, in bytes.
-const ALL: usize = 60_000;
+/// The limit for the page and all its files except fonts, compressed, in bytes.
+const MAX_ALL: usize = 60_000;
 
-/// How often the browser asks for something.
-const REQUESTS: usize = 10;
+/// The limit for the number of files.
+const MAX_FILES: usize = 10;
 
-/// What is too heavy about a page, after what it asked for.
+/// Which limits a page exceeds with these requests.
 pub(crate) fn problems(
     sources: &Sources<'_>,
     folder: &Path,
@@ -35,18 +35,18 @@ pub(crate) fn problems(
         .filter(|file| !file.ends_with(".woff2"))
         .map(|file| (compressed(&folder.join(file)), file))
         .collect();
-    // What the search knows grows with the book, and has a limit of its own (tests/finding.rs).
+    // The search index grows with the book, and has a limit of its own (tests/browser/finding.rs).
     let index = search_index(&folder.join(&page.html));
     let own = compressed(&folder.join(&page.html)).saturating_sub(index);
     let all: usize = weights.iter().map(|(weight, _)| weight).sum();
     let all = all.saturating_sub(index);
     let mut problems = Vec::new();
-    if own > PAGE {
+    if own > MAX_PAGE {
         problems.push(format!(
-            "the page takes {own} bytes, compressed, and may take {PAGE}; split it, or show less on it"
+            "the page is too heavy: {own} bytes compressed; at most {MAX_PAGE} are allowed, so split it, or show less on it"
         ));
     }
-    if all > ALL {
+    if all > MAX_ALL {
         let mut heaviest = weights;
         heaviest.sort_unstable_by(|a, b| b.cmp(a));
         let heaviest: Vec<_> = heaviest
@@ -55,14 +55,14 @@ pub(crate) fn problems(
             .map(|(weight, file)| format!("{file} {weight}"))
             .collect();
         problems.push(format!(
-            "what is needed to read the page takes {all} bytes, compressed, and may take {ALL}; the heaviest: {}",
+            "the page needs {all} bytes, compressed; at most {MAX_ALL} are allowed; the heaviest files: {}",
             heaviest.join(", ")
         ));
     }
-    if files.len() > REQUESTS {
+    if files.len() > MAX_FILES {
         let names: Vec<_> = files.iter().map(String::as_str).collect();
         problems.push(format!(
-            "the page asks for {} files, and may ask for {REQUESTS}: {}",
+            "the page needs {} files; at most {MAX_FILES} are allowed: {}",
             files.len(),
             names.join(", ")
         ));
@@ -73,7 +73,7 @@ pub(crate) fn problems(
         .collect()
 }
 
-/// What the index of the search takes on a page, compressed; nothing on the pages that have none.
+/// The compressed size of the search index on a page; 0 without one.
 fn search_index(file: &Path) -> usize {
     let html = std::fs::read_to_string(file).unwrap_or_default();
     let index = html
@@ -82,7 +82,7 @@ fn search_index(file: &Path) -> usize {
     index.map_or(0, |(index, _)| gzip(index.as_bytes()))
 }
 
-/// The size of a file as servers send it; nothing where it is not there, which the request tells.
+/// The compressed size of a file; 0 if it is missing, which its request reports.
 fn compressed(file: &Path) -> usize {
     gzip(&std::fs::read(file).unwrap_or_default())
 }

@@ -1,8 +1,8 @@
 //! `cargo book build`: the static site in `book/`.
 
-use crate::forms::add_pdf;
+use crate::formats::add_pdf;
 use anyhow::{Context, Result};
-use forms::{Book, chrome, site};
+use export::{Book, chromium, site};
 use model::Project;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,9 @@ use std::time::Instant;
 pub fn build(project: &Project, with_pdf: bool) -> Result<()> {
     let started = Instant::now();
     // First of all, so that a missing program is told at once.
-    let chrome = with_pdf.then(chrome::find).transpose()?;
+    let chrome = with_pdf.then(chromium::find).transpose()?;
     let book = render(project)?;
+    site::export(project, &book)?;
     if let Some(chrome) = chrome {
         add_pdf(project, &chrome, &book)?;
     }
@@ -32,11 +33,11 @@ pub fn site_folder(project: &Project) -> PathBuf {
     project.root().join("book")
 }
 
-/// Renders the site into a folder beside the last good one.
+/// Renders the pages into a folder beside the last good site.
 pub fn render(project: &Project) -> Result<Book> {
     let next = project.root().join("target/book/next");
     fs::create_dir_all(&next).with_context(|| format!("cannot make {}", next.display()))?;
-    Ok(site::build(project, &next)?.book)
+    Book::build(project, &next)
 }
 
 /// Puts a rendered site in the place of the last good one.

@@ -4,7 +4,7 @@ mod bless;
 mod build;
 mod drift;
 mod files;
-mod forms;
+mod formats;
 mod new;
 mod serve;
 mod watch;
@@ -42,13 +42,13 @@ enum Command {
     },
     /// Write the whole book as an EPUB, for e-book readers
     Epub {
-        /// The file to write; target/forms/ has it where none is named
+        /// The file to write; target/export/ has it where none is named
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
     },
     /// Write the whole book as a PDF, for paper; needs Chromium
     Pdf {
-        /// The file to write; target/forms/ has it where none is named
+        /// The file to write; target/export/ has it where none is named
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
     },
@@ -119,9 +119,9 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Serve { port, open } => serve::serve(&project, port, open),
         Command::Build { pdf } => build::build(&project, pdf),
-        Command::Epub { to } => forms::epub(&project, to),
-        Command::Pdf { to } => forms::pdf(&project, to),
-        Command::Skill => forms::skill(&project),
+        Command::Epub { to } => formats::epub(&project, to),
+        Command::Pdf { to } => formats::pdf(&project, to),
+        Command::Skill => formats::skill(&project),
         Command::Bless {
             api_links: true, ..
         } => bless::bless_api_links(&project).map(drop),

@@ -427,7 +427,7 @@ fn an_epub_is_written_where_it_says() {
     let book = Scratch::sound();
     let told = printed(&book, &["epub"]);
     assert_has(&told, "Building the pages...\nPacking 1 pages...\nWrote ");
-    let epub = book.path("target/forms/scratch.epub");
+    let epub = book.path("target/export/scratch.epub");
     assert_has(&told, &format!("{} (", epub.display()));
     let bytes = std::fs::read(&epub).expect("it is there");
     assert!(bytes.starts_with(b"PK"));
@@ -482,5 +482,5 @@ fn a_broken_book_takes_no_other_form() {
         &refused(&book, &["epub"]),
         "src/page.md:3: there is no listing `demo/helo`",
     );
-    assert!(!book.path("target/forms/scratch.epub").exists());
+    assert!(!book.path("target/export/scratch.epub").exists());
 }

@@ -4,7 +4,7 @@ use crate::breakage::{Breakage, Edit};
 use crate::check::Check;
 use crate::sample::{Listing, Sample, Text, numbered, pick, with_line};
 use fastrand::Rng;
-use forms::skill;
+use export::skill;
 use model::listing::ListingName;
 use model::uses;
 use regex::Regex;

@@ -1,32 +1,17 @@
 //! Promise: what a reader does on a page works: copying, running, choosing colors, finding the contents,
 //! as a file, and without scripts.
 
+use crate::shared::{ROOT, copy, site, visit, with_browser};
 use anyhow::{Result, ensure};
-use browser::{Browser, View, Visit};
+use browser::{View, Visit};
 use fantoccini::key::Key;
 use model::listing::Source;
-use model::Project;
-use render::site;
 use scratch::Scratch;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const PAGE: &str = "tasks/waiting.html";
 const FIGURE: &str = "figure[id=\"join_set.ship_all\"]";
 const LISTING: &str = "listings/tasks/src/bin/join_set.rs";
-
-/// Builds the book, opens a page of it, and does something there.
-fn visit(
-    page: &str,
-    view: View,
-    acts: impl AsyncFnOnce(&Visit<'_>, PathBuf) -> Result<()>,
-) -> Result<()> {
-    let scratch = Scratch::sound();
-    let folder = scratch.path("built");
-    site::build(&Project::open(ROOT)?, &folder)?;
-    let built = folder.clone();
-    Browser::start()?.visit(&folder, page, view, async |visit| acts(visit, built).await)
-}
 
 fn program() -> String {
     let text =
@@ -53,7 +38,7 @@ async fn press(visit: &Visit<'_>, label: &str) -> Result<()> {
 
 #[test]
 fn copying_gives_the_whole_program_or_the_shown_part_or_the_command() -> Result<()> {
-    visit(PAGE, View::DESKTOP, async |visit, _| {
+    visit(PAGE, View::DESKTOP, async |visit| {
         visit.grant_clipboard().await?;
         let clipboard = "navigator.clipboard.readText()";
         press(visit, "Copy").await?;
@@ -79,7 +64,7 @@ fn copying_gives_the_whole_program_or_the_shown_part_or_the_command() -> Result<
 
 #[test]
 fn hidden_lines_can_be_shown() -> Result<()> {
-    visit(PAGE, View::PHONE, async |visit, _| {
+    visit(PAGE, View::PHONE, async |visit| {
         let main = format!(
             "[...document.querySelectorAll('{FIGURE} .boring')].some((it) => it.offsetParent && it.textContent.includes('fn main'))"
         );
@@ -90,28 +75,28 @@ fn hidden_lines_can_be_shown() -> Result<()> {
     })
 }
 
-/// What stands below the listing after it was run.
+/// The output below the listing after it was run.
 const RAN: &str = "document.querySelector('.ran').textContent";
 
 #[test]
 fn running_without_a_network_shows_what_was_verified() -> Result<()> {
-    visit(PAGE, View::DESKTOP, async |visit, _| {
+    visit(PAGE, View::DESKTOP, async |visit| {
         press(visit, "Run").await?;
         let wait = format!(
             "new Promise((done) => {{ const look = () => {{ const text = {RAN};
             if (text.includes('cannot be reached')) done(text); else setTimeout(look, 20); }}; look(); }})"
         );
-        let told: String = visit.ask(&wait).await?;
-        assert!(told.contains("300 ms  all orders are done"), "{told}");
-        assert!(told.contains("cargo run --bin join_set"), "{told}");
+        let text: String = visit.ask(&wait).await?;
+        assert!(text.contains("300 ms  all orders are done"), "{text}");
+        assert!(text.contains("cargo run --bin join_set"), "{text}");
         Ok(())
     })
 }
 
 #[test]
 fn running_sends_the_whole_program_to_the_playground_and_says_so() -> Result<()> {
-    visit(PAGE, View::DESKTOP, async |visit, _| {
-        // The Playground's place is taken; what is asked of it is kept, and answered later.
+    visit(PAGE, View::DESKTOP, async |visit| {
+        // Instead of the Playground: the request is kept, and answered later.
         let _: bool = visit
             .ask(
                 "(window.fetch = (address, options) => { window.asked = { address, ...JSON.parse(options.body) };
@@ -119,14 +104,14 @@ fn running_sends_the_whole_program_to_the_playground_and_says_so() -> Result<()>
             )
             .await?;
         press(visit, "Run").await?;
-        let told: String = visit.ask(RAN).await?;
+        let text: String = visit.ask(RAN).await?;
         assert!(
-            told.contains("300 ms  all orders are done"),
-            "before any answer: {told}"
+            text.contains("300 ms  all orders are done"),
+            "before any answer: {text}"
         );
         assert!(
-            told.contains("is being sent to the Rust Playground (https://play.rust-lang.org)"),
-            "{told}"
+            text.contains("is being sent to the Rust Playground (https://play.rust-lang.org)"),
+            "{text}"
         );
         assert_eq!(
             visit.ask::<String>("asked.address").await?,
@@ -139,8 +124,8 @@ fn running_sends_the_whole_program_to_the_playground_and_says_so() -> Result<()>
             "(answer(new Response(JSON.stringify({{ success: true, stdout: 'from afar', stderr: '' }}))),
             new Promise((done) => setTimeout(() => done({RAN}), 50)))"
         );
-        let told: String = visit.ask(&answered).await?;
-        assert!(told.contains("just now:from afar"), "{told}");
+        let text: String = visit.ask(&answered).await?;
+        assert!(text.contains("just now:from afar"), "{text}");
         Ok(())
     })
 }
@@ -149,7 +134,7 @@ const GROUND: &str = "getComputedStyle(document.documentElement).backgroundColor
 
 #[test]
 fn the_chosen_colors_stay() -> Result<()> {
-    visit(PAGE, View::DESKTOP, async |visit, _| {
+    visit(PAGE, View::DESKTOP, async |visit| {
         let light: String = visit.ask(GROUND).await?;
         visit.press("#colors", "dark").await?;
         let dark: String = visit.ask(GROUND).await?;
@@ -165,7 +150,7 @@ const CONTENTS: &str = "getComputedStyle(document.querySelector('#contents')).di
 
 #[test]
 fn the_contents_open_and_close_on_a_phone() -> Result<()> {
-    visit(PAGE, View::PHONE, async |visit, _| {
+    visit(PAGE, View::PHONE, async |visit| {
         assert!(!visit.ask::<bool>(CONTENTS).await?);
         visit.click(".menu").await?;
         assert!(visit.ask::<bool>(CONTENTS).await?);
@@ -184,10 +169,11 @@ fn the_contents_open_and_close_on_a_phone() -> Result<()> {
 #[test]
 fn a_page_works_in_a_folder_of_a_larger_site() -> Result<()> {
     let scratch = Scratch::sound();
-    let folder = scratch.path("site/docs/book");
-    site::build(&Project::open(ROOT)?, &folder)?;
+    copy(&scratch, "site/docs/book")?;
     let above = scratch.path("site");
-    Browser::start()?.visit(&above, "docs/book/tasks/waiting.html", View::DESKTOP, async |visit| {
+    let page = "docs/book/tasks/waiting.html";
+    with_browser(|browser| {
+        browser.visit(&above, page, View::DESKTOP, async |visit| {
         let found: (usize, usize) = visit
             .ask(
                 "new Promise((done) => setTimeout(() => done([
@@ -200,12 +186,13 @@ fn a_page_works_in_a_folder_of_a_larger_site() -> Result<()> {
         let arrived = "new Promise((done) => { const look = () => {
             if (document.getElementById('query')) done(location.pathname); else setTimeout(look, 20); }; look(); })";
         assert_eq!(visit.ask::<String>(arrived).await?, "/docs/book/find.html");
-        assert_eq!(visit.complaints().await?, Vec::<String>::new());
+        assert_eq!(visit.console_errors().await?, Vec::<String>::new());
         Ok(())
+    })
     })
 }
 
-/// A page in a state that a reader brings it into: on which page, and how.
+/// A page, and the script that brings it into a state as a reader would.
 type State = (&'static str, &'static str);
 
 const STATES: [State; 4] = [
@@ -227,14 +214,10 @@ const STATES: [State; 4] = [
 ];
 
 #[test]
-fn a_page_is_for_everyone_in_every_state() -> Result<()> {
-    let scratch = Scratch::sound();
-    let folder = scratch.path("built");
-    site::build(&Project::open(ROOT)?, &folder)?;
-    let mut browser = Browser::start()?;
+fn pages_are_accessible_in_every_state() -> Result<()> {
     for (page, state) in STATES {
         for view in View::ALL {
-            let found = browser.visit(&folder, page, view, async |visit| {
+            let found = visit(page, view, async |visit| {
                 let _: bool = visit
                     .ask(&format!("new Promise((done) => setTimeout(() => {{ {state}; setTimeout(() => done(true), 200); }}, 300))"))
                     .await?;
@@ -247,8 +230,8 @@ fn a_page_is_for_everyone_in_every_state() -> Result<()> {
 }
 
 #[test]
-fn a_state_that_is_not_for_everyone_is_told() -> Result<()> {
-    visit("find.html", View::DESKTOP, async |visit, _| {
+fn a_state_with_a_violation_is_reported() -> Result<()> {
+    visit("find.html", View::DESKTOP, async |visit| {
         let _: bool = visit
             .ask("(document.querySelector('#search label').remove(), true)")
             .await?;
@@ -260,11 +243,10 @@ fn a_state_that_is_not_for_everyone_is_told() -> Result<()> {
 
 #[test]
 fn a_page_works_as_a_file() -> Result<()> {
-    visit("timelines.html", View::DESKTOP, async |visit, folder| {
-        visit.complaints().await?;
+    visit("timelines.html", View::DESKTOP, async |visit| {
         for page in ["timelines.html", "tasks/waiting.html"] {
             visit
-                .open(&format!("file://{}", folder.join(page).display()))
+                .open(&format!("file://{}", site()?.1.site.join(page).display()))
                 .await?;
             let found: (usize, usize, usize) = visit
                 .ask(
@@ -280,14 +262,14 @@ fn a_page_works_as_a_file() -> Result<()> {
                 "{page}: {found:?}"
             );
         }
-        assert_eq!(visit.complaints().await?, Vec::<String>::new());
+        assert_eq!(visit.console_errors().await?, Vec::<String>::new());
         Ok(())
     })
 }
 
 #[test]
 fn a_page_can_be_read_without_scripts() -> Result<()> {
-    visit("tasks/waiting.html", View::DESKTOP, async |visit, _| {
+    visit("tasks/waiting.html", View::DESKTOP, async |visit| {
         let here: String = visit.ask("location.href").await?;
         visit.run_scripts(false).await?;
         visit.open(&here).await?;

@@ -1,4 +1,4 @@
-//! Where the links of a page lead, and how they are written where its pages are other files.
+//! Where the links of a page lead, and how to change them for a file with another name.
 
 use crate::tree::{Element, Node, each};
 use model::address::resolve;
@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 /// Where a link leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// To another site, or to a program that writes a mail.
+    /// To another site, or to a mail address.
     Outside,
-    /// To a file of the site, by its path from the site's root, and to a place in it where one is named.
+    /// To a file of the site, and perhaps to an element in it.
     Inside {
-        /// The file: `tasks/waiting.html`.
+        /// The file, relative to the site's root: `tasks/waiting.html`.
         file: String,
-        /// The id of an element there; empty where the whole file is meant.
+        /// The id of an element there; empty if the link has none.
         fragment: String,
     },
 }
@@ -39,12 +39,12 @@ pub fn target(page: &str, to: &str) -> Target {
     }
 }
 
-/// The way up from a file to the site's root: `../` for `tasks/waiting.html`.
-pub fn up(file: &str) -> String {
+/// The relative path from a file to the site's root: `../` for `tasks/waiting.html`.
+pub fn path_to_root(file: &str) -> String {
     "../".repeat(file.matches('/').count())
 }
 
-/// The ids of the elements in a page's text.
+/// The ids of the elements in a page.
 pub fn ids(nodes: &[Node]) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
     each(nodes, &mut |element: &Element| {
@@ -53,8 +53,8 @@ pub fn ids(nodes: &[Node]) -> BTreeSet<String> {
     ids
 }
 
-/// Leads a link elsewhere; where that is nowhere, its text alone is left.
-pub fn lead(element: &mut Element, to: Option<String>) {
+/// Sets a link's address; without an address, the link becomes a span with the same text.
+pub fn set_href(element: &mut Element, to: Option<String>) {
     match to {
         Some(to) => {
             for (name, value) in &mut element.attributes {
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_followed_from_their_page() {
+    fn links_are_resolved_from_their_page() {
         let page = "tasks/waiting.html";
         assert_eq!(target(page, "#a"), inside(page, "a"));
         assert_eq!(
@@ -95,11 +95,11 @@ mod tests {
         );
         assert_eq!(target(page, "./x.svg"), inside("tasks/x.svg", ""));
         assert_eq!(target("a.html", "b/c.html"), inside("b/c.html", ""));
-        assert_eq!(up(page), "../");
+        assert_eq!(path_to_root(page), "../");
     }
 
     #[test]
-    fn what_leads_out_is_left_alone() {
+    fn links_to_other_sites_are_outside() {
         for to in ["https://docs.rs/x", "mailto:a@b", "//example.com/a"] {
             assert_eq!(target("a.html", to), Target::Outside, "{to}");
         }

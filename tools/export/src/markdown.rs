@@ -1,7 +1,7 @@
-//! A page as Markdown for machines: what the directives stand for, in plain Markdown.
+//! A page as plain Markdown for language models.
 //!
-//! It is made of the expanded page, as mdBook renders it. The author's own words stay as they are. The HTML
-//! around programs, outputs and timelines becomes words, and the lines that a page hides are left out.
+//! It is made from the page with its directives expanded. The author's Markdown stays as it is; the HTML around
+//! programs, outputs, and timelines becomes text, and hidden lines are left out.
 
 use crate::links::{Target, target};
 use crate::tree::{self, Element, Node};
@@ -11,17 +11,17 @@ use std::ops::Range;
 
 /// The expanded page without HTML and hidden lines.
 pub fn plain(expanded: &str) -> String {
-    let text = without_pictures(expanded);
+    let text = without_svg(expanded);
     let mut changes: Vec<(Range<usize>, String)> = Vec::new();
     let mut is_rust = false;
     let parser = new_cmark_parser(&text, &MarkdownOptions::default());
     for (event, range) in parser.into_offset_iter() {
         match event {
             Event::Start(Tag::HtmlBlock) => {
-                let markdown = of_html(&text[range.clone()]);
+                let markdown = from_html(&text[range.clone()]);
                 changes.push((range, markdown));
             }
-            // The words between the tags stay.
+            // The text between the tags stays.
             Event::InlineHtml(tag) => {
                 let space = if tag.starts_with("<br") { " " } else { "" };
                 changes.push((range, space.to_owned()));
@@ -30,7 +30,7 @@ pub fn plain(expanded: &str) -> String {
                 is_rust = info.starts_with("rust");
             }
             Event::End(TagEnd::CodeBlock) => is_rust = false,
-            Event::Text(code) if is_rust => changes.push((range, shown(&code))),
+            Event::Text(code) if is_rust => changes.push((range, visible_lines(&code))),
             _ => {}
         }
     }
@@ -42,12 +42,12 @@ pub fn plain(expanded: &str) -> String {
         copied = range.end;
     }
     markdown.push_str(&text[copied..]);
-    without_gaps(&markdown)
+    collapse_empty_lines(&markdown)
 }
 
-/// The page without its drawn pictures, whose words stand beside them. They could have empty lines in them,
-/// which would end the HTML for a reader of Markdown.
-fn without_pictures(page: &str) -> String {
+/// The page without its SVG pictures: the figures describe them in words. An empty line in a picture would end the
+/// block of HTML.
+fn without_svg(page: &str) -> String {
     let (start, end) = ("\n<svg", "</svg>");
     let mut text = String::new();
     let mut rest = page;
@@ -60,31 +60,31 @@ fn without_pictures(page: &str) -> String {
     text
 }
 
-/// The shown lines of a block, as mdBook tells them from the hidden ones; see `hide_lines.rs` of mdbook-html.
-fn shown(code: &str) -> String {
-    let mut shown = String::new();
+/// The lines of a block that mdBook doesn't hide; see `hide_lines.rs` of mdbook-html.
+fn visible_lines(code: &str) -> String {
+    let mut visible = String::new();
     for line in code.split_inclusive('\n') {
         let indented = line.trim_start_matches([' ', '\t']);
         let Some(rest) = indented.strip_prefix('#') else {
-            shown.push_str(line);
+            visible.push_str(line);
             continue;
         };
         if rest.trim_end_matches('\n').is_empty() || rest.starts_with(' ') {
             continue;
         }
-        shown.push_str(&line[..line.len() - indented.len()]);
-        // Two of them stand for one that is meant.
-        shown.push_str(if rest.starts_with('#') {
+        visible.push_str(&line[..line.len() - indented.len()]);
+        // `##` is an escaped `#`.
+        visible.push_str(if rest.starts_with('#') {
             rest
         } else {
             indented
         });
     }
-    shown
+    visible
 }
 
-/// At most one empty line after another, but for those inside of code, and one line end at the end.
-pub(crate) fn without_gaps(markdown: &str) -> String {
+/// Collapses consecutive empty lines outside of code blocks, and ends the text with one newline.
+pub(crate) fn collapse_empty_lines(markdown: &str) -> String {
     let mut text = String::new();
     let mut fence: Option<String> = None;
     for line in markdown.lines() {
@@ -103,8 +103,8 @@ pub(crate) fn without_gaps(markdown: &str) -> String {
     format!("{}\n", text.trim())
 }
 
-/// A piece of HTML between two empty lines.
-fn of_html(html: &str) -> String {
+/// A block of HTML as Markdown, between two empty lines.
+fn from_html(html: &str) -> String {
     let mut markdown = String::from("\n");
     blocks(&tree::of_fragment(html), &mut markdown);
     markdown.push('\n');
@@ -152,7 +152,7 @@ fn items(list: &Element, to: &mut String) {
     to.push('\n');
 }
 
-/// The caption of a figure: what it shows, then its file and its command.
+/// The caption of a figure: its title, then its file and its command.
 fn caption(of: &Element) -> String {
     let mut title = String::new();
     let mut places = Vec::new();
@@ -170,7 +170,7 @@ fn caption(of: &Element) -> String {
     format!("**{}** {}", title.trim(), places.join(", "))
 }
 
-/// What stands in a title, all of which is emphasized.
+/// A part of a title, which is emphasized as a whole.
 fn unemphasized(node: &Node) -> String {
     match node {
         Node::Element(element) if element.name != "code" => {
@@ -206,7 +206,7 @@ fn inline(nodes: &[Node]) -> String {
     markdown
 }
 
-/// A link to a page as a link to its Markdown.
+/// The address of a page's Markdown, for a link to the page.
 fn to_markdown(to: &str) -> String {
     let (path, fragment) = match to.split_once('#') {
         Some((path, fragment)) => (path, format!("#{fragment}")),
@@ -227,7 +227,7 @@ fn code(text: &str) -> String {
     }
 }
 
-/// Text in which nothing is taken for Markdown. Line ends are spaces.
+/// Escapes text for Markdown. Newlines become spaces.
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
     let mut before = ' ';
@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_listing_is_its_caption_and_the_shown_lines() {
+    fn a_listing_becomes_its_caption_and_its_visible_lines() {
         let page = "A:\n\n<figure class=\"listing wrong\" id=\"x\" data-listing=\"a/x\">\n\
             <figcaption><span class=\"caption\"><strong class=\"verdict\">Wrong:</strong> use <code>a_b</code>.</span> \
             <span class=\"where\"><code>listings/a/src/bin/x.rs</code> <code class=\"command\">cargo run --bin x</code></span></figcaption>\n\n\
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_and_a_message_are_as_they_were_printed() {
+    fn outputs_and_messages_are_unchanged() {
         let page = "<figure class=\"output\">\n<figcaption><span>Output</span> <span class=\"where\">\
             <code class=\"command\">cargo run --bin x</code></span></figcaption>\n\n```text\n# one\n  <b> *\n```\n\n</figure>\n\n\
             ```text\nx\n```\n\n<p class=\"says\">What the compiler says:</p>\n\n````text\n# ```\n````\n";
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timeline_is_told_in_words() {
+    fn a_timeline_becomes_its_description() {
         let page = "<figure class=\"timeline\">\n<figcaption><span class=\"caption\">How it moves</span> \
             <span class=\"where\"><a href=\"../timelines.md\">How to read this</a></span></figcaption>\n\
             <div class=\"run-of\">\n<svg class=\"course\"><title>a</title>\n\n<rect/>\n</svg>\n<div class=\"stepper\"></div>\n\
@@ -292,18 +292,18 @@ mod tests {
     }
 
     #[test]
-    fn the_authors_words_stay() {
+    fn markdown_stays_as_it_is() {
         let page = "# T\n\nSee [a](b.md#c) and [`D`], *e* __f__.\n\n| a | b |\n|---|---|\n| `c` | d |\n\n- x\n  - y\n\n[`D`]: <https://e>\n";
         assert_eq!(plain(page), page);
     }
 
     #[test]
-    fn tags_among_the_authors_words_go() {
+    fn inline_tags_are_removed() {
         assert_eq!(plain("a<br>b <kbd>c</kbd> `<d>`\n"), "a b c `<d>`\n");
     }
 
     #[test]
-    fn links_in_html_lead_to_markdown() {
+    fn links_in_html_become_links_to_markdown() {
         let page = "<p class=\"verified\"><a href=\"../verified.html#a\">Verified</a> with <a href=\"https://x/y.html\">it</a>.</p>\n";
         assert_eq!(
             plain(page),

@@ -1,16 +1,14 @@
 //! Promise: the PDF is the whole book on paper: nothing is cut at the right margin, each link and each heading
 //! is in it.
 
+use crate::shared::{site, visit};
 use anyhow::{Result, ensure};
-use browser::{Browser, View};
-use forms::{Book, chrome, pdf, print};
-use model::Project;
+use browser::View;
+use export::{chromium, pdf, print};
 use scratch::Scratch;
 use std::fs;
 
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-
-/// What sticks out of a sheet of A4, between the margins of tools/forms/style/print.css, on either side.
+/// What sticks out of a sheet of A4, between the margins of tools/export/style/print.css, on either side.
 const STICKS_OUT: &str = "(() => {
     const paper = document.body;
     paper.style.width = '172mm';
@@ -23,23 +21,18 @@ const STICKS_OUT: &str = "(() => {
     return all.map((it) => `${it.closest('[id]')?.id}: <${it.tagName}> ${it.textContent.trim().slice(0, 60)}`);
 })()";
 
-fn book(scratch: &Scratch) -> Result<Book> {
-    Book::build(&Project::open(ROOT)?, &scratch.path("built"))
-}
-
-/// What sticks out of the printed page, which is changed before.
-fn sticks_out(change: impl Fn(String) -> String) -> Result<Vec<String>> {
-    let scratch = Scratch::sound();
-    let book = book(&scratch)?;
-    fs::write(book.site.join("paper.html"), change(print::page(&book)?))?;
-    Browser::start()?.visit(&book.site, "paper.html", View::DESKTOP, async |visit| {
+/// What sticks out of the print page, which is changed first, and written to a file of the site.
+fn sticks_out(file: &str, change: impl Fn(String) -> String) -> Result<Vec<String>> {
+    let (_, book) = site()?;
+    fs::write(book.site.join(file), change(print::page(book)?))?;
+    visit(file, View::DESKTOP, async |visit| {
         visit.ask(STICKS_OUT).await
     })
 }
 
 #[test]
 fn nothing_is_cut_at_the_margins() -> Result<()> {
-    let found = sticks_out(|page| page)?;
+    let found = sticks_out("paper.html", |page| page)?;
     ensure!(
         found.is_empty(),
         "this sticks out of the sheet:\n{}",
@@ -51,7 +44,9 @@ fn nothing_is_cut_at_the_margins() -> Result<()> {
 #[test]
 fn what_is_cut_is_noticed() -> Result<()> {
     // Lines of code as they are, however long.
-    let found = sticks_out(|page| page.replace("white-space: pre-wrap;", "white-space: pre;"))?;
+    let found = sticks_out("long-lines.html", |page| {
+        page.replace("white-space: pre-wrap;", "white-space: pre;")
+    })?;
     ensure!(
         found
             .iter()
@@ -63,11 +58,11 @@ fn what_is_cut_is_noticed() -> Result<()> {
 
 #[test]
 fn the_pdf_has_every_page_link_and_heading() -> Result<()> {
+    let (_, book) = site()?;
     let scratch = Scratch::sound();
-    let book = book(&scratch)?;
     let file = scratch.path("book.pdf");
-    pdf::write(&book, &chrome::find()?, scratch.root(), &file)?;
-    // Chromium compresses what is drawn, and not what is told about it.
+    pdf::write(book, &chromium::find()?, scratch.root(), &file)?;
+    // Chromium compresses only what is drawn.
     let bytes = fs::read(&file)?;
     let text = String::from_utf8_lossy(&bytes);
     let count = |what: &str| text.matches(what).count();
@@ -77,9 +72,9 @@ fn the_pdf_has_every_page_link_and_heading() -> Result<()> {
         "{sheets} sheets for {} pages",
         book.pages.len()
     );
-    let html = print::page(&book)?;
+    let html = print::page(book)?;
     let (links, dests) = (html.matches("<a href=\"#").count(), count("/Dest /"));
-    // One that is broken over two lines, or sheets, is there for each.
+    // A link that is broken over two lines has one for each.
     ensure!(
         dests >= links,
         "{dests} links inside of the PDF, of {links}"
@@ -102,7 +97,7 @@ fn the_pdf_has_every_page_link_and_heading() -> Result<()> {
     }
     ensure!(
         text.contains("/Lang (en)"),
-        "the PDF does not tell its language"
+        "the PDF does not declare its language"
     );
     ensure!(
         text.contains("/StructTreeRoot"),
@@ -115,13 +110,13 @@ fn the_pdf_has_every_page_link_and_heading() -> Result<()> {
 const SHEET: &str = "practices/cheat_sheet.html";
 
 /// How many sheets of a size the cheat sheet takes, in the PDF of the book and printed from the site, with this
-/// style added.
-fn sheets(size: &str, style: &str) -> Result<[usize; 2]> {
+/// style added. The pages are written to files of this name in the site.
+fn sheets(size: &str, style: &str, file: &str) -> Result<[usize; 2]> {
+    let (_, book) = site()?;
     let scratch = Scratch::sound();
-    let book = book(&scratch)?;
     // The style of the page has a size as well; the last one counts.
     let style = format!("<style>@page {{ size: {size}; }} {style}</style></head>");
-    let in_book = print::page(&book)?.replace(
+    let in_book = print::page(book)?.replace(
         "</head>",
         &format!(
             "<style>section.chapter:not(:has(.sheet)), header, nav {{ display: none !important; }}</style>{style}"
@@ -132,26 +127,26 @@ fn sheets(size: &str, style: &str) -> Result<[usize; 2]> {
         let page = book.site.join(name);
         fs::write(&page, html)?;
         let file = scratch.path("sheet.pdf");
-        chrome::print(&chrome::find()?, &page, &file)?;
+        chromium::print(&chromium::find()?, &page, &file)?;
         let bytes = fs::read(&file)?;
         Ok(String::from_utf8_lossy(&bytes)
             .matches("/Type /Page\n")
             .count())
     };
     Ok([
-        count("sheet-of-book.html", &in_book)?,
-        count("practices/sheet-alone.html", &alone)?,
+        count(&format!("sheet-of-book-{file}.html"), &in_book)?,
+        count(&format!("practices/sheet-alone-{file}.html"), &alone)?,
     ])
 }
 
 #[test]
 fn the_cheat_sheet_is_one_sheet_of_paper() -> Result<()> {
     for size in ["A4", "Letter"] {
-        let [in_book, alone] = sheets(size, "")?;
+        let [in_book, alone] = sheets(size, "", size)?;
         ensure!(
             in_book == 1,
             "the cheat sheet takes {in_book} sheets of {size} in the PDF: shorten src/practices/cheat_sheet.md, or \
-             see .sheet in tools/forms/style/print.css"
+             see .sheet in tools/export/style/print.css"
         );
         ensure!(
             alone == 1,
@@ -165,7 +160,7 @@ fn the_cheat_sheet_is_one_sheet_of_paper() -> Result<()> {
 #[test]
 fn a_cheat_sheet_of_two_sheets_is_noticed() -> Result<()> {
     let large = ".sheet, .sheet * { font-size: 14pt !important; }";
-    let [in_book, alone] = sheets("A4", large)?;
+    let [in_book, alone] = sheets("A4", large, "large")?;
     ensure!(in_book > 1 && alone > 1, "{in_book} and {alone} sheets");
     Ok(())
 }

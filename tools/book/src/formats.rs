@@ -1,13 +1,13 @@
 //! `cargo book epub` and `cargo book pdf`: the whole book in one file. `cargo book skill`: its rules for agents.
 
 use anyhow::{Context, Result};
-use forms::{Book, chrome, epub, pdf, skill};
+use export::{Book, chromium, epub, pdf, skill};
 use model::Project;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Writes the book as an EPUB, to `target/forms/` or to the given file.
+/// Writes the book as an EPUB, to `target/export/` or to the given file.
 pub fn epub(project: &Project, to: Option<PathBuf>) -> Result<()> {
     let started = Instant::now();
     let book = read(project)?;
@@ -18,11 +18,11 @@ pub fn epub(project: &Project, to: Option<PathBuf>) -> Result<()> {
     wrote(&to, started)
 }
 
-/// Prints the book as a PDF, to `target/forms/` or to the given file.
+/// Prints the book as a PDF, to `target/export/` or to the given file.
 pub fn pdf(project: &Project, to: Option<PathBuf>) -> Result<()> {
     let started = Instant::now();
     // First of all, so that a missing program is told at once.
-    let chrome = chrome::find()?;
+    let chrome = chromium::find()?;
     let book = read(project)?;
     let to = destination(project, &book, to, "pdf")?;
     print(project, &book, &chrome, &to)?;
@@ -41,12 +41,12 @@ pub fn skill(project: &Project) -> Result<()> {
 pub fn add_pdf(project: &Project, chrome: &Path, book: &Book) -> Result<()> {
     let to = book.site.join(format!("{}.pdf", book.file_name()));
     print(project, book, chrome, &to)?;
-    forms::site::link_pdf(book)
+    export::site::link_pdf(book)
 }
 
 /// The folder for what is made on the way, and for what is made.
 fn folder(project: &Project) -> Result<PathBuf> {
-    let folder = project.root().join("target/forms");
+    let folder = project.root().join("target/export");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     Ok(folder)
 }

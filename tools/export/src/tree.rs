@@ -1,13 +1,13 @@
-//! The text of a rendered page, without what only a browser has a use for, and as XHTML.
+//! The content of a rendered page as a tree, without anything that only works in a browser, and as XHTML.
 
 use scraper::{ElementRef, Html, Selector};
 
-/// What a page's text is made of.
+/// A node of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
-    /// An element with all that it holds.
+    /// An element with its children.
     Element(Element),
-    /// Text, as it is read.
+    /// Text, unescaped.
     Text(String),
 }
 
@@ -16,11 +16,11 @@ pub enum Node {
 pub struct Element {
     /// Its name, as in `<p>`.
     pub name: String,
-    /// Whether it belongs to a picture, and not to HTML.
+    /// Whether it is an SVG element rather than an HTML one.
     pub is_svg: bool,
-    /// Its attributes with their values, as they are read.
+    /// Its attributes with their unescaped values.
     pub attributes: Vec<(String, String)>,
-    /// What it holds.
+    /// Its children.
     pub children: Vec<Node>,
 }
 
@@ -31,13 +31,13 @@ impl Element {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Whether it is of a class.
+    /// Whether it has a class.
     pub fn has_class(&self, class: &str) -> bool {
         let classes = self.attribute("class").unwrap_or_default();
         classes.split_whitespace().any(|it| it == class)
     }
 
-    /// The text that it holds.
+    /// The text inside it.
     pub fn text(&self) -> String {
         text(&self.children)
     }
@@ -52,31 +52,38 @@ pub fn text(nodes: &[Node]) -> String {
     texts.collect()
 }
 
-/// What a rendered page tells, that is its `<main>`: without hidden lines, scripts and whatever is pressed or
-/// filled in. `None` where it has no `<main>`.
-pub fn of_page(html: &str) -> Option<Vec<Node>> {
-    let main = Selector::parse("main").ok()?;
-    let page = Html::parse_document(html);
-    let main = page.select(&main).next()?;
-    Some(children(main))
+/// The `<main>` element of a rendered page, as HTML.
+pub fn main_of(html: &str) -> Option<&str> {
+    const END: &str = "</main>";
+    let start = html.find("<main")?;
+    let end = html.rfind(END)?;
+    html.get(start..end + END.len())
 }
 
-/// A piece of HTML, in the same way.
+/// The content of a `<main>` element, without hidden lines, scripts, buttons, and forms.
+pub fn parse_main(html: &str) -> Vec<Node> {
+    let page = Html::parse_document(html);
+    // A valid selector, and the document is nothing but this element.
+    let main = Selector::parse("main").ok();
+    let main = main.and_then(|main| page.select(&main).next());
+    main.map(children).unwrap_or_default()
+}
+
+/// A piece of HTML, parsed like [`parse_main`] does.
 pub fn of_fragment(html: &str) -> Vec<Node> {
     children(Html::parse_fragment(html).root_element())
 }
 
-/// What asks for a browser.
+/// Elements that only work in a browser.
 const DROPPED: &[&str] = &[
     "base", "button", "embed", "form", "iframe", "input", "link", "meta", "noscript", "object",
     "script", "select", "style", "template", "textarea",
 ];
 
-/// The lines that a page hides, and the places of buttons: those of a block, and those that step through a
-/// picture.
+/// Hidden lines, and the containers of buttons: those of a block, and those that step through a timeline.
 const DROPPED_CLASSES: &[&str] = &["boring", "buttons", "stepper", "tools"];
 
-/// What tells the program behind a figure. All other data is for scripts.
+/// Attributes that name the program behind a figure. All other `data-` attributes are for scripts.
 const KEPT_DATA: &[&str] = &[
     "data-compile-fail",
     "data-listing",
@@ -104,24 +111,26 @@ fn converted(of: ElementRef<'_>) -> Vec<Node> {
     if DROPPED.contains(&name) || value.classes().any(|it| DROPPED_CLASSES.contains(&it)) {
         return Vec::new();
     }
-    // What leads to itself, for its address to be copied: in a book that is of no use. A heading becomes text,
-    // and the others stay as the places that they are.
+    // A link to itself, so that a reader can copy its address, is of no use in an e-book. In a heading it becomes
+    // text; the other elements stay, because other links lead to their ids.
     let is_class = |class: &str| name == "a" && value.classes().any(|it| it == class);
     if is_class("header") {
         return children(of);
     }
-    let leads_here = is_class("row") || is_class("caption");
+    let is_self_link = is_class("row") || is_class("caption");
     let mut attributes: Vec<(String, String)> = value
         .attrs()
-        .filter(|(name, _)| is_kept(name) && !(leads_here && ["href", "aria-label"].contains(name)))
+        .filter(|(name, _)| {
+            is_kept(name) && !(is_self_link && ["href", "aria-label"].contains(name))
+        })
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    // What a reader would unfold is told at once: not every form can unfold anything.
+    // Open, because not every e-book reader can unfold it.
     if name == "details" && value.attr("open").is_none() {
         attributes.push(("open".to_owned(), "open".to_owned()));
     }
     vec![Node::Element(Element {
-        name: if leads_here { "span" } else { name }.to_owned(),
+        name: if is_self_link { "span" } else { name }.to_owned(),
         is_svg: &*value.name.ns == SVG,
         attributes,
         children: children(of),
@@ -137,7 +146,7 @@ fn is_kept(name: &str) -> bool {
     is_name && name != "xmlns" && !name.starts_with("on") && (!is_data || KEPT_DATA.contains(&name))
 }
 
-/// Goes through all elements, those inside of others after them.
+/// Visits all elements, parents before their children.
 pub fn each(nodes: &[Node], look: &mut impl FnMut(&Element)) {
     for node in nodes {
         if let Node::Element(element) = node {
@@ -147,7 +156,7 @@ pub fn each(nodes: &[Node], look: &mut impl FnMut(&Element)) {
     }
 }
 
-/// Lets each element be changed, those inside of others after them.
+/// Changes all elements, parents before their children.
 pub fn change_each(nodes: &mut [Node], change: &mut impl FnMut(&mut Element)) {
     for node in nodes {
         if let Node::Element(element) = node {
@@ -159,10 +168,10 @@ pub fn change_each(nodes: &mut [Node], change: &mut impl FnMut(&mut Element)) {
 
 const SVG: &str = "http://www.w3.org/2000/svg";
 
-/// The elements of HTML that hold nothing, and so have no end.
+/// HTML's void elements, which have no end tag.
 const EMPTY: &[&str] = &["area", "br", "col", "hr", "img", "source", "track", "wbr"];
 
-/// The nodes as XHTML, which is read as HTML just as well.
+/// The nodes as XHTML that is also valid HTML.
 pub fn to_xhtml(nodes: &[Node]) -> String {
     let mut xhtml = String::new();
     write(nodes, false, &mut xhtml);
@@ -192,11 +201,11 @@ fn write(nodes: &[Node], in_svg: bool, to: &mut String) {
             to.push_str(&escape(value));
             to.push('"');
         }
-        let ends_at_once = match element.is_svg {
+        let is_void = match element.is_svg {
             true => element.children.is_empty(),
             false => EMPTY.contains(&element.name.as_str()),
         };
-        if ends_at_once {
+        if is_void {
             to.push_str("/>");
             continue;
         }
@@ -208,7 +217,7 @@ fn write(nodes: &[Node], in_svg: bool, to: &mut String) {
     }
 }
 
-/// Text as it stands in XHTML.
+/// Escapes text for XHTML.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars().map(allowed) {
@@ -223,7 +232,7 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// The character, or the one that stands for such as XML does not have.
+/// The character, or the replacement character if XML doesn't allow it.
 pub fn allowed(c: char) -> char {
     match c {
         '\t' | '\n' => c,
@@ -238,11 +247,11 @@ mod tests {
 
     fn xhtml(main: &str) -> String {
         let page = format!("<html><body><nav>x</nav><main>{main}</main></body></html>");
-        to_xhtml(&of_page(&page).expect("a page has its text"))
+        to_xhtml(&parse_main(main_of(&page).expect("it has a main element")))
     }
 
     #[test]
-    fn what_only_a_browser_uses_is_left_out() {
+    fn everything_for_browsers_alone_is_left_out() {
         assert_eq!(
             xhtml("<h1 id=\"a\"><a class=\"header\" href=\"#a\">A <code>b</code></a></h1>"),
             "<h1 id=\"a\">A <code>b</code></h1>"
@@ -263,11 +272,11 @@ mod tests {
             xhtml("<pre><code><span class=\"boring\">use x;\n</span>fn a() {}\n</code></pre>"),
             "<pre><code>fn a() {}\n</code></pre>"
         );
-        assert_eq!(of_page("<html><body>x</body></html>"), None);
+        assert_eq!(main_of("<html><body>x</body></html>"), None);
     }
 
     #[test]
-    fn what_is_folded_is_told() {
+    fn details_are_open() {
         assert_eq!(
             xhtml("<details class=\"words\"><summary>In words</summary>a</details>"),
             "<details class=\"words\" open=\"open\"><summary>In words</summary>a</details>"
@@ -275,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn every_element_ends_and_every_character_is_allowed() {
+    fn the_result_is_well_formed_xml() {
         assert_eq!(
             xhtml("a<br>b<hr><p>c & d <i></i>\u{1b}[1m"),
             "a<br/>b<hr/><p>c &amp; d <i></i>\u{fffd}[1m</p>"
@@ -287,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_xml_with_the_names_that_svg_has() {
+    fn svg_has_its_namespace_and_case_sensitive_names() {
         assert_eq!(
             xhtml("<svg viewbox=\"0 0 1 1\"><g><line refx=\"1\" x1=\"0\"/></g></svg><b></b>"),
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1 1\"><g><line refX=\"1\" x1=\"0\"/></g></svg><b></b>"

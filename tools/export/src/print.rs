@@ -1,7 +1,7 @@
-//! The whole book as one page, for a browser to print.
+//! The whole book as a single page, which Chromium prints.
 //!
-//! mdBook's own print page has the hidden lines in it and the theme around it, and no table of contents; this
-//! one is made of the same text as the EPUB.
+//! mdBook's own print page shows hidden lines and has the theme around it, but no table of contents. This one is made
+//! from the same trees as the EPUB.
 
 use crate::book::{Book, Item, Page, RIGHTS};
 use crate::links::{self, Target};
@@ -11,10 +11,10 @@ use std::fmt::Write as _;
 use std::fs;
 use url::Url;
 
-/// How it looks on paper.
+/// Its style sheet.
 pub const STYLE: &str = include_str!("../style/print.css");
 
-/// Colors the code, where the site has highlight.js.
+/// Highlights the code, if the site has highlight.js.
 const COLOR: &str = "for (const language of ['rust', 'toml']) { \
     document.querySelectorAll(`pre > code.language-${language}`).forEach((code) => { \
     code.innerHTML = hljs.highlight(code.textContent, { language, ignoreIllegals: true }).value; }); }";
@@ -23,7 +23,7 @@ const COLOR: &str = "for (const language of ['rust', 'toml']) { \
 ///
 /// # Errors
 ///
-/// A page links to what is no page.
+/// The site's folder cannot be read.
 pub fn page(book: &Book) -> Result<String> {
     let mut chapters = String::new();
     for page in &book.pages {
@@ -56,7 +56,7 @@ fn title_page(book: &Book) -> String {
         escape(&book.title),
         escape(&book.description),
         escape(&book.edition),
-        book.date.day()
+        book.day()
     )
 }
 
@@ -79,13 +79,13 @@ fn list(book: &Book, items: &[Item]) -> String {
     html
 }
 
-/// What the ids of a page begin with, so that no two pages have the same; alone, the id of the page.
+/// The prefix of a page's ids, so that no two pages share an id. The prefix itself is the id of the page.
 fn prefix(page: &Page) -> String {
     page.file("").trim_end_matches('.').replace('/', "-")
 }
 
 fn chapter(book: &Book, page: &Page) -> String {
-    let mut text = page.text.clone();
+    let mut text = page.text().to_vec();
     change_each(&mut text, &mut |element| in_one_page(book, page, element));
     format!(
         "<section class=\"chapter\" id=\"{}\">\n{}</section>\n",
@@ -94,7 +94,7 @@ fn chapter(book: &Book, page: &Page) -> String {
     )
 }
 
-/// Names an element, and what it refers to, as in the page of all pages.
+/// Adds the prefix to an element's id, and to the ids that it refers to.
 fn in_one_page(book: &Book, page: &Page, element: &mut Element) {
     let prefixed = |id: &str| format!("{}--{id}", prefix(page));
     if let Some(to) = element.attribute("href").map(str::to_owned) {
@@ -103,11 +103,11 @@ fn in_one_page(book: &Book, page: &Page, element: &mut Element) {
             Target::Inside { file, fragment } => match (book.page(&file), fragment.as_str()) {
                 (Some(other), "") => Some(format!("#{}", prefix(other))),
                 (Some(other), fragment) => Some(format!("#{}--{fragment}", prefix(other))),
-                // Not a page of the book: the text alone is left.
+                // Not a page of the book: only the text remains.
                 (None, _) => None,
             },
         };
-        links::lead(element, to);
+        links::set_href(element, to);
     }
     for (name, value) in &mut element.attributes {
         match name.as_str() {

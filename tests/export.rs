@@ -1,25 +1,24 @@
-//! Promise: the whole book is in its EPUB, in its PDF and in its Markdown.
+//! Promise: the whole book is in its EPUB, its PDF, and its Markdown.
 //!
-//! Each of them can be read, each link in it leads somewhere, and each page shows the same programs, outputs,
-//! messages and timelines as the site. The PDF is printed of the page that is looked at here; that Chromium
-//! prints all of it, `.ci/run` sees.
+//! Every file is well-formed, every link works, and every page shows the same programs, outputs, messages, and timelines
+//! as the site. The PDF is printed from the page that is checked here; `.ci/run` prints it with Chromium.
 //!
-//! The checks are in `tools/forms`, whose own tests break a small book's forms in each of these ways.
+//! The checks are in `tools/export`, whose own tests break a small book in each of these ways.
 
-use forms::book::Book;
-use forms::{check, epub, print, site};
+use export::book::Book;
+use export::{check, epub, print, site};
 use model::{Problem, Problems, Project};
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
 static BOOK: LazyLock<Result<(Project, Book), String>> = LazyLock::new(|| {
-    let folder = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/forms-site"));
+    let folder = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/export-site"));
     let build = || {
         let project = Project::open(env!("CARGO_MANIFEST_DIR"))?;
         fs::create_dir_all(folder)?;
-        let site = site::build(&project, folder)?;
-        anyhow::Ok((project, site.book))
+        let book = site::build(&project, folder)?;
+        anyhow::Ok((project, book))
     };
     build().map_err(|error| format!("{error:#}"))
 });
@@ -42,20 +41,21 @@ fn demand_none(found: anyhow::Result<Vec<Problem>>) {
 fn the_epub_is_sound_and_whole() {
     let (project, book) = book();
     let bytes = epub::epub(book).expect("an EPUB can be made");
-    demand_none(check::epub(project, book, &bytes));
+    demand_none(check::pages(project, book));
+    demand_none(check::epub(book, &bytes));
 }
 
 #[test]
 fn the_page_that_is_printed_is_sound_and_whole() {
-    let (project, book) = book();
+    let (_, book) = book();
     let html = print::page(book).expect("the page can be made");
-    demand_none(check::print(project, book, &html));
+    demand_none(Ok(check::print(book, &html)));
 }
 
 #[test]
 fn the_markdown_is_sound_and_whole() {
     let (project, book) = book();
-    demand_none(check::machines(project, book));
+    demand_none(check::markdown(project, book));
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn every_part_of_a_picture_is_drawn_in_every_form() {
         let plain = check::unstyled(book, style);
         assert!(
             plain.is_empty(),
-            "tools/forms/style/ has no rule for these classes of pictures, in the {form}: {plain:?}"
+            "tools/export/style/ has no rule for these classes of pictures, in the {form}: {plain:?}"
         );
     }
 }

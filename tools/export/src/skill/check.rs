@@ -1,17 +1,18 @@
-//! What must hold of the skill: its format, its links, and what its programs need and print.
+//! Checks the skill: its format, its links, and that each program has a manifest and an output.
 
-use super::{COMMAND, FOLDER, slug};
+use super::page::slug;
+use super::{COMMAND, FOLDER};
 use crate::links::{Target, target};
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 use model::Problem;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most characters that a description may have; the format says so.
-const LONGEST_DESCRIPTION: usize = 1024;
+/// The longest description that the format allows, in characters.
+const MAX_DESCRIPTION: usize = 1024;
 
-/// The most lines of the first file, which an agent loads whole; the format says so.
-const MOST_LINES: usize = 500;
+/// The longest first file that the format recommends, because an agent loads all of it.
+const MAX_LINES: usize = 500;
 
 /// A program of the skill.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,14 +21,14 @@ pub struct Program {
     pub line: usize,
     /// Its whole text.
     pub code: String,
-    /// What it prints, as the file says.
+    /// Its output, according to the file.
     pub prints: String,
 }
 
-/// What a file of the skill has to compile.
+/// The code of a file of the skill.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Blocks {
-    /// The manifest; empty where the file has none.
+    /// The manifest; empty if the file has none.
     pub manifest: String,
     /// The programs, in order.
     pub programs: Vec<Program>,
@@ -73,7 +74,7 @@ pub fn blocks(text: &str) -> Blocks {
     blocks
 }
 
-/// Where the files on disk are not those that the book makes.
+/// The differences between the files on disk and those that are made from the book.
 pub fn stale(made: &BTreeMap<String, String>, on_disk: &BTreeMap<String, String>) -> Vec<Problem> {
     let names: BTreeSet<&String> = made.keys().chain(on_disk.keys()).collect();
     let mut problems = Vec::new();
@@ -83,14 +84,14 @@ pub fn stale(made: &BTreeMap<String, String>, on_disk: &BTreeMap<String, String>
             (Some(_), None) => Problem::of(file, format!("is missing; `{COMMAND}` writes it")),
             (None, Some(_)) => Problem::of(
                 file,
-                format!("belongs to no page any more; `{COMMAND}` removes it"),
+                format!("no longer belongs to any page; `{COMMAND}` removes it"),
             ),
             (Some(made), Some(found)) if made != found => {
                 let same = made.lines().zip(found.lines()).take_while(|(a, b)| a == b);
                 Problem::at(
                     file,
                     same.count() + 1,
-                    format!("is not what the pages and listings say; `{COMMAND}` writes it anew"),
+                    format!("is out of date with the pages and listings; `{COMMAND}` updates it"),
                 )
             }
             _ => continue,
@@ -100,16 +101,15 @@ pub fn stale(made: &BTreeMap<String, String>, on_disk: &BTreeMap<String, String>
     problems
 }
 
-/// What is wrong with the files of the skill: the format, links that lead nowhere, programs without a manifest or
-/// without what they print.
-pub fn unsound(files: &BTreeMap<String, String>) -> Vec<Problem> {
+/// Problems in the files of the skill: the format, broken links, and programs without a manifest or an output.
+pub fn problems(files: &BTreeMap<String, String>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let name = FOLDER.rsplit('/').next().unwrap_or_default();
     let first = files
         .get("SKILL.md")
         .map(String::as_str)
         .unwrap_or_default();
-    let mut tell = |line: usize, message: String| {
+    let mut report = |line: usize, message: String| {
         problems.push(Problem::at(format!("{FOLDER}/SKILL.md"), line, message));
     };
     let front = first
@@ -121,24 +121,28 @@ pub fn unsound(files: &BTreeMap<String, String>) -> Vec<Problem> {
         lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
     };
     if field("name") != Some(name) {
-        tell(
+        report(
             1,
             format!("the front matter must say `name: {name}`, as the folder does"),
         );
     }
     match field("description").map(|it| it.chars().count()) {
-        None => tell(1, "the front matter has no description".to_owned()),
-        Some(count) if count > LONGEST_DESCRIPTION => tell(
+        None => report(1, "the front matter has no description".to_owned()),
+        Some(count) if count > MAX_DESCRIPTION => report(
             1,
-            format!("the description has {count} characters, and may have {LONGEST_DESCRIPTION}"),
+            format!(
+                "the description has {count} characters; at most {MAX_DESCRIPTION} are allowed"
+            ),
         ),
         Some(_) => {}
     }
     let lines = first.lines().count();
-    if lines > MOST_LINES {
-        tell(
-            MOST_LINES,
-            format!("has {lines} lines, and may have {MOST_LINES}: an agent loads all of it"),
+    if lines > MAX_LINES {
+        report(
+            MAX_LINES,
+            format!(
+                "has {lines} lines; at most {MAX_LINES} are allowed, because an agent loads all of them"
+            ),
         );
     }
     for (name, text) in files {
@@ -150,14 +154,14 @@ pub fn unsound(files: &BTreeMap<String, String>) -> Vec<Problem> {
                 problems.push(Problem::at(
                     &file,
                     program.line,
-                    "no manifest is shown for this program",
+                    "there is no manifest for this program",
                 ));
             }
             if program.prints.is_empty() {
                 problems.push(Problem::at(
                     &file,
                     program.line,
-                    "nothing says what this program prints",
+                    "there is no output below this program",
                 ));
             }
         }
@@ -165,7 +169,7 @@ pub fn unsound(files: &BTreeMap<String, String>) -> Vec<Problem> {
     problems
 }
 
-/// Links of a file that lead to no file of the skill, or to no heading there.
+/// Links of a file to a missing file of the skill, or to a missing heading.
 fn links(file: &str, name: &str, text: &str, files: &BTreeMap<String, String>) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (event, range) in new_cmark_parser(text, &MarkdownOptions::default()).into_offset_iter() {
@@ -175,12 +179,12 @@ fn links(file: &str, name: &str, text: &str, files: &BTreeMap<String, String>) -
         let Target::Inside { file: to, fragment } = target(name, &dest_url) else {
             continue;
         };
-        let leads = files
+        let exists = files
             .get(&to)
             .is_some_and(|text| fragment.is_empty() || headings(text).contains(&fragment));
-        if !leads {
+        if !exists {
             let line = text[..range.start].matches('\n').count() + 1;
-            let message = format!("the link to {dest_url} leads nowhere in the skill");
+            let message = format!("broken link {dest_url}");
             problems.push(Problem::at(file, line, message));
         }
     }
@@ -217,93 +221,80 @@ mod tests {
         ])
     }
 
-    fn told(first: &str, reference: &str) -> Vec<String> {
-        let problems = unsound(&skill(first, reference));
+    fn problems(first: &str, reference: &str) -> Vec<String> {
+        let problems = super::problems(&skill(first, reference));
         problems.iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn a_sound_skill_has_no_problem() {
-        assert_eq!(told(SOUND, REFERENCE), [""; 0]);
+        assert_eq!(problems(SOUND, REFERENCE), [""; 0]);
     }
 
     #[test]
-    fn each_fault_is_told_with_its_line() {
-        let at = "skills/rust-async-patterns";
-        let renamed = SOUND.replace("name: rust-async-patterns", "name: other");
-        assert_eq!(
-            told(&renamed, REFERENCE),
-            [format!(
-                "{at}/SKILL.md:1: the front matter must say `name: rust-async-patterns`, as the folder does"
-            )]
-        );
-        let silent = SOUND.replace("description: D.\n", "");
-        assert_eq!(
-            told(&silent, REFERENCE),
-            [format!(
-                "{at}/SKILL.md:1: the front matter has no description"
-            )]
-        );
-        let long = SOUND.replace("D.", &"D".repeat(1025));
-        assert_eq!(
-            told(&long, REFERENCE),
-            [format!(
-                "{at}/SKILL.md:1: the description has 1025 characters, and may have 1024"
-            )]
-        );
-        let tall = format!("{SOUND}{}", "x\n".repeat(500));
-        assert_eq!(
-            told(&tall, REFERENCE),
-            [format!(
-                "{at}/SKILL.md:500: has 508 lines, and may have 500: an agent loads all of it"
-            )]
-        );
-        let elsewhere = SOUND.replace("#b-c", "#b");
-        assert_eq!(
-            told(&elsewhere, REFERENCE),
-            [format!(
-                "{at}/SKILL.md:8: the link to references/a.md#b leads nowhere in the skill"
-            )]
-        );
-        let without = REFERENCE.replace("```toml\n[dependencies]\n```\n\n", "");
-        assert_eq!(
-            told(SOUND, &without),
-            [format!(
-                "{at}/references/a.md:5: no manifest is shown for this program"
-            )]
-        );
-        let silent = REFERENCE.replace("```text\nx\n```\n", "");
-        assert_eq!(
-            told(SOUND, &silent),
-            [format!(
-                "{at}/references/a.md:9: nothing says what this program prints"
-            )]
-        );
+    fn each_problem_is_reported_with_its_line() {
+        let long = "D".repeat(1025);
+        let tall = format!("# S\n{}", "x\n".repeat(500));
+        for (old, new, expected) in [
+            (
+                "name: rust-async-patterns",
+                "name: other",
+                "SKILL.md:1: the front matter must say `name: rust-async-patterns`, as the folder does",
+            ),
+            (
+                "description: D.\n",
+                "",
+                "SKILL.md:1: the front matter has no description",
+            ),
+            (
+                "D.",
+                &long,
+                "SKILL.md:1: the description has 1025 characters; at most 1024 are allowed",
+            ),
+            (
+                "# S\n",
+                &tall,
+                "SKILL.md:500: has 508 lines; at most 500 are allowed, because an agent loads all of them",
+            ),
+            ("#b-c", "#b", "SKILL.md:8: broken link references/a.md#b"),
+            (
+                "```toml\n[dependencies]\n```\n\n",
+                "",
+                "references/a.md:5: there is no manifest for this program",
+            ),
+            (
+                "```text\nx\n```\n",
+                "",
+                "references/a.md:9: there is no output below this program",
+            ),
+        ] {
+            let found = problems(&SOUND.replace(old, new), &REFERENCE.replace(old, new));
+            let found = found.first().map(String::as_str);
+            assert_eq!(found, Some(&*format!("{FOLDER}/{expected}")));
+        }
     }
 
     #[test]
-    fn what_is_not_as_the_book_makes_it_is_told() {
+    fn out_of_date_files_are_reported() {
         let made = skill(SOUND, REFERENCE);
         assert!(stale(&made, &made).is_empty());
         let mut other = skill(SOUND, &REFERENCE.replace("fn main() {}", "fn main() { }"));
         other.insert("references/old.md".to_owned(), String::new());
         other.remove("SKILL.md");
-        let told: Vec<_> = stale(&made, &other)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let problems = stale(&made, &other);
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(
-            told,
+            problems,
             [
                 "skills/rust-async-patterns/SKILL.md: is missing; `cargo book skill` writes it",
-                "skills/rust-async-patterns/references/a.md:10: is not what the pages and listings say; `cargo book skill` writes it anew",
-                "skills/rust-async-patterns/references/old.md: belongs to no page any more; `cargo book skill` removes it",
+                "skills/rust-async-patterns/references/a.md:10: is out of date with the pages and listings; `cargo book skill` updates it",
+                "skills/rust-async-patterns/references/old.md: no longer belongs to any page; `cargo book skill` removes it",
             ]
         );
     }
 
     #[test]
-    fn the_blocks_are_a_manifest_and_programs_with_what_they_print() {
+    fn the_blocks_are_a_manifest_and_programs_with_outputs() {
         let blocks = blocks(REFERENCE);
         assert_eq!(blocks.manifest, "[dependencies]\n");
         let [program] = blocks.programs.as_slice() else {
