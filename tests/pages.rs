@@ -3,7 +3,7 @@
 //!
 //! The checks are in `tools/verify`, whose own tests break a small book in each of these ways.
 
-use drift::sample::Sample;
+use drift::snapshot::BookSnapshot;
 use export::site;
 use render::site::Page;
 use model::{Problem, Problems, Project, cancel_safety, measured, uses};
@@ -25,7 +25,7 @@ static SITE: LazyLock<Result<Site, String>> = LazyLock::new(|| {
     let build = || {
         let project = Project::open(env!("CARGO_MANIFEST_DIR"))?;
         fs::create_dir_all(folder)?;
-        let pages = site::build(&project, folder)?.rendered;
+        let pages = site::build(&project, folder)?.pages;
         anyhow::Ok(Site {
             project,
             folder,
@@ -96,20 +96,12 @@ fn no_test_of_a_listing_is_switched_off() {
 }
 
 #[test]
-fn every_mistake_has_its_mend() {
-    let project = &site().project;
-    let sample = Sample::take(project).expect("the book can be read");
-    let mistakes = sample.listings.iter().filter(|listing| listing.is_mistake);
-    let mut mended: Vec<_> = mistakes
-        .map(|listing| sample.mended(&listing.name, &listing.text))
-        .collect();
-    for name in &sample.compile_fail {
-        let text = project
-            .read(&name.compile_fail())
-            .expect("a program can be read");
-        mended.push(sample.mended(name, &text));
-    }
-    let problems: Vec<_> = mended.into_iter().filter_map(Result::err).collect();
+fn every_mistake_has_its_fix() {
+    let snapshot = BookSnapshot::load(&site().project).expect("the book can be read");
+    let mistakes = snapshot.listings.iter().filter(|listing| listing.is_mistake);
+    let mistakes = mistakes.chain(&snapshot.compile_fail);
+    let fixed = mistakes.map(|program| snapshot.fixed(&program.name, &program.source.text));
+    let problems: Vec<_> = fixed.filter_map(Result::err).collect();
     assert!(problems.is_empty(), "{problems:#?}");
 }
 

@@ -2,79 +2,110 @@
 
 use anyhow::{Result, bail};
 use drift::check::Outcome;
-use drift::promises::PROMISES;
-use drift::{Options, Tried};
+use drift::promises::promises;
+use drift::{Options, Progress, Trial};
 use model::Project;
-use std::time::Duration;
+use std::io::{IsTerminal, Write, stderr};
+use std::time::{Duration, Instant};
 
-/// Breaks a copy of the book, tells what became of each breakage, and prints the table.
+/// Breaks a copy of the book, reports each breakage, and prints the table.
 pub fn drift(project: &Project, options: &Options) -> Result<()> {
-    let tried = drift::drift(project, options, tell)?;
-    print!("\n{}", table(&tried));
-    let missed = tried.iter().filter(|it| !it.is_caught()).count();
-    let took: Duration = tried.iter().map(|it| it.took).sum();
-    let each = took.as_secs_f64() / f64::from(u32::try_from(tried.len())?.max(1));
+    println!("seed {}", options.seed);
+    let started = Instant::now();
+    let mut position = String::new();
+    let trials = drift::drift(project, options, |progress| match progress {
+        Progress::Preparing => eprintln!("Copying the book and building its tests..."),
+        Progress::Breaking {
+            number,
+            total,
+            breakage,
+        } => {
+            let seconds = started.elapsed().as_secs();
+            position = format!("[{number}/{total} {}:{:02}]", seconds / 60, seconds % 60);
+            show_on_terminal(&format!("{position} {}", shortened(&breakage.what, 100)));
+        }
+        Progress::Done(trial) => {
+            show_on_terminal("");
+            println!("{position} {}", result(trial));
+        }
+    })?;
+    print!("\n{}", table(&trials)?);
+    let missed = trials.iter().filter(|trial| !trial.is_caught()).count();
+    let (total, caught) = (trials.len(), trials.len() - missed);
+    let each = average(trials.iter()).as_secs_f32();
     println!(
-        "{} breakages, {} caught, {each:.1} s each (seed {})",
-        tried.len(),
-        tried.len() - missed,
+        "{total} breakages, {caught} caught, {each:.1} s each (seed {})",
         options.seed
     );
     if missed > 0 {
-        bail!("{missed} breakages were not caught as they must be (above)");
+        bail!("{missed} breakages were not caught, or not at the right place (above)");
     }
     Ok(())
 }
 
-fn tell(tried: &Tried) {
-    let what = &tried.breakage.what;
-    let number = tried.breakage.promise;
-    let took = tried.took.as_secs_f32();
-    match &tried.outcome {
-        Outcome::Caught(_) => println!("{number:>2}  caught in {took:>4.1} s: {what}"),
-        Outcome::Unnoticed => println!("{number:>2}  UNNOTICED: {what}"),
-        Outcome::Unclear(said) => println!(
-            "{number:>2}  UNCLEAR: {what}\n    expected were the place {} and the words: {}\n    but it said:\n{said}",
-            tried.breakage.place, tried.breakage.says
+/// Replaces the last line of a terminal. Elsewhere, the lines with results show the progress.
+fn show_on_terminal(text: &str) {
+    let mut stderr = stderr();
+    if stderr.is_terminal() {
+        // A terminal that is closed meanwhile shows nothing.
+        let _ = write!(stderr, "\r\x1b[2K{text}").and_then(|()| stderr.flush());
+    }
+}
+
+fn result(trial: &Trial) -> String {
+    let (number, breakage) = (trial.promise, &trial.breakage);
+    let what = &breakage.what;
+    match &trial.outcome {
+        Outcome::Caught(_) => {
+            format!(
+                "{number:>2}  caught in {:.1} s: {what}",
+                trial.duration.as_secs_f32()
+            )
+        }
+        Outcome::Unnoticed => format!("{number:>2}  UNNOTICED: {what}"),
+        Outcome::WrongMessage(output) => format!(
+            "{number:>2}  WRONG MESSAGE: {what}\n    expected: the place {} and the words '{}'\n    but the output is:\n{output}",
+            breakage.place, breakage.words
         ),
     }
 }
 
-/// A row for each promise: breakages, how many were caught, the time for each, and an example of what the
-/// check says.
-fn table(tried: &[Tried]) -> String {
+/// A row for each promise: breakages, how many were caught, the time for each, and an example of a message.
+fn table(trials: &[Trial]) -> Result<String> {
     let mut text = String::from(
-        "| # | someone... | breakages | caught | each | says |\n|---|---|---|---|---|---|\n",
+        "| # | someone... | breakages | caught | each | message |\n|---|---|---|---|---|---|\n",
     );
-    for promise in PROMISES {
-        let of_this: Vec<_> = tried
-            .iter()
-            .filter(|it| it.breakage.promise == promise.number)
-            .collect();
-        let Some(count) = u32::try_from(of_this.len()).ok().filter(|count| *count > 0) else {
+    for (number, promise) in (1..).zip(promises()?) {
+        let of_promise = || trials.iter().filter(|it| it.promise == number);
+        let count = of_promise().count();
+        if count == 0 {
             continue;
-        };
-        let caught = of_this.iter().filter(|it| it.is_caught()).count();
-        let each = of_this.iter().map(|it| it.took).sum::<Duration>() / count;
-        let example = of_this.iter().find_map(|it| match &it.outcome {
-            Outcome::Caught(line) => Some(shortened(line)),
+        }
+        let caught = of_promise().filter(|trial| trial.is_caught()).count();
+        let each = average(of_promise()).as_secs_f32();
+        let example = of_promise().find_map(|trial| match &trial.outcome {
+            Outcome::Caught(line) => Some(shortened(line, 150).replace('|', "\\|")),
             _ => None,
         });
         text.push_str(&format!(
-            "| {} | {} | {count} | {caught} | {:.1} s | {} |\n",
-            promise.number,
+            "| {} | {} | {count} | {caught} | {each:.1} s | {} |\n",
+            number,
             promise.breach,
-            each.as_secs_f32(),
             example.unwrap_or_default()
         ));
     }
-    text
+    Ok(text)
 }
 
-fn shortened(line: &str) -> String {
-    let mut short: String = line.chars().take(150).collect();
-    if short.len() < line.len() {
-        short.push('…');
+fn average<'a>(trials: impl Iterator<Item = &'a Trial> + Clone) -> Duration {
+    let count = u32::try_from(trials.clone().count()).unwrap_or(u32::MAX);
+    let total: Duration = trials.map(|trial| trial.duration).sum();
+    total.checked_div(count).unwrap_or_default()
+}
+
+fn shortened(line: &str, length: usize) -> String {
+    match line.char_indices().nth(length) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
     }
-    short.replace('|', "\\|")
 }

@@ -78,6 +78,9 @@ enum Command {
         /// How many seeds to try, from that one on
         #[arg(long, default_value_t = 1)]
         rounds: u64,
+        /// Fix every mistake, and not only a sample of them
+        #[arg(long)]
+        all: bool,
         /// Break only this promise, by its number; may be given several times
         #[arg(long = "promise", value_name = "NUMBER")]
         promises: Vec<usize>,
@@ -129,12 +132,14 @@ fn run(command: Command) -> Result<()> {
         Command::Drift {
             seed,
             rounds,
+            all,
             promises,
         } => drift::drift(
             &project,
             &::drift::Options {
                 seed,
                 rounds,
+                all,
                 promises,
             },
         ),

@@ -1,170 +1,104 @@
-//! Runs the checks that are meant to notice.
+//! Runs the checks in the copy. This is the only file that knows how the book's tests are built and started.
 
-use crate::breakage::Breakage;
+use crate::breakage::{Breakage, Check};
 use crate::copy::Copy;
 use anyhow::{Context, Result, bail};
+use regex::Regex;
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-
-/// What is meant to notice a breakage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Check {
-    /// One of the book's test files, all of it or one test: `tests/outputs.rs`, `tasks/join_set`.
-    ///
-    /// It reads the book when it runs, so it is not built again for each breakage.
-    Test {
-        /// The file's name.
-        file: &'static str,
-        /// The one test to run.
-        only: Option<String>,
-    },
-    /// The test file `tests/skeptic.rs`, which holds the pages' programs and so is built again.
-    Skeptic,
-    /// The tests in a listing itself.
-    Listing {
-        /// Its name.
-        name: String,
-    },
-    /// A test file of a part, which belongs to none of its listings.
-    Part {
-        /// The file's name.
-        file: &'static str,
-    },
-    /// The test that opens a page in a browser, which is none of what `cargo test` runs alone.
-    Browser {
-        /// The page's source; every page where it is not named.
-        page: Option<String>,
-    },
-}
-
-impl Check {
-    /// A test file, all of it.
-    pub fn test(file: &'static str) -> Self {
-        Self::Test { file, only: None }
-    }
-
-    /// What must pass on the sound copy before this check proves anything: the check of everything that it is a part
-    /// of, so that a file is looked at once; but where that would take minutes, this one alone.
-    pub fn whole(&self) -> Self {
-        match self {
-            Self::Test {
-                file: "manifests" | "skill",
-                ..
-            }
-            | Self::Browser { page: Some(_) } => self.clone(),
-            Self::Test { file, .. } => Self::test(file),
-            other => other.clone(),
-        }
-    }
-
-    /// One test of a file.
-    pub fn only(file: &'static str, test: impl Into<String>) -> Self {
-        Self::Test {
-            file,
-            only: Some(test.into()),
-        }
-    }
-}
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 /// Whether a breakage was noticed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The check failed, with its own words and the place; this line of its message has the place.
+    /// The check failed and named the place: in this line of its output.
     Caught(String),
     /// The check passed.
     Unnoticed,
-    /// The check failed without its own words or the place: this is what it said.
-    Unclear(String),
+    /// The check failed, but its output, which this is, doesn't have the place or the words.
+    WrongMessage(String),
 }
 
 /// The checks, built for the copy.
 pub struct Checks<'a> {
     copy: &'a Copy,
+    /// The target folder of the book itself.
+    target: PathBuf,
     executables: BTreeMap<String, PathBuf>,
 }
 
 impl<'a> Checks<'a> {
-    /// Builds the book's test files in the copy.
+    /// Builds the test files that these checks are in. Tests read the book when they run, so they aren't built again for each
+    /// breakage.
     ///
     /// # Errors
     ///
-    /// Cargo cannot be started, or a test does not compile.
-    pub fn build(copy: &'a Copy) -> Result<Self> {
-        let mut checks = Self {
+    /// Cargo can't be started, or a test doesn't compile.
+    pub fn build<'c>(
+        copy: &'a Copy,
+        target: &Path,
+        checks: impl Iterator<Item = &'c Check>,
+    ) -> Result<Self> {
+        let mut built = Self {
             copy,
+            target: target.to_owned(),
             executables: BTreeMap::new(),
         };
-        checks.build_tests()?;
-        Ok(checks)
-    }
-
-    /// Builds the files in tests/, by their names: not the listings' own tests, of which a few are run.
-    fn build_tests(&mut self) -> Result<()> {
-        let copy = self.copy;
-        let mut arguments = vec![
-            "test".to_owned(),
-            "--no-run".to_owned(),
-            "--message-format=json-render-diagnostics".to_owned(),
-        ];
-        let tests = copy.root().join("tests");
-        let entries =
-            fs::read_dir(&tests).with_context(|| format!("cannot read {}", tests.display()))?;
-        for entry in entries.flatten() {
-            let file = PathBuf::from(entry.file_name());
-            if let (Some("rs"), Some(name)) = (
-                file.extension().and_then(OsStr::to_str),
-                file.file_stem().and_then(OsStr::to_str),
-            ) {
-                arguments.extend(["--test".to_owned(), name.to_owned()]);
-            }
+        let files: BTreeSet<_> = checks
+            .filter_map(|check| match check {
+                Check::Test { file, .. } => Some(file),
+                Check::Browser { .. } => None,
+            })
+            .collect();
+        if files.is_empty() {
+            return Ok(built);
         }
-        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        let output = self
-            .cargo(&arguments)
+        let mut cargo = built.cargo(&[
+            "test",
+            "--no-run",
+            "--message-format=json-render-diagnostics",
+        ]);
+        for file in &files {
+            cargo.args(["--test", file]);
+        }
+        let output = cargo
             .stderr(Stdio::inherit())
             .output()
-            .context("cannot start cargo to build the copy's tests")?;
+            .context("cannot start cargo to build the tests of the copy")?;
         if !output.status.success() {
             bail!(
                 "the tests of the copy in {} do not compile",
                 copy.root().display()
             );
         }
+        let tests = copy.root().join("tests");
         for line in String::from_utf8_lossy(&output.stdout).lines() {
-            let Ok(message) = serde_json::from_str::<Value>(line) else {
-                continue;
-            };
+            let message: Value = serde_json::from_str(line).unwrap_or_default();
             let target = &message["target"];
-            let is_test = target["kind"][0] == "test"
-                && target["src_path"]
-                    .as_str()
-                    .is_some_and(|source| PathBuf::from(source).parent() == Some(&tests));
-            if let (true, Some(name), Some(executable)) = (
-                is_test,
+            if let (Some(name), Some(source), Some(executable)) = (
                 target["name"].as_str(),
+                target["src_path"].as_str(),
                 message["executable"].as_str(),
-            ) {
-                self.executables.insert(name.to_owned(), executable.into());
+            ) && Path::new(source).starts_with(&tests)
+            {
+                built.executables.insert(name.to_owned(), executable.into());
             }
         }
-        Ok(())
+        Ok(built)
     }
 
-    /// Sees that a check passes while the copy is sound: else its failure would prove nothing.
+    /// Demands that a check passes on the unbroken copy, because its failure would prove nothing otherwise.
     ///
     /// # Errors
     ///
-    /// It does not.
+    /// It fails, or can't be started.
     pub fn demand_pass(&self, check: &Check) -> Result<()> {
-        let output = self.output(check)?;
-        if !output.status.success() {
+        let (passed, output) = self.output(check)?;
+        if !passed {
             bail!(
-                "{check:?} fails on the sound copy of the book already, so it proves nothing:\n{}",
-                told(&output)
+                "{check:?} fails on the unbroken copy of the book already, so it proves nothing:\n{output}"
             );
         }
         Ok(())
@@ -174,50 +108,43 @@ impl<'a> Checks<'a> {
     ///
     /// # Errors
     ///
-    /// The check cannot be started.
+    /// The check can't be started, or there is no such test.
     pub fn run(&self, breakage: &Breakage) -> Result<Outcome> {
-        let output = self.output(&breakage.check)?;
-        Ok(judged(output.status.success(), told(&output), breakage))
+        let (passed, output) = self.output(&breakage.check)?;
+        Ok(judge(passed, output, breakage))
     }
 
-    fn output(&self, check: &Check) -> Result<Output> {
+    /// Whether a check passes, and what it prints.
+    fn output(&self, check: &Check) -> Result<(bool, String)> {
         let mut command = match check {
             Check::Test { file, only } => {
-                let executable = self
-                    .executables
-                    .get(*file)
-                    .with_context(|| format!("there is no test file tests/{file}.rs"))?;
-                let mut command = Command::new(executable);
+                let executable = self.executables.get(file);
+                let mut command = Command::new(
+                    executable.with_context(|| format!("there is no tests/{file}.rs"))?,
+                );
                 if let Some(only) = only {
                     command.args([only, "--exact"]);
                 }
                 command
             }
-            Check::Skeptic => self.cargo(&["test", "--quiet", "--test", "skeptic"]),
-            // By their names alone, which are unique: with one package, the features of what it depends on would
-            // be others, and all of that would be built once more.
-            Check::Listing { name } => self.cargo(&["test", "--quiet", "--bin", name]),
-            Check::Part { file } => self.cargo(&["test", "--quiet", "--test", file]),
             Check::Browser { page } => {
                 let test = "every_page_of_the_book_works";
-                let mut command = self.cargo(&[
-                    "test",
-                    "--quiet",
-                    "--package",
-                    "browser",
-                    "--",
-                    test,
-                    "--exact",
-                ]);
-                if let Some(page) = page {
-                    command.env("BOOK_PAGE", page);
-                }
+                let mut command =
+                    self.cargo(&["test", "--package", "browser", "--", test, "--exact"]);
+                command.env("BOOK_PAGE", page);
                 command
             }
         };
-        self.in_copy(&mut command)
+        let output = self
+            .in_copy(&mut command)
             .output()
-            .with_context(|| format!("cannot start {check:?}"))
+            .with_context(|| format!("cannot start {check:?}"))?;
+        let printed = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+        let (passed, printed) = (output.status.success(), printed.concat());
+        if passed && !RUNS_A_TEST.is_match(&printed) {
+            bail!("{check:?} runs no test; was the test renamed or removed?\n{printed}");
+        }
+        Ok((passed, printed))
     }
 
     fn cargo(&self, arguments: &[&str]) -> Command {
@@ -228,79 +155,93 @@ impl<'a> Checks<'a> {
     }
 
     /// A command as a reader would start it in the copy.
+    ///
+    /// Third-party crates are shared with the book, because both use its build folder. The book's own crates must
+    /// not be shared: cargo gives a workspace member the same file name in every copy of the workspace, and would take
+    /// the book's tests, with the book's path compiled in, for those of the copy. A workspace wrapper is part of that name,
+    /// so a wrapper that does nothing tells them apart. Windows has none; there, the copy builds all of its crates.
     fn in_copy<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        if cfg!(unix) {
+            command
+                .env("CARGO_BUILD_BUILD_DIR", &self.target)
+                .env("RUSTC_WORKSPACE_WRAPPER", "env");
+        }
         command
             .current_dir(self.copy.root())
             .env("CARGO", runs::cargo())
-            .env("CARGO_TARGET_DIR", self.copy.target())
+            .env("CARGO_MANIFEST_DIR", self.copy.root())
+            .env("CARGO_TARGET_DIR", self.target.join("drift/target"))
             .env("CARGO_NET_OFFLINE", "true")
+            // A check that passed before runs again, because it must fail now.
+            .env("BOOK_RERUN", "1")
             .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::null())
     }
 }
 
-/// What a check that ended so, and said so, made of a breakage.
-fn judged(passed: bool, told: String, breakage: &Breakage) -> Outcome {
+static RUNS_A_TEST: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?m)^running [1-9]\d* tests?").expect("a constant expression"));
+
+/// What the output of a check says about a breakage.
+fn judge(passed: bool, output: String, breakage: &Breakage) -> Outcome {
     if passed {
         return Outcome::Unnoticed;
     }
-    let place = told.lines().find(|line| names(line, &breakage.place));
+    let place = output.lines().find(|line| names(line, &breakage.place));
     match place {
-        Some(line) if told.contains(&breakage.says) => Outcome::Caught(line.trim().to_owned()),
-        _ => Outcome::Unclear(told),
+        Some(line) if output.contains(&breakage.words) => Outcome::Caught(line.trim().to_owned()),
+        _ => Outcome::WrongMessage(output),
     }
 }
 
-/// Whether a line names a place. `a.md:1` is not named by `a.md:12`.
+/// Whether a line names a place. `a.md:12` doesn't name `a.md:1`.
 fn names(line: &str, place: &str) -> bool {
     line.match_indices(place).any(|(at, _)| {
         let after = line[at + place.len()..].chars().next();
-        !after.is_some_and(|c| c.is_ascii_digit())
+        !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
     })
-}
-
-fn told(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::breakage::Edit;
 
     #[test]
-    fn only_the_check_s_own_words_and_the_place_count_as_caught() {
-        let breakage = Breakage {
-            promise: 3,
-            what: String::new(),
-            edits: Vec::new(),
-            check: Check::test("outputs"),
-            place: "src/a.md:3".into(),
-            says: "prints something else".into(),
-        };
-        let judge = |passed, told: &str| judged(passed, told.to_owned(), &breakage);
-        let said = "FAILED\nsrc/a.md:3: it prints something else\n";
+    fn a_breakage_is_caught_only_with_the_place_and_the_words() {
+        let edit = Edit::remove("src/a.md");
+        let breakage =
+            Breakage::new("", edit, Check::all("outputs"), "src/a.md:3").with_words("prints");
+        let judge = |passed, output: &str| judge(passed, output.to_owned(), &breakage);
+        let caught = Outcome::Caught("src/a.md:3: it prints something else".into());
         assert_eq!(
-            judge(false, said),
-            Outcome::Caught("src/a.md:3: it prints something else".into())
+            judge(false, "FAILED\n src/a.md:3: it prints something else\n"),
+            caught
         );
-        assert_eq!(judge(true, said), Outcome::Unnoticed);
-        for elsewhere in [
+        assert_eq!(
+            judge(true, "src/a.md:3: it prints something else"),
+            Outcome::Unnoticed
+        );
+        for output in [
             "src/a.md:3: does not compile",
             "src/a.md:4: it prints something else",
             "",
         ] {
-            assert_eq!(judge(false, elsewhere), Outcome::Unclear(elsewhere.into()));
+            assert_eq!(judge(false, output), Outcome::WrongMessage(output.into()));
         }
     }
 
     #[test]
-    fn a_place_is_named_by_its_whole_line_number() {
+    fn a_place_is_named_by_its_whole_line_number_and_its_whole_name() {
         assert!(names("src/a.md:1: wrong", "src/a.md:1"));
         assert!(names("see src/a.md:12, src/a.md:1", "src/a.md:1"));
         assert!(!names("src/a.md:12: wrong", "src/a.md:1"));
+        assert!(!names("tasks/join_set fails", "tasks/join"));
+    }
+
+    #[test]
+    fn a_check_that_runs_no_test_is_noticed() {
+        assert!(RUNS_A_TEST.is_match("\nrunning 1 test\ntest a ... ok\n"));
+        assert!(!RUNS_A_TEST.is_match("\nrunning 0 tests\n"));
     }
 }

@@ -1,74 +1,57 @@
-//! The copy of the book that is broken: what git knows of, in a folder of its own.
+//! The copy of the book that is broken: all files that git knows of, in a folder of its own.
 
 use crate::breakage::Edit;
 use anyhow::{Context, Result, bail};
 use model::Project;
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A copy of the book.
 #[derive(Debug)]
 pub struct Copy {
-    original: PathBuf,
     root: PathBuf,
-    target: PathBuf,
 }
 
 impl Copy {
-    /// Copies the book as it lies there, committed or not, into a folder. A copy that is there already is
-    /// brought up to date; what was built for it is used again.
+    /// Copies the book as it is on disk, committed or not. A copy that exists already is brought up to date, so that
+    /// cargo builds only what has changed since.
     ///
     /// # Errors
     ///
-    /// The book lies in no git repository, or a file cannot be copied.
-    pub fn make(project: &Project, folder: &Path) -> Result<Self> {
-        let copy = Self {
-            original: project.root().to_owned(),
-            root: folder.join("book"),
-            target: folder.join("target"),
-        };
-        fs::create_dir_all(&copy.root)
-            .with_context(|| format!("cannot make {}", copy.root.display()))?;
-        let files: BTreeSet<String> = git(
-            project.root(),
-            &[
-                "ls-files",
-                "-z",
-                "--cached",
-                "--others",
-                "--exclude-standard",
-            ],
-        )?
-        .split('\0')
-        .filter(|file| !file.is_empty() && project.has(file))
-        .map(str::to_owned)
-        .collect();
+    /// The book isn't in a git repository, or a file can't be copied.
+    pub fn make(project: &Project, root: &Path) -> Result<Self> {
+        let list = ["ls-files", "-z", "-co", "--exclude-standard"];
+        let files: BTreeSet<String> = git(project.root(), &list)?
+            .split('\0')
+            .filter(|file| !file.is_empty() && project.has(file))
+            .map(str::to_owned)
+            .collect();
         for file in &files {
-            copy.restore_file(file)?;
+            let from = project.root().join(file);
+            let bytes =
+                fs::read(&from).with_context(|| format!("cannot read {}", from.display()))?;
+            write(&root.join(file), Some(&bytes))?;
         }
-        copy.remove_others(&copy.root, &files)?;
-        // A repository of its own: some checks ask git what was published.
-        if !copy.root.join(".git").is_dir() {
-            git(&copy.root, &["init", "--quiet"])?;
-        }
-        git(&copy.root, &["add", "--all"])?;
-        git(
-            &copy.root,
-            &[
-                "-c",
-                "user.name=drift",
-                "-c",
-                "user.email=drift@localhost",
-                "commit",
-                "--quiet",
-                "--allow-empty",
-                "--message=The sound book",
-            ],
-        )?;
-        Ok(copy)
+        remove_others(root, root, &files)?;
+        // A repository of its own, because some checks ask git what was published.
+        git(root, &["init", "--quiet"])?;
+        git(root, &["add", "--all"])?;
+        let author = [
+            "-c",
+            "user.name=drift",
+            "-c",
+            "user.email=drift@localhost",
+            "-c",
+            "commit.gpgsign=false",
+        ];
+        let commit = ["commit", "--quiet", "--allow-empty", "--message=The book"];
+        git(root, &[&author[..], &commit[..]].concat())?;
+        Ok(Self {
+            root: root.to_owned(),
+        })
     }
 
     /// The copied book.
@@ -85,96 +68,82 @@ impl Copy {
         &self.root
     }
 
-    /// Where cargo puts what it builds for the copy.
-    pub fn target(&self) -> &Path {
-        &self.target
-    }
-
-    /// Breaks the copy.
+    /// Makes these edits, runs something, and restores the files.
     ///
     /// # Errors
     ///
-    /// A file cannot be written or removed.
-    pub fn apply(&self, edits: &[Edit]) -> Result<()> {
-        for edit in edits {
-            let path = self.root.join(&edit.file);
-            match &edit.text {
-                Some(text) => {
-                    let folder = path.parent().context("a file lies in a folder")?;
-                    fs::create_dir_all(folder)
-                        .with_context(|| format!("cannot make {}", folder.display()))?;
-                    fs::write(&path, text)
-                }
-                None => fs::remove_file(&path),
-            }
-            .with_context(|| format!("cannot change {}", path.display()))?;
+    /// A file can't be changed or restored, or what is run fails.
+    pub fn with_edits<T>(&self, edits: &[Edit], run: impl FnOnce() -> Result<T>) -> Result<T> {
+        // Cargo writes the lock file when a manifest has changed.
+        let files = edits.iter().map(|edit| edit.file.as_str());
+        let before: Vec<_> = files
+            .chain(["Cargo.lock"])
+            .map(|file| {
+                let path = self.root.join(file);
+                let bytes = match fs::read(&path) {
+                    Err(error) if error.kind() == ErrorKind::NotFound => None,
+                    read => Some(read.with_context(|| format!("cannot read {}", path.display()))?),
+                };
+                Ok((path, bytes))
+            })
+            .collect::<Result<_>>()?;
+        let edited = edits.iter().try_for_each(|edit| {
+            let bytes = edit.text.as_deref().map(str::as_bytes);
+            write(&self.root.join(&edit.file), bytes)
+        });
+        let result = edited.and_then(|()| run());
+        for (path, bytes) in before {
+            write(&path, bytes.as_deref())?;
         }
-        Ok(())
-    }
-
-    /// Mends the copy.
-    ///
-    /// # Errors
-    ///
-    /// A file cannot be written or removed.
-    pub fn restore(&self, edits: &[Edit]) -> Result<()> {
-        for edit in edits {
-            if self.original.join(&edit.file).is_file() {
-                self.restore_file(&edit.file)?;
-            } else {
-                let path = self.root.join(&edit.file);
-                fs::remove_file(&path)
-                    .with_context(|| format!("cannot remove {}", path.display()))?;
-            }
-        }
-        // Cargo writes the lock file where a manifest was changed.
-        self.restore_file("Cargo.lock")
-    }
-
-    /// Copies a file, unless the copy is the same already: what is newer is built again.
-    fn restore_file(&self, file: &str) -> Result<()> {
-        let (from, to) = (self.original.join(file), self.root.join(file));
-        let bytes = fs::read(&from).with_context(|| format!("cannot read {}", from.display()))?;
-        if fs::read(&to).is_ok_and(|old| old == bytes) {
-            return Ok(());
-        }
-        let folder = to.parent().context("a file lies in a folder")?;
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        fs::write(&to, bytes).with_context(|| format!("cannot write {}", to.display()))
-    }
-
-    fn remove_others(&self, folder: &Path, keep: &BTreeSet<String>) -> Result<()> {
-        let cannot = || format!("cannot read {}", folder.display());
-        for entry in fs::read_dir(folder).with_context(cannot)? {
-            let path = entry.with_context(cannot)?.path();
-            let below = path.strip_prefix(&self.root).unwrap_or(&path);
-            let name = below.to_string_lossy().replace('\\', "/");
-            if below == Path::new(".git") {
-                continue;
-            }
-            if path.is_dir() {
-                self.remove_others(&path, keep)?;
-            } else if !keep.contains(&name) {
-                fs::remove_file(&path)
-                    .with_context(|| format!("cannot remove {}", path.display()))?;
-            }
-        }
-        Ok(())
+        result
     }
 }
 
-fn git<S: AsRef<OsStr>>(folder: &Path, arguments: &[S]) -> Result<String> {
+/// Writes or removes a file, unless it is the same already: cargo builds again what is newer.
+fn write(path: &Path, bytes: Option<&[u8]>) -> Result<()> {
+    let is_same = match (fs::read(path), bytes) {
+        (Ok(old), Some(new)) => old == new,
+        (Err(error), None) => error.kind() == ErrorKind::NotFound,
+        _ => false,
+    };
+    if is_same {
+        return Ok(());
+    }
+    let Some(bytes) = bytes else {
+        return fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()));
+    };
+    let folder = path.parent().context("a file is in a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Removes the files that aren't in the book anymore.
+fn remove_others(root: &Path, folder: &Path, keep: &BTreeSet<String>) -> Result<()> {
+    let cannot = || format!("cannot read {}", folder.display());
+    for entry in fs::read_dir(folder).with_context(cannot)? {
+        let path = entry.with_context(cannot)?.path();
+        let below = path.strip_prefix(root).unwrap_or(&path);
+        if below == Path::new(".git") {
+            continue;
+        }
+        if path.is_dir() {
+            remove_others(root, &path, keep)?;
+        } else if !keep.contains(&below.to_string_lossy().replace('\\', "/")) {
+            write(&path, None)?;
+        }
+    }
+    Ok(())
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> Result<String> {
     let output = Command::new("git")
         .args(arguments)
         .current_dir(folder)
         .output()
-        .context("cannot start git, which tells what belongs to the book")?;
+        .context("cannot start git, which knows which files belong to the book")?;
     if !output.status.success() {
-        bail!(
-            "git failed in {}: {}",
-            folder.display(),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let errors = String::from_utf8_lossy(&output.stderr);
+        bail!("git failed in {}: {errors}", folder.display());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -184,44 +153,54 @@ mod tests {
     use super::*;
     use scratch::Scratch;
 
-    #[test]
-    fn a_copy_is_broken_and_mended_and_the_book_stays() {
+    fn book() -> (Scratch, Project, PathBuf) {
         let book = Scratch::sound();
         git(book.root(), &["init", "--quiet"]).expect("git is there");
         book.write(".gitignore", "/target\n");
         let project = Project::open(book.root()).expect("a book");
-        let copy = Copy::make(&project, &book.root().join("target/drift")).expect("a copy");
-        let page = book.read("src/page.md");
-        let in_copy = |file: &str| fs::read_to_string(copy.root().join(file));
-        assert_eq!(in_copy("src/page.md").ok(), Some(page.clone()));
+        let folder = book.path("target/drift/book");
+        (book, project, folder)
+    }
+
+    #[test]
+    fn a_copy_is_broken_and_restored_and_the_book_is_untouched() {
+        let (book, project, folder) = book();
+        let copy = Copy::make(&project, &folder).expect("a copy");
+        let files = || {
+            [
+                "src/page.md",
+                "src/new/page.md",
+                "listings/demo/src/bin/hello.out",
+            ]
+            .map(|file| fs::read_to_string(copy.root().join(file)).ok())
+        };
+        let page = Some(book.read("src/page.md"));
+        let unbroken = [page.clone(), None, Some("hello\n".to_owned())];
+        assert_eq!(files(), unbroken);
 
         let edits = [
             Edit::write("src/page.md", "broken"),
             Edit::write("src/new/page.md", "new"),
             Edit::remove("listings/demo/src/bin/hello.out"),
         ];
-        copy.apply(&edits).expect("it can be broken");
-        assert_eq!(in_copy("src/page.md").ok().as_deref(), Some("broken"));
-        assert!(in_copy("listings/demo/src/bin/hello.out").is_err());
-        assert_eq!(book.read("src/page.md"), page);
-
-        copy.restore(&edits).expect("it can be mended");
-        assert_eq!(in_copy("src/page.md").ok(), Some(page));
-        assert!(in_copy("src/new/page.md").is_err());
+        let seen = copy
+            .with_edits(&edits, || Ok(files()))
+            .expect("it can be broken");
         assert_eq!(
-            in_copy("listings/demo/src/bin/hello.out").ok().as_deref(),
-            Some("hello\n")
+            seen,
+            [Some("broken".to_owned()), Some("new".to_owned()), None]
         );
+        assert_eq!(files(), unbroken);
+        copy.with_edits::<()>(&edits, || bail!("the check cannot be started"))
+            .expect_err("the error is handed on");
+        assert_eq!(files(), unbroken);
+        assert_eq!(Some(book.read("src/page.md")), page);
     }
 
     #[test]
-    fn what_is_gone_from_the_book_goes_from_its_copy() {
-        let book = Scratch::sound();
-        git(book.root(), &["init", "--quiet"]).expect("git is there");
-        book.write(".gitignore", "/target\n");
+    fn files_that_the_book_no_longer_has_are_removed_from_its_copy() {
+        let (book, project, folder) = book();
         book.write("src/old.md", "old");
-        let project = Project::open(book.root()).expect("a book");
-        let folder = book.root().join("target/drift");
         Copy::make(&project, &folder).expect("a copy");
         book.remove("src/old.md");
         let copy = Copy::make(&project, &folder).expect("a copy");

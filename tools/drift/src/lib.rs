@@ -1,26 +1,27 @@
-//! Breaks a copy of the book in every way that the book promises to notice, and demands that it does.
+//! Breaks a copy of the book in every way that the book promises to notice, and demands that a check notices.
 //!
-//! The book makes sixteen [promises](promises::PROMISES). For each, [`rows`] knows at least three ways to
-//! break it, at places that a seed picks among the pages and listings there are. Each is made in a
-//! [copy](copy) of the book; the test that is meant to notice is run; and it must fail, with the words of
-//! that very check and the place that was broken. A failure for another reason, a compile error elsewhere,
-//! say, does not have those words, and counts as missed.
+//! The book makes sixteen promises. For each, `promises.toml` and [`rows`] have several ways to break it, at places
+//! that a seed picks among the pages and listings. Each breakage is made in a [copy](copy) of the book, the check
+//! that must notice it is run, and that check must fail and name the place that was broken. A failure for another
+//! reason, such as a compile error in another file, doesn't name that place, and counts as missed.
 
 pub mod breakage;
 pub mod check;
 pub mod copy;
 pub mod promises;
 pub mod rows;
-pub mod sample;
-pub mod seed;
+pub mod snapshot;
+pub mod text;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use breakage::Breakage;
 use check::{Checks, Outcome};
 use copy::Copy;
+use fastrand::Rng;
 use model::Project;
-use promises::PROMISES;
-use sample::Sample;
+use promises::promises;
+use snapshot::BookSnapshot;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// Which breakages to make.
@@ -30,81 +31,147 @@ pub struct Options {
     pub seed: u64,
     /// How many seeds, from that one on.
     pub rounds: u64,
-    /// Only these promises, by number; all where none is named.
+    /// Every mistake is fixed, and not only a sample of them.
+    pub all: bool,
+    /// Only these promises, by number; all if it's empty.
     pub promises: Vec<usize>,
 }
 
-/// What became of one breakage.
+/// A breakage that was made, and whether it was noticed.
 #[derive(Debug)]
-pub struct Tried {
+pub struct Trial {
+    /// The number of the promise.
+    pub promise: usize,
     /// The breakage.
     pub breakage: Breakage,
     /// Whether it was noticed, and how.
     pub outcome: Outcome,
     /// How long the check took.
-    pub took: Duration,
+    pub duration: Duration,
 }
 
-impl Tried {
-    /// Whether the check noticed it, with its own words and the place.
+impl Trial {
+    /// Whether the check noticed it and named the place.
     pub fn is_caught(&self) -> bool {
         matches!(self.outcome, Outcome::Caught(_))
     }
 }
 
-/// Makes the breakages, one after the other, and reports each as it is done.
+/// How far it is.
+pub enum Progress<'a> {
+    /// The copy is made, and its tests are built.
+    Preparing,
+    /// A breakage is about to be made.
+    Breaking {
+        /// Its position, from 1.
+        number: usize,
+        /// How many there are.
+        total: usize,
+        /// What is broken.
+        breakage: &'a Breakage,
+    },
+    /// It was made, and the check has been run.
+    Done(&'a Trial),
+}
+
+/// Makes the breakages, one after the other.
 ///
 /// # Errors
 ///
-/// The copy cannot be made or built, a check fails on the sound copy already, or there is nothing to break
-/// for a promise.
+/// The copy can't be made or built, a check fails on the unbroken copy, or a promise has fewer ways to break it than it should.
 pub fn drift(
     project: &Project,
     options: &Options,
-    mut report: impl FnMut(&Tried),
-) -> Result<Vec<Tried>> {
-    let wanted = |number: usize| options.promises.is_empty() || options.promises.contains(&number);
-    eprintln!("Copying the book and building its tests...");
-    let copy = Copy::make(project, &runs::target(project).join("drift"))?;
+    mut report: impl FnMut(Progress<'_>),
+) -> Result<Vec<Trial>> {
+    report(Progress::Preparing);
     let target = runs::target(project);
-    seed::seed(&target, copy.target(), &model::lock::others(project)?)?;
-    let checks = Checks::build(&copy)?;
-    let sample = Sample::take(&copy.project()?)?;
-    let mut results = Vec::new();
-    let mut sound = Vec::new();
-    for round in 0..options.rounds {
-        let seed = options.seed + round;
-        for promise in PROMISES.iter().filter(|promise| wanted(promise.number)) {
-            // Every promise has a generator of its own, so that one alone breaks what all together break.
-            let number = u64::try_from(promise.number)?;
-            let mut rng = fastrand::Rng::with_seed(seed.wrapping_mul(100).wrapping_add(number));
-            let breakages = (promise.breakages)(&sample, &mut rng);
-            ensure!(
-                breakages.len() >= 3,
-                "there are only {} ways to break promise {} ({}) in this book, and three are to be tried",
-                breakages.len(),
-                promise.number,
-                promise.breach
-            );
-            for breakage in breakages {
-                let whole = breakage.check.whole();
-                if !sound.contains(&whole) {
-                    checks.demand_pass(&whole)?;
-                    sound.push(whole);
+    let copy = Copy::make(project, &target.join("drift/book"))?;
+    let planned = plan(&BookSnapshot::load(&copy.project()?)?, options)?;
+    let checks = planned.iter().map(|(_, breakage)| &breakage.check);
+    let checks = Checks::build(&copy, &target, checks)?;
+    let total = planned.len();
+    let mut trials = Vec::new();
+    let mut passed = BTreeSet::new();
+    for (at, (promise, breakage)) in planned.into_iter().enumerate() {
+        report(Progress::Breaking {
+            number: at + 1,
+            total,
+            breakage: &breakage,
+        });
+        let baseline = breakage.check.baseline();
+        if !passed.contains(&baseline) {
+            checks.demand_pass(&baseline)?;
+            passed.insert(baseline);
+        }
+        let started = Instant::now();
+        let outcome = copy.with_edits(&breakage.edits, || checks.run(&breakage))?;
+        let trial = Trial {
+            promise,
+            breakage,
+            outcome,
+            duration: started.elapsed(),
+        };
+        report(Progress::Done(&trial));
+        trials.push(trial);
+    }
+    Ok(trials)
+}
+
+/// The breakages of all rounds, each once, with the numbers of their promises.
+fn plan(snapshot: &BookSnapshot, options: &Options) -> Result<Vec<(usize, Breakage)>> {
+    let promises = promises()?;
+    let mut planned = Vec::new();
+    let mut known = BTreeSet::new();
+    for seed in options.seed..options.seed + options.rounds {
+        for (number, promise) in (1..).zip(&promises) {
+            if !options.promises.is_empty() && !options.promises.contains(&number) {
+                continue;
+            }
+            // Every promise has a generator of its own, so that a single promise is broken as it is among all of them.
+            let mut rng =
+                Rng::with_seed(seed.wrapping_mul(100).wrapping_add(u64::try_from(number)?));
+            for breakage in promise.breakages(number, snapshot, &mut rng, options.all)? {
+                if known.insert((number, breakage.what.clone())) {
+                    planned.push((number, breakage));
                 }
-                let started = Instant::now();
-                copy.apply(&breakage.edits)?;
-                let outcome = checks.run(&breakage);
-                copy.restore(&breakage.edits)?;
-                let result = Tried {
-                    breakage,
-                    outcome: outcome?,
-                    took: started.elapsed(),
-                };
-                report(&result);
-                results.push(result);
             }
         }
     }
-    Ok(results)
+    Ok(planned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::breakage::Check;
+
+    #[test]
+    fn this_book_can_be_broken_in_all_ways_and_has_the_tests_that_must_notice() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+        let project = Project::open(root).expect("the book is here");
+        let snapshot = BookSnapshot::load(&project).expect("it can be read");
+        let options = Options {
+            seed: 1,
+            rounds: 1,
+            all: false,
+            promises: Vec::new(),
+        };
+        let planned = plan(&snapshot, &options).expect("there is enough to break");
+        let numbers: BTreeSet<_> = planned.iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, (1..=16).collect());
+        for (_, breakage) in planned {
+            // A test of a listing has the listing's name.
+            if let Check::Test {
+                file,
+                only: Some(test),
+            } = breakage.check
+                && !test.contains('/')
+            {
+                let file = format!("tests/{file}.rs");
+                let text = project.read(&file).expect("the test file is there");
+                assert!(text.contains(&test), "{file} has no test {test}");
+            }
+        }
+    }
 }

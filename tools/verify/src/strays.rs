@@ -94,7 +94,7 @@ pub fn stray_files(project: &Project) -> Result<Vec<Problem>> {
         api::MAP,
         api::SCOPE,
         provenance::COMPILER,
-        "listings/mends.toml",
+        "listings/fixes.toml",
         "listings/rustfmt.toml",
     ];
     let mut problems = Vec::new();

@@ -1,0 +1,138 @@
+//! Dependencies: a feature is missing, or a new release breaks a program. The weekly run tries new releases.
+
+use crate::breakage::{Breakage, Check, Edit};
+use crate::snapshot::{BookSnapshot, files_below};
+use crate::text::{pick, regex};
+use fastrand::Rng;
+use model::sources;
+
+/// A feature that a program needs is missing in the workspace's manifest, and so in the manifest that its page shows.
+pub fn missing_feature(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
+    let features = [
+        ("join-map", "tokio_util::task::JoinMap"),
+        ("codec", "tokio_util::codec"),
+        ("test-util", "start_paused"),
+    ];
+    let (feature, used_as) = pick(rng, features)?;
+    let mut users = snapshot.listings.iter();
+    let user = users.find(|it| it.source.text.contains(used_as))?;
+    let expression = regex(&format!(
+        r#"^(tokio.*)(?:, "{feature}"|"{feature}", )(.*)$"#
+    ));
+    let manifest = snapshot.file("Cargo.toml");
+    let mut lines = manifest.lines();
+    let line = lines.find(|line| expression.is_match(line.text))?;
+    let check = Check::one("outputs", user.name.to_string());
+    let without = expression.replace(line.text, "${1}${2}");
+    let breakage = line.broken(&format!("lacks the feature {feature}"), &without, check);
+    Some(breakage.reported_at(&user.source.file).with_words("error"))
+}
+
+/// A release of a dependency as it might come.
+struct Release {
+    package: &'static str,
+    what: &'static str,
+    /// The file that it changes, and how.
+    file: &'static str,
+    changes: &'static [(&'static str, &'static str)],
+    /// A listing that has the first text in its source, and the second in its output, notices.
+    used_as: &'static str,
+    prints: &'static str,
+    /// The listing doesn't compile anymore, instead of printing something else.
+    breaks_build: bool,
+}
+
+const RELEASES: &[Release] = &[
+    Release {
+        package: "tokio-util",
+        what: "renames JoinMap::join_next",
+        file: "src/task/join_map.rs",
+        changes: &[
+            ("pub async fn join_next(", "pub async fn join_next_renamed("),
+            ("while self.join_next()", "while self.join_next_renamed()"),
+        ],
+        used_as: "JoinMap",
+        prints: "",
+        breaks_build: true,
+    },
+    Release {
+        package: "futures-util",
+        what: "runs one future at a time in buffer_unordered",
+        file: "src/stream/stream/mod.rs",
+        changes: &[(
+            "BufferUnordered::new(self, n)",
+            "BufferUnordered::new(self, n.min(1))",
+        )],
+        used_as: ".buffer_unordered(",
+        prints: " ms",
+        breaks_build: false,
+    },
+    Release {
+        package: "allocation-counter",
+        what: "counts twice",
+        file: "src/allocator.rs",
+        changes: &[("info.count_total += 1;", "info.count_total += 2;")],
+        used_as: ".count_total",
+        prints: "",
+        breaks_build: false,
+    },
+];
+
+/// New releases break programs, and the weekly run no longer tries them or no longer reports it.
+pub fn new_releases(snapshot: &BookSnapshot, rng: &mut Rng) -> Vec<Option<Breakage>> {
+    let released = RELEASES
+        .iter()
+        .map(|release| released(snapshot, rng, release));
+    let mut breakages: Vec<_> = released.collect();
+    let workflow = snapshot.file(".github/workflows/fresh.yml");
+    // The message names the missing command.
+    for needed in [
+        "- cron:",
+        "cargo update",
+        "cargo book drift",
+        "gh issue create",
+    ] {
+        let lines = workflow.text.lines().filter(|line| !line.contains(needed));
+        let without: String = lines.map(|line| format!("{line}\n")).collect();
+        let what = format!("{} has no `{needed}`", workflow.file);
+        let edit = Edit::write(&workflow.file, without);
+        let breakage = Breakage::new(what, edit, Check::all("weekly"), &workflow.file);
+        breakages.push(Some(breakage.with_words(needed)));
+    }
+    breakages
+}
+
+/// The workspace uses a changed copy of a package.
+fn released(snapshot: &BookSnapshot, rng: &mut Rng, release: &Release) -> Option<Breakage> {
+    let users = snapshot.listings.iter().filter(|listing| {
+        let output = listing.output.as_ref().map_or("", |output| &output.text);
+        listing.source.text.contains(release.used_as) && output.contains(release.prints)
+    });
+    let name = &pick(rng, users)?.name;
+    let package = release.package;
+    let folder = sources::folders(&snapshot.project).ok()?.remove(package)?;
+    let mut edits = Vec::new();
+    for (file, mut text) in files_below(&folder) {
+        if file == release.file {
+            for (from, to) in release.changes {
+                if !text.contains(from) {
+                    return None;
+                }
+                text = text.replace(from, to);
+            }
+        }
+        edits.push(Edit::write(format!("released/{package}/{file}"), text));
+    }
+    let (workspace, excluding) = ("[workspace]\n", "[workspace]\nexclude = [\"released\"]\n");
+    let mut manifest = snapshot.file("Cargo.toml");
+    manifest.text = manifest.text.replacen(workspace, excluding, 1);
+    let patch = format!("\n[patch.crates-io]\n{package} = {{ path = \"released/{package}\" }}\n");
+    let what = format!("a release of {package} {}, which {name} uses", release.what);
+    let check = Check::one("outputs", name.to_string());
+    let breakage = Breakage::new(what, manifest.with_end(&patch), check, name.output());
+    let breakage = breakage.with_edits(edits);
+    Some(match release.breaks_build {
+        true => breakage.reported_at(name.source()).with_words("join_next"),
+        false => breakage,
+    })
+}
