@@ -9,7 +9,7 @@ use model::api::{BLESS, MAP, Map};
 use model::{Problem, Problems, Project};
 use runs::api_links::{Found, look_up, look_up_in_documentation};
 use std::sync::LazyLock;
-use verify::names;
+use verify::identifiers::unverified_identifiers;
 
 static PROJECT: LazyLock<Project> =
     LazyLock::new(|| Project::open(env!("CARGO_MANIFEST_DIR")).expect("the book is here"));
@@ -84,5 +84,5 @@ fn differences(found: &Found) -> Vec<Problem> {
 
 #[test]
 fn every_name_between_backticks_is_checked_by_something() {
-    demand_none(names::unchecked(&PROJECT, &FOUND.items).expect("the pages can be read"));
+    demand_none(unverified_identifiers(&PROJECT, &FOUND.items).expect("the pages can be read"));
 }

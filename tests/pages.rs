@@ -1,18 +1,19 @@
-//! Promises about the pages: nothing is missing, nothing is left over, nothing leads nowhere, and
-//! what a page shows is what its program is.
+//! Promises about the pages: nothing is missing, nothing is left over, no link is broken, and a page shows exactly what
+//! its program is.
 //!
 //! The checks are in `tools/verify`, whose own tests break a small book in each of these ways.
 
 use drift::snapshot::BookSnapshot;
 use export::site;
+use model::{Problem, Project, cancel_safety, lock, measured, uses};
 use render::site::Page;
-use model::{Problem, Problems, Project, cancel_safety, measured, uses};
+use scratch::assert_no_problems;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::LazyLock;
-use verify::{checks, guards, length, links, outside, prose, published, since, strays, tables};
+use verify::*;
 
 struct Site {
     project: Project,
@@ -25,7 +26,7 @@ static SITE: LazyLock<Result<Site, String>> = LazyLock::new(|| {
     let build = || {
         let project = Project::open(env!("CARGO_MANIFEST_DIR"))?;
         fs::create_dir_all(folder)?;
-        let pages = site::build(&project, folder)?.pages;
+        let pages = site::build(&project, folder)?.rendered;
         anyhow::Ok(Site {
             project,
             folder,
@@ -36,63 +37,64 @@ static SITE: LazyLock<Result<Site, String>> = LazyLock::new(|| {
 });
 
 fn site() -> &'static Site {
-    match &*SITE {
-        Ok(site) => site,
-        Err(problems) => panic!("the book does not build:\n{problems}"),
-    }
+    let site = SITE.as_ref();
+    site.unwrap_or_else(|problems| panic!("the book does not build:\n{problems}"))
 }
 
-fn demand_none(found: impl Into<Result<Vec<Problem>, anyhow::Error>>) {
-    let problems = found.into().expect("the check itself works");
-    if let Err(problems) = Problems::none_in(problems) {
-        panic!("the book has problems:\n{problems}");
-    }
+/// The book's project, once its pages are known to build.
+fn project() -> &'static Project {
+    &site().project
 }
 
-/// The documents that are read as they lie in the repository.
-fn documents() -> Vec<String> {
-    ["README.md", "CONTRIBUTING.md"].map(str::to_owned).into()
+/// Documents that are read in the repository, each with its text.
+fn documents() -> impl Iterator<Item = (&'static str, String)> {
+    ["README.md", "CONTRIBUTING.md"].into_iter().map(|file| {
+        let text = project().read(file).expect("the document can be read");
+        (file, text)
+    })
+}
+
+fn assert_none(problems: Vec<Problem>) {
+    assert_no_problems(Ok::<_, Problem>(problems));
 }
 
 #[test]
 fn every_page_is_in_the_table_of_contents() {
-    let site = site();
-    demand_none(Ok(strays::stray_pages(&site.project, &site.pages)));
+    assert_none(orphans::pages(project(), &site().pages));
 }
 
 #[test]
-fn every_listing_output_and_anchor_is_shown_on_a_page() {
-    demand_none(checks::unshown(&site().project));
+fn every_program_output_and_anchor_is_on_a_page() {
+    assert_no_problems(checks::unshown(project()));
 }
 
 #[test]
-fn nothing_lies_beside_the_listings_that_belongs_to_none() {
-    demand_none(strays::stray_files(&site().project));
+fn every_file_in_listings_belongs_to_a_program() {
+    assert_no_problems(orphans::listing_files(project()));
 }
 
 #[test]
-fn what_was_measured_is_shown_and_is_what_is_claimed() {
-    demand_none(Ok(measured::checks::problems(&site().project)));
+fn measurements_are_shown_and_meet_their_claims() {
+    assert_none(measured::problems(project()));
 }
 
 #[test]
 fn every_row_of_the_cancel_safety_table_has_its_run() {
-    let found = cancel_safety::problems(&site().project);
-    demand_none(found.map_err(anyhow::Error::from));
+    assert_no_problems(cancel_safety::problems(project()));
 }
 
 #[test]
-fn every_picture_is_shown_and_every_file_of_the_theme_used() {
-    let site = site();
-    let pages: Vec<String> = uses::pages_below(&site.project, "src");
-    demand_none(strays::unlinked_files(&site.project, "src", &pages));
-    demand_none(strays::unlinked_files(&site.project, "docs", &documents()));
-    demand_none(strays::unused_theme(&site.project));
+fn every_picture_and_every_file_of_the_theme_is_used() {
+    let pages = uses::pages_below(project(), "src");
+    assert_no_problems(orphans::unlinked_files(project(), "src", &pages));
+    let documents: Vec<_> = documents().map(|(file, _)| file.to_owned()).collect();
+    assert_no_problems(orphans::unlinked_files(project(), "docs", &documents));
+    assert_no_problems(orphans::unused_theme(project()));
 }
 
 #[test]
-fn no_test_of_a_listing_is_switched_off() {
-    demand_none(guards::disabled(&site().project));
+fn no_test_of_a_listing_is_disabled() {
+    assert_no_problems(disabled_tests::find(project()));
 }
 
 #[test]
@@ -106,98 +108,83 @@ fn every_mistake_has_its_fix() {
 }
 
 #[test]
-fn the_name_of_a_listing_is_unique_in_the_book() {
-    demand_none(checks::shared_names(&site().project));
+fn the_name_of_a_listing_is_unique() {
+    assert_no_problems(checks::duplicate_names(project()));
 }
 
 #[test]
-fn a_reader_sees_each_program_whole_and_as_it_is() {
+fn a_page_shows_the_text_of_each_program() {
     let site = site();
-    demand_none(checks::altered_programs(
-        &site.project,
-        site.folder,
-        &site.pages,
-    ));
+    let found = checks::altered_programs(project(), site.folder, &site.pages);
+    assert_no_problems(found);
 }
 
 #[test]
-fn every_link_inside_the_book_leads_somewhere() {
+fn no_link_is_broken() {
     let site = site();
-    let found = links::broken(&site.project, site.folder, &site.pages);
-    demand_none(found.map_err(anyhow::Error::from));
-    for document in documents() {
-        let found = links::broken_in_document(&site.project, &document);
-        demand_none(found.map_err(anyhow::Error::from));
+    assert_no_problems(links::broken(project(), site.folder, &site.pages));
+    for (file, _) in documents() {
+        assert_no_problems(links::broken_in_document(project(), file));
     }
 }
 
 #[test]
-fn no_page_needs_another_server() {
+fn no_page_loads_anything_from_another_server() {
     let site = site();
-    demand_none(outside::needed(&site.project, site.folder, &site.pages));
+    assert_no_problems(outside::resources(project(), site.folder, &site.pages));
 }
 
 #[test]
-fn no_page_takes_longer_than_ten_minutes() {
-    let site = site();
-    demand_none(length::too_long(&site.project, site.folder, &site.pages));
+fn no_page_is_too_long() {
+    assert_none(length::too_long(project()));
 }
 
 #[test]
-fn every_column_of_a_table_has_a_name() {
-    let site = site();
-    demand_none(tables::nameless_columns(&site.project, &site.pages));
+fn every_column_of_a_table_has_a_header() {
+    assert_none(tables::missing_headers(project()));
 }
 
 #[test]
-fn no_version_number_or_code_is_written_by_hand() {
-    let project = &site().project;
-    demand_none(prose::check(project).map_err(anyhow::Error::from));
-    for document in documents() {
-        let text = project.read(&document).expect("the document is there");
-        let mut found = model::hand_written::hand_written_code(&document, &text);
-        found.extend(prose::smuggled_code(&document, &text));
-        demand_none(Ok(found));
+fn no_version_number_or_code_is_hand_written() {
+    assert_no_problems(prose::check(project()));
+    for (file, text) in documents() {
+        assert_none(model::hand_written::hand_written_code(file, &text));
+        assert_none(prose::unchecked_code_in_markdown(file, &text));
     }
 }
 
 #[test]
-fn everything_came_in_the_version_that_a_page_tells() {
-    let found = since::compare(&site().project).expect("the lists of changes can be found");
-    for missing in found.missing {
-        // Past the test harness, which keeps to itself what a passing test prints.
-        writeln!(io::stderr(), "not compared: {missing}").expect("standard error takes it");
+fn every_feature_came_in_the_version_that_a_page_says() {
+    let report = since::compare(project()).expect("the changelogs can be found");
+    for missing in report.not_installed {
+        // Written past the test harness, which hides what a passing test prints.
+        writeln!(io::stderr(), "not compared: {missing}").expect("standard error can be written");
     }
-    demand_none(Ok::<_, anyhow::Error>(found.untrue));
+    assert_none(report.wrong);
 }
 
 #[test]
 fn each_message_of_a_table_was_printed() {
-    let found = verify::messages::never_printed(&site().project);
-    demand_none(found.map_err(anyhow::Error::from));
+    assert_no_problems(messages::never_printed(project()));
 }
 
 #[test]
-fn no_document_names_a_version_that_has_passed() {
-    let project = &site().project;
-    let version = |name: &str| model::lock::version(project, name).expect("Cargo.lock has it");
-    let names = model::lock::direct_dependencies(project).expect("Cargo.lock can be read");
-    let mut versions: BTreeMap<String, String> = names
-        .into_iter()
-        .filter_map(|name| Some((name.clone(), model::lock::version(project, &name).ok()?)))
+fn no_document_names_an_outdated_version() {
+    let version = |name: &str| lock::version(project(), name).ok();
+    let mut names = lock::direct_dependencies(project()).expect("Cargo.lock can be read");
+    names.insert(lock::RUST.to_owned());
+    let versions = names.into_iter().map(|name| (version(&name), name));
+    let mut versions: BTreeMap<_, _> = versions
+        .filter_map(|(version, name)| Some((name, version?)))
         .collect();
-    versions.insert("rust".to_owned(), version("rust"));
-    versions.insert("mdbook".to_owned(), version("mdbook-driver"));
-    for document in documents() {
-        let text = project.read(&document).expect("the document is there");
-        demand_none(Ok(prose::stale_versions(&document, &text, &versions)));
+    versions.extend(version("mdbook-driver").map(|version| ("mdbook".to_owned(), version)));
+    for (file, text) in documents() {
+        assert_none(prose::stale_versions(file, &text, &versions));
     }
 }
 
 #[test]
-fn no_published_page_is_gone_without_a_redirect() {
-    let site = site();
-    let found = published::lost_pages(&site.project, &site.pages);
-    demand_none(found.map_err(anyhow::Error::from));
-    demand_none(published::forgotten(&site.project).map_err(anyhow::Error::from));
+fn no_published_page_is_removed_without_a_redirect() {
+    assert_no_problems(published::lost_pages(project(), &site().pages));
+    assert_no_problems(published::removed(project()));
 }

@@ -6,6 +6,7 @@
 //! Every function panics where the disk does not do what it should: these are tests.
 
 use std::collections::BTreeMap;
+use std::fmt::{Debug, Display};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -125,6 +126,40 @@ pub fn link(to: &Path, at: &Path) {
         false => std::os::windows::fs::symlink_file(to, at),
     };
     made.unwrap_or_else(|error| panic!("{}: {error}", at.display()));
+}
+
+/// Asserts that a check works and finds no problem.
+///
+/// # Panics
+///
+/// There are problems: the message has all of them, sorted, each once.
+#[track_caller]
+pub fn assert_no_problems<P: Display + Ord, E: Debug>(found: Result<Vec<P>, E>) {
+    let mut problems = found.expect("the check itself works");
+    problems.sort();
+    problems.dedup();
+    let problems = render(Ok::<_, E>(problems));
+    assert!(problems.is_empty(), "the book has problems:\n{problems}");
+}
+
+/// The problems that a check finds, one on each line, to compare with an expected text.
+///
+/// # Panics
+///
+/// The check itself fails.
+#[track_caller]
+pub fn render<P: Display, E: Debug>(found: Result<Vec<P>, E>) -> String {
+    let problems = found.expect("the check itself works");
+    problems
+        .iter()
+        .map(|problem| format!("{problem}\n"))
+        .collect()
+}
+
+/// Asserts that a text contains another one.
+#[track_caller]
+pub fn assert_has(text: &str, part: &str) {
+    assert!(text.contains(part), "`{part}` is missing in:\n{text}");
 }
 
 const BOOK: &str = r#"[book]

@@ -1,17 +1,18 @@
-//! Reads the programs back out of the rendered pages: what is verified is what a reader gets.
+//! Reads the programs back out of the rendered pages, so that what is verified is what a reader gets.
 
-use scraper::{ElementRef, Html, Selector};
+use crate::selector;
+use scraper::{ElementRef, Html};
 
 /// A block of Rust on a rendered page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RustBlock {
-    /// The whole program, the hidden lines among the shown ones, as mdBook rendered it.
+    /// The whole program, hidden lines included, as mdBook rendered it.
     pub program: String,
-    /// Where it comes from; `None` where no directive put it there.
+    /// Where it comes from; `None` if no directive put it there.
     pub origin: Option<Origin>,
 }
 
-/// Which program a block shows.
+/// The program that a block shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// A listing (`part/name`): it compiles and runs.
@@ -22,15 +23,11 @@ pub enum Origin {
     Unstable(String),
 }
 
-/// The Rust blocks of a rendered page, in the order in which they stand there.
-///
-/// # Panics
-///
-/// Never: the selector is a constant, and a test parses it.
+/// The Rust blocks of a rendered page, in order.
 pub fn rust_blocks(html: &str) -> Vec<RustBlock> {
     let page = Html::parse_document(html);
-    let selector = Selector::parse("main code").expect("a constant selector");
-    let blocks = page.select(&selector).filter(|code| {
+    let code = selector("main code");
+    let blocks = page.select(&code).filter(|code| {
         let is_block = code
             .parent()
             .and_then(ElementRef::wrap)
@@ -64,24 +61,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hidden_lines_are_part_of_the_program() {
+    fn blocks_of_rust_are_read_whole_and_with_their_origin() {
         let html = "<main><figure data-listing=\"tasks/a\"><pre><code class=\"language-rust\"><span class=\"boring\">use x;\n\
-                    </span>fn main() { a &lt; b }\n</code></pre></figure></main>";
-        let blocks = rust_blocks(html);
-        assert_eq!(blocks.len(), 1);
-        assert_eq!(blocks[0].program, "use x;\nfn main() { a < b }\n");
-        assert_eq!(blocks[0].origin, Some(Origin::Listing("tasks/a".into())));
-    }
-
-    #[test]
-    fn spans_and_other_languages_do_not_count() {
-        let html = "<main><code class=\"language-rust\">a</code><pre><code class=\"language-text\">b</code></pre></main>";
-        assert!(rust_blocks(html).is_empty());
-    }
-
-    #[test]
-    fn a_block_that_no_directive_made_has_no_origin() {
-        let html = "<main><pre><code class=\"language-rust ignore\">a</code></pre></main>";
-        assert_eq!(rust_blocks(html)[0].origin, None);
+                    </span>fn main() { a &lt; b }\n</code></pre></figure>\
+                    <code class=\"language-rust\">a</code><pre><code class=\"language-text\">b</code></pre>\
+                    <pre><code class=\"language-rust ignore\">c</code></pre></main>";
+        let block = |program: &str, origin| RustBlock {
+            program: program.to_owned(),
+            origin,
+        };
+        let listing = Origin::Listing("tasks/a".to_owned());
+        assert_eq!(
+            rust_blocks(html),
+            [
+                block("use x;\nfn main() { a < b }\n", Some(listing)),
+                block("c", None),
+            ]
+        );
     }
 }

@@ -1,127 +1,102 @@
-//! What must hold between the pages and the listings: nothing missing, nothing left over, and what a
-//! page shows is what its program is.
+//! Checks between the pages and the programs: nothing is missing, nothing is left over, and a page shows exactly
+//! what its program is.
 //!
-//! Each check returns what it found wrong; none of it is found where the book is sound.
+//! Each check returns the problems it found: none if the book is sound.
 
 use crate::blocks::{Origin, rust_blocks};
-use anyhow::{Context, Result};
-use model::listing::{ListingName, Source};
+use crate::built_page;
+use crate::programs::{self, Program};
+use model::directive::{Directive, Placed};
 use model::problem::Problem;
+use model::program::{ProgramId, ProgramKind};
 use model::project::Project;
+use model::source::Source;
+use model::uses;
 use render::site::Page;
-use model::uses::{self, Use};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
-/// What a shown part may take, in lines: a screen.
+/// How many lines fit a screen: the most that a page may show of a program at a time.
 pub const SCREEN: usize = 40;
 
-/// Listings, programs that must not compile, outputs and anchors that no page shows, and shown parts
-/// that do not fit a screen.
+/// Programs, outputs, and anchors that no page shows, and excerpts that don't fit a screen.
 ///
 /// # Errors
 ///
-/// A listing cannot be read.
-pub fn unshown(project: &Project) -> Result<Vec<Problem>> {
-    let used = uses::all(project);
-    let mut problems = Vec::new();
-    for name in project.listings()? {
-        check_cuts(
-            project,
-            &used,
-            &name,
-            &name.source(),
-            "listing",
-            &mut problems,
-        )?;
-        let shows_output = |u: &Use| u.directive == "output" && u.argument == name.to_string();
-        if project.has(&name.output()) && !used.iter().any(shows_output) {
-            problems.push(Problem::of(
-                name.output(),
-                format!("no page shows it; add {{{{#output {name}}}}}"),
-            ));
+/// A program can't be read.
+pub fn unshown(project: &Project) -> Result<Vec<Problem>, Problem> {
+    let pages = uses::pages(project);
+    let directives = pages.iter().flat_map(|page| &page.directives);
+    let mut anchors: BTreeMap<(ProgramKind, &ProgramId), BTreeSet<Option<&str>>> = BTreeMap::new();
+    let mut outputs = BTreeSet::new();
+    for directive in directives {
+        match &directive.directive {
+            Ok(Directive::Program(kind, shown)) => {
+                let anchors = anchors.entry((*kind, &shown.id)).or_default();
+                anchors.insert(shown.anchor.as_deref());
+            }
+            Ok(Directive::Output(id)) => drop(outputs.insert(id)),
+            _ => {}
         }
     }
-    for name in project.compile_fail_programs()? {
-        check_cuts(
-            project,
-            &used,
-            &name,
-            &name.compile_fail(),
-            "compile_fail",
-            &mut problems,
-        )?;
-    }
-    for name in project.unstable_programs()? {
-        check_cuts(
-            project,
-            &used,
-            &name,
-            &name.unstable(),
-            "unstable",
-            &mut problems,
-        )?;
-        let shows_output = |u: &Use| u.directive == "output" && u.argument == name.to_string();
-        if !used.iter().any(shows_output) {
-            problems.push(Problem::of(
-                name.unstable_output(),
-                format!("no page shows it; add {{{{#output {name}}}}}"),
-            ));
+    let mut problems = Vec::new();
+    for Program {
+        id,
+        kind,
+        file,
+        records,
+    } in &programs::all(project)?
+    {
+        if let Some(anchors) = anchors.get(&(*kind, id)) {
+            excerpts(project, file, anchors, &mut problems)?;
+        } else {
+            let directive = match kind {
+                ProgramKind::Listing => "listing",
+                ProgramKind::CompileFail => "compile_fail",
+                ProgramKind::Unstable => "unstable",
+            };
+            let message =
+                format!("no page shows it; add {{{{#{directive} {id}}}}} to one, or remove it");
+            problems.push(Problem::of(file, message));
+        }
+        let output = records.iter().find(|file| file.ends_with(".out"));
+        if let Some(output) = output.filter(|file| project.has(file) && !outputs.contains(id)) {
+            let message = format!("no page shows it; add {{{{#output {id}}}}}");
+            problems.push(Problem::of(output, message));
         }
     }
     Ok(problems)
 }
 
-fn check_cuts(
+/// Anchors of a program that aren't among those that pages show, and excerpts that are too long.
+fn excerpts(
     project: &Project,
-    used: &[Use],
-    name: &ListingName,
     file: &str,
-    directive: &str,
+    shown: &BTreeSet<Option<&str>>,
     problems: &mut Vec<Problem>,
-) -> Result<()> {
-    let mut cuts = BTreeSet::new();
-    for used in used.iter().filter(|used| used.directive == directive) {
-        let (listing, anchor) = match used.argument.split_once(':') {
-            Some((listing, anchor)) => (listing, Some(anchor)),
-            None => (used.argument.as_str(), None),
-        };
-        if listing == name.to_string() {
-            cuts.insert(anchor);
-        }
-    }
-    if cuts.is_empty() {
-        let message =
-            format!("no page shows it; add {{{{#{directive} {name}}}}} to one, or remove it");
-        problems.push(Problem::of(file, message));
-        return Ok(());
-    }
+) -> Result<(), Problem> {
     let text = project.read(file)?;
     let Ok(source) = Source::parse(&text) else {
-        // The page that shows it does not build, and says why.
+        // The page that shows it doesn't build, and that error says why.
         return Ok(());
     };
-    for (anchor, line) in source.anchor_lines() {
-        if !cuts.contains(&Some(anchor)) {
-            problems.push(Problem::at(
-                file,
-                line,
-                format!("no page shows the anchor `{anchor}`"),
-            ));
-        }
-    }
-    for cut in cuts {
-        let lines = source.cut(cut).unwrap_or_default();
-        let shown = lines.iter().filter(|line| line.shown).count();
-        if shown > SCREEN {
-            let what = cut.map_or("the program".to_owned(), |anchor| {
-                format!("anchor `{anchor}`")
-            });
-            problems.push(Problem::of(
-                file,
-                format!("{what} shows {shown} lines, and {SCREEN} fit a screen; show less of it"),
-            ));
+    let unshown = source
+        .anchor_lines()
+        .filter(|(anchor, _)| !shown.contains(&Some(*anchor)));
+    problems.extend(unshown.map(|(anchor, line)| {
+        Problem::at(file, line, format!("no page shows the anchor `{anchor}`"))
+    }));
+    for anchor in shown {
+        // An anchor that doesn't exist is an error of the page.
+        let Ok(lines) = source.cut(*anchor) else {
+            continue;
+        };
+        let length = lines.iter().filter(|line| line.shown).count();
+        if length > SCREEN {
+            let what = anchor.map_or("the program".to_owned(), |name| format!("anchor `{name}`"));
+            let message =
+                format!("{what} shows {length} lines, and {SCREEN} fit a screen; show less of it");
+            problems.push(Problem::of(file, message));
         }
     }
     Ok(())
@@ -131,56 +106,41 @@ fn check_cuts(
 ///
 /// # Errors
 ///
-/// A folder cannot be read.
-pub fn shared_names(project: &Project) -> Result<Vec<Problem>> {
-    let mut by_name: BTreeMap<String, ListingName> = BTreeMap::new();
+/// A folder can't be read.
+pub fn duplicate_names(project: &Project) -> Result<Vec<Problem>, Problem> {
+    let mut by_name: BTreeMap<String, ProgramId> = BTreeMap::new();
     let mut problems = Vec::new();
-    let listings = project
-        .listings()?
-        .into_iter()
-        .map(|name| (name.source(), name));
-    let programs = project
-        .compile_fail_programs()?
-        .into_iter()
-        .map(|name| (name.compile_fail(), name));
-    let unstable = project
-        .unstable_programs()?
-        .into_iter()
-        .map(|name| (name.unstable(), name));
-    for (file, name) in listings.chain(programs).chain(unstable) {
-        let command = format!("cargo run --bin {}", name.name);
-        if let Some(other) = by_name.insert(name.name.clone(), name) {
-            problems.push(Problem::of(
-                file,
-                format!(
-                    "`{other}` has the same name, and `{command}` must mean one program; rename it"
-                ),
-            ));
+    for program in programs::all(project)? {
+        let command = format!("cargo run --bin {}", program.id.name);
+        if let Some(other) = by_name.insert(program.id.name.clone(), program.id) {
+            let message = format!(
+                "`{other}` has the same name, and `{command}` must mean one program; rename it"
+            );
+            problems.push(Problem::of(program.file, message));
         }
     }
     Ok(problems)
 }
 
-/// Compares every block of Rust in the built site with the program that it stands for, and counts: as
-/// many blocks as directives, on every page.
+/// Blocks of Rust in the built site that differ from their program, and pages with more or fewer blocks than
+/// directives.
 ///
 /// # Errors
 ///
-/// A built page cannot be read.
-pub fn altered_programs(project: &Project, site: &Path, pages: &[Page]) -> Result<Vec<Problem>> {
-    let used = uses::all(project);
+/// A built page can't be read.
+pub fn altered_programs(
+    project: &Project,
+    site: &Path,
+    pages: &[Page],
+) -> Result<Vec<Problem>, Problem> {
     let mut problems = Vec::new();
     for page in pages {
-        let html = fs::read_to_string(site.join(&page.html))
-            .with_context(|| format!("cannot read the built page {}", page.html.display()))?;
-        let blocks = rust_blocks(&html);
-        let directives: Vec<_> = used
-            .iter()
-            .filter(|u| {
-                u.page == page.source
-                    && matches!(&*u.directive, "listing" | "compile_fail" | "unstable")
-            })
-            .collect();
+        let blocks = rust_blocks(&built_page(site, page)?);
+        let sources = uses::pages(project);
+        let source = sources.iter().find(|source| source.file == page.source);
+        let directives = source.iter().flat_map(|page| &page.directives);
+        let shows_rust = |it: &&Placed| matches!(it.directive, Ok(Directive::Program(..)));
+        let directives: Vec<_> = directives.filter(shows_rust).collect();
         if blocks.len() != directives.len() {
             let message = format!(
                 "readers see {} blocks of Rust here, but {} directives put programs on this page",
@@ -191,21 +151,9 @@ pub fn altered_programs(project: &Project, site: &Path, pages: &[Page]) -> Resul
             continue;
         }
         for (block, used) in blocks.iter().zip(directives) {
-            let file = match &block.origin {
-                Some(Origin::Listing(name)) => ListingName::parse(name).map(|name| name.source()),
-                Some(Origin::CompileFail(name)) => {
-                    ListingName::parse(name).map(|name| name.compile_fail())
-                }
-                Some(Origin::Unstable(name)) => {
-                    ListingName::parse(name).map(|name| name.unstable())
-                }
-                None => Err("no directive made this block of Rust".to_owned()),
-            };
-            let text =
-                file.and_then(|file| project.read(&file).map_err(|problem| problem.to_string()));
-            let message = match text {
+            let message = match program_text(project, block.origin.as_ref()) {
                 Ok(text) if is_program(&text, &block.program) => continue,
-                Ok(_) => "what a reader gets here is not the program's text".to_owned(),
+                Ok(_) => "this block isn't the program's text".to_owned(),
                 Err(message) => message,
             };
             problems.push(Problem::at(&page.source, used.line, message));
@@ -214,12 +162,24 @@ pub fn altered_programs(project: &Project, site: &Path, pages: &[Page]) -> Resul
     Ok(problems)
 }
 
+/// The text of the file that a block comes from.
+fn program_text(project: &Project, origin: Option<&Origin>) -> Result<String, String> {
+    let (name, kind) = match origin {
+        Some(Origin::Listing(name)) => (name, ProgramKind::Listing),
+        Some(Origin::CompileFail(name)) => (name, ProgramKind::CompileFail),
+        Some(Origin::Unstable(name)) => (name, ProgramKind::Unstable),
+        None => return Err("no directive made this block of Rust".to_owned()),
+    };
+    let file = ProgramId::parse(name)?.file(kind);
+    // The message names this file; the problem itself is at the directive.
+    project.read(&file).map_err(|problem| problem.to_string())
+}
+
 /// Whether a block holds the program of a listing's text.
 fn is_program(text: &str, block: &str) -> bool {
     Source::parse(text).is_ok_and(|source| {
-        let whole = [source.program(), source.program_without_tests()];
-        whole
-            .iter()
-            .any(|program| program.trim_end() == block.trim_end())
+        let programs = [source.program(), source.program_without_tests()];
+        let is_block = |program: &String| program.trim_end() == block.trim_end();
+        programs.iter().any(is_block)
     })
 }

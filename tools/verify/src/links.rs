@@ -1,70 +1,83 @@
-//! Checks the links of the pages against the built site, offline.
+//! Broken links: on the pages of the built site, and in documents of the repository. Nothing is downloaded.
 
+use crate::{Lines, built_page, selector};
 use mdbook_markdown::pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use model::ids::heading_id;
 use model::problem::Problem;
 use model::project::Project;
+use model::{api, lock, references, suggest};
 use render::site::Page;
-use model::{api, lock, references};
 use scraper::{Html, Selector};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
+use std::sync::LazyLock;
 
-/// Links, images and fragments on the pages that lead nowhere in the built site; links that leave the
-/// site are not followed.
+/// The ids of the elements or headings in a file.
+pub type Ids = Rc<BTreeSet<String>>;
+
+/// Links, images, and fragments on the pages that lead nowhere in the built site, and links to documentation that
+/// should be made from a name. Links to other sites aren't followed.
 ///
 /// # Errors
 ///
-/// A page or Cargo.lock cannot be read.
+/// A page or Cargo.lock can't be read.
 pub fn broken(project: &Project, site: &Path, pages: &[Page]) -> Result<Vec<Problem>, Problem> {
     let crates = lock::direct_dependencies(project)?;
-    let mut targets = Targets {
-        folder: site,
-        ids: BTreeMap::new(),
+    let mut ids = BTreeMap::new();
+    for page in pages {
+        let html = built_page(site, page)?;
+        ids.insert(page.html.clone(), Rc::new(element_ids(&html)));
+    }
+    // A file that no directive or page made has no ids to link to.
+    let ids_of = |file: &Path| {
+        let page = ids.get(file).cloned();
+        page.or_else(|| site.join(file).exists().then(Ids::default))
     };
     let mut problems = Vec::new();
     for page in pages {
         let text = project.read(&page.source)?;
-        for link in links(&text) {
-            let found = match &link.to {
-                Some(to) => by_hand(&crates, to).and_then(|()| targets.find(&page.html, to)),
-                None => Err(
-                    "this reference has no definition (or this definition no reference)".to_owned(),
-                ),
-            };
-            if let Err(message) = found {
-                problems.push(Problem::at(&page.source, link.line, message));
-            }
-        }
+        problems.extend(broken_in(&page.source, &text, |to| {
+            not_hand_written(&crates, to)?;
+            check(&page.html, to, ids_of)
+        }));
     }
     Ok(problems)
 }
 
-/// The same for a document that is read as it lies in the repository: README.md, say.
+/// The same in a document that is read in the repository: README.md, for example.
 ///
 /// # Errors
 ///
-/// The document cannot be read.
+/// The document can't be read.
 pub fn broken_in_document(project: &Project, document: &str) -> Result<Vec<Problem>, Problem> {
-    let mut targets = Targets {
-        folder: project.root(),
-        ids: BTreeMap::new(),
+    let ids_of = |file: &Path| {
+        let path = project.root().join(file);
+        let is_markdown = file.extension().is_some_and(|ending| ending == "md");
+        // A document that isn't text has no headings.
+        let text = is_markdown.then(|| fs::read_to_string(&path).unwrap_or_default());
+        path.exists()
+            .then(|| Rc::new(text.map(|text| heading_ids(&text)).unwrap_or_default()))
     };
     let text = project.read(document)?;
-    let found = links(&text).into_iter().filter_map(|link| {
-        let found = match &link.to {
-            Some(to) => targets.find(Path::new(document), to),
-            None => {
-                Err("this reference has no definition (or this definition no reference)".to_owned())
-            }
-        };
-        let message = found.err()?;
-        Some(Problem::at(document, link.line, message))
-    });
-    Ok(found.collect())
+    Ok(broken_in(document, &text, |to| {
+        check(Path::new(document), to, ids_of)
+    }))
 }
 
-/// The files that a document's links and images lead to, relative to where its own path starts.
+fn broken_in(file: &str, text: &str, check: impl Fn(&str) -> Result<(), String>) -> Vec<Problem> {
+    let broken = links(text).into_iter().filter_map(|link| {
+        let message = match &link.to {
+            Some(to) => check(to).err()?,
+            None => "this reference has no definition (or this definition no reference)".to_owned(),
+        };
+        Some(Problem::at(file, link.line, message))
+    });
+    broken.collect()
+}
+
+/// The files that a document's links and images lead to, relative to the folder that its own path starts from.
 pub fn targets(document: &str, text: &str) -> BTreeSet<PathBuf> {
     let paths = links(text).into_iter().filter_map(|link| {
         let to = link.to?;
@@ -74,190 +87,139 @@ pub fn targets(document: &str, text: &str) -> BTreeSet<PathBuf> {
     paths.collect()
 }
 
-/// Refuses a link to the documentation of one of the book's crates that is written out: nothing would
-/// tell when it goes stale.
-fn by_hand(crates: &BTreeSet<String>, to: &str) -> Result<(), String> {
-    let site = to
-        .strip_prefix("https://docs.rs/")
-        .or_else(|| to.strip_prefix("https://doc.rust-lang.org/"));
-    let Some(below) = site else {
-        return Ok(());
-    };
-    let first = below.split('/').next().unwrap_or_default();
-    let is_ours = crates.contains(first) || ["std", "core", "alloc", "stable"].contains(&first);
-    if !is_ours {
+/// Checks that a link in the file `from` leads to a file and, if it has a fragment, to an id there.
+///
+/// `ids_of` gives the ids in a file, or `None` if there is no such file. Links to other sites pass.
+///
+/// # Errors
+///
+/// The link leads nowhere; the message says where it would lead, and which id was probably meant.
+pub fn check(from: &Path, to: &str, ids_of: impl Fn(&Path) -> Option<Ids>) -> Result<(), String> {
+    let elsewhere = ["https://", "http://", "mailto:"];
+    if elsewhere.iter().any(|start| to.starts_with(start)) {
         return Ok(());
     }
+    if let Some((scheme, _)) = to.split_once("://") {
+        return Err(format!(
+            "the link `{to}` has an unknown scheme, `{scheme}://`; did you mean `https://`?"
+        ));
+    }
+    let (path, fragment) = to.split_once('#').unwrap_or((to, ""));
+    let mut target = from.to_owned();
+    if !path.is_empty() {
+        target =
+            resolve(from, path).ok_or_else(|| format!("the link `{to}` leads out of the book"))?;
+        let has_ending =
+            |file: &Path, ending: &str| file.extension().is_some_and(|it| it == ending);
+        if has_ending(from, "html") && has_ending(&target, "md") {
+            target.set_extension("html");
+        }
+    }
+    let shown = target.display();
+    let Some(ids) = ids_of(&target) else {
+        return Err(format!(
+            "the link `{to}` leads to {shown}, which does not exist"
+        ));
+    };
+    if fragment.is_empty() || ids.contains(fragment) {
+        return Ok(());
+    }
+    let hint = suggest::nearest(fragment, ids.iter().map(String::as_str));
+    let hint = hint.map_or(String::new(), |near| format!("; did you mean `#{near}`?"));
     Err(format!(
-        "the link `{to}` is written by hand and goes stale; name the API, as in [`JoinSet::len`] or \
-         [text][tokio::task::JoinSet], and its link is made of Cargo.lock's version"
+        "the link `{to}` leads to a heading that {shown} does not have{hint}"
     ))
 }
 
-/// A link or image as it stands on a page; `None` where `[text][reference]` has no definition.
+/// Refuses a hand-written link to the documentation of one of the book's crates: nothing notices when it goes stale.
+fn not_hand_written(crates: &BTreeSet<String>, to: &str) -> Result<(), String> {
+    let sites = ["https://docs.rs/", "https://doc.rust-lang.org/"];
+    let Some(below) = sites.iter().find_map(|site| to.strip_prefix(site)) else {
+        return Ok(());
+    };
+    let first = below.split('/').next().unwrap_or_default();
+    if !crates.contains(first) && !["std", "core", "alloc", "stable"].contains(&first) {
+        return Ok(());
+    }
+    Err(format!(
+        "the link `{to}` is hand-written and goes stale; name the API instead, as in [`JoinSet::len`] or \
+         [text][tokio::task::JoinSet], and it becomes a link to the version in Cargo.lock"
+    ))
+}
+
+/// A link or image on a page.
 struct Link {
     line: usize,
+    /// `None` if `[text][reference]` has no definition, or a footnote only one of its two ends.
     to: Option<String>,
 }
 
 fn links(page: &str) -> Vec<Link> {
-    let line_of = |at: usize| 1 + page[..at].matches('\n').count();
-    // An API's name gets its definition when the page is expanded; `[x]` alone is text.
+    let lines = Lines::of(page);
+    // The name of an API gets its definition when the page is expanded; `[x]` alone is text.
     let apis: BTreeSet<String> = api::named(page).into_iter().map(|api| api.label).collect();
     let undefined = references::undefined(page)
         .into_iter()
         .filter(|reference| !reference.is_shortcut && !apis.contains(&reference.label));
-    let parser = Parser::new_ext(page, references::OPTIONS);
+    let mut broken: Vec<usize> = undefined.map(|reference| reference.line).collect();
     let mut links = Vec::new();
-    for (event, range) in parser.into_offset_iter() {
+    let mut add = |at: usize, to: String| {
+        let line = lines.at(at);
+        links.push(Link { line, to: Some(to) });
+    };
+    let (mut notes, mut note_references) = (BTreeMap::new(), BTreeMap::new());
+    for (event, range) in Parser::new_ext(page, references::OPTIONS).into_offset_iter() {
         match event {
             Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
-                links.push(Link {
-                    line: line_of(range.start),
-                    to: Some(dest_url.into_string()),
-                });
+                add(range.start, dest_url.into_string());
             }
             Event::Start(Tag::HtmlBlock) | Event::InlineHtml(_) => {
                 let html = &page[range.clone()];
-                links.extend(in_html(html).into_iter().map(|to| {
-                    let within = html.find(&to).unwrap_or_default();
-                    Link {
-                        line: line_of(range.start + within),
-                        to: Some(to),
-                    }
-                }));
+                for to in in_html(html) {
+                    add(range.start + html.find(&to).unwrap_or_default(), to);
+                }
+            }
+            Event::Start(Tag::FootnoteDefinition(label)) => {
+                notes.insert(label.into_string(), lines.at(range.start));
+            }
+            Event::FootnoteReference(label) => {
+                note_references.insert(label.into_string(), lines.at(range.start));
+            }
+            // The parser splits the text of a footnote without a definition.
+            Event::Text(text) if text.starts_with('^') && page[..range.start].ends_with('[') => {
+                note_references.insert(text[1..].to_owned(), lines.at(range.start));
             }
             _ => {}
         }
     }
-    links.extend(undefined.map(|reference| Link {
-        line: reference.line,
-        to: None,
-    }));
-    links.extend(footnotes(page));
+    for (one, other) in [(&notes, &note_references), (&note_references, &notes)] {
+        let lone = one.iter().filter(|(label, _)| !other.contains_key(*label));
+        broken.extend(lone.map(|(_, line)| line));
+    }
+    links.extend(broken.into_iter().map(|line| Link { line, to: None }));
     links.sort_by_key(|link| link.line);
     links
 }
 
-/// Footnotes that are referred to and not written, or written and not referred to.
-fn footnotes(page: &str) -> Vec<Link> {
-    let line_of = |at: usize| 1 + page[..at].matches('\n').count();
-    let mut written = BTreeMap::new();
-    let mut referred = BTreeMap::new();
-    for (event, range) in Parser::new_ext(page, references::OPTIONS).into_offset_iter() {
-        match event {
-            Event::Start(Tag::FootnoteDefinition(label)) => {
-                written.insert(label.into_string(), line_of(range.start));
-            }
-            Event::FootnoteReference(label) => {
-                referred.insert(label.into_string(), line_of(range.start));
-            }
-            // The parser takes one that is not written for text, in pieces.
-            Event::Text(text) if text.starts_with('^') && page[..range.start].ends_with('[') => {
-                referred.insert(text[1..].to_owned(), line_of(range.start));
-            }
-            _ => {}
-        }
-    }
-    let lone = |one: &BTreeMap<String, usize>, other: &BTreeMap<String, usize>| -> Vec<usize> {
-        let lone = one.iter().filter(|(label, _)| !other.contains_key(*label));
-        lone.map(|(_, line)| *line).collect()
-    };
-    let lines = [lone(&referred, &written), lone(&written, &referred)].concat();
-    lines
-        .into_iter()
-        .map(|line| Link { line, to: None })
-        .collect()
-}
-
-/// What the elements in a piece of HTML lead to or show.
+/// The addresses in the attributes of a piece of HTML.
 fn in_html(html: &str) -> Vec<String> {
-    let names = ["href", "src", "poster", "data"];
-    let selector = Selector::parse("*").expect("a constant selector");
+    static ANY: LazyLock<Selector> = LazyLock::new(|| selector("*"));
     let fragment = Html::parse_fragment(html);
-    let attributes = fragment.select(&selector).flat_map(|element| {
-        let values = names.map(|name| element.value().attr(name).map(str::to_owned));
-        values.into_iter().flatten()
+    let attributes = fragment.select(&ANY).flat_map(|element| {
+        let names = ["href", "src", "poster", "data"];
+        names.map(|name| element.value().attr(name).map(str::to_owned))
     });
-    attributes.collect()
-}
-
-struct Targets<'a> {
-    /// The built site, or the repository.
-    folder: &'a Path,
-    /// The ids of each page or document that was looked at.
-    ids: BTreeMap<PathBuf, BTreeSet<String>>,
-}
-
-impl Targets<'_> {
-    fn find(&mut self, page: &Path, to: &str) -> Result<(), String> {
-        if ["https://", "http://", "mailto:"]
-            .iter()
-            .any(|start| to.starts_with(start))
-        {
-            return Ok(());
-        }
-        if let Some((scheme, _)) = to.split_once("://") {
-            return Err(format!(
-                "the link `{to}` is no address: there is no `{scheme}://`; https:// was meant?"
-            ));
-        }
-        let (path, fragment) = to.split_once('#').unwrap_or((to, ""));
-        let target = if path.is_empty() {
-            page.to_owned()
-        } else {
-            let file = resolve(page, path)
-                .ok_or_else(|| format!("the link `{to}` leads out of the book"))?;
-            let is_page = page.extension().is_some_and(|ending| ending == "html");
-            if is_page && file.extension().is_some_and(|ending| ending == "md") {
-                file.with_extension("html")
-            } else {
-                file
-            }
-        };
-        let file = self.folder.join(&target);
-        if !file.exists() {
-            return Err(format!(
-                "the link `{to}` leads to {}, which does not exist",
-                target.display()
-            ));
-        }
-        if fragment.is_empty() || self.ids(&target, &file)?.contains(fragment) {
-            return Ok(());
-        }
-        let known: Vec<_> = self.ids[&target].iter().map(String::as_str).collect();
-        let near = known.iter().max_by(|a, b| {
-            strsim::jaro_winkler(a, fragment).total_cmp(&strsim::jaro_winkler(b, fragment))
-        });
-        let hint = near.map_or(String::new(), |near| format!("; did you mean `#{near}`?"));
-        Err(format!(
-            "the link `{to}` leads to a heading that {} does not have{hint}",
-            target.display()
-        ))
-    }
-
-    fn ids(&mut self, target: &Path, file: &Path) -> Result<&BTreeSet<String>, String> {
-        if !self.ids.contains_key(target) {
-            let text = fs::read_to_string(file)
-                .map_err(|error| format!("{}: {error}", target.display()))?;
-            let ids = match target.extension() {
-                Some(ending) if ending == "md" => heading_ids(&text),
-                _ => element_ids(&text),
-            };
-            self.ids.insert(target.to_owned(), ids);
-        }
-        Ok(&self.ids[target])
-    }
+    attributes.flatten().collect()
 }
 
 fn element_ids(html: &str) -> BTreeSet<String> {
-    let selector = Selector::parse("[id]").expect("a constant selector");
+    let with_id = selector("[id]");
     let page = Html::parse_document(html);
-    let ids = page.select(&selector).filter_map(|e| e.value().attr("id"));
+    let ids = page.select(&with_id).filter_map(|e| e.value().attr("id"));
     ids.map(str::to_owned).collect()
 }
 
-/// The ids that a repository's site gives to the headings of a document.
+/// The ids of the headings in a document, the same that mdBook and GitHub give them.
 fn heading_ids(text: &str) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
     let mut heading = None;
@@ -269,24 +231,16 @@ fn heading_ids(text: &str) -> BTreeSet<String> {
                     heading.push_str(&words);
                 }
             }
-            Event::End(TagEnd::Heading(_)) => {
-                let words = heading.take().unwrap_or_default().to_lowercase();
-                let kept = words.chars().filter_map(|c| match c {
-                    ' ' => Some('-'),
-                    c if c.is_alphanumeric() || matches!(c, '-' | '_') => Some(c),
-                    _ => None,
-                });
-                ids.insert(kept.collect());
-            }
+            Event::End(TagEnd::Heading(_)) => ids.extend(heading.take().as_deref().map(heading_id)),
             _ => {}
         }
     }
     ids
 }
 
-/// The file that a relative path on a page names, or `None` where it leaves the site.
-fn resolve(page: &Path, path: &str) -> Option<PathBuf> {
-    let mut file = page.parent()?.to_owned();
+/// The file that a relative path in `from` names, or `None` if it's outside of the site.
+fn resolve(from: &Path, path: &str) -> Option<PathBuf> {
+    let mut file = from.parent()?.to_owned();
     for part in Path::new(path).components() {
         match part {
             Component::Normal(name) => file.push(name),
@@ -301,61 +255,69 @@ fn resolve(page: &Path, path: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use expect_test::expect;
 
     #[test]
-    fn finds_links_images_and_undefined_references_with_their_lines() {
-        let page = "[a](b.md)\n\n![c](d.png) and [e][f]\n\n[g], `[h][i]`, [j]\n\n[j]: k.md#l\n\na <a href=\"m.md\">m</a>\n\n<div>\n<img src=\"n.png\">\n</div>\n";
-        let found: Vec<_> = links(page)
+    fn links_images_references_and_footnotes_are_found_with_their_lines() {
+        let page = "[a](b.md)\n\n![c](d.png) and [e][f]\n\n[g], `[h][i]`, [j]\n\n[j]: k.md#l\n\na <a href=\"m.md\">m</a>\n\n\
+                    <div>\n<img src=\"n.png\">\n</div>\n\nx[^1] y[^2]\n\n[^1]: a\n\n[^3]: b\n";
+        let found: String = links(page)
             .into_iter()
-            .map(|link| (link.line, link.to))
+            .map(|link| format!("{} {}\n", link.line, link.to.unwrap_or("broken".into())))
             .collect();
-        let some = |text: &str| Some(text.to_owned());
-        assert_eq!(
-            found,
-            [
-                (1, some("b.md")),
-                (3, some("d.png")),
-                (3, None),
-                (5, some("k.md#l")),
-                (9, some("m.md")),
-                (12, some("n.png"))
-            ]
-        );
+        expect![[r#"
+            1 b.md
+            3 d.png
+            3 broken
+            5 k.md#l
+            9 m.md
+            12 n.png
+            15 broken
+            19 broken
+        "#]]
+        .assert_eq(&found);
     }
 
     #[test]
-    fn the_headings_of_a_document_have_the_ids_of_a_repository() {
-        let ids = heading_ids("# Two commands\n\n## `cargo test`, and why\n");
-        assert_eq!(
-            ids,
-            ["cargo-test-and-why", "two-commands"]
-                .map(str::to_owned)
-                .into()
-        );
-    }
-
-    #[test]
-    fn relative_paths_stay_in_the_site() {
-        let page = Path::new("tasks/waiting.html");
-        assert_eq!(
-            resolve(page, "../quick_start.md"),
-            Some("quick_start.md".into())
-        );
-        assert_eq!(
-            resolve(page, "./limiting.md"),
-            Some("tasks/limiting.md".into())
-        );
-        assert_eq!(resolve(page, "../../Cargo.toml"), None);
-        assert_eq!(resolve(page, "/etc/passwd"), None);
-    }
-
-    #[test]
-    fn a_footnote_has_both_ends() {
-        let lines = |page: &str| -> Vec<usize> {
-            footnotes(page).into_iter().map(|link| link.line).collect()
+    fn a_link_leads_to_a_file_and_an_id_there() {
+        let ids_of = |file: &Path| match file.to_str()? {
+            "tasks/a.html" | "b.html" => Some(Rc::new(BTreeSet::from(["one-two".to_owned()]))),
+            "c.svg" => Some(Ids::default()),
+            _ => None,
         };
-        assert!(lines("a[^1]\n\n[^1]: b\n").is_empty());
-        assert_eq!(lines("a\n\nb[^1]\n"), [3]);
-        assert_eq!(lines("a\n\n[^1]: b\n"), [3]);
+        let found: String = [
+            "a.md#one-two",
+            "#one-two",
+            "../b.md",
+            "./a.html",
+            "../c.svg",
+            "https://x.org/y",
+            "mailto:x",
+            "b.md",
+            "#one-tow",
+            "../c.svg#x",
+            "../../b.md",
+            "/etc/passwd",
+            "htps://x.org",
+        ]
+        .iter()
+        .filter_map(|to| check(Path::new("tasks/a.html"), to, ids_of).err())
+        .map(|message| message + "\n")
+        .collect();
+        expect![[r#"
+            the link `b.md` leads to tasks/b.html, which does not exist
+            the link `#one-tow` leads to a heading that tasks/a.html does not have; did you mean `#one-two`?
+            the link `../c.svg#x` leads to a heading that c.svg does not have
+            the link `../../b.md` leads out of the book
+            the link `/etc/passwd` leads out of the book
+            the link `htps://x.org` has an unknown scheme, `htps://`; did you mean `https://`?
+        "#]].assert_eq(&found);
+    }
+
+    #[test]
+    fn the_headings_of_a_document_have_ids() {
+        let ids = heading_ids("# Two commands\n\n## `cargo test`, and why\n");
+        let expected = ["cargo-test-and-why", "two-commands"];
+        assert!(ids.iter().eq(expected), "{ids:?}");
     }
 }

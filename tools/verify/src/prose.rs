@@ -1,9 +1,7 @@
-//! Checks what authors write around the code: versions and measured numbers, which go stale, and code
-//! that slips in where nothing compiles it.
-//!
-//! Each function takes a page's file (for messages) and its text, and returns what is wrong there.
+//! Checks of what authors write around the code: versions and measured numbers, which go stale, and code in places
+//! where nothing compiles it.
 
-use crate::shown;
+use crate::{Lines, page_text, regex};
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 use model::problem::Problem;
@@ -13,37 +11,36 @@ use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-/// All of this module's checks on all pages.
+/// Runs all checks of this module on all pages.
 ///
 /// # Errors
 ///
-/// A page, a listing or Cargo.lock cannot be read.
+/// A page, a listing, or Cargo.lock can't be read.
 pub fn check(project: &Project) -> Result<Vec<Problem>, Problem> {
-    let names = lock::direct_dependencies(project)?;
+    let crates = lock::direct_dependencies(project)?;
     let mut problems = Vec::new();
-    for file in uses::pages_below(project, "src") {
-        let page = project.read(&file)?;
-        let shown = shown::on_page(project, &file)?;
-        problems.extend(versions_by_hand(&file, &page, &names));
-        problems.extend(numbers_without_a_source(&file, &page, &shown));
-        problems.extend(smuggled_code(&file, &page));
+    for page in uses::pages(project).iter() {
+        let texts = texts(&page.text);
+        let shown = page_text::of(project, page)?;
+        problems.extend(hand_written_versions(&page.file, &texts, &crates));
+        problems.extend(unmeasured_numbers(&page.file, &texts, &shown));
+        problems.extend(unchecked_code_in_markdown(&page.file, &page.text));
     }
     Ok(problems)
 }
 
-/// A piece of a page's text that a reader reads: words, and code between backticks.
-struct Words {
-    line: usize,
-    text: String,
+/// Words on a page, with code between backticks.
+pub(crate) struct Text {
+    pub line: usize,
+    pub words: String,
 }
 
-/// The text of a page by paragraphs, cells and headings, without code blocks and directives.
-fn words(page: &str) -> Vec<Words> {
-    static DIRECTIVE: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"\{\{#[^}\n]*\}\}").expect("a constant expression"));
+/// The text of a page by paragraphs, cells, and headings, without code blocks and directives.
+pub(crate) fn texts(page: &str) -> Vec<Text> {
+    static DIRECTIVE: LazyLock<Regex> = LazyLock::new(|| regex(r"\{\{#[^}\n]*\}\}"));
     let page = &*DIRECTIVE.replace_all(page, "");
-    let line_of = |at: usize| 1 + page[..at].matches('\n').count();
-    let mut found: Vec<Words> = Vec::new();
+    let lines = Lines::of(page);
+    let mut found: Vec<Text> = Vec::new();
     let mut in_code = false;
     let parser = new_cmark_parser(page, &MarkdownOptions::default());
     for (event, range) in parser.into_offset_iter() {
@@ -51,18 +48,18 @@ fn words(page: &str) -> Vec<Words> {
             Event::Start(Tag::CodeBlock(_)) => in_code = true,
             Event::End(TagEnd::CodeBlock) => in_code = false,
             Event::End(TagEnd::TableCell) => {
-                if let Some(words) = found.last_mut() {
-                    words.text.push(' ');
+                if let Some(text) = found.last_mut() {
+                    text.words.push(' ');
                 }
             }
-            Event::Text(text) | Event::Code(text) if !in_code => {
-                let line = line_of(range.start);
+            Event::Text(words) | Event::Code(words) if !in_code => {
+                let line = lines.at(range.start);
                 match found.last_mut() {
-                    // What stands on one line is read as one: "Tokio `1.54`".
-                    Some(words) if words.line == line => words.text.push_str(&text),
-                    _ => found.push(Words {
+                    // The pieces of one line are read as one: "Tokio `1.54`".
+                    Some(text) if text.line == line => text.words.push_str(&words),
+                    _ => found.push(Text {
                         line,
-                        text: text.into_string(),
+                        words: words.into_string(),
                     }),
                 }
             }
@@ -73,24 +70,19 @@ fn words(page: &str) -> Vec<Words> {
 }
 
 static VERSION: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(
-        r#"(?i)\b([a-z][a-z0-9_-]*)["'\s]*(?:version|=|@|:|v)?["'\s]*(\d+\.\d+(?:\.\d+)?)\b"#,
-    )
-    .expect("a constant expression")
+    regex(r#"(?i)\b([a-z][a-z0-9_-]*)["'\s]*(?:version|=|@|:|v)?["'\s]*(\d+\.\d+(?:\.\d+)?)\b"#)
 });
 
 /// A version without its crate: in three parts, or behind a word that says so.
 fn bare_version(text: &str) -> Option<&str> {
     static BARE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(
+        regex(
             r"(?i)\b(?:(?:versions?|msrv|since|from|until|before|after)\s+v?\d+\.\d+(?:\.\d+)?|v?\d+\.\d+\.\d+)\b",
         )
-        .expect("a constant expression")
     });
     static GOES_ON: LazyLock<Regex> = LazyLock::new(|| {
         // A quantity, or an address, which has four parts.
-        Regex::new(r"^(?:\.\d|\s*(?:%|×|(?:n|µ|u|m)?s\b|seconds?\b|times\b|[kmg]i?b\b))")
-            .expect("a constant expression")
+        regex(r"^(?:\.\d|\s*(?:%|×|(?:n|µ|u|m)?s\b|seconds?\b|times\b|[kmg]i?b\b))")
     });
     BARE.find_iter(text)
         .find(|found| {
@@ -99,60 +91,44 @@ fn bare_version(text: &str) -> Option<&str> {
         .map(|found| found.as_str())
 }
 
-/// Versions of the book's dependencies (`names`, and `rust`) written by hand.
-pub fn versions_by_hand(file: &str, page: &str, names: &BTreeSet<String>) -> Vec<Problem> {
+/// Hand-written versions of the book's dependencies (`crates`, and Rust).
+fn hand_written_versions(file: &str, texts: &[Text], crates: &BTreeSet<String>) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for words in words(page) {
-        for found in VERSION.captures_iter(&words.text) {
+    for Text { line, words } in texts {
+        let before = problems.len();
+        for found in VERSION.captures_iter(words) {
             let name = found[1].to_ascii_lowercase();
-            if names.contains(&name) || name == "rust" {
-                problems.push(Problem::at(
-                    file,
-                    words.line,
-                    format!(
-                        "`{}` is written by hand and goes stale; write {{{{#version {name}}}}}, which comes from Cargo.lock",
-                        found[0].trim()
-                    ),
-                ));
+            if crates.contains(&name) || name == lock::RUST {
+                let message = format!(
+                    "`{}` is a hand-written version, which goes stale; write {{{{#version {name}}}}}, which comes from Cargo.lock",
+                    found[0].trim()
+                );
+                problems.push(Problem::at(file, *line, message));
             }
         }
-        let by_name = problems
-            .iter()
-            .any(|problem| problem.line == Some(words.line));
-        if let Some(found) = bare_version(&words.text).filter(|_| !by_name) {
-            problems.push(Problem::at(
-                file,
-                words.line,
-                format!(
-                    "`{found}` is a version written by hand, and goes stale; write {{{{#version crate}}}}, or link \
-                     to where it stands"
-                ),
-            ));
+        if let Some(found) = bare_version(words).filter(|_| problems.len() == before) {
+            let message = format!(
+                "`{found}` is a hand-written version, which goes stale; write {{{{#version crate}}}}, or link to the \
+                 page that has it"
+            );
+            problems.push(Problem::at(file, *line, message));
         }
     }
     problems
 }
 
-/// Versions in a document that no directive can write, README.md say, that are not those of `versions`
-/// or the start of them.
+/// Versions in a document without directives, such as README.md, that don't match `versions`. The first numbers of a
+/// version are enough.
 pub fn stale_versions(file: &str, text: &str, versions: &BTreeMap<String, String>) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for words in words(text) {
-        for found in VERSION.captures_iter(&words.text) {
+    for Text { line, words } in texts(text) {
+        for found in VERSION.captures_iter(&words) {
             let Some(version) = versions.get(&found[1].to_ascii_lowercase()) else {
                 continue;
             };
-            let told = &found[2];
-            let is_current = version == told || version.starts_with(&format!("{told}."));
-            if !is_current {
-                problems.push(Problem::at(
-                    file,
-                    words.line,
-                    format!(
-                        "`{}` is not true any more: it is {version}",
-                        found[0].trim()
-                    ),
-                ));
+            if *version != found[2] && !version.starts_with(&format!("{}.", &found[2])) {
+                let message = format!("`{}` is out of date: it's {version} now", found[0].trim());
+                problems.push(Problem::at(file, line, message));
             }
         }
     }
@@ -164,7 +140,7 @@ static QUANTITY: LazyLock<Regex> = LazyLock::new(|| {
     let expression = format!(
         r"(?i)(?:\b|^)(\d[\d,]*(?:\.\d+)?|(?:{numbers})\b)[\s-]*(ns|nanoseconds?|µs|us|microseconds?|ms|milliseconds?|s|seconds?|minutes?|kb|kib|kilobytes?|mb|mib|megabytes?|gb|gib|gigabytes?|bytes?|allocations?|%|percent|×|x|times|fold)(?:\W|$)"
     );
-    Regex::new(&expression).expect("a constant expression")
+    regex(&expression)
 });
 
 /// The words for 0 to 12, and for 20 to 100 in steps of ten.
@@ -197,40 +173,34 @@ fn milliseconds(unit: &str) -> Option<f64> {
     })
 }
 
-/// Quantities (times, sizes, ratios) on a page that none of the programs and outputs shown there holds:
-/// a measured number comes from a measurement. A time may be told in another unit than there.
-pub fn numbers_without_a_source(file: &str, page: &str, shown: &str) -> Vec<Problem> {
-    static NUMBER: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"\d[\d_]*(?:\.\d+)?").expect("a constant expression"));
+/// Quantities (times, sizes, ratios) on a page that aren't in any program or output that the page shows. A time may
+/// have another unit there.
+fn unmeasured_numbers(file: &str, texts: &[Text], shown: &str) -> Vec<Problem> {
+    static NUMBER: LazyLock<Regex> = LazyLock::new(|| regex(r"\d[\d_]*(?:\.\d+)?"));
     let known: Vec<f64> = NUMBER
         .find_iter(shown)
         .filter_map(|found| value(found.as_str()))
         .collect();
     let is_known = |number: f64| known.iter().any(|known| (known - number).abs() < 1e-9);
     let mut problems = Vec::new();
-    for words in words(page) {
-        for found in QUANTITY.captures_iter(&words.text) {
+    for Text { line, words } in texts {
+        for found in QUANTITY.captures_iter(words) {
             let Some(number) = value(&found[1]) else {
                 continue;
             };
-            // A whole core: that is no measurement.
+            // A whole core isn't a measurement.
             if number == 100.0 && matches!(&found[2], "%" | "percent") {
                 continue;
             }
             let scale = milliseconds(&found[2]);
-            let in_other_units = [6e4, 1e3, 1.0, 1e-3, 1e-6]
-                .iter()
-                .filter_map(|unit| Some(number * scale? / unit));
-            if !is_known(number) && !in_other_units.into_iter().any(is_known) {
-                problems.push(Problem::at(
-                    file,
-                    words.line,
-                    format!(
-                        "`{}` stands in no program and no output on this page; a number is counted or measured \
-                         by a listing that the page shows",
-                        found[0].trim()
-                    ),
-                ));
+            let units = [6e4, 1e3, 1.0, 1e-3, 1e-6];
+            let mut converted = units.iter().filter_map(|unit| Some(number * scale? / unit));
+            if !is_known(number) && !converted.any(is_known) {
+                let message = format!(
+                    "`{}` is in no program and no output on this page; count or measure it in a listing, and show that",
+                    found[0].trim()
+                );
+                problems.push(Problem::at(file, *line, message));
             }
         }
     }
@@ -238,29 +208,31 @@ pub fn numbers_without_a_source(file: &str, page: &str, shown: &str) -> Vec<Prob
 }
 
 static RUST: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(
+    regex(
         r"(?m)^\s*(?:(?:pub(?:\([a-z]+\))?|async|unsafe|const|static|move|extern|default)\s+)*(?:fn\s+\w|struct\s+\w|enum\s+\w|impl\b.*\{|trait\s+\w|mod\s+\w+\s*[{;]|use\s+\w+(?:::|;)|let\s+(?:mut\s+)?\w+.*[=:;]|match\s.*\{|loop\s*\{|#!?\[\w|tokio::\w+!|\w+!\(.*\);)|\.await\b|=>\s*\{",
     )
-    .expect("a constant expression")
 });
 
-/// Rust in a place where nothing compiles it: in a block of another language, in HTML, or spread over
-/// pieces of inline code, one on each line.
-pub fn smuggled_code(file: &str, page: &str) -> Vec<Problem> {
-    let line_of = |at: usize| 1 + page[..at].matches('\n').count();
-    let advice = "make it a listing: `cargo book new part/name`";
+/// Rust in a place where nothing compiles it: in a block of another language, in HTML, or spread over several code
+/// spans, one on each line.
+pub fn unchecked_code_in_markdown(file: &str, page: &str) -> Vec<Problem> {
+    static TAGS: LazyLock<Regex> = LazyLock::new(|| {
+        regex(r"(?i)<(?:pre|code|script|textarea|xmp|iframe|samp|object)|```|~~~")
+    });
+    let lines = Lines::of(page);
     let mut problems = Vec::new();
-    let mut tell = |at: usize, what: &str| {
-        problems.push(Problem::at(file, line_of(at), format!("{what}; {advice}")));
+    let mut report = |at: usize, what: &str| {
+        let message = format!("{what}; make it a listing: `cargo book new part/name`");
+        problems.push(Problem::at(file, lines.at(at), message));
     };
     let mut block = None;
-    let mut in_row = 0;
+    let mut spans_in_a_row = 0;
     let parser = new_cmark_parser(page, &MarkdownOptions::default());
     for (event, range) in parser.into_offset_iter() {
         let at = range.start;
-        in_row = match &event {
-            Event::Code(_) => in_row + 1,
-            Event::SoftBreak | Event::HardBreak => in_row,
+        spans_in_a_row = match &event {
+            Event::Code(_) => spans_in_a_row + 1,
+            Event::SoftBreak | Event::HardBreak => spans_in_a_row,
             _ => 0,
         };
         match event {
@@ -276,36 +248,21 @@ pub fn smuggled_code(file: &str, page: &str) -> Vec<Problem> {
                 if let Some((at, code)) = block.take()
                     && RUST.is_match(&code)
                 {
-                    tell(
+                    report(
                         at,
                         "this block looks like Rust, and nothing compiles it here",
                     );
                 }
             }
-            Event::Code(code) if in_row == 2 || code.contains('{') && RUST.is_match(&code) => {
-                tell(
-                    at,
-                    "this is code, and nothing compiles it between backticks",
-                );
+            Event::Code(code)
+                if spans_in_a_row == 2 || code.contains('{') && RUST.is_match(&code) =>
+            {
+                report(at, "nothing compiles code between backticks");
             }
             Event::Start(Tag::HtmlBlock) | Event::InlineHtml(_) => {
                 let html = &page[range];
-                let lower = html.to_ascii_lowercase();
-                let tags = [
-                    "<pre",
-                    "<code",
-                    "<script",
-                    "<textarea",
-                    "<xmp",
-                    "<iframe",
-                    "<samp",
-                    "<object",
-                ];
-                let is_code = tags.iter().any(|tag| lower.contains(tag))
-                    || ["```", "~~~"].iter().any(|fence| html.contains(fence))
-                    || RUST.is_match(html);
-                if is_code && !html.starts_with("<!--") {
-                    tell(at, "code in HTML is not checked by anything");
+                if !html.starts_with("<!--") && (TAGS.is_match(html) || RUST.is_match(html)) {
+                    report(at, "nothing checks code in HTML");
                 }
             }
             _ => {}
@@ -325,7 +282,7 @@ mod tests {
     #[test]
     fn a_version_of_a_dependency_is_refused() {
         let names = BTreeSet::from(["tokio".to_owned(), "tokio-util".to_owned()]);
-        let found = |text: &str| lines(&versions_by_hand("p.md", text, &names));
+        let found = |text: &str| lines(&hand_written_versions("p.md", &texts(text), &names));
         for text in [
             "Since Tokio 1.54 it works.",
             "tokio-util 0.7.20",
@@ -369,7 +326,7 @@ mod tests {
     #[test]
     fn a_number_comes_from_what_the_page_shows() {
         let shown = "1300 ms  done\nDuration::from_millis(1_500)\n2.5\n";
-        let found = |text: &str| lines(&numbers_without_a_source("p.md", text, shown));
+        let found = |text: &str| lines(&unmeasured_numbers("p.md", &texts(text), shown));
         assert!(found("It takes 1300 ms, or 1,500 ms, 2.5 times as long.").is_empty());
         assert_eq!(found("a\n\nIt is 3.7 times slower."), [3]);
         assert_eq!(found("It takes 40 ms."), [1]);
@@ -383,44 +340,29 @@ mod tests {
 
     #[test]
     fn numbers_in_words_and_other_units_have_their_values() {
-        for (word, number) in [
-            ("zero", 0.0),
-            ("Twelve", 12.0),
-            ("twenty", 20.0),
-            ("ninety", 90.0),
-            ("hundred", 100.0),
-            ("1,500", 1500.0),
+        for (text, shown, problems) in [
+            (
+                "zero s, Twelve ms, twenty s, ninety s, hundred ns",
+                "0 12 20 90 100",
+                0,
+            ),
+            ("twelve s, twenty s, many s", "11 21", 2),
+            ("two minutes, 120 s", "from_millis(120_000)", 0),
+            ("two minutes", "from_secs(2) from_millis(12)", 0),
+            ("three minutes", "from_secs(12)", 1),
+            ("300 ns, 0.3 microseconds", "0.3 µs", 0),
+            ("5 bytes", "5000", 1),
+            ("`a` 1 %\n\n```console\n$ 4711 ms\n```\n\n5 ms", "1 5", 0),
+            ("```console\n$ a\n```\n\n4711 ms", "1", 1),
         ] {
-            assert_eq!(value(word), Some(number), "{word}");
+            let found = unmeasured_numbers("p.md", &texts(text), shown);
+            assert_eq!(found.len(), problems, "{text}: {found:?}");
         }
-        assert_eq!(value("many"), None);
-        for (unit, number) in [
-            ("ns", 1e-6),
-            ("microseconds", 1e-3),
-            ("ms", 1.0),
-            ("Milliseconds", 1.0),
-            ("s", 1e3),
-            ("minutes", 6e4),
-        ] {
-            assert_eq!(milliseconds(unit), Some(number), "{unit}");
-        }
-        assert_eq!(milliseconds("bytes"), None);
-        let found =
-            |text: &str, shown: &str| lines(&numbers_without_a_source("p.md", text, shown)).len();
-        assert_eq!(found("two minutes, 120 s", "from_millis(120_000)"), 0);
-        assert_eq!(found("two minutes", "from_secs(2) from_millis(12)"), 0);
-        assert_eq!(found("three minutes", "from_secs(12)"), 1);
-        assert_eq!(found("300 ns", "0.3 µs"), 0);
-        assert_eq!(
-            found("`a` 1 %\n\n```console\n$ 4711 ms\n```\n\n5 ms", "1 5"),
-            0
-        );
-        assert_eq!(found("```console\n$ a\n```\n\n4711 ms", "1"), 1);
     }
 
     #[test]
     fn rust_outside_of_a_listing_is_found() {
-        let found = |text: &str| lines(&smuggled_code("p.md", text));
+        let found = |text: &str| lines(&unchecked_code_in_markdown("p.md", text));
         for code in [
             "fn main() {}",
             "pub(crate) async fn f() {}",
@@ -434,11 +376,8 @@ mod tests {
             "Some(x) => {",
             "struct Order;",
         ] {
-            assert_eq!(
-                found(&format!("a\n\n```text\n{code}\n```\n")),
-                [3],
-                "{code}"
-            );
+            let block = format!("a\n\n```text\n{code}\n```\n");
+            assert_eq!(found(&block), [3], "{code}");
         }
         for text in [
             "a\n\n<div>\n```rust\nlet x = 1;\n```\n</div>",
@@ -450,28 +389,16 @@ mod tests {
         }
         assert_eq!(found("`let tasks`\n`tasks.spawn(x)`\n"), [2]);
         assert_eq!(found("a\n\n`let tasks`  \n`tasks.spawn(x)`\n"), [4]);
+        assert_eq!(found("a\n\n<pre>fn main() {}</pre>\n"), [3]);
+        assert_eq!(found("a <code>x</code>"), [1]);
         for text in [
             "`JoinSet`, `join_next`\nand `a`\n",
             "<!-- let x = 1; -->",
-            "`while let Some(x)`",
-            "`{`",
-            "`enum Order` or `{}`",
+            "`while let Some(x)`, `{`, `enum Order` or `{}`",
             "a <span class=\"x\">b</span>",
+            "```text\n$ cargo run --bin join_set\n300 ms  order 3 done\nerror: let it be\n[dependencies]\n```\n",
         ] {
             assert!(found(text).is_empty(), "{text}");
         }
-        for text in [
-            "$ cargo run --bin join_set",
-            "300 ms  order 3 done",
-            "error: let it be",
-            "[dependencies]",
-        ] {
-            assert!(
-                found(&format!("```text\n{text}\n```\n")).is_empty(),
-                "{text}"
-            );
-        }
-        assert_eq!(found("a\n\n<pre>fn main() {}</pre>\n"), [3]);
-        assert_eq!(found("a <code>x</code>"), [1]);
     }
 }

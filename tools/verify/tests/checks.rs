@@ -1,626 +1,493 @@
-//! Each check of `verify::checks` and `verify::links` finds what it is there for: a sound book is broken
-//! in one way, and the message names the place.
+//! Each check finds what it's there for: a sound book is broken in one way, and the messages name the place.
+//!
+//! Most tests run all checks, so that the expected text also shows that no other check complains.
 
-use render::site::Page;
+use expect_test::{Expect, expect};
+use model::uses::Page;
 use model::{Problem, Project};
 use render::site;
-use scratch::{HELLO, PAGE, Scratch};
-use verify::{checks, guards, links, names, outside, prose, shown, strays, weekly};
+use scratch::{HELLO, PAGE, Scratch, assert_has, render};
+use std::process::Command;
+use verify::identifiers::{Items, unverified_identifiers};
+use verify::{
+    checks, disabled_tests, length, links, messages, orphans, outside, page_text, prose, published,
+    tables, weekly_coverage,
+};
 
-fn built(book: &Scratch) -> (Project, Vec<Page>) {
-    let project = Project::open(book.root()).expect("a book");
-    let pages = site::build(&project, &book.path("built")).expect("the book builds");
-    (project, pages)
+const HELLO_FILE: &str = "listings/demo/src/bin/hello.rs";
+
+fn project(book: &Scratch) -> Project {
+    Project::open(book.root()).expect("a book")
 }
 
-fn told(problems: Vec<Problem>) -> Vec<String> {
-    problems.iter().map(ToString::to_string).collect()
+fn built(book: &Scratch) -> Vec<site::Page> {
+    site::build(&project(book), &book.path("built")).expect("the book builds")
+}
+
+/// What all checks find in a book that is built already.
+fn problems(book: &Scratch, pages: &[site::Page]) -> String {
+    let (project, site) = (&project(book), &book.path("built"));
+    let found: Result<Vec<Vec<Problem>>, Problem> = [
+        Ok(orphans::pages(project, pages)),
+        orphans::listing_files(project),
+        orphans::unlinked_files(project, "src", &["src/page.md".to_owned()]),
+        orphans::unused_theme(project),
+        checks::unshown(project),
+        checks::duplicate_names(project),
+        checks::altered_programs(project, site, pages),
+        links::broken(project, site, pages),
+        outside::resources(project, site, pages),
+        messages::never_printed(project),
+        Ok(tables::missing_headers(project)),
+        Ok(length::too_long(project)),
+        prose::check(project),
+        unverified_identifiers(project, &Items::new()),
+    ]
+    .into_iter()
+    .collect();
+    render(found.map(|found| found.concat()))
+}
+
+/// Builds a book and compares what all checks find with what is expected.
+#[track_caller]
+fn check(book: &Scratch, expected: Expect) {
+    let pages = built(book);
+    expected.assert_eq(&problems(book, &pages));
+}
+
+/// A sound book with these files as well.
+fn with(files: &[(&str, &str)]) -> Scratch {
+    let book = Scratch::sound();
+    for (file, text) in files {
+        book.write(file, text);
+    }
+    book
+}
+
+/// A sound book whose page has this as well, from line 8 on.
+fn with_page(more: &str) -> Scratch {
+    with(&[("src/page.md", &format!("{PAGE}\n{more}"))])
 }
 
 #[test]
 fn a_sound_book_has_no_problems() {
-    let book = Scratch::sound();
-    let (project, pages) = built(&book);
-    assert!(strays::stray_pages(&project, &pages).is_empty());
-    assert!(checks::unshown(&project).unwrap().is_empty());
-    assert!(strays::stray_files(&project).unwrap().is_empty());
-    assert!(checks::shared_names(&project).unwrap().is_empty());
-    assert!(
-        checks::altered_programs(&project, &book.path("built"), &pages)
-            .unwrap()
-            .is_empty()
-    );
-    assert!(
-        links::broken(&project, &book.path("built"), &pages)
-            .unwrap()
-            .is_empty()
-    );
+    check(&Scratch::sound(), expect![[r#""#]]);
 }
 
 #[test]
-fn a_page_outside_the_table_of_contents_is_found() {
-    let book = Scratch::sound();
-    book.write("src/part/lost.md", "# Lost\n");
-    let (project, pages) = built(&book);
-    let found = told(strays::stray_pages(&project, &pages));
-    assert_eq!(
-        found,
-        ["src/part/lost.md: is not in src/SUMMARY.md, so no reader finds it"]
-    );
-}
-
-#[test]
-fn a_listing_that_no_page_shows_is_found() {
-    let book = Scratch::sound();
+fn what_no_page_shows_is_found() {
+    let book = with(&[
+        ("src/part/lost.md", "# Lost\n"),
+        ("src/part/lost.svg", "<svg/>"),
+        ("src/lost.js", ""),
+        ("theme/lost.css", ""),
+        (
+            "listings/demo/compile_fail/bad.rs",
+            "//! Bad.\nfn main() { 1 }\n",
+        ),
+        ("listings/demo/unstable/Cargo.toml", ""),
+        (
+            "listings/demo/unstable/dump.rs",
+            "//! A dump.\n\nfn main() {}\n",
+        ),
+        ("listings/demo/unstable/dump.out", "dumped\n"),
+    ]);
     book.listing("unseen", "    println!(\"unseen\");", "unseen\n");
-    let found = told(checks::unshown(&built(&book).0).unwrap());
-    assert_eq!(
-        found,
-        [
-            "listings/demo/src/bin/unseen.rs: no page shows it; add {{#listing demo/unseen}} to one, or remove it",
-            "listings/demo/src/bin/unseen.out: no page shows it; add {{#output demo/unseen}}",
-        ]
-    );
-}
-
-#[test]
-fn a_program_that_must_not_compile_and_that_no_page_shows_is_found() {
-    let book = Scratch::sound();
+    let anchor = HELLO.replace("    println", "    // ANCHOR: greet\n    println");
     book.write(
-        "listings/demo/compile_fail/bad.rs",
-        "//! Bad.\nfn main() { 1 }\n",
+        HELLO_FILE,
+        anchor.replace("\n}", "\n    // ANCHOR_END: greet\n}"),
     );
-    let found = told(checks::unshown(&built(&book).0).unwrap());
-    assert!(
-        found[0].starts_with("listings/demo/compile_fail/bad.rs: no page shows it"),
-        "{found:?}"
-    );
-}
-
-#[test]
-fn an_unstable_program_is_shown_with_its_output_and_as_it_is() {
-    let book = Scratch::sound();
-    let file = "listings/demo/unstable/dump.rs";
-    book.write("listings/demo/unstable/Cargo.toml", "");
-    book.write(file, "//! A dump.\n\nfn main() {}\n");
-    book.write("listings/demo/unstable/dump.out", "dumped\n");
-    book.write("listings/demo/unstable/gone.out", "gone\n");
-    let found = told(checks::unshown(&built(&book).0).unwrap());
-    assert_eq!(found.len(), 2, "{found:?}");
-    let program = format!("{file}: no page shows it; add {{{{#unstable demo/dump}}}}");
-    assert!(found[0].starts_with(&program), "{found:?}");
-    let output = "listings/demo/unstable/dump.out: no page shows it; add {{#output demo/dump}}";
-    assert_eq!(found[1], output);
-    let found = told(strays::stray_files(&built(&book).0).unwrap());
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].starts_with("listings/demo/unstable/gone.out: belongs to no program"));
-
-    let shown = format!("{PAGE}\n{{{{#unstable demo/dump}}}}\n\n{{{{#output demo/dump}}}}\n");
-    book.write("src/page.md", shown);
-    let (project, pages) = built(&book);
-    assert_eq!(told(checks::unshown(&project).unwrap()), [""; 0]);
-    let site = book.path("built");
-    let altered = || told(checks::altered_programs(&project, &site, &pages).unwrap());
-    assert_eq!(altered(), [""; 0]);
-    book.write(file, "//! A dump.\n\nfn main() { }\n");
-    let found = altered();
-    assert!(
-        found[0].starts_with("src/page.md:8: what a reader gets here is not"),
-        "{found:?}"
+    check(
+        &book,
+        expect![[r#"
+        src/part/lost.md: isn't in src/SUMMARY.md, so no reader finds it
+        src/lost.js: nothing links to it; link to it, or remove it
+        src/part/lost.svg: nothing links to it; link to it, or remove it
+        theme/lost.css: book.toml doesn't name it, so no page loads it; add it to additional-css or additional-js
+        listings/demo/src/bin/hello.rs:4: no page shows the anchor `greet`
+        listings/demo/src/bin/unseen.rs: no page shows it; add {{#listing demo/unseen}} to one, or remove it
+        listings/demo/src/bin/unseen.out: no page shows it; add {{#output demo/unseen}}
+        listings/demo/compile_fail/bad.rs: no page shows it; add {{#compile_fail demo/bad}} to one, or remove it
+        listings/demo/unstable/dump.rs: no page shows it; add {{#unstable demo/dump}} to one, or remove it
+        listings/demo/unstable/dump.out: no page shows it; add {{#output demo/dump}}
+    "#]],
     );
 }
 
 #[test]
-fn an_anchor_that_no_page_shows_is_found_with_its_line() {
-    let book = Scratch::sound();
-    let program = HELLO.replace("    println", "    // ANCHOR: greet\n    println");
-    book.write(
-        "listings/demo/src/bin/hello.rs",
-        program.replace("\n}", "\n    // ANCHOR_END: greet\n}"),
-    );
-    let found = told(checks::unshown(&built(&book).0).unwrap());
-    assert_eq!(
-        found,
-        ["listings/demo/src/bin/hello.rs:4: no page shows the anchor `greet`"]
+fn what_a_page_shows_and_what_mdbook_looks_for_is_no_orphan() {
+    let book =
+        with_page("{{#unstable demo/dump}}\n\n{{#output demo/dump}}\n\n![A dot.](dot.svg)\n");
+    for (file, text) in [
+        ("src/dot.svg", "<svg/>"),
+        ("src/loaded.js", ""),
+        ("theme/book.js", "load('loaded.js')"),
+        ("theme/head.hbs", ""),
+        ("theme/css/general.css", ""),
+        ("theme/favicon.png", ""),
+        ("listings/demo/unstable/Cargo.toml", ""),
+        (
+            "listings/demo/unstable/dump.rs",
+            "//! A dump.\n\nfn main() {}\n",
+        ),
+        ("listings/demo/unstable/dump.out", "dumped\n"),
+    ] {
+        book.write(file, text);
+    }
+    check(&book, expect![[r#""#]]);
+}
+
+#[test]
+fn another_directive_and_the_listing_of_another_name_show_nothing() {
+    let book = with_page("{{#listing demo/hello_seen}}\n\n{{#listing demo/seen}}\n");
+    book.listing("seen", "    println!(\"seen\");", "seen\n");
+    book.listing("hello_seen", "    println!(\"seen\");", "seen\n");
+    book.listing("hel", "    println!(\"seen\");", "seen\n");
+    check(
+        &book,
+        expect![[r#"
+        listings/demo/src/bin/hel.rs: no page shows it; add {{#listing demo/hel}} to one, or remove it
+        listings/demo/src/bin/hel.out: no page shows it; add {{#output demo/hel}}
+        listings/demo/src/bin/hello_seen.out: no page shows it; add {{#output demo/hello_seen}}
+        listings/demo/src/bin/seen.out: no page shows it; add {{#output demo/seen}}
+    "#]],
     );
 }
 
 #[test]
-fn a_shown_part_that_fits_no_screen_is_found() {
-    let book = Scratch::sound();
-    let body = "    println!(\"hello\");\n".repeat(checks::SCREEN);
-    book.write(
-        "listings/demo/src/bin/hello.rs",
-        format!("//! Say hello.\n\nfn main() {{\n{body}}}\n"),
-    );
-    let found = told(checks::unshown(&built(&book).0).unwrap());
-    assert!(
-        found[0].contains("the program shows 42 lines, and 40 fit a screen"),
-        "{found:?}"
-    );
-}
-
-#[test]
-fn a_file_that_belongs_to_no_program_is_found() {
-    let book = Scratch::sound();
-    book.write("listings/demo/src/bin/gone.out", "gone\n");
-    book.write("listings/demo/src/bin/gone.timeline.json", "{}\n");
-    book.write("listings/demo/src/bin/hello.timeline.json", "{}\n");
-    book.write("listings/demo/src/bin/hello.json", "{}\n");
-    book.write("listings/demo/compile_fail/gone.stderr", "error\n");
-    let found = told(strays::stray_files(&built(&book).0).unwrap());
-    assert_eq!(found.len(), 4, "{found:?}");
-    assert!(
-        found[2].starts_with("listings/demo/src/bin/gone.timeline.json: belongs to no program"),
-        "{found:?}"
-    );
-    assert!(
-        found[3].starts_with("listings/demo/src/bin/hello.json: belongs to no program"),
-        "{found:?}"
-    );
-    assert!(
-        found[0].starts_with("listings/demo/compile_fail/gone.stderr: belongs to no program"),
-        "{found:?}"
-    );
-    assert!(
-        found[1].starts_with("listings/demo/src/bin/gone.out: belongs to no program"),
-        "{found:?}"
+fn an_excerpt_fits_a_screen() {
+    let with_lines = |lines: usize| {
+        let body = "    print!();\n".repeat(lines - 2);
+        with(&[(HELLO_FILE, &format!("//! Hi.\nfn main() {{\n{body}}}\n"))])
+    };
+    check(&with_lines(checks::SCREEN), expect![[r#""#]]);
+    check(
+        &with_lines(checks::SCREEN + 1),
+        expect![[r#"
+        listings/demo/src/bin/hello.rs: the program shows 41 lines, and 40 fit a screen; show less of it
+    "#]],
     );
 }
 
 #[test]
-fn two_listings_of_one_name_are_found() {
+fn files_that_belong_to_no_program_are_found() {
+    let book = with(&[
+        ("listings/demo/compile_fail/bad.rs", ""),
+        ("listings/demo/compile_fail/bad.stderr", ""),
+    ]);
+    for file in [
+        "demo/src/bin/gone.out",
+        "demo/src/bin/gone.timeline.json",
+        "demo/src/bin/hello.timeline.json",
+        "demo/src/bin/hello.json",
+        "demo/compile_fail/gone.stderr",
+        "demo/compile_fail/bad.out",
+        "demo/unstable/gone.out",
+        "demo/src/lib.rs",
+        "demo/src/bin/nested/main.rs",
+        "demo/examples/old.rs",
+        "notes.txt",
+        "lost/Cargo.tml",
+        "lost/src/bin/a.rs",
+        "lost/compile_fail/b.rs",
+    ] {
+        book.write(&format!("listings/{file}"), "");
+    }
+    let found = render(orphans::listing_files(&project(&book)));
+    expect![[r#"
+        listings/demo/compile_fail/bad.out: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
+        listings/demo/compile_fail/gone.stderr: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
+        listings/demo/examples/old.rs: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
+        listings/demo/src/bin/gone.out: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
+        listings/demo/src/bin/gone.timeline.json: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
+        listings/demo/src/bin/hello.json: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
+        listings/demo/src/bin/nested/main.rs: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
+        listings/demo/src/lib.rs: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
+        listings/demo/unstable/gone.out: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
+        listings/lost/Cargo.tml: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
+        listings/lost/compile_fail/b.rs: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
+        listings/lost/src/bin/a.rs: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
+        listings/notes.txt: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
+    "#]].assert_eq(&found);
+}
+
+#[test]
+fn two_listings_with_one_name_are_found() {
     let book = Scratch::sound();
+    let manifest = book.read("listings/demo/Cargo.toml");
     book.write(
         "listings/other/Cargo.toml",
-        book.read("listings/demo/Cargo.toml")
-            .replace("demo", "other"),
+        manifest.replace("demo", "other"),
     );
     book.write("listings/other/src/bin/hello.rs", HELLO);
-    let found = told(checks::shared_names(&built(&book).0).unwrap());
-    assert!(
-        found[0].starts_with("listings/other/src/bin/hello.rs: `demo/hello` has the same name"),
-        "{found:?}"
-    );
+    let found = render(checks::duplicate_names(&project(&book)));
+    expect![[r#"
+        listings/other/src/bin/hello.rs: `demo/hello` has the same name, and `cargo run --bin hello` must mean one program; rename it
+    "#]].assert_eq(&found);
 }
 
 #[test]
-fn a_block_that_is_not_its_program_is_found_with_its_line() {
+fn a_block_that_differs_from_its_program_is_found() {
     let book = Scratch::sound();
-    let (project, pages) = built(&book);
-    book.write(
-        "listings/demo/src/bin/hello.rs",
-        HELLO.replace("hello", "goodbye"),
-    );
-    let found = told(checks::altered_programs(&project, &book.path("built"), &pages).unwrap());
-    assert_eq!(
-        found,
-        ["src/page.md:5: what a reader gets here is not the program's text"]
-    );
-}
-
-#[test]
-fn a_block_that_no_directive_made_is_counted() {
-    let book = Scratch::sound();
-    let (project, pages) = built(&book);
+    let pages = built(&book);
+    book.write(HELLO_FILE, HELLO.replace("hello", "goodbye"));
+    expect![[r#"
+        src/page.md:5: this block isn't the program's text
+    "#]]
+    .assert_eq(&problems(&book, &pages));
+    book.write(HELLO_FILE, HELLO);
     let html = book.read("built/page.html");
     let smuggled = "<pre><code class=\"language-rust\">fn main() {}</code></pre></main>";
     book.write("built/page.html", html.replace("</main>", smuggled));
-    let found = told(checks::altered_programs(&project, &book.path("built"), &pages).unwrap());
-    assert_eq!(
-        found,
-        [
-            "src/page.md: readers see 2 blocks of Rust here, but 1 directives put programs on this page"
-        ]
-    );
+    expect![[r#"
+        src/page.md: readers see 2 blocks of Rust here, but 1 directives put programs on this page
+    "#]]
+    .assert_eq(&problems(&book, &pages));
 }
 
 #[test]
-fn links_that_lead_nowhere_are_found_with_their_lines() {
-    let book = Scratch::sound();
-    let links = "\n[a](nowhere.md)\n\n[b](page.md#pag)\n\n![c](no.png)\n\n[d][undefined]\n\n[e](../book.toml)\n\n[f](https://example.com/x) [g](page.md#page) [h](#page)\n";
-    book.write("src/page.md", format!("{PAGE}{links}"));
-    let (project, pages) = built(&book);
-    let found = told(links::broken(&project, &book.path("built"), &pages).unwrap());
-    assert_eq!(
-        found,
-        [
-            "src/page.md:8: the link `nowhere.md` leads to nowhere.html, which does not exist",
-            "src/page.md:10: the link `page.md#pag` leads to a heading that page.html does not have; did you mean `#page`?",
-            "src/page.md:12: the link `no.png` leads to no.png, which does not exist",
-            "src/page.md:14: this reference has no definition (or this definition no reference)",
-            "src/page.md:16: the link `../book.toml` leads out of the book",
-        ]
+fn broken_links_are_found_with_their_lines() {
+    let book = with_page(
+        "[a](nowhere.md)\n\n[b](page.md#pag)\n\n![c](no.png)\n\n[d][undefined]\n\n[e](../book.toml)\n\n\
+         [f](https://example.com/x) [g](page.md#page) [h](#page)\n\n[i](https://docs.rs/tokio/1.2.3/tokio/)\n\n\
+         [j](https://doc.rust-lang.org/std/)\n\n[k](https://docs.rs/other/) [l](https://doc.rust-lang.org/book/)\n",
     );
-}
-
-#[test]
-fn a_link_to_the_documentation_is_not_written_by_hand() {
-    let book = Scratch::sound();
-    book.write(
-        "Cargo.lock",
-        "[[package]]\nname = \"demo\"\nversion = \"0.1.0\"\ndependencies = [\"tokio\"]\n",
+    let lock = "[[package]]\nname = \"demo\"\nversion = \"0.1.0\"\ndependencies = [\"tokio\"]\n";
+    book.write("Cargo.lock", lock);
+    check(
+        &book,
+        expect![[r#"
+        src/page.md:8: the link `nowhere.md` leads to nowhere.html, which does not exist
+        src/page.md:10: the link `page.md#pag` leads to a heading that page.html does not have; did you mean `#page`?
+        src/page.md:12: the link `no.png` leads to no.png, which does not exist
+        src/page.md:14: this reference has no definition (or this definition no reference)
+        src/page.md:16: the link `../book.toml` leads out of the book
+        src/page.md:20: the link `https://docs.rs/tokio/1.2.3/tokio/` is hand-written and goes stale; name the API instead, as in [`JoinSet::len`] or [text][tokio::task::JoinSet], and it becomes a link to the version in Cargo.lock
+        src/page.md:22: the link `https://doc.rust-lang.org/std/` is hand-written and goes stale; name the API instead, as in [`JoinSet::len`] or [text][tokio::task::JoinSet], and it becomes a link to the version in Cargo.lock
+    "#]],
     );
-    let links = "\n[a](https://docs.rs/tokio/1.2.3/tokio/) [b](https://doc.rust-lang.org/std/)\n\n\
-                 [c](https://docs.rs/other/) [d](https://doc.rust-lang.org/book/)\n";
-    book.write("src/page.md", format!("{PAGE}{links}"));
-    let (project, pages) = built(&book);
-    let found = told(links::broken(&project, &book.path("built"), &pages).unwrap());
-    assert_eq!(found.len(), 2, "{found:?}");
-    let start = "src/page.md:8: the link `https://docs.rs/tokio/1.2.3/tokio/` is written by hand";
-    assert!(found[0].starts_with(start), "{found:?}");
-}
-
-#[test]
-fn links_in_a_document_of_the_repository_are_followed() {
-    let book = Scratch::sound();
     book.write(
         "README.md",
         "# A b\n\n[a](src/page.md#page) [b](#a-b) [c](src)\n[d](docs/no.png) [e](#a-c)\n",
     );
-    let project = Project::open(book.root()).expect("a book");
-    let found = told(links::broken_in_document(&project, "README.md").unwrap());
-    assert_eq!(
-        found,
-        [
-            "README.md:4: the link `docs/no.png` leads to docs/no.png, which does not exist",
-            "README.md:4: the link `#a-c` leads to a heading that README.md does not have; did you mean `#a-b`?",
-        ]
-    );
+    let found = render(links::broken_in_document(&project(&book), "README.md"));
+    expect![[r#"
+        README.md:4: the link `docs/no.png` leads to docs/no.png, which does not exist
+        README.md:4: the link `#a-c` leads to a heading that README.md does not have; did you mean `#a-b`?
+    "#]].assert_eq(&found);
 }
 
 #[test]
-fn a_picture_that_no_page_shows_is_found() {
-    let book = Scratch::sound();
-    book.write("src/shown.svg", "<svg/>");
-    book.write("src/part/lost.svg", "<svg/>");
-    book.write("src/page.md", format!("{PAGE}\n![x](shown.svg)\n"));
-    let project = Project::open(book.root()).expect("a book");
-    let pages = ["src/page.md".to_owned()];
-    let found = told(strays::unlinked_files(&project, "src", &pages).unwrap());
-    assert_eq!(
-        found,
-        ["src/part/lost.svg: nothing shows it or links to it; do so, or remove it"]
-    );
-}
-
-#[test]
-fn a_file_of_the_theme_that_nothing_uses_is_found() {
-    let book = Scratch::sound();
-    book.write("theme/lost.css", "");
-    book.write("theme/favicon.svg", "<svg/>");
-    let project = Project::open(book.root()).expect("a book");
-    let found = told(strays::unused_theme(&project).unwrap());
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert!(
-        found[0].starts_with("theme/lost.css: book.toml does not name it"),
-        "{found:?}"
-    );
-}
-
-#[test]
-fn code_beside_the_programs_is_found() {
-    let book = Scratch::sound();
-    for file in [
-        "listings/demo/src/lib.rs",
-        "listings/demo/src/bin/nested/main.rs",
-        "listings/demo/examples/old.rs",
-        "listings/notes.txt",
-    ] {
-        book.write(file, "");
-    }
-    let project = Project::open(book.root()).expect("a book");
-    let found = told(strays::stray_files(&project).unwrap());
-    assert_eq!(found.len(), 4, "{found:?}");
-    let start = "listings/demo/examples/old.rs: belongs to no program, and nothing verifies it";
-    assert!(found[0].starts_with(start), "{found:?}");
-}
-
-#[test]
-fn a_test_that_is_switched_off_is_found() {
+fn disabled_tests_and_mistakes_without_a_test_are_found() {
     let book = Scratch::sound();
     book.listing("off", "}\n#[test]\n#[ignore]\nfn works() {", "");
-    book.write(
-        "listings/demo/src/bin/wrong.rs",
-        "//! Wrong: it leaks.\n\nfn main() {}\n",
-    );
-    let manifest = book.read("listings/demo/Cargo.toml");
-    book.write(
-        "listings/demo/Cargo.toml",
-        format!("{manifest}\n[[bin]]\nname = \"hello\"\ntest = false\n"),
-    );
-    let project = Project::open(book.root()).expect("a book");
-    let found = told(guards::disabled(&project).unwrap());
-    assert_eq!(
-        found,
-        [
-            "listings/demo/src/bin/off.rs:6: a test that is ignored verifies nothing",
-            "listings/demo/src/bin/wrong.rs: shows a mistake, and has no test of its own that fails when the mistake \
-             no longer does harm",
-            "listings/demo/Cargo.toml:10: `test = false` keeps cargo from testing the listings; remove it",
-        ]
-    );
-}
-
-#[test]
-fn what_a_page_asks_another_server_for_is_found_with_its_line() {
-    let book = Scratch::sound();
-    book.write(
-        "src/page.md",
-        format!(
-            "{PAGE}\n![A dot.](https://example.com/dot.png)\n\n<video src=\"//example.com/a.mp4\"></video>\n\n\
-             [a link](https://example.com/)\n\n![](dot.svg)\n"
-        ),
-    );
-    book.write("src/dot.svg", "<svg/>");
-    book.write(
-        "theme/fonts/fonts.css",
-        "\n@import url(https://example.com/f.css);\n",
-    );
-    book.write("src/find.js", "fetch('https://example.com/index');\n");
-    let (project, pages) = built(&book);
-    let found = told(outside::needed(&project, &book.path("built"), &pages).unwrap());
-    let starts = [
-        "src/page.md:8: <img> asks for https://example.com/dot.png,",
-        "src/page.md:10: <video> asks for //example.com/a.mp4,",
-        "src/page.md:14: the picture dot.svg has no words",
-        "theme/fonts/fonts.css:2: asks for https://example.com/f.css,",
-        "src/find.js:1: asks for https://example.com/index,",
-    ];
-    assert_eq!(found.len(), starts.len(), "{found:?}");
-    for (problem, start) in found.iter().zip(starts) {
-        assert!(problem.starts_with(start), "{problem}");
-    }
-}
-
-#[test]
-fn what_is_shown_by_another_directive_or_of_another_listing_counts_for_nothing() {
-    let book = Scratch::sound();
-    book.listing("seen", "    println!(\"seen\");", "seen\n");
-    book.write(
-        "src/page.md",
-        format!("{PAGE}\n{{{{#listing demo/seen}}}}\n"),
-    );
-    book.write(
-        "listings/demo/compile_fail/bad.rs",
-        "//! Bad.\nfn main() { 1 }\n",
-    );
-    let project = Project::open(book.root()).expect("a book");
-    let found = told(checks::unshown(&project).unwrap());
-    assert_eq!(found.len(), 2, "{found:?}");
-    assert!(
-        found[0].starts_with("listings/demo/src/bin/seen.out: no page shows it"),
-        "{found:?}"
-    );
-    assert!(
-        found[1].starts_with("listings/demo/compile_fail/bad.rs: no page shows it"),
-        "{found:?}"
-    );
-}
-
-#[test]
-fn a_screen_is_full_and_not_overfull() {
-    let fits = |lines: usize| {
-        let book = Scratch::sound();
-        book.write(
-            "listings/demo/src/bin/hello.rs",
-            format!(
-                "//! Hi.\nfn main() {{\n{}}}\n",
-                "    print!();\n".repeat(lines - 2)
-            ),
-        );
-        let project = Project::open(book.root()).expect("a book");
-        checks::unshown(&project).unwrap().is_empty()
-    };
-    assert!(fits(checks::SCREEN));
-    assert!(!fits(checks::SCREEN + 1));
-}
-
-#[test]
-fn a_mistake_with_any_kind_of_test_is_held_on_to() {
-    let book = Scratch::sound();
     for (name, test) in [
+        ("wrong", ""),
         ("plain", "#[test]"),
         ("paused", "#[tokio::test(start_paused = true)]"),
     ] {
-        book.write(
-            &format!("listings/demo/src/bin/{name}.rs"),
-            format!("//! Wrong: it leaks.\nfn main() {{}}\n{test}\nfn leaks() {{}}\n"),
-        );
+        let text = format!("//! Wrong: it leaks.\nfn main() {{}}\n{test}\nfn leaks() {{}}\n");
+        book.write(&format!("listings/demo/src/bin/{name}.rs"), text);
     }
-    let project = Project::open(book.root()).expect("a book");
-    assert_eq!(
-        told(guards::disabled(&project).unwrap()),
-        Vec::<String>::new()
+    let bins = ["hello", "off", "paused", "plain", "wrong"]
+        .map(|name| format!("    {{ name = \"{name}\", test = false }},\n"))
+        .concat();
+    let manifest = book.read("listings/demo/Cargo.toml");
+    book.write(
+        "listings/demo/Cargo.toml",
+        format!("bin = [\n{bins}]\n\n{manifest}"),
+    );
+    let found = render(disabled_tests::find(&project(&book)));
+    expect![[r#"
+        listings/demo/src/bin/off.rs:6: an ignored test verifies nothing; remove #[ignore]
+        listings/demo/src/bin/wrong.rs: shows a mistake without a test; add one that fails when the mistake no longer does harm
+    "#]].assert_eq(&found);
+}
+
+#[test]
+fn what_a_page_loads_from_another_server_is_found() {
+    let book = with_page(
+        "![A dot.](https://example.com/dot.png)\n\n<video src=\"//example.com/a.mp4\"></video>\n\n\
+         [a link](https://example.com/)\n\n![](dot.svg)\n",
+    );
+    book.write("src/dot.svg", "<svg/>");
+    let fonts = "\n@import url(https://example.com/f.css);\n";
+    book.write("theme/fonts/fonts.css", fonts);
+    book.write("theme/book.js", "load('find.js')");
+    book.write("src/find.js", "fetch('https://example.com/index');\n");
+    check(
+        &book,
+        expect![[r#"
+        src/page.md:10: the link `//example.com/a.mp4` leads out of the book
+        src/page.md:8: <img> loads https://example.com/dot.png, which fails without a network; keep a copy in this repository
+        src/page.md:10: <video> loads //example.com/a.mp4, which fails without a network; keep a copy in this repository
+        src/page.md:14: the image dot.svg has no alt text; describe it: ![description](dot.svg)
+        theme/fonts/fonts.css:2: loads https://example.com/f.css, which fails without a network; keep a copy in this repository
+        src/find.js:1: loads https://example.com/index, which fails without a network; keep a copy in this repository
+    "#]],
     );
 }
 
 #[test]
-fn names_and_numbers_are_looked_for_in_what_their_own_page_shows() {
+fn the_canonical_address_of_a_page_is_not_loaded() {
     let book = Scratch::sound();
+    let pages = built(&book);
+    let html = book.read("built/page.html");
+    for (rel, loaded) in [("canonical", 0), ("stylesheet", 1)] {
+        let link = format!("<link rel=\"{rel}\" href=\"https://example.com/a\"></head>");
+        book.write("built/page.html", html.replace("</head>", &link));
+        let found = outside::resources(&project(&book), &book.path("built"), &pages);
+        assert_eq!(found.expect("the page can be read").len(), loaded, "{rel}");
+    }
+}
+
+#[test]
+fn identifiers_and_numbers_must_be_in_what_their_own_page_shows() {
+    let book = with_page("`invoice`\n\n4711 ms\n\n`let x`\n\nTokio 1.2\n");
     book.listing(
         "pay",
         "    let invoice = 4711; println!(\"{invoice}\");",
         "4711\n",
     );
-    book.write(
-        "src/SUMMARY.md",
-        "# Summary\n\n- [Page](page.md)\n- [Other](other.md)\n",
-    );
-    book.write(
-        "src/other.md",
-        "# Other\n\n{{#listing demo/pay}}\n{{#output demo/pay}}\n\n`invoice` 4711 ms\n\n{{#manifest demo}}\n",
-    );
-    book.write(
-        "src/page.md",
-        format!("{PAGE}\n`invoice`\n\n4711 ms\n\n`let x`\n\nTokio 1.2\n"),
-    );
+    let summary = "# Summary\n\n- [Page](page.md)\n- [Other](other.md)\n";
+    book.write("src/SUMMARY.md", summary);
+    let other = "# Other\n\n{{#listing demo/pay}}\n{{#output demo/pay}}\n\n`invoice` 4711 ms\n\n{{#manifest demo}}\n";
+    book.write("src/other.md", other);
     let lock = "[[package]]\nname = \"demo\"\nversion = \"0.1.0\"\ndependencies = [\"tokio\"]\n";
     book.write("Cargo.lock", lock);
-    let project = Project::open(book.root()).expect("a book");
-    let found = told(names::unchecked(&project, &names::Items::new()).unwrap());
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert!(
-        found[0].starts_with("src/page.md:8: `invoice` stands in no program"),
-        "{found:?}"
+    check(
+        &book,
+        expect![[r#"
+        src/page.md:14: `Tokio 1.2` is a hand-written version, which goes stale; write {{#version tokio}}, which comes from Cargo.lock
+        src/page.md:10: `4711 ms` is in no program and no output on this page; count or measure it in a listing, and show that
+        src/page.md:8: `invoice` is in no program, output, or manifest on this page, so nothing checks that it exists. Correct it, show it, or, if it's an API, write it as a link: [`invoice`]
+    "#]],
     );
-    let found = told(prose::check(&project).unwrap());
-    assert_eq!(found.len(), 2, "{found:?}");
-    assert!(
-        found[0].starts_with("src/page.md:14: `Tokio 1.2` is written by hand"),
-        "{found:?}"
-    );
-    assert!(
-        found[1].starts_with("src/page.md:10: `4711 ms` stands in no program"),
-        "{found:?}"
-    );
-    let all = shown::on_page(&project, "src/other.md").unwrap();
-    assert!(
-        all.contains("let invoice = 4711") && all.contains("[dependencies]"),
-        "{all}"
-    );
+    let page = Page::parse("src/other.md", other);
+    let all = &page_text::of(&project(&book), &page).expect("the listings can be read");
+    assert_has(all, "let invoice = 4711");
+    assert_has(all, "[dependencies]");
     assert!(!all.contains("hello"), "{all}");
 }
 
 #[test]
-fn the_address_of_a_page_itself_is_told_and_not_asked_for() {
+fn a_weekly_run_that_misses_something_is_found() {
+    const WEEKLY: &str = ".github/workflows/fresh.yml";
+    const WORKFLOW: &str = "on:\n  schedule:\n    - cron: \"23 4 * * 1\"\nrun: |\n  cargo update\n  bash .ci/run\n\
+                            run: rustup toolchain install beta\nrun: bash .ci/run\nrun: cargo book drift --seed 2\nrun: gh issue create\n";
     let book = Scratch::sound();
-    let (project, pages) = built(&book);
-    let html = book.read("built/page.html");
-    let with = |link: &str| {
-        book.write(
-            "built/page.html",
-            html.replace("</head>", &format!("{link}</head>")),
-        );
-        outside::needed(&project, &book.path("built"), &pages)
-            .unwrap()
-            .len()
-    };
-    assert_eq!(
-        with("<link rel=\"canonical\" href=\"https://example.com/page.html\">"),
-        0
-    );
-    assert_eq!(
-        with("<link rel=\"stylesheet\" href=\"https://example.com/a.css\">"),
-        1
-    );
-}
-
-#[test]
-fn what_stands_in_for_a_file_of_mdbook_is_used() {
-    let book = Scratch::sound();
-    for file in [
-        "theme/book.js",
-        "theme/head.hbs",
-        "theme/css/general.css",
-        "theme/favicon.png",
-    ] {
-        book.write(file, "");
-    }
-    let project = Project::open(book.root()).expect("a book");
-    assert_eq!(
-        told(strays::unused_theme(&project).unwrap()),
-        Vec::<String>::new()
-    );
-}
-
-#[test]
-fn programs_in_a_folder_that_is_no_part_are_found() {
-    let book = Scratch::sound();
-    for file in ["Cargo.tml", "src/bin/a.rs", "compile_fail/b.rs"] {
-        book.write(&format!("listings/lost/{file}"), "");
-    }
-    book.write("listings/demo/compile_fail/bad.rs", "");
-    book.write("listings/demo/compile_fail/bad.stderr", "");
-    book.write("listings/demo/compile_fail/bad.out", "");
-    let project = Project::open(book.root()).expect("a book");
-    let files: Vec<_> = told(strays::stray_files(&project).unwrap())
-        .iter()
-        .filter_map(|problem| problem.split(':').next().map(str::to_owned))
-        .collect();
-    assert_eq!(
-        files,
-        [
-            "listings/demo/compile_fail/bad.out",
-            "listings/lost/Cargo.tml",
-            "listings/lost/compile_fail/b.rs",
-            "listings/lost/src/bin/a.rs",
-        ]
-    );
-}
-
-/// A sound book whose workflows look at everything.
-fn with_workflows() -> Scratch {
-    let book = Scratch::sound();
-    book.write(
-        ".github/workflows/fresh.yml",
-        "on:\n  schedule:\n    - cron: \"23 4 * * 1\"\nrun: cargo update\nrun: bash .ci/run\nrun: rustup toolchain install beta\n\
-         run: bash .ci/run\nrun: cargo book drift --seed 2\nrun: gh issue create\n",
-    );
-    book.write(".github/workflows/verify.yml", "run: bash .ci/run\n");
-    book.write(".ci/run", "# never || true\ncargo test\n");
-    book
-}
-
-fn blind_spots(book: &Scratch) -> Vec<String> {
-    let project = Project::open(book.root()).expect("a book");
-    told(weekly::blind_spots(&project).expect("the workflows can be read"))
-}
-
-#[test]
-fn a_weekly_run_that_looks_at_everything_has_no_blind_spot() {
-    assert_eq!(blind_spots(&with_workflows()), Vec::<String>::new());
-}
-
-#[test]
-fn whatever_the_weekly_run_does_not_look_at_is_told() {
-    let fresh = ".github/workflows/fresh.yml";
-    let changes = [
-        ("    - cron: \"23 4 * * 1\"\n", "", "no schedule runs it"),
-        ("23 4 * * 1", "23 4 1 1 *", "no schedule runs it"),
-        (
-            "cargo update",
-            "true",
-            "it does not take the newest dependencies",
-        ),
-        (
-            "run: bash .ci/run\n",
-            "",
-            "it does not verify the book twice",
-        ),
-        ("beta", "stable", "it does not try the next Rust"),
-        (
-            "cargo book drift",
-            "echo",
-            "it does not try other breakages",
-        ),
-        ("gh issue create", "echo", "nobody is told"),
-    ];
-    for (from, to, why) in changes {
-        let book = with_workflows();
-        let text = book.read(fresh).replacen(from, to, 1);
-        book.write(fresh, text);
-        let found = blind_spots(&book);
-        assert_eq!(found.len(), 1, "{from}: {found:?}");
-        assert!(
-            found[0].starts_with(&format!("{fresh}: {why}")),
-            "{found:?}"
-        );
-    }
-    let book = with_workflows();
-    book.write(".github/workflows/verify.yml", "run: cargo build\n");
-    book.write(".ci/run", "cargo build\ncargo test || true\n");
     let manifest = book.read("Cargo.toml");
-    book.write("Cargo.toml", format!("{manifest}tokio = \"=1.54\"\n"));
-    let line = manifest.lines().count() + 1;
-    let found = blind_spots(&book);
-    let starts = [
-        ".github/workflows/verify.yml: it does not verify the book".to_owned(),
-        ".ci/run:2: `cargo test || true` lets a failure pass".to_owned(),
-        format!("Cargo.toml:{line}: `tokio = \"=1.54\"` holds this dependency"),
-    ];
-    assert_eq!(found.len(), starts.len(), "{found:?}");
-    for (problem, start) in found.iter().zip(starts) {
-        assert!(problem.starts_with(&start), "{problem}");
+    let mut found = String::new();
+    for (file, from, to) in [
+        (WEEKLY, "", ""),
+        (WEEKLY, "- cron: \"23 4 * * 1\"", ""),
+        (WEEKLY, "4 * * 1", "4 1 1 *"),
+        (WEEKLY, "cargo update", "# cargo update"),
+        (WEEKLY, "  bash .ci/run\n", ""),
+        (WEEKLY, "run: bash .ci/run\n", ""),
+        (WEEKLY, "beta", "stable"),
+        (WEEKLY, "cargo book drift", "echo"),
+        (WEEKLY, "gh issue create", "echo"),
+        (WEEKLY, "2\nrun", "2 ||:\nrun"),
+        (WEEKLY, "on:", "continue-on-error: true"),
+        (
+            ".github/workflows/verify.yml",
+            "bash .ci/run",
+            "cargo build",
+        ),
+        (".ci/run", "cargo test", "cargo test || true"),
+        (".ci/run", "cargo test", "set +e\ncargo test ; true"),
+        ("Cargo.toml", "resolver", "tokio = \"=1.54\"\nresolver"),
+        ("Cargo.toml", "resolver", "tokio = \">=1, <1.60\"\nresolver"),
+        (
+            "Cargo.toml",
+            "resolver",
+            "a = { version = \"~1.54.1\" }\nresolver",
+        ),
+        (
+            "Cargo.toml",
+            "resolver",
+            "a = { version = \"1.54\" }\nresolver",
+        ),
+    ] {
+        book.write(WEEKLY, WORKFLOW);
+        book.write(".github/workflows/verify.yml", "run: bash .ci/run\n");
+        book.write(".ci/run", "# never || true\na || fail 'no'\ncargo test\n");
+        book.write("Cargo.toml", &manifest);
+        book.write(file, book.read(file).replacen(from, to, 1));
+        found += &render(weekly_coverage::gaps(&project(&book)));
     }
+    expect![[r#"
+        .github/workflows/fresh.yml: a weekly schedule is missing: nothing matches `- cron: "\d+ \d+ \* \* [0-6*]"`
+        .github/workflows/fresh.yml: a weekly schedule is missing: nothing matches `- cron: "\d+ \d+ \* \* [0-6*]"`
+        .github/workflows/fresh.yml: a run with the newest dependencies is missing: nothing matches `cargo update\s+bash \.ci/run`
+        .github/workflows/fresh.yml: a run with the newest dependencies is missing: nothing matches `cargo update\s+bash \.ci/run`
+        .github/workflows/fresh.yml: a run with beta Rust is missing: nothing matches `(?s)toolchain install beta.*bash \.ci/run`
+        .github/workflows/fresh.yml: a run with beta Rust is missing: nothing matches `(?s)toolchain install beta.*bash \.ci/run`
+        .github/workflows/fresh.yml: a run that breaks other places is missing: nothing matches `cargo book drift --seed`
+        .github/workflows/fresh.yml: a report of failures is missing: nothing matches `gh issue create`
+        .github/workflows/fresh.yml:9: `run: cargo book drift --seed 2 ||:` ignores a failure
+        .github/workflows/fresh.yml:1: `continue-on-error: true` ignores a failure
+        .github/workflows/verify.yml: the verification is missing: nothing matches `bash \.ci/run`
+        .ci/run:3: `cargo test || true` ignores a failure
+        .ci/run:3: `set +e` ignores a failure
+        .ci/run:4: `cargo test ; true` ignores a failure
+        Cargo.toml:3: `tokio = "=1.54"` pins this dependency, so no newer release is tried
+        Cargo.toml:3: `tokio = ">=1, <1.60"` pins this dependency, so no newer release is tried
+        Cargo.toml:3: `a = { version = "~1.54.1" }` pins this dependency, so no newer release is tried
+    "#]].assert_eq(&found);
+}
+
+#[test]
+fn a_published_page_is_not_lost() {
+    let mut found = String::new();
+    for (list, redirect) in [
+        ("page.html\n", ""),
+        ("old.html\npage.html\n", "\"/old.html\" = \"page.html\"\n"),
+        ("page.html\nold.html\n", ""),
+        ("page.html\nold.html\n", "\"/old.html\" = \"gone.html\"\n"),
+        ("", ""),
+    ] {
+        let book = with(&[("published.txt", list)]);
+        let config = book.read("book.toml");
+        book.write(
+            "book.toml",
+            format!("{config}\n[output.html.redirect]\n{redirect}"),
+        );
+        found += &render(published::lost_pages(&project(&book), &built(&book)));
+    }
+    expect![[r#"
+        published.txt:2: the page old.html was published and no longer exists; add "/old.html" = "..." with its new address to [output.html.redirect] in book.toml, so that links to it keep working
+        book.toml: the redirect from /old.html leads to gone.html, which isn't a page
+        src/page.md: is a new page; add the line `page.html` to published.txt
+    "#]].assert_eq(&found);
+}
+
+#[test]
+fn an_address_that_is_removed_from_the_list_is_found() {
+    let book = with(&[("published.txt", "first.html\npage.html\n")]);
+    let git = |arguments: &[&str]| {
+        let status = Command::new("git")
+            .args(["-c", "user.name=x", "-c", "user.email=x@localhost"])
+            .args(arguments)
+            .current_dir(book.root())
+            .status()
+            .expect("git starts");
+        assert!(status.success(), "{arguments:?}");
+    };
+    let found = || render(published::removed(&project(&book)));
+    assert_eq!(found(), "");
+    git(&["init", "--quiet"]);
+    git(&["add", "--all"]);
+    git(&["commit", "--quiet", "--message=One"]);
+    book.write("published.txt", "page.html\n");
+    let expected = expect![[r#"
+        published.txt: the address first.html was removed from this list; put it back, because others link to it
+    "#]];
+    expected.assert_eq(&found());
+    git(&["commit", "--quiet", "--all", "--message=Two"]);
+    expected.assert_eq(&found());
+    book.write("published.txt", "first.html\npage.html\n");
+    assert_eq!(found(), "");
 }

@@ -1,0 +1,50 @@
+//! What a page shows besides its prose: programs, outputs, compiler messages, and manifests.
+
+use model::directive::Directive;
+use model::manifest;
+use model::problem::Problem;
+use model::project::Project;
+use model::uses::Page;
+use render::measured;
+
+/// The text of everything that the directives of a page name: whole programs, what they print, what the compiler says,
+/// manifests, and measurements.
+///
+/// # Errors
+///
+/// A file can't be read.
+pub fn of(project: &Project, page: &Page) -> Result<String, Problem> {
+    let mut text = String::new();
+    for placed in &page.directives {
+        // A directive that is malformed, or names what doesn't exist, is reported when the page is expanded.
+        let ids = match &placed.directive {
+            Ok(Directive::Manifest(part)) => {
+                text.extend(manifest::shown(project, part));
+                continue;
+            }
+            Ok(Directive::Measured(name)) => {
+                text.extend(measured::figure(project, name));
+                continue;
+            }
+            Ok(Directive::Program(_, shown)) => vec![&shown.id],
+            Ok(Directive::Output(id)) => vec![id],
+            Ok(Directive::Timeline(ids)) => ids.iter().collect(),
+            _ => continue,
+        };
+        for id in ids {
+            for file in [
+                id.source(),
+                id.output(),
+                id.compile_fail(),
+                id.stderr(),
+                id.unstable(),
+                id.unstable_output(),
+            ] {
+                if project.has(&file) {
+                    text.push_str(&project.read(&file)?);
+                }
+            }
+        }
+    }
+    Ok(text)
+}
