@@ -8,9 +8,9 @@
 use crate::lock;
 use crate::problem::Problem;
 use crate::project::Project;
-use crate::references;
+use crate::references::{self, Reference};
 use crate::suggest;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -37,32 +37,39 @@ pub struct ApiName {
 /// The APIs that a page names in links, in its order.
 pub fn named(page: &str) -> Vec<ApiName> {
     let references = references::undefined(page).into_iter();
-    references
-        .filter_map(|reference| {
-            let quoted = reference
-                .label
-                .strip_prefix('`')
-                .and_then(|rest| rest.strip_suffix('`'));
-            let path = Some(reference.label.as_str())
-                .filter(|label| !reference.is_shortcut && label.contains("::"));
-            let name = quoted.or(path)?.to_owned();
-            Some(ApiName {
-                line: reference.line,
-                name,
-                label: reference.label,
-            })
-        })
-        .collect()
+    references.filter_map(api_name).collect()
 }
 
-/// How many links to APIs a page has.
-pub fn links(page: &str) -> usize {
-    let labels: BTreeSet<String> = named(page).into_iter().map(|api| api.label).collect();
-    let is_api = |reference: &references::Reference| labels.contains(&reference.label);
-    references::undefined_each(page)
+/// The API that a reference names, if it's meant as one.
+fn api_name(reference: Reference) -> Option<ApiName> {
+    let quoted = reference
+        .label
+        .strip_prefix('`')
+        .and_then(|rest| rest.strip_suffix('`'));
+    let path = Some(reference.label.as_str())
+        .filter(|label| !reference.is_shortcut && label.contains("::"));
+    let name = quoted.or(path)?.to_owned();
+    Some(ApiName {
+        line: reference.line,
+        name,
+        label: reference.label,
+    })
+}
+
+/// The APIs that a page names, each with how many links lead to it.
+pub fn links(page: &str) -> BTreeMap<String, usize> {
+    let references = references::undefined_each(page);
+    // `[tokio::task]` is a link if `[text][tokio::task]` on the same page is one.
+    let names: BTreeMap<String, String> = references
         .iter()
-        .filter(|it| is_api(it))
-        .count()
+        .filter_map(|reference| api_name(reference.clone()))
+        .map(|api| (api.label, api.name))
+        .collect();
+    let mut links = BTreeMap::new();
+    for name in references.iter().filter_map(|it| names.get(&it.label)) {
+        *links.entry(name.clone()).or_default() += 1;
+    }
+    links
 }
 
 /// Where the documentation of an API is.

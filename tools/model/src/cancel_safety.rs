@@ -4,10 +4,11 @@
 //! what it finds with the row.
 
 use crate::api::{self, ApiName};
-use crate::directive::{self, Directive};
+use crate::directive::Directive;
 use crate::problem::Problem;
 use crate::project::Project;
 use crate::suggest;
+use crate::uses::Page;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -175,15 +176,15 @@ fn capitalized(text: &str) -> String {
     })
 }
 
-/// The page with the tables in it, for whoever counts or finds what a reader sees. A table that cannot be
-/// made is left out: that is told where the page is built.
-pub fn filled(project: &Project, page: &str) -> String {
-    let mut filled = page.to_owned();
-    for placed in directive::find(page).0.into_iter().rev() {
-        if let Ok(Directive::CancelSafety(group)) = placed.directive {
+/// The text of a page with the tables in it, to count what a reader sees. A table that cannot be made is left out:
+/// that is reported where the page is built.
+pub fn filled(project: &Project, page: &Page) -> String {
+    let mut filled = page.text.clone();
+    for placed in page.directives.iter().rev() {
+        if let Ok(Directive::CancelSafety(group)) = &placed.directive {
             let rows = rows(project).unwrap_or_default();
-            let rows: Vec<_> = rows.iter().filter(|it| it.group == group).collect();
-            filled.replace_range(placed.range, &markdown(&rows, |_| None));
+            let rows: Vec<_> = rows.iter().filter(|it| it.group == *group).collect();
+            filled.replace_range(placed.range.clone(), &markdown(&rows, |_| None));
         }
     }
     filled
@@ -329,7 +330,7 @@ mod tests {
         let (_book, project) = book(ROWS);
         let page = "# A\n\n{{#cancel_safety locks}}\n\nB `{{#cancel_safety x}}`.\n";
         assert_eq!(
-            filled(&project, page),
+            filled(&project, &Page::parse("src/page.md", page)),
             "# A\n\n| Call | Dropped | Lost, and what to do |\n|---|---|---|\n\
              | `lock` | place only | The place. |\n\n\nB `{{#cancel_safety x}}`.\n"
         );

@@ -6,6 +6,7 @@ use crate::source::Source;
 use crate::uses;
 use crate::{api, cancel_safety, measured};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What a page can ask the number of, with what it counts.
 pub const KINDS: &[(&str, &str)] = &[
@@ -85,23 +86,11 @@ pub fn count(project: &Project, kind: &str) -> Result<usize, Problem> {
             times
         }
         "apis" => {
-            let mut names = BTreeSet::new();
-            for page in &pages {
-                names.extend(
-                    api::named(&cancel_safety::filled(project, &project.read(page)?))
-                        .into_iter()
-                        .map(|it| it.name),
-                );
-            }
+            let all = apis(project);
+            let names: BTreeSet<_> = all.iter().map(|(name, _)| name).collect();
             names.len()
         }
-        "api-links" => {
-            let mut links = 0;
-            for page in &pages {
-                links += api::links(&cancel_safety::filled(project, &project.read(page)?));
-            }
-            links
-        }
+        "api-links" => apis(project).iter().map(|(_, links)| links).sum(),
         other => {
             let kinds: Vec<_> = KINDS.iter().map(|(name, _)| *name).collect();
             let message = format!(
@@ -110,6 +99,17 @@ pub fn count(project: &Project, kind: &str) -> Result<usize, Problem> {
             );
             return Err(Problem::of("src", message));
         }
+    })
+}
+
+/// The APIs that each page names, with how many links on it lead to each; the cancel-safety tables included.
+fn apis(project: &Project) -> Arc<Vec<(String, usize)>> {
+    project.once("src", || {
+        let mut apis = Vec::new();
+        for page in uses::pages(project).iter() {
+            apis.extend(api::links(&cancel_safety::filled(project, page)));
+        }
+        apis
     })
 }
 

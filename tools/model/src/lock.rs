@@ -131,6 +131,13 @@ fn read(project: &Project) -> Result<Arc<Lock>, Problem> {
 }
 
 fn rust_version(project: &Project) -> Result<String, Problem> {
+    let version = project.once("rust-version", || RustVersion(read_rust_version(project)));
+    version.0.clone()
+}
+
+struct RustVersion(Result<String, Problem>);
+
+fn read_rust_version(project: &Project) -> Result<String, Problem> {
     let file = "Cargo.toml";
     let manifest: toml::Table = toml::from_str(&project.read(file)?)
         .map_err(|error| Problem::of(file, format!("is not a manifest: {error}")))?;

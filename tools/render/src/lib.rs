@@ -10,6 +10,7 @@ pub mod expand;
 pub mod find;
 mod manifest_figure;
 pub mod measured;
+mod page_cache;
 pub mod preprocessor;
 mod program_figure;
 mod provenance;

@@ -1,6 +1,7 @@
 //! Loads the book and renders it with mdBook's own driver.
 
 use crate::expand::Expander;
+use crate::page_cache::PageCache;
 use crate::preprocessor::Directives;
 use anyhow::{Context, Result};
 use mdbook_driver::MDBook;
@@ -25,6 +26,8 @@ pub struct Page {
 
 /// Renders the whole site into a folder (which is emptied first) and returns its pages in order.
 ///
+/// The files are read again; of the pages, mdBook renders those that changed since the last build of this book.
+///
 /// # Errors
 ///
 /// [`Problems`] with every mistake in the book, each with its file and line; or mdBook's own words.
@@ -40,28 +43,27 @@ pub fn build(project: &Project, folder: &Path) -> Result<Vec<Page>> {
 /// As there.
 pub fn build_and_keep(project: &Project, folder: &Path) -> Result<(Vec<Page>, MDBook)> {
     let project = &project.loaded();
-    let t0=std::time::Instant::now();
     check_sources(project)?;
-    eprintln!("check {:?}",t0.elapsed());
     let mut book = MDBook::load(project.root()).context("mdBook cannot load the book")?;
     // In place of the command in book.toml, which is for the stock binary: the same code, in here.
     book.with_preprocessor(Directives::new(project.clone()));
     book.config.build.build_dir = folder.to_owned();
     let pages = pages(&book);
-    eprintln!("load {:?}",t0.elapsed());
     let (expanded, _) = book.preprocess_book(&MarkdownRenderer::new())?;
     book.book = expanded;
-    eprintln!("expand {:?}",t0.elapsed());
-    book.with_preprocessor(Done);
+    book.with_preprocessor(AlreadyExpanded);
+    let whole = book.book.clone();
+    let cache = PageCache::look_up(project, &mut book)?;
     book.build()?;
-    eprintln!("mdbook {:?}",t0.elapsed());
+    cache.complete(folder)?;
+    book.book = whole;
     Ok((pages, book))
 }
 
 /// In the place of [`Directives`], once they are expanded.
-struct Done;
+struct AlreadyExpanded;
 
-impl Preprocessor for Done {
+impl Preprocessor for AlreadyExpanded {
     fn name(&self) -> &str {
         Directives::NAME
     }

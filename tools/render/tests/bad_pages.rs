@@ -71,117 +71,172 @@ fn a_page_that_is_not_utf_8_is_told_with_its_line() {
     );
 }
 
-#[test]
-fn an_unknown_directive_is_told_with_the_one_that_was_meant() {
-    assert_eq!(
-        problem_with_line("{{#lsting demo/hello}}"),
-        "src/page.md:3: `{{#lsting}}` is not a directive; did you mean `listing`?"
-    );
-    let told = problem_with_line("{{#zzz demo/hello}}");
-    assert_starts(
-        &told,
-        "src/page.md:3: `{{#zzz}}` is not a directive; there are ",
-    );
-    assert_has(&told, "{{#listing part/name:anchor}}");
-}
-
-#[test]
-fn a_stock_directive_is_refused_with_what_takes_its_place() {
-    for name in ["include", "rustdoc_include", "playground"] {
-        assert_eq!(
-            problem_with_line(&format!(
-                "{{{{#{name} ../listings/demo/src/bin/hello.rs}}}}"
-            )),
-            format!(
-                "src/page.md:3: `{{{{#{name}}}}}` is not a directive; \
-                 code comes onto a page with {{{{#listing part/name}}}}"
-            )
-        );
-    }
-}
-
-#[test]
-fn what_only_looks_like_a_directive_is_told() {
-    for line in [
+/// Lines of a page, and how the problem that is reported there begins.
+const BAD_LINES: &[(&str, &str)] = &[
+    // Directives.
+    (
+        "{{#lsting demo/hello}}",
+        "`{{#lsting}}` is not a directive; did you mean `listing`?",
+    ),
+    (
+        "{{#zzz demo/hello}}",
+        "`{{#zzz}}` is not a directive; there are {{#listing part/name}} or {{#listing part/name:anchor}}, ",
+    ),
+    (
+        "{{#include a.rs}}",
+        "`{{#include}}` is not a directive; code comes onto a page with {{#listing part/name}}",
+    ),
+    (
+        "{{#rustdoc_include a.rs}}",
+        "`{{#rustdoc_include}}` is not a directive; code comes onto a page with {{#listing part/name}}",
+    ),
+    (
+        "{{#playground a.rs}}",
+        "`{{#playground}}` is not a directive; code comes onto a page with {{#listing part/name}}",
+    ),
+    (
         "{{listing demo/hello}}",
+        "`{{listing demo/hello}}` is not a directive; one is written",
+    ),
+    (
         "{{ #listing demo/hello}}",
+        "`{{ #listing demo/hello}}` is not a directive; one is written",
+    ),
+    (
         "{#listing demo/hello}",
-    ] {
-        let told = problem_with_line(line);
+        "`{#listing demo/hello}` is not a directive; one is written",
+    ),
+    (
+        "{{#listing demo/hello}",
+        "`{{#listing demo/hello}` is not closed: `}}` is missing on this line",
+    ),
+    (
+        "{{#listing demo/hello\n}}",
+        "`{{#listing demo/hello` is not closed",
+    ),
+    (
+        "{{#output}}",
+        "`{{#output}}` does not say of what; write {{#output part/name}}",
+    ),
+    (
+        "{{#index letters}}",
+        "there is no index of `letters`; there are messages, apis a-z, search",
+    ),
+    (
+        "{{#index apis A-Z}}",
+        "`A-Z` does not say which letters; write a-i, or a-z for all",
+    ),
+    (
+        "{{#count page}}",
+        "nothing called `page` is counted; there are pages, blocks",
+    ),
+    // What they name.
+    (
+        "{{#listing demo/helo}}",
+        "there is no listing `demo/helo` (listings/demo/src/bin/helo.rs); did you mean `demo/hello`?",
+    ),
+    (
+        "{{#output xyzzy/quux}}",
+        "there is no listing `xyzzy/quux` (listings/xyzzy/src/bin/quux.rs); `cargo book new xyzzy/quux` makes one",
+    ),
+    (
+        "{{#compile_fail demo/hello}}",
+        "there is no listing `demo/hello` (listings/demo/compile_fail/hello.rs); write it there",
+    ),
+    (
+        "{{#unstable demo/hello}}",
+        "there is no listing `demo/hello` (listings/demo/unstable/hello.rs); write it there",
+    ),
+    ("{{#listing demo}}", "`demo` is not the name of a listing"),
+    (
+        "{{#listing ../demo/hello}}",
+        "`../demo/hello` is not the name of a listing",
+    ),
+    (
+        "{{#listing demo/../hello}}",
+        "`demo/../hello` is not the name of a listing",
+    ),
+    (
+        "{{#listing demo/hello.rs}}",
+        "`demo/hello.rs` is not the name of a listing",
+    ),
+    (
+        "{{#listing /demo/hello}}",
+        "`/demo/hello` is not the name of a listing",
+    ),
+    (
+        "{{#listing Demo/Hello}}",
+        "`Demo/Hello` is not the name of a listing",
+    ),
+    (
+        "{{#listing demo/hello:}}",
+        "`demo/hello:` ends in a colon without an anchor behind it",
+    ),
+    (
+        "{{#listing demo/hello:bodi}}",
+        "listings/demo/src/bin/hello.rs: there is no anchor `bodi`; it has none",
+    ),
+    (
+        "{{#manifest dmeo}}",
+        "there is no part `dmeo` under listings/; there are: demo, and `all` for the manifest of all",
+    ),
+    (
+        "{{#version tokyo}}",
+        "Cargo.lock: none of the book's crates depends on `tokyo`, so it has no version to show",
+    ),
+    (
+        "{{#timeline demo/hello}}",
+        "listings/demo/src/bin/hello.timeline.json is missing, so there is no run to draw; `cargo book bless demo/hello` records it, or says why it cannot",
+    ),
+    (
+        "{{#timeline demo/helo}}",
+        "there is no listing `demo/helo` (listings/demo/src/bin/helo.rs); did you mean `demo/hello`?",
+    ),
+    // Code.
+    (
+        "```rust\nfn main() {}\n```",
+        "Rust code written by hand is not compiled; make it a listing: `cargo book new part/name`",
+    ),
+    (
+        "```rs,ignore\nfn main() {}\n```",
+        "Rust code written by hand is not compiled",
+    ),
+    (
+        "~~~rust,no_run\nfn main() {}\n~~~",
+        "Rust code written by hand is not compiled",
+    ),
+    (
+        "    fn main() {}",
+        "indented code is not checked by anything",
+    ),
+];
+
+#[test]
+fn what_is_wrong_on_a_line_is_reported_there() {
+    for (line, problem) in BAD_LINES {
         assert_starts(
-            &told,
-            &format!("src/page.md:3: `{line}` is not a directive; one is written"),
+            &problem_with_line(line),
+            &format!("src/page.md:3: {problem}"),
         );
     }
 }
 
 #[test]
-fn a_directive_that_is_not_closed_is_told() {
-    assert_eq!(
-        problem_with_line("{{#listing demo/hello}"),
-        "src/page.md:3: `{{#listing demo/hello}` is not closed: `}}` is missing on this line"
-    );
-    assert_starts(
-        &problem_with_line("{{#listing demo/hello\n}}"),
-        "src/page.md:3: `{{#listing demo/hello` is not closed",
-    );
-}
-
-#[test]
-fn a_directive_without_an_argument_is_told_how_to_write_it() {
-    assert_eq!(
-        problem_with_line("{{#output}}"),
-        "src/page.md:3: `{{#output}}` does not say of what; write {{#output part/name}}"
-    );
-}
-
-#[test]
-fn a_listing_that_is_not_there_is_told_with_the_nearest_one() {
-    assert_eq!(
-        problem_with_line("{{#listing demo/helo}}"),
-        "src/page.md:3: there is no listing `demo/helo` (listings/demo/src/bin/helo.rs); \
-         did you mean `demo/hello`?"
-    );
-    assert_eq!(
-        problem_with_line("{{#output xyzzy/quux}}"),
-        "src/page.md:3: there is no listing `xyzzy/quux` (listings/xyzzy/src/bin/quux.rs); \
-         `cargo book new xyzzy/quux` makes one"
-    );
-}
-
-#[test]
-fn a_listing_cannot_be_named_by_a_path() {
-    for name in [
-        "demo",
-        "../demo/hello",
-        "demo/../hello",
-        "demo/hello.rs",
-        "/demo/hello",
-        "Demo/Hello",
+fn a_block_directive_must_stand_alone_on_its_line() {
+    for place in [
+        "See {{#listing demo/hello}}",
+        "{{#listing demo/hello}} shows it",
+        "- {{#listing demo/hello}}",
+        "- a\n\n  {{#listing demo/hello}}",
+        "> {{#listing demo/hello}}",
+        "| a |\n|---|\n| {{#listing demo/hello}} |",
+        "# {{#listing demo/hello}}",
     ] {
-        let told = problem_with_line(&format!("{{{{#listing {name}}}}}"));
-        assert_starts(
-            &told,
-            &format!("src/page.md:3: `{name}` is not the name of a listing"),
-        );
+        let line = 2 + place.lines().count();
+        let problem =
+            format!("src/page.md:{line}: `{{{{#listing}}}}` must stand alone on its line");
+        assert_starts(&problem_with_line(place), &problem);
     }
-}
-
-#[test]
-fn a_part_that_is_not_there_is_told_with_those_there_are() {
-    assert_eq!(
-        problem_with_line("{{#manifest dmeo}}"),
-        "src/page.md:3: there is no part `dmeo` under listings/; there are: demo, and `all` for the manifest of all"
-    );
-}
-
-#[test]
-fn a_crate_that_no_listing_uses_has_no_version() {
-    assert_eq!(
-        problem_with_line("Tokio {{#version tokyo}}."),
-        "src/page.md:3: Cargo.lock: none of the book's crates depends on `tokyo`, \
-         so it has no version to show"
-    );
 }
 
 #[test]
@@ -210,49 +265,6 @@ fn an_api_in_the_map_becomes_a_link() {
     let html = html(&book);
     assert_has(&html, &format!("<a href=\"{to}\"><code>Vec</code></a>"));
     assert_has(&html, &format!("<a href=\"{to}\">growable</a>"));
-}
-
-#[test]
-fn rust_written_by_hand_is_refused() {
-    for (open, close) in [
-        ("```rust", "```"),
-        ("```rs,ignore", "```"),
-        ("~~~rust,no_run", "~~~"),
-    ] {
-        let told = problem_with_line(&format!("{open}\nfn main() {{}}\n{close}"));
-        assert_starts(
-            &told,
-            "src/page.md:3: Rust code written by hand is not compiled",
-        );
-        assert_has(&told, "`cargo book new part/name`");
-    }
-    assert_starts(
-        &problem_with_line("    fn main() {}"),
-        "src/page.md:3: indented code is not checked by anything",
-    );
-}
-
-#[test]
-fn a_directive_that_puts_in_a_block_stands_alone_on_its_line() {
-    let places = [
-        "See {{#listing demo/hello}}",
-        "{{#listing demo/hello}} shows it",
-        "- {{#listing demo/hello}}",
-        "- a\n\n  {{#listing demo/hello}}",
-        "> {{#listing demo/hello}}",
-        "| a |\n|---|\n| {{#listing demo/hello}} |",
-        "# {{#listing demo/hello}}",
-    ];
-    for place in places {
-        let line = 2 + place.lines().count();
-        assert_eq!(
-            problem_with_line(place),
-            format!(
-                "src/page.md:{line}: `{{{{#listing}}}}` must stand alone on its line, \
-                 from the first column on, outside of lists, quotes and tables"
-            )
-        );
-    }
 }
 
 #[test]
@@ -369,52 +381,33 @@ fn problem_with_listing(program: &str, cut: &str) -> String {
 }
 
 #[test]
-fn a_misspelt_anchor_is_told_with_those_there_are() {
-    let program = "//! Hi.\nfn main() {\n    // ANCHOR: body\n    // ANCHOR: line\n    println!();\n    // ANCHOR_END: line\n    // ANCHOR_END: body\n}\n";
-    assert_eq!(
-        problem_with_listing(program, "demo/hello:bodi"),
-        "src/page.md:3: listings/demo/src/bin/hello.rs: there is no anchor `bodi`; it has `body`, `line`"
-    );
-    assert_eq!(
-        problem_with_listing(HELLO, "demo/hello:bodi"),
-        "src/page.md:3: listings/demo/src/bin/hello.rs: there is no anchor `bodi`; it has none"
-    );
-    assert_eq!(
-        problem_with_listing(HELLO, "demo/hello:"),
-        "src/page.md:3: `demo/hello:` ends in a colon without an anchor behind it"
-    );
-}
-
-#[test]
-fn an_empty_anchor_is_told_with_page_and_listing() {
-    let program = "//! Hi.\nfn main() {\n    // ANCHOR: body\n\n    // ANCHOR_END: body\n}\n";
-    assert_eq!(
-        problem_with_listing(program, "demo/hello:body"),
-        "src/page.md:3: listings/demo/src/bin/hello.rs:3: anchor `body` holds no code, only comments or blank lines: there is nothing to show"
-    );
-}
-
-#[test]
-fn an_anchor_that_is_not_closed_is_told_with_page_and_listing() {
-    let program = "//! Hi.\nfn main() {\n    // ANCHOR: body\n    println!();\n}\n";
-    assert_eq!(
-        problem_with_listing(program, "demo/hello:body"),
-        "src/page.md:3: listings/demo/src/bin/hello.rs:3: anchor `body` is opened here but never \
-         closed; add `// ANCHOR_END: body`"
-    );
-}
-
-#[test]
-fn a_listing_without_a_caption_is_told() {
-    assert_eq!(
-        problem_with_listing("fn main() {}\n", "demo/hello"),
-        "src/page.md:3: listings/demo/src/bin/hello.rs:1: the listing has no caption; \
-         begin it with one line `//! What it shows.`"
-    );
-    assert_has(
-        &problem_with_listing("//!\nfn main() {}\n", "demo/hello"),
-        "the listing has no caption",
-    );
+fn what_is_wrong_in_a_listing_is_reported_with_page_and_listing() {
+    let anchored = |body: &str| format!("//! Hi.\nfn main() {{\n    // ANCHOR: body\n{body}}}\n");
+    for (program, cut, problem) in [
+        (
+            anchored("    println!();\n    // ANCHOR_END: body\n"),
+            "demo/hello:bodi",
+            ": there is no anchor `bodi`; it has `body`",
+        ),
+        (
+            anchored("    // Later.\n\n    // ANCHOR_END: body\n"),
+            "demo/hello:body",
+            ":3: anchor `body` holds no code, only comments or blank lines: there is nothing to show",
+        ),
+        (
+            anchored("    println!();\n"),
+            "demo/hello:body",
+            ":3: anchor `body` is opened here but never closed; add `// ANCHOR_END: body`",
+        ),
+        (
+            "//!\nfn main() {}\n".to_owned(),
+            "demo/hello",
+            ":1: the listing has no caption; begin it with one line `//! What it shows.`",
+        ),
+    ] {
+        let expected = format!("src/page.md:3: listings/demo/src/bin/hello.rs{problem}");
+        assert_eq!(problem_with_listing(&program, cut), expected);
+    }
 }
 
 #[test]
@@ -478,15 +471,6 @@ fn a_program_that_must_not_compile_needs_its_message() {
 }
 
 #[test]
-fn a_program_that_must_not_compile_and_is_not_there_is_told_with_its_place() {
-    assert_eq!(
-        problem_with_line("{{#compile_fail demo/hello}}"),
-        "src/page.md:3: there is no listing `demo/hello` (listings/demo/compile_fail/hello.rs); \
-         write it there"
-    );
-}
-
-#[test]
 fn an_unstable_program_needs_its_output_and_has_its_own_command() {
     let page = "# Page\n\n{{#unstable demo/dump}}\n\n{{#output demo/dump}}\n\n{{#manifest demo/unstable}}\n";
     let book = with_page(page);
@@ -513,10 +497,6 @@ fn an_unstable_program_needs_its_output_and_has_its_own_command() {
     assert_has(&html, "dumped\n");
     assert_has(&html, "listings/demo/unstable/Cargo.toml");
     assert_eq!(rust_blocks(&html)[0].0, "data-unstable=\"demo/dump\"");
-    assert_eq!(
-        problem_with_line("{{#unstable demo/hello}}"),
-        "src/page.md:3: there is no listing `demo/hello` (listings/demo/unstable/hello.rs); write it there"
-    );
 }
 
 #[test]
@@ -853,19 +833,6 @@ fn a_mistake_and_its_mending_are_drawn_on_one_scale() {
     let html = html(&book);
     assert_eq!(html.matches("<svg class=\"course\"").count(), 2);
     assert_has(&html, "<p class=\"which\"><code>hello</code> ");
-}
-
-#[test]
-fn a_timeline_that_is_not_recorded_says_how_to_record_it() {
-    assert_starts(
-        &problem_with_line("{{#timeline demo/hello}}"),
-        "src/page.md:3: listings/demo/src/bin/hello.timeline.json is missing, so there is no run to draw; \
-         `cargo book bless demo/hello` records it, or says why it cannot",
-    );
-    assert_starts(
-        &problem_with_line("{{#timeline demo/helo}}"),
-        "src/page.md:3: there is no listing `demo/helo` (listings/demo/src/bin/helo.rs); did you mean `demo/hello`?",
-    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::sections::Section;
 use model::{Problem, Project, api};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
@@ -46,14 +46,7 @@ pub fn apis(
         .filter(|name| letters.contains(&first(name)))
         .map(|name| (name.to_lowercase(), name))
         .collect();
-    // The words of each program, found once: there are as many programs as APIs.
-    let mut programs_shown = Vec::new();
-    for section in sections {
-        for shown in &section.listings {
-            let words: BTreeSet<&str> = split(&shown.text).collect();
-            programs_shown.push((section, shown, words));
-        }
-    }
+    let programs = project.once("src", || Programs::of(sections));
     let mut list = String::new();
     for (_, name) in names {
         // One that does not exist is told on the page that names it.
@@ -64,18 +57,15 @@ pub fn apis(
             .iter()
             .filter(|section| section.apis.contains(name));
         let places: Vec<_> = named.map(|section| place(section, up)).collect();
-        let mut programs = BTreeMap::new();
-        for (section, shown, words) in &programs_shown {
-            if calls(words, name) {
-                let link = format!("{up}{}#{}", section.page, shown.id);
-                programs.entry(&shown.name.name).or_insert(link);
-            }
+        let mut users = BTreeMap::new();
+        for program in programs.that_use(name) {
+            users.entry(&program.name).or_insert(&program.link);
         }
-        let more = programs.len().saturating_sub(MOST);
-        let programs: Vec<_> = programs
+        let more = users.len().saturating_sub(MOST);
+        let programs: Vec<_> = users
             .iter()
             .take(MOST)
-            .map(|(name, link)| format!("[`{name}`]({link})"))
+            .map(|(name, link)| format!("[`{name}`]({up}{link})"))
             .collect();
         let _ = write!(list, "- [`{name}`]({url}): {}", places.join(", "));
         if !programs.is_empty() {
@@ -113,20 +103,67 @@ fn verbatim(message: &str) -> String {
     format!("{fence}{pad}{message}{pad}{fence}")
 }
 
-/// Whether a program of these words uses an API: it has the words of its name.
-fn calls(words: &BTreeSet<&str>, name: &str) -> bool {
-    // The crate and its modules are in a `use`, which may be written in many ways.
-    let is_telling = |word: &&str| {
-        name.rsplit("::")
-            .take(2)
-            .any(|part| part.trim_end_matches('!') == *word)
-            && (word.contains('_')
-                || word.starts_with(char::is_uppercase)
-                || name.ends_with(*word)
-                || name.ends_with('!'))
-    };
-    let mut telling = split(name).filter(is_telling).peekable();
-    telling.peek().is_some() && telling.all(|word| words.contains(word))
+/// The programs on the pages, by the words that they have.
+#[derive(Default)]
+struct Programs {
+    all: Vec<Program>,
+    with_word: HashMap<String, BTreeSet<usize>>,
+}
+
+struct Program {
+    name: String,
+    /// From the site's root.
+    link: String,
+}
+
+impl Programs {
+    fn of(sections: &[Section]) -> Self {
+        let mut programs = Self::default();
+        // A program that is shown several times is linked where it comes first.
+        let mut known = BTreeSet::new();
+        for section in sections {
+            for shown in &section.listings {
+                if known.insert(&shown.name) {
+                    let link = format!("{}#{}", section.page, shown.id);
+                    programs.add(&shown.name.name, link, &shown.text);
+                }
+            }
+        }
+        programs
+    }
+
+    fn add(&mut self, name: &str, link: String, text: &str) {
+        let number = self.all.len();
+        self.all.push(Program {
+            name: name.to_owned(),
+            link,
+        });
+        let words: HashSet<&str> = split(text).collect();
+        for word in words {
+            let programs = self.with_word.entry(word.to_owned()).or_default();
+            programs.insert(number);
+        }
+    }
+
+    /// The programs that use an API: those that have the words of its name.
+    fn that_use(&self, name: &str) -> Vec<&Program> {
+        // The crate and its modules are in a `use`, which may be written in many ways.
+        let is_telling = |word: &&str| {
+            name.rsplit("::")
+                .take(2)
+                .any(|part| part.trim_end_matches('!') == *word)
+                && (word.contains('_')
+                    || word.starts_with(char::is_uppercase)
+                    || name.ends_with(*word)
+                    || name.ends_with('!'))
+        };
+        let none = BTreeSet::new();
+        let telling = split(name).filter(is_telling);
+        let sets = telling.map(|word| self.with_word.get(word).unwrap_or(&none).clone());
+        let all = sets.reduce(|all, with_word| &all & &with_word);
+        let numbers = all.into_iter().flatten();
+        numbers.map(|number| &self.all[number]).collect()
+    }
 }
 
 fn split(text: &str) -> impl Iterator<Item = &str> {
@@ -140,14 +177,16 @@ mod tests {
 
     #[test]
     fn a_program_uses_what_it_names() {
-        let program = "let set = JoinSet::new(); tokio::join!(a); set.join_next().await";
-        let words: BTreeSet<&str> = split(program).collect();
-        assert!(calls(&words, "JoinSet::join_next"));
-        assert!(calls(&words, "join!"));
-        assert!(calls(&words, "JoinSet"));
-        assert!(!calls(&words, "JoinMap::join_next"));
-        assert!(!calls(&words, "JoinSet::join_all"));
-        assert!(!calls(&words, "futures::future::join_all"));
+        let mut programs = Programs::default();
+        let text = "let set = JoinSet::new(); tokio::join!(a); set.join_next().await";
+        programs.add("a", "a.md#a".to_owned(), text);
+        let uses = |name: &str| programs.that_use(name).len() == 1;
+        assert!(uses("JoinSet::join_next"));
+        assert!(uses("join!"));
+        assert!(uses("JoinSet"));
+        assert!(!uses("JoinMap::join_next"));
+        assert!(!uses("JoinSet::join_all"));
+        assert!(!uses("futures::future::join_all"));
     }
 
     #[test]

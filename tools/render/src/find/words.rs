@@ -1,5 +1,8 @@
 //! Words as the search compares them. src/find.js has the same rules.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 /// Words that stand everywhere, and so find nothing.
 const STOP: &str = "a about after all also an and any are as at be because been before but by can do does each even for from \
     had has have he her here him his how i if in into is it its itself just like many may me more most much my no not \
@@ -7,12 +10,14 @@ const STOP: &str = "a about after all also an and any are as at be because been 
     these they this those to too two under until up us very was we were what when where which while who whom whose \
     why will with would you your";
 
+static STOPS: LazyLock<HashSet<&str>> = LazyLock::new(|| STOP.split(' ').collect());
+
 /// The words of a text that are worth finding it by, stemmed, in order.
 pub fn of(text: &str) -> Vec<String> {
     let text = text.to_lowercase();
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words
-        .filter(|word| word.len() > 1 && !STOP.split(' ').any(|stop| stop == *word))
+        .filter(|word| word.len() > 1 && !STOPS.contains(word))
         .map(stem)
         .collect()
 }
