@@ -1,41 +1,18 @@
 //! Promise: a reader finds a page by the words of a symptom, a question, a message or an API, by keyboard,
 //! without a network and as a file, and the index stays small.
 
+use crate::shared::{ROOT, site, visit, visit_changed};
 use anyhow::{Result, ensure};
-use browser::{Browser, View, Visit};
+use browser::{View, Visit};
 use fantoccini::key::Key;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use render::find::{search, sections};
 use model::{Project, uses};
-use render::site;
-use scratch::Scratch;
+use render::find::{search, sections};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::path::{Path, PathBuf};
 
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-
-/// Builds the book, with this change of its finding script, and opens a page of it.
-fn visit(
-    page: &str,
-    change: (&str, &str),
-    acts: impl AsyncFnOnce(&Visit<'_>, PathBuf) -> Result<()>,
-) -> Result<()> {
-    let scratch = Scratch::sound();
-    let folder = scratch.path("built");
-    site::build(&Project::open(ROOT)?, &folder)?;
-    let script = folder.join("find.js");
-    let text = std::fs::read_to_string(&script)?;
-    ensure!(text.contains(change.0), "the script has no `{}`", change.0);
-    std::fs::write(&script, text.replace(change.0, change.1))?;
-    let built = folder.clone();
-    Browser::start()?.visit(&folder, page, View::DESKTOP, async |visit| {
-        acts(visit, built).await
-    })
-}
-
-/// The addresses that are found, the best first, without what lies before the page.
+/// The addresses of the results, the best first, without the folders above the page's.
 const FOUND: &str = "[...document.querySelectorAll('#search li a')].map((it) => it.href.split('/').slice(-2).join('/'))";
 
 async fn find(visit: &Visit<'_>, query: &str) -> Result<Vec<String>> {
@@ -46,7 +23,7 @@ async fn find(visit: &Visit<'_>, query: &str) -> Result<Vec<String>> {
     visit.ask(FOUND).await
 }
 
-/// What readers ask, and where the answer must be among the first three.
+/// What readers ask, and the address that must be among the first three results.
 const ASKED: &[(&str, &str)] = &[
     ("429", "tasks/limiting.html#limiting-concurrency"),
     (
@@ -137,20 +114,23 @@ async fn everything_is_found(visit: &Visit<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The message that a reader pastes, and the pages that explain it, for each in the index of messages.
+/// Every message in the index of messages, with the pages that explain it.
 fn messages() -> Result<BTreeMap<String, BTreeSet<String>>> {
     let project = Project::open(ROOT)?;
     let mut messages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for section in sections::all(&project)?.as_ref().clone() {
+    for section in sections::all(&project)?.iter() {
         let page = section.page.replace(".md", ".html#");
-        for message in section.messages {
-            messages.entry(message).or_default().insert(page.clone());
+        for message in &section.messages {
+            messages
+                .entry(message.clone())
+                .or_default()
+                .insert(page.clone());
         }
     }
     Ok(messages)
 }
 
-/// Pastes a text into the box, as a whole.
+/// Pastes a text into the search box.
 async fn paste(visit: &Visit<'_>, query: &str) -> Result<Vec<String>> {
     let query = serde_json::to_string(query)?;
     let _: bool = visit
@@ -181,55 +161,44 @@ async fn each_message_leads_to_its_page(visit: &Visit<'_>) -> Result<()> {
 
 #[test]
 fn each_message_leads_to_its_page_as_the_first_result() -> Result<()> {
-    visit("find.html", ("", ""), async |visit, _| {
-        each_message_leads_to_its_page(visit).await
-    })
+    visit("find.html", View::DESKTOP, each_message_leads_to_its_page)
 }
 
 #[test]
-fn a_message_that_leads_elsewhere_is_told() -> Result<()> {
-    let outcome = visit(
-        "find.html",
-        ("words.includes(pasted)", "false"),
-        async |visit, _| each_message_leads_to_its_page(visit).await,
+fn readers_find_what_they_ask() -> Result<()> {
+    visit("find.html", View::DESKTOP, everything_is_found)
+}
+
+/// Changes the script, and demands that a check fails with this message.
+fn assert_fails(
+    change: (&str, &str),
+    check: impl AsyncFnOnce(&Visit<'_>) -> Result<()>,
+    message: &str,
+) {
+    let outcome = visit_changed("find.html", "find.js", change, check);
+    let error = outcome.expect_err("the check passes").to_string();
+    assert!(error.contains(message), "{error}");
+}
+
+#[test]
+fn a_broken_search_is_reported() {
+    let all = "add(stem(word), index, WEIGHTS[kind])";
+    assert_fails(
+        (all, "add(word[0], index, 1)"),
+        everything_is_found,
+        "`429` should find",
     );
-    let error = outcome.expect_err("it is not told").to_string();
-    assert!(error.contains("should lead to"), "{error}");
-    Ok(())
-}
-
-#[test]
-fn what_readers_ask_is_found() -> Result<()> {
-    visit("find.html", ("", ""), async |visit, _| {
-        everything_is_found(visit).await
-    })
-}
-
-#[test]
-fn an_answer_that_is_not_found_is_told() -> Result<()> {
-    for (change, told) in [
-        (
-            (
-                "add(stem(word), index, WEIGHTS[kind])",
-                "add(word[0], index, 1)",
-            ),
-            "`429` should find",
-        ),
-        (("isNear(known, other)", "false"), "`semapohre` should find"),
-        (("other.startsWith(known)", "false"), "`semaph` should find"),
-    ] {
-        let outcome = visit("find.html", change, async |visit, _| {
-            everything_is_found(visit).await
-        });
-        let error = outcome.expect_err("it is not told").to_string();
-        assert!(error.starts_with(told), "{error}");
-    }
-    Ok(())
+    let near = ("isNear(known, other)", "false");
+    assert_fails(near, everything_is_found, "`semapohre` should find");
+    let start = ("other.startsWith(known)", "false");
+    assert_fails(start, everything_is_found, "`semaph` should find");
+    let pasted = ("words.includes(pasted)", "false");
+    assert_fails(pasted, each_message_leads_to_its_page, "should lead to");
 }
 
 #[test]
 fn a_program_is_found_by_what_it_shows() -> Result<()> {
-    visit("find.html", ("", ""), async |visit, _| {
+    visit("find.html", View::DESKTOP, async |visit| {
         let found = find(visit, "count what each kind of limit allocates").await?;
         assert_eq!(
             found.first().map(String::as_str),
@@ -241,7 +210,7 @@ fn a_program_is_found_by_what_it_shows() -> Result<()> {
 
 #[test]
 fn finding_works_by_keyboard_alone() -> Result<()> {
-    visit("tasks/waiting.html", ("", ""), async |visit, _| {
+    visit("tasks/waiting.html", View::DESKTOP, async |visit| {
         let key = |key: Key| char::from(key).to_string();
         visit
             .press(
@@ -253,10 +222,10 @@ fn finding_works_by_keyboard_alone() -> Result<()> {
             if (document.activeElement?.id === 'query') done(true); else setTimeout(look, 20); }; look(); })";
         assert!(visit.ask::<bool>(is_there).await?);
         visit.press("#query", "memory grows").await?;
-        let told: String = visit
+        let status: String = visit
             .ask("document.querySelector('#search [role=status]').textContent")
             .await?;
-        assert!(told.contains("the best first"), "{told}");
+        assert!(status.contains("the best first"), "{status}");
         visit.press("#query", &key(Key::Down)).await?;
         assert_eq!(
             visit
@@ -281,14 +250,14 @@ fn finding_works_by_keyboard_alone() -> Result<()> {
 }
 
 #[test]
-fn what_is_not_there_is_said_with_what_to_do() -> Result<()> {
-    visit("find.html", ("", ""), async |visit, _| {
+fn an_empty_result_says_what_to_do() -> Result<()> {
+    visit("find.html", View::DESKTOP, async |visit| {
         assert!(find(visit, "xylophone").await?.is_empty());
-        let told: String = visit
+        let status: String = visit
             .ask("document.querySelector('#search [role=status]').textContent")
             .await?;
         assert_eq!(
-            told,
+            status,
             "Nothing has these words. Try fewer, or look through the lists below."
         );
         Ok(())
@@ -297,16 +266,15 @@ fn what_is_not_there_is_said_with_what_to_do() -> Result<()> {
 
 #[test]
 fn finding_works_as_a_file() -> Result<()> {
-    visit("find.html", ("", ""), async |visit, folder| {
-        visit.complaints().await?;
+    visit("find.html", View::DESKTOP, async |visit| {
         visit
-            .open(&format!("file://{}/find.html", folder.display()))
+            .open(&format!("file://{}/find.html", site()?.1.site.display()))
             .await?;
         let ready = "new Promise((done) => { const look = () => {
             if (document.activeElement?.id === 'query') done(true); else setTimeout(look, 20); }; look(); })";
         assert!(visit.ask::<bool>(ready).await?);
         assert!(!find(visit, "memory grows").await?.is_empty());
-        assert_eq!(visit.complaints().await?, Vec::<String>::new());
+        assert_eq!(visit.console_errors().await?, Vec::<String>::new());
         Ok(())
     })
 }
@@ -322,7 +290,7 @@ fn compressed(text: &str) -> usize {
 
 #[test]
 fn the_index_takes_less_than_a_kilobyte_for_each_page() -> Result<()> {
-    let project = Project::open(Path::new(ROOT))?;
+    let project = Project::open(ROOT)?;
     let size = compressed(&search::index(&sections::all(&project)?).to_string());
     let pages = uses::pages_below(&project, "src").len() - 2;
     assert!(
@@ -334,18 +302,15 @@ fn the_index_takes_less_than_a_kilobyte_for_each_page() -> Result<()> {
 
 #[test]
 fn every_entry_of_the_index_leads_somewhere() -> Result<()> {
-    let project = Project::open(Path::new(ROOT))?;
-    let scratch = Scratch::sound();
-    let folder = scratch.path("built");
-    site::build(&project, &folder)?;
-    let index = search::index(&sections::all(&project)?);
+    let (project, book) = site()?;
+    let index = search::index(&sections::all(project)?);
     let entries: Vec<(usize, String, String, String)> =
         serde_json::from_value(index["entries"].clone())?;
     let pages: Vec<(String, String)> = serde_json::from_value(index["pages"].clone())?;
     assert!(entries.len() > 100);
     for (page, id, _, title) in entries {
         let file = &pages[page].0;
-        let html = std::fs::read_to_string(folder.join(file))?;
+        let html = std::fs::read_to_string(book.site.join(file))?;
         assert!(
             id.is_empty() || html.contains(&format!("id=\"{id}\"")),
             "`{title}` is said to be at {file}#{id}, and is not"
