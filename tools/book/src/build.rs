@@ -1,24 +1,32 @@
 //! `cargo book build`: the static site in `book/`.
 
 use crate::formats::add_pdf;
+use crate::progress::Progress;
+use crate::watch::Snapshot;
 use anyhow::{Context, Result};
-use export::{Book, chromium, site};
+use export::{chromium, site};
 use model::Project;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Builds the site into `book/`, with the PDF in it or without; where that fails, what was there stays.
+/// Builds the site into `book/`, optionally with the PDF. If that fails, the last good site stays.
 pub fn build(project: &Project, with_pdf: bool) -> Result<()> {
     let started = Instant::now();
-    // First of all, so that a missing program is told at once.
+    // Before the build, so that a missing program is reported immediately.
     let chrome = with_pdf.then(chromium::find).transpose()?;
-    let book = render(project)?;
-    site::export(project, &book)?;
+    let snapshot = Snapshot::take(project);
+    let mut progress = Progress::start("Building the book", 1 + usize::from(with_pdf));
+    progress.step("rendering the pages");
+    let book = site::build(project, &next_folder(project)?)?;
     if let Some(chrome) = chrome {
+        progress.step("printing the PDF");
         add_pdf(project, &chrome, &book)?;
     }
     publish(project, &book.site)?;
+    mark_current(project, &snapshot)?;
+    drop(progress);
     let index = site_folder(project).join("index.html");
     println!(
         "Built the book in {:.1} s: {}",
@@ -33,11 +41,11 @@ pub fn site_folder(project: &Project) -> PathBuf {
     project.root().join("book")
 }
 
-/// Renders the pages into a folder beside the last good site.
-pub fn render(project: &Project) -> Result<Book> {
+/// The folder in which the next site is built, beside the last good one.
+pub fn next_folder(project: &Project) -> Result<PathBuf> {
     let next = project.root().join("target/book/next");
-    fs::create_dir_all(&next).with_context(|| format!("cannot make {}", next.display()))?;
-    Book::build(project, &next)
+    fs::create_dir_all(&next).with_context(|| format!("cannot create {}", next.display()))?;
+    Ok(next)
 }
 
 /// Puts a rendered site in the place of the last good one.
@@ -45,6 +53,7 @@ pub fn publish(project: &Project, next: &Path) -> Result<()> {
     let site = site_folder(project);
     let old = project.root().join("target/book/old");
     remove(&old)?;
+    remove_stamp(project)?;
     if site.exists() {
         fs::rename(&site, &old).with_context(|| format!("cannot move {} away", site.display()))?;
     }
@@ -57,9 +66,35 @@ pub fn publish(project: &Project, next: &Path) -> Result<()> {
     remove(&old)
 }
 
+/// Whether the site in `book/` is complete and was built from the files as they are, by this executable.
+pub fn is_current(project: &Project, snapshot: &Snapshot) -> bool {
+    let built_from = fs::read_to_string(stamp(project)).unwrap_or_default();
+    built_from == snapshot.fingerprint(project) && site_folder(project).join("index.html").is_file()
+}
+
+/// Remembers from which files the site in `book/` was built.
+pub fn mark_current(project: &Project, snapshot: &Snapshot) -> Result<()> {
+    let stamp = stamp(project);
+    fs::write(&stamp, snapshot.fingerprint(project))
+        .with_context(|| format!("cannot write {}", stamp.display()))
+}
+
+fn stamp(project: &Project) -> PathBuf {
+    project.root().join("target/book/built-from")
+}
+
+fn remove_stamp(project: &Project) -> Result<()> {
+    match fs::remove_file(stamp(project)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).context("cannot remove target/book/built-from")
+        }
+        _ => Ok(()),
+    }
+}
+
 fn remove(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", folder.display()))
         }
         _ => Ok(()),

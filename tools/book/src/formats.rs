@@ -1,5 +1,6 @@
 //! `cargo book epub` and `cargo book pdf`: the whole book in one file. `cargo book skill`: its rules for agents.
 
+use crate::progress::Progress;
 use anyhow::{Context, Result};
 use export::{Book, chromium, epub, pdf, skill};
 use model::Project;
@@ -10,58 +11,64 @@ use std::time::Instant;
 /// Writes the book as an EPUB, to `target/export/` or to the given file.
 pub fn epub(project: &Project, to: Option<PathBuf>) -> Result<()> {
     let started = Instant::now();
-    let book = read(project)?;
-    println!("Packing {} pages...", book.pages.len());
+    let mut progress = Progress::start("Writing the EPUB", 2);
+    let book = read(project, &mut progress)?;
+    progress.step(&format!("packing {} pages", book.pages.len()));
     let to = destination(project, &book, to, "epub")?;
     let bytes = epub::epub(&book)?;
     fs::write(&to, bytes).with_context(|| format!("cannot write {}", to.display()))?;
+    drop(progress);
     wrote(&to, started)
 }
 
 /// Prints the book as a PDF, to `target/export/` or to the given file.
 pub fn pdf(project: &Project, to: Option<PathBuf>) -> Result<()> {
     let started = Instant::now();
-    // First of all, so that a missing program is told at once.
+    // Before the build, so that a missing program is reported immediately.
     let chrome = chromium::find()?;
-    let book = read(project)?;
+    let mut progress = Progress::start("Writing the PDF", 2);
+    let book = read(project, &mut progress)?;
     let to = destination(project, &book, to, "pdf")?;
+    progress.step(&format!(
+        "printing {} pages with Chromium",
+        book.pages.len()
+    ));
     print(project, &book, &chrome, &to)?;
+    drop(progress);
     wrote(&to, started)
 }
 
 /// Writes the skill for coding agents, in place of the one that is there.
 pub fn skill(project: &Project) -> Result<()> {
-    let book = read(project)?;
+    let mut progress = Progress::start("Writing the skill", 2);
+    let book = read(project, &mut progress)?;
+    progress.step("collecting rules and programs");
     let count = skill::write(project, &book)?;
+    drop(progress);
     println!("Wrote {count} files to {}/", skill::FOLDER);
     Ok(())
 }
 
-/// Puts the PDF into a built site, and links it from the page that tells of it.
+/// Puts the PDF into a built site, and links it from the page that mentions it.
 pub fn add_pdf(project: &Project, chrome: &Path, book: &Book) -> Result<()> {
     let to = book.site.join(format!("{}.pdf", book.file_name()));
     print(project, book, chrome, &to)?;
     export::site::link_pdf(book)
 }
 
-/// The folder for what is made on the way, and for what is made.
+/// The folder for intermediate files and results.
 fn folder(project: &Project) -> Result<PathBuf> {
     let folder = project.root().join("target/export");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     Ok(folder)
 }
 
-fn read(project: &Project) -> Result<Book> {
-    println!("Building the pages...");
+fn read(project: &Project, progress: &mut Progress) -> Result<Book> {
+    progress.step("building the pages");
     Book::build(project, &folder(project)?.join("site"))
 }
 
 fn print(project: &Project, book: &Book, chrome: &Path, to: &Path) -> Result<()> {
-    println!(
-        "Printing {} pages with {}...",
-        book.pages.len(),
-        chrome.display()
-    );
     pdf::write(book, chrome, &folder(project)?, to)
 }
 
@@ -76,14 +83,14 @@ fn destination(
         return Ok(folder(project)?.join(format!("{}.{ending}", book.file_name())));
     };
     if let Some(above) = to.parent().filter(|above| !above.as_os_str().is_empty()) {
-        fs::create_dir_all(above).with_context(|| format!("cannot make {}", above.display()))?;
+        fs::create_dir_all(above).with_context(|| format!("cannot create {}", above.display()))?;
     }
     Ok(to)
 }
 
 fn wrote(to: &Path, started: Instant) -> Result<()> {
     let size = fs::metadata(to)
-        .with_context(|| format!("{} was written and is gone", to.display()))?
+        .with_context(|| format!("{} was written and has disappeared", to.display()))?
         .len();
     println!(
         "Wrote {} ({} kB) in {:.1} s",

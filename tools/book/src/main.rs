@@ -2,10 +2,12 @@
 
 mod bless;
 mod build;
+mod check;
 mod drift;
 mod files;
 mod formats;
 mod new;
+mod progress;
 mod serve;
 mod watch;
 
@@ -64,11 +66,29 @@ enum Command {
         #[arg(value_parser = ListingName::parse)]
         listings: Vec<ListingName>,
     },
-    /// Start a new listing, and print the lines that put it on a page
+    /// Say everything that is wrong with a page or a listing: its text, its links, and what its programs print
+    Check {
+        /// Pages (tasks/waiting) and listings (tasks/join_set); all pages, without their programs, by default
+        #[arg(value_name = "PAGE|LISTING")]
+        names: Vec<String>,
+    },
+    /// Start a listing, a mistake with its fix, or a page, with the lines that other files need for it
     New {
-        /// Its name, as part/name: tasks/my_listing
-        #[arg(value_parser = ListingName::parse)]
-        listing: ListingName,
+        /// The listing's name, as part/name: tasks/my_listing
+        #[arg(value_parser = ListingName::parse, required_unless_present = "page")]
+        listing: Option<ListingName>,
+        /// Write the mistake that the listing fixes as well
+        #[arg(long, value_name = "PART/NAME", value_parser = ListingName::parse, requires = "listing")]
+        wrong: Option<ListingName>,
+        /// Write a page, and add it to src/SUMMARY.md and published.txt
+        #[arg(long, value_name = "PART/NAME", value_parser = ListingName::parse)]
+        page: Option<ListingName>,
+        /// The page's title
+        #[arg(long, requires = "page")]
+        title: Option<String>,
+        /// Show this listing, which exists already, on the page; may be repeated
+        #[arg(long = "listing", id = "show", value_name = "PART/NAME", value_parser = ListingName::parse, requires = "page")]
+        show: Vec<ListingName>,
     },
     /// Break a copy of the book in every way that its tests promise to notice, and demand that they do
     Drift {
@@ -100,35 +120,38 @@ enum Question {
 }
 
 fn main() -> ExitCode {
-
     match run(Arguments::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {}", told(&error));
+            eprintln!("error: {}", format_error(&error));
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(command: Command) -> Result<()> {
+/// Runs a command. False: it did its work, and what it found is a failure.
+fn run(command: Command) -> Result<bool> {
     if let Command::Preprocessor { question } = command {
         return match question {
-            Some(Question::Supports { .. }) => Ok(()),
-            None => render::preprocessor::serve_stock_mdbook(std::io::stdin(), std::io::stdout()),
+            Some(Question::Supports { .. }) => Ok(true),
+            None => render::preprocessor::serve_stock_mdbook(std::io::stdin(), std::io::stdout())
+                .map(|()| true),
         };
     }
-    let folder = std::env::current_dir().context("cannot tell in which folder this runs")?;
+    let folder = std::env::current_dir().context("cannot find out the current folder")?;
     let project = Project::find(&folder)?;
     match command {
-        Command::Serve { port, open } => serve::serve(&project, port, open),
-        Command::Build { pdf } => build::build(&project, pdf),
-        Command::Epub { to } => formats::epub(&project, to),
-        Command::Pdf { to } => formats::pdf(&project, to),
-        Command::Skill => formats::skill(&project),
+        Command::Serve { port, open } => serve::serve(&project, port, open)?,
+        Command::Build { pdf } => build::build(&project, pdf)?,
+        Command::Epub { to } => formats::epub(&project, to)?,
+        Command::Pdf { to } => formats::pdf(&project, to)?,
+        Command::Skill => formats::skill(&project)?,
+        Command::Check { names } => return check::check(&project, &names),
         Command::Bless {
             api_links: true, ..
-        } => bless::bless_api_links(&project).map(drop),
-        Command::Bless { listings, .. } => bless::bless(&project, listings),
+        } => drop(bless::bless_api_links(&project)?),
+        Command::Bless { listings, .. } => bless::bless(&project, listings)?,
         Command::Drift {
             seed,
             rounds,
@@ -142,14 +165,30 @@ fn run(command: Command) -> Result<()> {
                 all,
                 promises,
             },
-        ),
-        Command::New { listing } => new::new(&project, &listing),
-        Command::Preprocessor { .. } => Ok(()),
+        )?,
+        Command::New {
+            listing,
+            wrong,
+            page,
+            title,
+            show,
+        } => new::new(
+            &project,
+            &new::New {
+                listing,
+                wrong,
+                page,
+                title,
+                show,
+            },
+        )?,
+        Command::Preprocessor { .. } => {}
     }
+    Ok(true)
 }
 
-/// An error with its causes, a line each; a list of problems in the book as it is.
-fn told(error: &anyhow::Error) -> String {
+/// An error with its causes on one line; a list of problems in the book as it is.
+fn format_error(error: &anyhow::Error) -> String {
     if let Some(problems) = error.downcast_ref::<model::Problems>() {
         return format!("the book has problems:\n{problems}");
     }

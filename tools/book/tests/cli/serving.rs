@@ -1,12 +1,13 @@
-//! `cargo book serve`: what it serves, to whom, and what it does when something is saved that is broken.
+//! `cargo book serve`: what it serves, to whom, and what it does when a save breaks something.
 //!
-//! Nothing here sleeps for a time that should be enough: everything is asked for again until it is so,
-//! with a deadline that only a failure reaches.
+//! Nothing here sleeps for a time that should be enough: everything is asked again until it is so, with a
+//! deadline that only a failure reaches.
 
+use crate::{assert_has, tool};
 use scratch::{HELLO, PAGE, Scratch, link};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -26,7 +27,7 @@ fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        assert!(Instant::now() < deadline, "timed out: {what}");
         thread::sleep(AGAIN);
     }
 }
@@ -68,18 +69,12 @@ impl Server {
     }
 
     fn start_at(book: &Scratch, port: u16) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_book"));
+        let mut command = tool(book.root());
         command
             .args(["serve", "--port", &port.to_string()])
-            .current_dir(book.root())
-            // The scratch books' packages share a name: each builds into its own folder.
-            .env("CARGO_TARGET_DIR", "target")
-            .env("CARGO_NET_OFFLINE", "true")
-            .env_remove("RUST_BACKTRACE")
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        // A group of its own, to be stopped with what it has started.
+        // A group of its own, so that it is stopped together with the processes that it started.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut process = command.spawn().expect("the tool starts");
@@ -121,13 +116,13 @@ impl Server {
     #[track_caller]
     fn wait_for_error(&self, text: &str) -> String {
         wait_for(&format!("`{text}` on standard error"), || {
-            Some(self.stderr.text()).filter(|told| told.replace('\\', "/").contains(text))
+            Some(self.stderr.text()).filter(|errors| errors.replace('\\', "/").contains(text))
         })
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it exits by itself.
     fn wait_for_end(&mut self) -> ExitStatus {
-        wait_for("it ends", || {
+        wait_for("it exits", || {
             self.process.try_wait().expect("it can be asked")
         })
     }
@@ -140,7 +135,7 @@ impl Drop for Server {
             .args(["-KILL", "--", &format!("-{}", self.process.id())])
             .stderr(Stdio::null())
             .status();
-        // Where it has ended already, there is nothing to stop.
+        // If it has exited already, there is nothing to stop.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -193,15 +188,10 @@ impl Reloads {
         let mut line = String::new();
         while line.trim() != event {
             line.clear();
-            let read = self.0.read_line(&mut line).expect("it goes on");
-            assert!(read > 0, "the connection ended before `{event}`");
+            let read = self.0.read_line(&mut line).expect("it stays open");
+            assert!(read > 0, "the connection was closed before `{event}`");
         }
     }
-}
-
-#[track_caller]
-fn assert_has(text: &str, part: &str) {
-    assert!(text.contains(part), "`{part}` is missing in:\n{text}");
 }
 
 /// Saves as some editors do: a new file takes the old one's place, whole.
@@ -212,11 +202,25 @@ fn save(book: &Scratch, file: &str, text: impl AsRef<[u8]>) {
 
 const LISTING: &str = "listings/demo/src/bin/hello.rs";
 
+/// Saves the page with another greeting.
+fn save_page(book: &Scratch, greeting: &str) {
+    save(book, "src/page.md", PAGE.replace("A greeting", greeting));
+}
+
+/// Saves the listing with something replaced.
+fn save_listing(book: &Scratch, from: &str, to: &str) {
+    save(book, LISTING, HELLO.replace(from, to));
+}
+
 // --- What is served --------------------------------------------------------------------------------
 
+/// Beside the site is a file whose text no answer may contain.
+const SECRET: &str = "nobody may read this";
+
 #[test]
-fn the_site_is_served_and_what_is_not_there_is_said_so() {
+fn the_site_is_served_and_nothing_else() {
     let book = Scratch::sound();
+    book.write("secret.txt", SECRET);
     let server = Server::start(&book);
     for path in [
         "/",
@@ -232,41 +236,23 @@ fn the_site_is_served_and_what_is_not_there_is_said_so() {
         assert_has(&answer.head, "cache-control: no-store");
     }
     let page = server.get("/page.html").body;
-    let style = page
+    let mut hrefs = page
         .split("href=\"")
-        .filter_map(|rest| rest.split('"').next())
-        .find(|href| href.ends_with(".css"));
+        .filter_map(|rest| rest.split('"').next());
+    let style = hrefs.find(|href| href.ends_with(".css"));
     let answer = server.get(&format!("/{}", style.expect("a style sheet")));
-    assert_eq!(
-        (
-            answer.status,
-            answer.head.contains("content-type: text/css")
-        ),
-        (200, true)
-    );
+    assert_eq!(answer.status, 200);
+    assert_has(&answer.head, "content-type: text/css");
     for path in ["/nowhere.html", "/css/nowhere.css", "/page.html/x"] {
         let answer = server.get(path);
         assert_eq!(answer.status, 404, "{path}");
         assert_has(&answer.body, "Document not found (404)");
     }
-    let posted = request(
-        server.address(),
-        "POST /page.html HTTP/1.0\r\nHost: localhost\r\n\r\n",
-    );
-    assert_eq!(posted.status, 405);
-}
+    let post = "POST /page.html HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    assert_eq!(request(server.address(), post).status, 405);
 
-/// Beside the site lies a file whose text no answer may hold.
-const SECRET: &str = "nobody may read this";
-
-#[test]
-fn nothing_outside_the_site_is_served() {
-    let book = Scratch::sound();
-    book.write("secret.txt", SECRET);
-    let server = Server::start(&book);
-    assert_eq!(server.get("/page.html").status, 200);
     let root = book.root().display().to_string().replace('\\', "/");
-    let mut paths: Vec<String> = [
+    let attacks = [
         "/../secret.txt",
         "/page.html/../../secret.txt",
         "/css/../../secret.txt",
@@ -281,16 +267,12 @@ fn nothing_outside_the_site_is_served() {
         "//secret.txt",
         "//../secret.txt",
         "http://localhost/../secret.txt",
-    ]
-    .map(str::to_owned)
-    .into();
-    paths.extend([
-        format!("/{root}/secret.txt"),
-        format!("{root}/secret.txt"),
-        format!("//{root}/secret.txt"),
-    ]);
-    for path in paths {
-        let answer = server.get(&path);
+        &format!("/{root}/secret.txt"),
+        &format!("{root}/secret.txt"),
+        &format!("//{root}/secret.txt"),
+    ];
+    for path in attacks {
+        let answer = server.get(path);
         assert!(
             matches!(answer.status, 400 | 404),
             "{path}: {}",
@@ -298,15 +280,10 @@ fn nothing_outside_the_site_is_served() {
         );
         assert!(!answer.body.contains(SECRET), "{path}");
     }
-}
-
-#[test]
-#[cfg_attr(windows, ignore = "Windows does not let everyone make symbolic links")]
-fn a_symbolic_link_out_of_the_site_is_not_followed() {
-    let book = Scratch::sound();
-    book.write("secret.txt", SECRET);
-    let server = Server::start(&book);
-    assert_eq!(server.get("/page.html").status, 200);
+    if cfg!(windows) {
+        // Windows does not let everyone make symbolic links.
+        return;
+    }
     link(&book.path("secret.txt"), &book.path("book/link.txt"));
     link(book.root(), &book.path("book/up"));
     link(&book.path("book/page.html"), &book.path("book/inside.html"));
@@ -325,63 +302,95 @@ fn only_this_machine_is_served() {
     let address = server.address();
     assert_eq!(address.ip(), Ipv4Addr::LOCALHOST);
     assert_eq!(server.get("/page.html").status, 200);
-    let mut others: Vec<std::net::IpAddr> = vec![Ipv6Addr::LOCALHOST.into()];
-    // All of 127/8 is this machine on Linux: who listens everywhere answers there too.
+    let mut others: Vec<IpAddr> = vec![Ipv6Addr::LOCALHOST.into()];
+    // All of 127/8 is this machine on Linux: a server that listens everywhere answers there too.
     if cfg!(target_os = "linux") {
         others.push(Ipv4Addr::new(127, 0, 0, 2).into());
     }
-    // This machine's address in its network, where it has one. (Nothing is sent.)
+    // This machine's address in its network, if it has one. (Nothing is sent.)
     let outward = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
         socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
-        socket.local_addr()
+        Ok(socket.local_addr()?.ip())
     });
-    others.extend(
-        outward
-            .ok()
-            .map(|address| address.ip())
-            .filter(|ip| !ip.is_loopback()),
-    );
+    others.extend(outward.ok().filter(|ip| !ip.is_loopback()));
     for ip in others {
         let other = SocketAddr::new(ip, address.port());
-        assert!(
-            TcpStream::connect_timeout(&other, Duration::from_secs(5)).is_err(),
-            "it listens on {other}"
-        );
+        let connected = TcpStream::connect_timeout(&other, Duration::from_secs(5));
+        assert!(connected.is_err(), "it listens on {other}");
     }
 }
 
 #[test]
-fn a_port_in_use_is_told_at_once_with_what_to_do() {
+fn a_port_in_use_is_reported_immediately_with_what_to_do() {
     let book = Scratch::sound();
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let port = taken.local_addr().expect("an address").port();
     let mut second = Server::start_at(&book, port);
     assert!(!second.wait_for_end().success());
-    let told = second.wait_for_error("--port");
     assert_eq!(
-        told,
+        second.wait_for_error("--port"),
         format!(
             "error: port {port} is in use, perhaps by another `cargo book serve`; \
-             end that one, or take another port: cargo book serve --port {}\n",
+             stop that one, or use another port: cargo book serve --port {}\n",
             port.saturating_add(1)
         )
     );
-    assert_eq!(
-        second.stdout.text(),
-        "",
-        "nothing is built for a port that is not to be had"
+    assert_eq!(second.stdout.text(), "", "nothing was built");
+}
+
+// --- Starting --------------------------------------------------------------------------------------
+
+#[test]
+fn the_last_site_is_served_immediately_and_rebuilt_only_if_files_changed() {
+    let book = Scratch::sound();
+    let first = Server::start(&book);
+    assert_eq!(first.get("/page.html").status, 200);
+    // The EPUB and the Markdown are made when nothing was saved for a while.
+    wait_for("the site is complete", || {
+        book.path("target/book/built-from").is_file().then_some(())
+    });
+    assert!(book.path("book/scratch.epub").is_file() && book.path("book/page.md").is_file());
+    drop(first);
+    let built = || {
+        fs::metadata(book.path("book/page.html"))
+            .and_then(|file| file.modified())
+            .ok()
+    };
+    let before = built();
+    let second = Server::start(&book);
+    assert_has(&second.get("/page.html").body, "A greeting:");
+    assert!(
+        !second.stdout.text().contains("uilding"),
+        "{}",
+        second.stdout.text()
+    );
+    assert_eq!(built(), before, "nothing was rebuilt");
+    drop(second);
+    save_page(&book, "Changed meanwhile");
+    let third = Server::start(&book);
+    third.wait_for_page("/page.html", "Changed meanwhile:");
+    assert_has(
+        &third.stdout.text(),
+        "it is being rebuilt in the background",
     );
 }
 
 #[test]
-fn two_servers_do_not_share_a_port() {
+fn a_book_that_is_broken_from_the_start_is_served_once_it_is_fixed() {
     let book = Scratch::sound();
-    let first = Server::start(&book);
-    let port = first.address().port();
-    let mut second = Server::start_at(&book, port);
-    assert!(!second.wait_for_end().success());
-    second.wait_for_error(&format!("port {port} is in use"));
-    assert_eq!(first.get("/page.html").status, 200);
+    book.write("src/page.md", b"# Page\n\n\xff\n");
+    let server = Server::start(&book);
+    server.wait_for_error("src/page.md:3: is not UTF-8 from here on; save the file as UTF-8");
+    assert_eq!(server.get("/page.html").status, 404);
+    wait_for("it says so", || {
+        server
+            .stdout
+            .text()
+            .contains("It has problems (above)")
+            .then_some(())
+    });
+    save(&book, "src/page.md", PAGE);
+    server.wait_for_page("/page.html", "A greeting:");
 }
 
 // --- Saving ----------------------------------------------------------------------------------------
@@ -391,11 +400,7 @@ fn a_saved_page_is_shown_and_the_browser_reloads() {
     let book = Scratch::sound();
     let server = Server::start(&book);
     let mut reloads = Reloads::listen(&server);
-    save(
-        &book,
-        "src/page.md",
-        PAGE.replace("A greeting", "One more greeting"),
-    );
+    save_page(&book, "One more greeting");
     reloads.wait_for("event: reload");
     assert_has(&server.get("/page.html").body, "One more greeting:");
     // Other editors write into the file that is there.
@@ -419,26 +424,19 @@ fn a_saved_listing_is_run_and_its_output_shown() {
     let book = Scratch::sound();
     let server = Server::start(&book);
     assert_has(&server.get("/page.html").body, "hello\n</code>");
-    save(
-        &book,
-        LISTING,
-        HELLO.replace("\"hello\"", "\"good morning\""),
-    );
+    save_listing(&book, "\"hello\"", "\"good morning\"");
     let page = server.wait_for_page("/page.html", "good morning\n</code>");
     assert_has(&page, "println!(\"good morning\");");
     assert_has(
         &page,
         "<code>cargo book bless demo/hello</code> accepts the new output.",
     );
-    assert_eq!(
-        book.read("listings/demo/src/bin/hello.out"),
-        "hello\n",
-        "only blessing writes"
-    );
+    let committed = book.read("listings/demo/src/bin/hello.out");
+    assert_eq!(committed, "hello\n", "only blessing writes");
 }
 
 #[test]
-fn a_broken_page_is_told_and_the_last_good_book_stays() {
+fn the_last_good_book_stays_up_if_a_page_is_broken() {
     let book = Scratch::sound();
     let server = Server::start(&book);
     let good = server.get("/page.html").body;
@@ -447,65 +445,56 @@ fn a_broken_page_is_told_and_the_last_good_book_stays() {
         "src/page.md",
         format!("{PAGE}\n{{{{#listing demo/helo}}}}\n"),
     );
-    let told = server.wait_for_error("the last good book stays up");
-    assert_eq!(
-        told,
+    assert_has(
+        &server.wait_for_error("the last good book stays up"),
         "error: the book has problems:\n\
          src/page.md:8: there is no listing `demo/helo` (listings/demo/src/bin/helo.rs); did you mean `demo/hello`?\n  \
-         the last good book stays up\n"
+         the last good book stays up\n",
     );
     assert_eq!(server.get("/page.html").body, good);
-    save(
-        &book,
-        "src/page.md",
-        PAGE.replace("A greeting", "A mended greeting"),
-    );
-    server.wait_for_page("/page.html", "A mended greeting:");
+    save_page(&book, "A fixed greeting");
+    server.wait_for_page("/page.html", "A fixed greeting:");
 }
 
 #[test]
-fn a_broken_listing_is_told_and_the_last_good_book_stays() {
+fn the_last_good_book_stays_up_if_a_listing_is_broken() {
     let book = Scratch::sound();
     let server = Server::start(&book);
     let good = server.get("/page.html").body;
-    save(&book, LISTING, HELLO.replace("println!", "printn!"));
-    let told = server.wait_for_error("the last good book stays up");
-    assert_has(&told, "cannot find macro `printn`");
+    save_listing(&book, "println!", "printn!");
+    let errors = server.wait_for_error("the last good book stays up");
+    assert_has(&errors, "cannot find macro `printn`");
     assert_has(
-        &told.replace('\\', "/"),
+        &errors.replace('\\', "/"),
         "listings/demo/src/bin/hello.rs:4:5",
     );
     assert_eq!(server.get("/page.html").body, good);
 
-    // Nor does saving a page show the listing that is still broken.
-    save(
-        &book,
-        "src/page.md",
-        PAGE.replace("A greeting", "A new greeting"),
-    );
-    wait_for("the listing is told once more", || {
-        let told = server.stderr.text();
-        (told.matches("the last good book stays up").count() == 2).then_some(())
+    // Saving a page doesn't show the listing that is still broken.
+    save_page(&book, "A new greeting");
+    wait_for("the listing is reported once more", || {
+        let errors = server.stderr.text();
+        (errors.matches("the last good book stays up").count() == 2).then_some(())
     });
     assert_eq!(server.get("/page.html").body, good);
 
-    save(
+    save_listing(
         &book,
-        LISTING,
-        HELLO.replace("println!(\"hello\");", "loop { println!(\"hello\"); }"),
+        "println!(\"hello\");",
+        "loop { println!(\"hello\"); }",
     );
     server.wait_for_error(
         "listings/demo/src/bin/hello.rs: the listing printed more than 65536 bytes and was stopped",
     );
     assert_eq!(server.get("/page.html").body, good);
 
-    save(&book, LISTING, HELLO.replace("\"hello\"", "\"mended\""));
-    let page = server.wait_for_page("/page.html", "mended\n</code>");
+    save_listing(&book, "\"hello\"", "\"fixed\"");
+    let page = server.wait_for_page("/page.html", "fixed\n</code>");
     assert_has(&page, "A new greeting:");
 }
 
 #[test]
-fn a_listing_that_is_broken_and_goes_holds_nothing_up() {
+fn a_listing_that_is_broken_and_removed_holds_nothing_up() {
     let book = Scratch::sound();
     book.listing("second", "println!(\"second\");", "second\n");
     let server = Server::start(&book);
@@ -514,40 +503,22 @@ fn a_listing_that_is_broken_and_goes_holds_nothing_up() {
     server.wait_for_error("cannot find macro `printn`");
     book.remove("listings/demo/src/bin/extra.rs");
     book.remove("listings/demo/src/bin/extra.out");
-    save(
-        &book,
-        "src/page.md",
-        PAGE.replace("A greeting", "A new greeting"),
-    );
+    save_page(&book, "A new greeting");
     server.wait_for_page("/page.html", "A new greeting:");
 }
 
-#[test]
-fn a_book_that_is_broken_from_the_start_is_served_once_it_is_mended() {
-    let book = Scratch::sound();
-    book.write("src/page.md", b"# Page\n\n\xff\n");
-    let server = Server::start(&book);
-    server.wait_for_error("src/page.md:3: is not UTF-8 from here on; save the file as UTF-8");
-    assert_eq!(server.get("/page.html").status, 404);
-    assert_has(&server.stdout.text(), "It has problems (above)");
-    save(&book, "src/page.md", PAGE);
-    server.wait_for_page("/page.html", "A greeting:");
-}
-
-// --- Ending ----------------------------------------------------------------------------------------
+// --- Stopping --------------------------------------------------------------------------------------
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_ends_it_even_with_a_page_open() {
+fn ctrl_c_stops_it_even_if_a_page_is_open() {
     let book = Scratch::sound();
     let mut server = Server::start(&book);
     let _open_page = Reloads::listen(&server);
     let pid = server.process.id().to_string();
-    let told = Command::new("kill")
-        .args(["-INT", &pid])
-        .status()
-        .expect("kill starts");
-    assert!(told.success());
+    let mut kill = Command::new("kill");
+    let sent = kill.args(["-INT", &pid]).status().expect("kill starts");
+    assert!(sent.success());
     let asked = Instant::now();
     assert!(server.wait_for_end().success());
     assert!(
@@ -555,6 +526,10 @@ fn ctrl_c_ends_it_even_with_a_page_open() {
         "it took {:?}",
         asked.elapsed()
     );
-    assert_eq!(server.stderr.text(), "");
+    assert!(
+        !server.stderr.text().contains("error"),
+        "{}",
+        server.stderr.text()
+    );
     assert!(book.path("book/index.html").is_file());
 }
