@@ -114,7 +114,10 @@ fn check(project: &Project, tests: &Tests, name: &ListingName) -> Result<(), Str
     };
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("{source}: its tests fail ({}):\n{said}{errors}", output.status));
+        return Err(format!(
+            "{source}: its tests fail ({}):\n{said}{errors}",
+            output.status
+        ));
     }
     match said.contains("test result: ok. 0 passed") {
         true => Err(format!("{source}: none of its tests ran:\n{said}")),

@@ -24,7 +24,11 @@ const UNUSED: &[(&str, &str, &[&str])] = &[
     ("tracing-subscriber", "default", &[]),
     ("tracing-subscriber", "nu-ansi-term", &[]),
     ("tracing-subscriber", "smallvec", &[]),
-    ("tracing-subscriber", "tracing-log", &["LogTracer", "tracing_log"]),
+    (
+        "tracing-subscriber",
+        "tracing-log",
+        &["LogTracer", "tracing_log"],
+    ),
 ];
 
 fn project() -> Project {
@@ -38,7 +42,13 @@ fn the_shown_manifests_are_what_programs_are_compiled_with() {
     // The features of the direct dependencies of the selected packages.
     let features = |selection: &[&str]| -> BTreeMap<String, BTreeSet<String>> {
         let output = Command::new(runs::cargo())
-            .args(["tree", "--depth=1", "--edges=normal", "--prefix=none", "--format={p}|{f}"])
+            .args([
+                "tree",
+                "--depth=1",
+                "--edges=normal",
+                "--prefix=none",
+                "--format={p}|{f}",
+            ])
             .args(selection)
             .current_dir(workspace.root())
             .output()
@@ -72,9 +82,8 @@ fn the_shown_manifests_are_what_programs_are_compiled_with() {
             for feature in together[package].difference(on) {
                 let name = package.split(' ').next().unwrap_or_default();
                 let known = UNUSED.iter().find(|it| it.0 == name && it.1 == feature);
-                let is_unused = known.is_some_and(|(_, _, words)| {
-                    !words.iter().any(|word| programs.contains(word))
-                });
+                let is_unused = known
+                    .is_some_and(|(_, _, words)| !words.iter().any(|word| programs.contains(word)));
                 assert!(
                     is_unused,
                     "{}: `{package}` is compiled with the feature `{feature}`, which the manifest that the page shows \

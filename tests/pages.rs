@@ -75,7 +75,7 @@ fn every_file_in_listings_belongs_to_a_program() {
 
 #[test]
 fn measurements_are_shown_and_meet_their_claims() {
-    assert_none(measured::problems(project()));
+    assert_none(measured::checks::problems(project()));
 }
 
 #[test]
@@ -100,7 +100,10 @@ fn no_test_of_a_listing_is_disabled() {
 #[test]
 fn every_mistake_has_its_fix() {
     let snapshot = BookSnapshot::load(&site().project).expect("the book can be read");
-    let mistakes = snapshot.listings.iter().filter(|listing| listing.is_mistake);
+    let mistakes = snapshot
+        .listings
+        .iter()
+        .filter(|listing| listing.is_mistake);
     let mistakes = mistakes.chain(&snapshot.compile_fail);
     let fixed = mistakes.map(|program| snapshot.fixed(&program.name, &program.source.text));
     let problems: Vec<_> = fixed.filter_map(Result::err).collect();

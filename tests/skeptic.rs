@@ -102,8 +102,7 @@ fn shown_programs(
         fs::remove_dir_all(&markdown).context("cannot empty the folder for skeptic")?;
     }
     for folder in [&rendered, &markdown] {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     let mut programs: Vec<(ListingName, String)> = Vec::new();
     let mut blocks = 0;
@@ -164,8 +163,8 @@ fn extract(markdown: &Path, work: &Path) -> Result<Vec<String>> {
         "skeptic cannot read the programs:\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let tests = fs::read_to_string(work.join("skeptic-tests.rs"))
-        .context("skeptic wrote no tests")?;
+    let tests =
+        fs::read_to_string(work.join("skeptic-tests.rs")).context("skeptic wrote no tests")?;
     // A test is `format!(r####"template"####, r####"program"####)`.
     let strings = tests.split("r####\"").skip(1);
     let strings = strings.filter_map(|string| Some(string.split_once("\"####")?.0.to_owned()));

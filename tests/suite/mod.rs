@@ -50,12 +50,21 @@ impl<B: Send + Sync + 'static> Suite<B> {
         let built = match arguments.list || stale.is_empty() {
             true => None,
             false => {
-                eprintln!("{}: building {} of {} programs", self.name, stale.len(), asked.len());
+                eprintln!(
+                    "{}: building {} of {} programs",
+                    self.name,
+                    stale.len(),
+                    asked.len()
+                );
                 Some((self.build)(&project, &stale).expect("cargo starts"))
             }
         };
         if built.is_some() {
-            eprintln!("{}: built in {:.1} s", self.name, started.elapsed().as_secs_f32());
+            eprintln!(
+                "{}: built in {:.1} s",
+                self.name,
+                started.elapsed().as_secs_f32()
+            );
         }
         let shared = Arc::new((project, built, passed));
         let (number, changed) = (asked.len(), stale.len());

@@ -109,11 +109,7 @@ pub(crate) fn build_in(workspace: &Workspace, names: &[ListingName], mode: Mode)
 
 /// The binaries that have these listings: few of a part are built apart from the others, and all of them if the part's own
 /// binary does not compile.
-fn binaries(
-    workspace: &Workspace,
-    names: &[ListingName],
-    whole_parts: bool,
-) -> Result<Binaries> {
+fn binaries(workspace: &Workspace, names: &[ListingName], whole_parts: bool) -> Result<Binaries> {
     let mut by_part: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let mut binaries = Binaries::new();
     for name in names {

@@ -6,8 +6,7 @@
 use expect_test::{Expect, expect};
 use libtest_mimic::{Arguments, Trial};
 use model::{ListingName, Project};
-use runs::timelines::check;
-use runs::timelines::workspace::{self, Copies};
+use runs::timelines::{Copies, build, check};
 use scratch::Scratch;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -184,7 +183,7 @@ static PROGRAMS: LazyLock<Programs> = LazyLock::new(|| {
         add(called, &text_of(called), printed);
     }
     let project = Project::open(book.root()).expect("a book");
-    let copies = workspace::build(&project, &names).expect("cargo builds");
+    let copies = build(&project, &names).expect("cargo builds");
     assert_eq!(copies.built.errors, "");
     let programs = Programs {
         book,
