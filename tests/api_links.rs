@@ -78,6 +78,6 @@ fn differences(found: &Found) -> Vec<Problem> {
 }
 
 #[test]
-fn every_name_between_backticks_is_checked_by_something() {
+fn every_identifier_is_verified() {
     assert_no_problems(identifiers::unverified_identifiers(&PROJECT, &FOUND.items));
 }

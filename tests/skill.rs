@@ -61,9 +61,10 @@ fn each_program_is_a_listing_with_the_manifest_of_its_part() {
         let text = project.read(&name.source()).expect("a listing can be read");
         let source = Source::parse(&text).expect("its anchors are sound");
         for program in [source.program(), source.program_without_tests()] {
-            // The skill shows the caption above the program.
+            // The skill's first page shows the caption above the program.
             let without_caption = program.split_once('\n').map_or("", |(_, rest)| rest);
             listings.insert(without_caption.trim().to_owned(), name.clone());
+            listings.insert(program.trim().to_owned(), name.clone());
         }
     }
     let shown = |part: &str| manifest::shown(&project, part).expect("the manifest can be shown");

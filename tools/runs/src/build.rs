@@ -81,6 +81,9 @@ type Binaries = BTreeMap<(String, String), Vec<ListingName>>;
 
 pub(crate) fn build_in(workspace: &Workspace, names: &[ListingName], mode: Mode) -> Result<Built> {
     let mut built = Built::default();
+    if names.is_empty() {
+        return Ok(built);
+    }
     let all = binaries(workspace, names, true)?;
     build_binaries(workspace, &all, mode, &mut built)?;
     if built.errors.is_empty() {

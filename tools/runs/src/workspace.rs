@@ -27,9 +27,10 @@ pub const REFUSED: &str = "-compile-fail";
 /// What ends the name of the program that has only some of a part's listings.
 const SOME: &str = "_some";
 
-/// A listing with one of these words runs from an executable of its own: it starts itself again, or what it prints has its
-/// module's path in it.
+/// A listing with one of these words runs from an executable of its own: it's a crate with paths from its root, it starts itself
+/// again, or what it prints has its module's path in it.
 const OWN_EXECUTABLE: &[&str] = &[
+    "crate::",
     "current_exe",
     "env::args",
     "module_path!",
@@ -64,9 +65,9 @@ struct Part {
     alone: BTreeSet<String>,
 }
 
-/// The name of the module with a listing: in upper case, unlike any crate, and found in the names of tests without
+/// The name of the module with a listing: with a letter in upper case, unlike any crate, and found in the names of tests without
 /// doubt.
-fn module(listing: &str) -> String {
+pub(crate) fn module(listing: &str) -> String {
     format!("L_{listing}")
 }
 

@@ -223,7 +223,7 @@ fn blessing_shows_what_changed() {
         &said(&book, "bless demo/bad"),
         &format!("+ --> {BAD}:4:5\n"),
     );
-    let why = "demo/hello has no timeline: it starts no Tokio runtime, so no task moves.\n";
+    let why = "demo/hello has no timeline: it starts no Tokio runtime, so it has no tasks.\n";
     let again = said(&book, "bless demo/hello");
     assert!(
         again.starts_with(&format!("No file changed.\n{why}")),

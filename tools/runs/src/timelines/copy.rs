@@ -40,13 +40,16 @@ pub struct Places {
     pub functions: Vec<Function>,
 }
 
-/// A listing's text with marks, as a module with a function `run_main`.
+/// A listing's text with marks, as a module of this name with a function `run_main`.
 ///
 /// # Errors
 ///
 /// The text is not Rust.
-pub fn marked(text: &str) -> Result<String> {
-    let mut inserts = Inserts::default();
+pub fn marked(text: &str, module: &str) -> Result<String> {
+    let mut inserts = Inserts {
+        module: module.to_owned(),
+        ..Inserts::default()
+    };
     mark(&tokens(text)?, &mut inserts);
     let mut copy = inserts.into_text(text);
     // `main`'s future is not nameable, its result may be anything that ends a program.
@@ -81,11 +84,14 @@ fn tokens(text: &str) -> Result<Vec<TokenTree>> {
 
 /// What is put into a text, and where.
 #[derive(Default)]
-struct Inserts(Vec<(usize, String)>);
+struct Inserts {
+    module: String,
+    texts: Vec<(usize, String)>,
+}
 
 impl Inserts {
     fn put(&mut self, at: usize, text: impl Into<String>) {
-        self.0.push((at, text.into()));
+        self.texts.push((at, text.into()));
     }
 
     /// A mark around an expression.
@@ -103,10 +109,10 @@ impl Inserts {
 
     fn into_text(mut self, text: &str) -> String {
         // At the same place: in the order in which they were put.
-        self.0.sort_by_key(|(at, _)| *at);
+        self.texts.sort_by_key(|(at, _)| *at);
         let mut copy = String::new();
         let mut from = 0;
-        for (at, insert) in self.0 {
+        for (at, insert) in self.texts {
             copy.push_str(&text[from..at]);
             copy.push_str(&insert);
             from = at;
@@ -148,6 +154,11 @@ fn mark(tokens: &[TokenTree], inserts: &mut Inserts) {
                 let what = called(&tokens[..at - 1]);
                 let dot = tokens[at - 1].span().byte_range().start;
                 inserts.put(dot, format!(".recorded({line}, {what:?})"));
+            }
+            // The copy is a module of a larger program.
+            TokenTree::Ident(word) if word == "crate" && is_punct(next, ':') => {
+                let module = format!("::{}", inserts.module);
+                inserts.put(word.span().byte_range().end, module);
             }
             // A module inside has names of its own.
             TokenTree::Ident(word) if word == "mod" => {
@@ -351,7 +362,7 @@ mod tests {
 
     /// The text with marks, without what is appended.
     fn copy(text: &str) -> String {
-        let copy = marked(text).unwrap();
+        let copy = marked(text, "listing").unwrap();
         let (copy, _) = copy.split_once("\nuse ::recorder").unwrap();
         copy.to_owned()
     }
@@ -391,10 +402,10 @@ mod tests {
     }
 
     #[test]
-    fn an_inner_module_can_record_too() {
+    fn an_inner_module_can_record_too_and_paths_from_the_root_still_work() {
         assert_eq!(
-            copy("mod a { fn b() {} }"),
-            "mod a { use ::recorder::Mark as _; fn b() {} }"
+            copy("mod a { pub(crate) use crate::b; }"),
+            "mod a { use ::recorder::Mark as _; pub(crate) use crate::listing::b; }"
         );
     }
 
@@ -402,7 +413,7 @@ mod tests {
     fn what_is_spawned_has_a_name() {
         let named = |text: &str| {
             let text = format!("async fn work() {{}}\nfn main() {{ {text}; }}\n");
-            let places = places(&marked(&text).unwrap()).unwrap();
+            let places = places(&marked(&text, "listing").unwrap()).unwrap();
             let mut sites = places.sites.into_iter().filter(|site| !site.is_main);
             sites.next().unwrap().name
         };
@@ -428,6 +439,6 @@ mod tests {
 
     #[test]
     fn what_is_no_rust_is_told() {
-        assert!(marked("fn main() { (").is_err());
+        assert!(marked("fn main() { (", "listing").is_err());
     }
 }

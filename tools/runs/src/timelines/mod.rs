@@ -8,7 +8,7 @@ pub mod copy;
 
 use crate::build::{Built, Mode, Program, build_in, errors_of};
 use crate::run::{Limits, Misbehaved, run_with};
-use crate::workspace::{Flavor, Workspace};
+use crate::workspace::{Flavor, Workspace, module};
 use ::model::{ListingName, Project};
 use anyhow::{Context, Result, bail};
 use copy::{Function, Places, Site};
@@ -51,7 +51,7 @@ pub fn build(project: &Project, names: &[ListingName]) -> Result<Copies> {
             }
             return Ok(None);
         }
-        match copy::marked(text) {
+        match copy::marked(text, &module(&name.name)) {
             Ok(marked) => {
                 if asked.contains(name) {
                     copies.places.insert(name.clone(), copy::places(&marked)?);
