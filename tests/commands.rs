@@ -183,7 +183,7 @@ fn has_target(option: &str, name: &str) -> Result<(), String> {
 fn command(code: &Code) -> Option<Result<&str, String>> {
     if code.in_block {
         let command = code.text.strip_prefix("$ ");
-        if command.is_none() && code.file == model::hand_written::WALKTHROUGH {
+        if command.is_none() && code.place.starts_with(model::hand_written::WALKTHROUGH) {
             return None;
         }
         return Some(command.ok_or("is no command: it doesn't start with `$ `".to_owned()));

@@ -70,13 +70,18 @@ pub fn build(project: &Project, names: &[ListingName]) -> Result<Copies> {
 
 /// Why a listing has no timeline, if its text says it all: the clock of its runtime isn't paused.
 fn never_recorded(text: &str) -> Option<Refused> {
-    if !text.contains("tokio") {
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if !has(&["tokio"]) {
         return Some(Refused::NoRuntime);
     }
-    let is_paused = ["start_paused", "pause()"]
-        .iter()
-        .any(|word| text.contains(word));
-    (!is_paused).then_some(Refused::NotPaused)
+    if has(&["start_paused", "pause()"]) {
+        return None;
+    }
+    // The default of `#[tokio::main]` is several threads.
+    Some(match has(&["current_thread"]) {
+        true => Refused::NotPaused,
+        false => Refused::MultiThread,
+    })
 }
 
 impl Copies {
