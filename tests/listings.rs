@@ -4,7 +4,7 @@
 //! `cargo test --test listings tasks/join_set`. So do a part's tests that belong to no listing (`listings/<part>/tests/`).
 
 use anyhow::Result;
-use model::{ListingName, Project};
+use model::{ProgramId, Project};
 use runs::build::{Built, build_suites, build_tests, errors_of, plain};
 use runs::workspace::{files_in, test_suites};
 use std::collections::BTreeMap;
@@ -18,9 +18,9 @@ mod suite;
 struct Tests {
     built: Built,
     /// The words before the names of each listing's tests.
-    prefixes: BTreeMap<ListingName, String>,
+    prefixes: BTreeMap<ProgramId, String>,
     /// Tests that belong to no listing.
-    suites: BTreeMap<ListingName, PathBuf>,
+    suites: BTreeMap<ProgramId, PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         .collect();
     for part in project.parts().expect("parts can be listed") {
         let suites = test_suites(&project, &part).expect("folders can be listed");
-        names.extend(suites.into_iter().map(|name| ListingName {
+        names.extend(suites.into_iter().map(|name| ProgramId {
             part: part.clone(),
             name: format!("tests/{name}"),
         }));
@@ -47,18 +47,18 @@ fn main() -> ExitCode {
     suite.run(project, names)
 }
 
-fn has_tests(project: &Project, name: &ListingName) -> bool {
+fn has_tests(project: &Project, name: &ProgramId) -> bool {
     let text = text(project, &name.source()).expect("a listing can be read");
     text.contains("#[test]") || text.contains("#[tokio::test")
 }
 
 /// The folder of a suite of tests that belongs to no listing.
-fn suite_folder(name: &ListingName) -> Option<String> {
+fn suite_folder(name: &ProgramId) -> Option<String> {
     let suite = name.name.strip_prefix("tests/")?;
     Some(format!("listings/{}/tests/{suite}", name.part))
 }
 
-fn depends_on(project: &Project, name: &ListingName) -> Result<Vec<String>> {
+fn depends_on(project: &Project, name: &ProgramId) -> Result<Vec<String>> {
     let manifest = text(project, &model::manifest::file(&name.part))?;
     let Some(folder) = suite_folder(name) else {
         return Ok(vec![text(project, &name.source())?, manifest]);
@@ -72,7 +72,7 @@ fn depends_on(project: &Project, name: &ListingName) -> Result<Vec<String>> {
     Ok(texts)
 }
 
-fn build(project: &Project, names: &[ListingName]) -> Result<Tests> {
+fn build(project: &Project, names: &[ProgramId]) -> Result<Tests> {
     let workspace = plain(project)?;
     let (suites, listings): (Vec<_>, Vec<_>) = names
         .iter()
@@ -89,7 +89,7 @@ fn build(project: &Project, names: &[ListingName]) -> Result<Tests> {
     })
 }
 
-fn check(project: &Project, tests: &Tests, name: &ListingName) -> Result<(), String> {
+fn check(project: &Project, tests: &Tests, name: &ProgramId) -> Result<(), String> {
     let executable = match tests.suites.get(name) {
         Some(suite) => suite,
         None if suite_folder(name).is_some() => return Err(format!("{name} does not compile")),

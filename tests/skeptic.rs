@@ -9,8 +9,8 @@
 //! itself once more for it, and reads the programs out of the tests that skeptic writes.
 
 use anyhow::{Context, Result, bail, ensure};
-use model::listing::Source;
-use model::{ListingName, Project, census};
+use model::source::Source;
+use model::{ProgramId, Project, census};
 use render::site;
 use runs::build::{build, errors_of};
 use runs::run::{Limits, run};
@@ -29,7 +29,7 @@ mod suite;
 const EXTRACT: &str = "BOOK_SKEPTIC_MARKDOWN";
 
 /// The texts that pages show of each listing, as skeptic read them, each with its pages.
-static SHOWN: OnceLock<BTreeMap<ListingName, BTreeMap<String, BTreeSet<String>>>> = OnceLock::new();
+static SHOWN: OnceLock<BTreeMap<ProgramId, BTreeMap<String, BTreeSet<String>>>> = OnceLock::new();
 
 fn main() -> ExitCode {
     if let Some(folder) = env::var_os(EXTRACT) {
@@ -77,7 +77,7 @@ fn main() -> ExitCode {
     suite.run(project, shown.keys().cloned().collect())
 }
 
-fn shown_of(name: &ListingName) -> &'static BTreeMap<String, BTreeSet<String>> {
+fn shown_of(name: &ProgramId) -> &'static BTreeMap<String, BTreeSet<String>> {
     let shown = SHOWN.get().and_then(|shown| shown.get(name));
     shown.expect("each test is one of a shown listing")
 }
@@ -94,7 +94,7 @@ fn is_program_of(source: &str, shown: &str) -> bool {
 /// Renders the pages, and has skeptic read the programs on them.
 fn shown_programs(
     project: &Project,
-) -> Result<BTreeMap<ListingName, BTreeMap<String, BTreeSet<String>>>> {
+) -> Result<BTreeMap<ProgramId, BTreeMap<String, BTreeSet<String>>>> {
     let work = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skeptic");
     let rendered = work.join("site");
     let markdown = work.join("markdown");
@@ -104,7 +104,7 @@ fn shown_programs(
     for folder in [&rendered, &markdown] {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    let mut programs: Vec<(ListingName, String)> = Vec::new();
+    let mut programs: Vec<(ProgramId, String)> = Vec::new();
     let mut blocks = 0;
     for page in site::build(project, &rendered)? {
         let html = fs::read_to_string(rendered.join(&page.html))
@@ -113,7 +113,7 @@ fn shown_programs(
             blocks += 1;
             match block.origin {
                 Some(Origin::Listing(name)) => {
-                    let name = ListingName::parse(&name).map_err(anyhow::Error::msg)?;
+                    let name = ProgramId::parse(&name).map_err(anyhow::Error::msg)?;
                     let file = markdown.join(format!("program_{:05}.md", programs.len()));
                     let program = for_skeptic(&block.program);
                     fs::write(&file, format!("````````rust\n{program}````````\n"))

@@ -5,7 +5,7 @@
 
 use export::book::Book;
 use export::skill::{self, FOLDER, check};
-use model::listing::Source;
+use model::source::Source;
 use model::{Problem, Project, manifest, uses};
 use runs::compare::diff;
 use scratch::assert_no_problems;

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Trial};
-use model::{ListingName, Project};
+use model::{ProgramId, Project};
 use runs::passed::{Passed, RERUN};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ pub struct Suite<B> {
     /// Its name: the name of the test.
     pub name: &'static str,
     /// The texts on which the check of a listing depends.
-    pub depends_on: fn(&Project, &ListingName) -> Result<Vec<String>>,
+    pub depends_on: fn(&Project, &ProgramId) -> Result<Vec<String>>,
     /// Builds these listings.
-    pub build: fn(&Project, &[ListingName]) -> Result<B>,
+    pub build: fn(&Project, &[ProgramId]) -> Result<B>,
     /// Checks one that has been built.
-    pub check: fn(&Project, &B, &ListingName) -> Result<(), String>,
+    pub check: fn(&Project, &B, &ProgramId) -> Result<(), String>,
 }
 
 impl<B: Send + Sync + 'static> Suite<B> {
@@ -27,7 +27,7 @@ impl<B: Send + Sync + 'static> Suite<B> {
     /// # Panics
     ///
     /// There are no listings, or they cannot be read or built.
-    pub fn run(self, project: Project, names: Vec<ListingName>) -> ExitCode {
+    pub fn run(self, project: Project, names: Vec<ProgramId>) -> ExitCode {
         let arguments = Arguments::from_args();
         assert!(!names.is_empty(), "there are no programs to check");
         let asked: Vec<_> = names

@@ -5,7 +5,7 @@ use crate::shared::{ROOT, copy, site, visit, with_browser};
 use anyhow::{Result, ensure};
 use browser::{View, Visit};
 use fantoccini::key::Key;
-use model::listing::Source;
+use model::source::Source;
 use scratch::Scratch;
 use std::path::Path;
 

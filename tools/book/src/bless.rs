@@ -2,18 +2,18 @@
 
 use anyhow::{Result, bail};
 use model::suggest::did_you_mean;
-use model::{ListingName, Project, api, cancel_safety, uses};
+use model::{ProgramId, Project, api, cancel_safety, uses};
 use std::time::Instant;
 
 /// Runs the named listings, or all, and shows which files changed and how. The APIs that the pages name are
 /// looked up only if one of them is new.
-pub fn bless(project: &Project, named: Vec<ListingName>) -> Result<()> {
+pub fn bless(project: &Project, named: Vec<ProgramId>) -> Result<()> {
     let started = Instant::now();
     let mut all = project.listings()?;
     all.extend(project.compile_fail_programs()?);
     // These need a build of Tokio of their own, so they run only if they are named.
     let unstable = project.unstable_programs()?;
-    let is_known = |name: &&ListingName| all.contains(name) || unstable.contains(name);
+    let is_known = |name: &&ProgramId| all.contains(name) || unstable.contains(name);
     if let Some(unknown) = named.iter().find(|name| !is_known(name)) {
         let known: Vec<_> = all
             .iter()

@@ -5,7 +5,7 @@ use anyhow::{Result, anyhow, bail};
 use drift::snapshot::{self, BookSnapshot};
 use model::suggest::did_you_mean;
 use model::{
-    ListingName, Problem, Problems, Project, api, cancel_safety, measured, provenance, uses,
+    Problem, Problems, ProgramId, Project, api, cancel_safety, measured, provenance, uses,
 };
 use render::expand::Expander;
 use render::site::{self, Page};
@@ -61,7 +61,7 @@ struct Subject {
     /// The pages' sources.
     pages: BTreeSet<String>,
     /// The programs that were named, and those that the pages show.
-    programs: BTreeSet<ListingName>,
+    programs: BTreeSet<ProgramId>,
     /// The files whose problems are reported; all files if nothing was named.
     files: Option<BTreeSet<PathBuf>>,
 }
@@ -69,7 +69,7 @@ struct Subject {
 impl Subject {
     /// Finds pages (`src/tasks/waiting.md`, `tasks/waiting`) and programs (`tasks/join_set`, or its file).
     fn find(project: &Project, names: &[String]) -> Result<Self> {
-        let mut known: BTreeSet<ListingName> = project.listings()?.into_iter().collect();
+        let mut known: BTreeSet<ProgramId> = project.listings()?.into_iter().collect();
         known.extend(project.compile_fail_programs()?);
         known.extend(project.unstable_programs()?);
         let mut all_pages = uses::pages_below(project, "src");
@@ -142,7 +142,7 @@ fn stem(page: &str) -> &str {
     page.trim_end_matches(".md").trim_end_matches(".html")
 }
 
-fn files_of(name: &ListingName) -> [String; 8] {
+fn files_of(name: &ProgramId) -> [String; 8] {
     [
         name.source(),
         name.output(),
@@ -335,7 +335,7 @@ fn unfixed_mistakes(project: &Project) -> Result<Vec<Problem>> {
 /// Builds and runs programs, compares what they print with what the book shows, and returns how many.
 fn run_programs(
     project: &Project,
-    programs: &BTreeSet<ListingName>,
+    programs: &BTreeSet<ProgramId>,
     problems: &mut Vec<String>,
 ) -> Result<usize> {
     let (listings, others): (Vec<_>, Vec<_>) = programs

@@ -13,7 +13,7 @@ mod watch;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use model::{ListingName, Project};
+use model::{ProgramId, Project};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -63,8 +63,8 @@ enum Command {
         #[arg(long, conflicts_with = "listings")]
         api_links: bool,
         /// Which listings, as part/name; all of them where none is named
-        #[arg(value_parser = ListingName::parse)]
-        listings: Vec<ListingName>,
+        #[arg(value_parser = ProgramId::parse)]
+        listings: Vec<ProgramId>,
     },
     /// Say everything that is wrong with a page or a listing: its text, its links, and what its programs print
     Check {
@@ -75,20 +75,20 @@ enum Command {
     /// Start a listing, a mistake with its fix, or a page, with the lines that other files need for it
     New {
         /// The listing's name, as part/name: tasks/my_listing
-        #[arg(value_parser = ListingName::parse, required_unless_present = "page")]
-        listing: Option<ListingName>,
+        #[arg(value_parser = ProgramId::parse, required_unless_present = "page")]
+        listing: Option<ProgramId>,
         /// Write the mistake that the listing fixes as well
-        #[arg(long, value_name = "PART/NAME", value_parser = ListingName::parse, requires = "listing")]
-        wrong: Option<ListingName>,
+        #[arg(long, value_name = "PART/NAME", value_parser = ProgramId::parse, requires = "listing")]
+        wrong: Option<ProgramId>,
         /// Write a page, and add it to src/SUMMARY.md and published.txt
-        #[arg(long, value_name = "PART/NAME", value_parser = ListingName::parse)]
-        page: Option<ListingName>,
+        #[arg(long, value_name = "PART/NAME", value_parser = ProgramId::parse)]
+        page: Option<ProgramId>,
         /// The page's title
         #[arg(long, requires = "page")]
         title: Option<String>,
         /// Show this listing, which exists already, on the page; may be repeated
-        #[arg(long = "listing", id = "show", value_name = "PART/NAME", value_parser = ListingName::parse, requires = "page")]
-        show: Vec<ListingName>,
+        #[arg(long = "listing", id = "show", value_name = "PART/NAME", value_parser = ProgramId::parse, requires = "page")]
+        show: Vec<ProgramId>,
     },
     /// Break a copy of the book in every way that its tests promise to notice, and demand that they do
     Drift {

@@ -1,8 +1,8 @@
 //! `cargo book new`: starts a listing, a mistake with its fix, or a page.
 
 use anyhow::{Context, Result, bail, ensure};
-use model::listing::Source;
-use model::{ListingName, Project};
+use model::source::Source;
+use model::{ProgramId, Project};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 /// What to start.
 pub struct New {
     /// A listing to write.
-    pub listing: Option<ListingName>,
+    pub listing: Option<ProgramId>,
     /// The mistake that this listing fixes, to be written as well.
-    pub wrong: Option<ListingName>,
+    pub wrong: Option<ProgramId>,
     /// A page to write: its part and the name of its file.
-    pub page: Option<ListingName>,
+    pub page: Option<ProgramId>,
     /// The page's title; by default it is made from the page's name.
     pub title: Option<String>,
     /// Listings that exist already and that the page shows.
-    pub show: Vec<ListingName>,
+    pub show: Vec<ProgramId>,
 }
 
 const LISTING: &str = include_str!("../skeleton/listing.rs");
@@ -93,7 +93,7 @@ pub fn new(project: &Project, new: &New) -> Result<()> {
 }
 
 /// Demands that each part exists and that each name is free.
-fn check_names<'a>(project: &Project, names: impl Iterator<Item = &'a ListingName>) -> Result<()> {
+fn check_names<'a>(project: &Project, names: impl Iterator<Item = &'a ProgramId>) -> Result<()> {
     let parts = project.parts()?;
     let mut taken = project.listings()?;
     taken.extend(project.compile_fail_programs()?);
@@ -122,7 +122,7 @@ fn check_names<'a>(project: &Project, names: impl Iterator<Item = &'a ListingNam
 }
 
 /// The lines that show a listing on a page.
-fn directives(name: &ListingName, text: &str, has_timeline: bool) -> String {
+fn directives(name: &ProgramId, text: &str, has_timeline: bool) -> String {
     let source = Source::parse(text).ok();
     let anchor = source.and_then(|source| source.anchor_lines().next().map(|(name, _)| name));
     let anchor = anchor.map_or(String::new(), |anchor| format!(":{anchor}"));
@@ -134,7 +134,7 @@ fn directives(name: &ListingName, text: &str, has_timeline: bool) -> String {
 }
 
 /// Adds a program and its entry in its part's manifest.
-fn add_program(edits: &mut Edits<'_>, name: &ListingName, text: &str) -> Result<()> {
+fn add_program(edits: &mut Edits<'_>, name: &ProgramId, text: &str) -> Result<()> {
     edits.create(&name.source(), text.to_owned())?;
     let manifest = format!("listings/{}/Cargo.toml", name.part);
     edits.edit(&manifest, |text| Ok(with_bin(text, &name.name)))
@@ -164,7 +164,7 @@ fn sorted_with(lines: &str, new: &str) -> String {
 }
 
 /// Adds a page, its line in the table of contents, and its published address.
-fn add_page(edits: &mut Edits<'_>, page: &ListingName, text: String) -> Result<()> {
+fn add_page(edits: &mut Edits<'_>, page: &ProgramId, text: String) -> Result<()> {
     let heading = text.lines().next().unwrap_or_default();
     let line = format!("- [{}]({page}.md)", heading.trim_start_matches("# "));
     edits.edit(SUMMARY, |summary| {
@@ -191,7 +191,7 @@ fn add_page(edits: &mut Edits<'_>, page: &ListingName, text: String) -> Result<(
 }
 
 /// The title of a page that has none yet: its name as words.
-fn title(page: &ListingName) -> String {
+fn title(page: &ProgramId) -> String {
     let words = page.name.replace('_', " ");
     words[..1].to_uppercase() + &words[1..]
 }

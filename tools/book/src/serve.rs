@@ -5,7 +5,7 @@ use crate::files::{Site, router};
 use crate::watch::{Changes, Event, Watch};
 use anyhow::{Context, Result, anyhow, bail};
 use export::Book;
-use model::{ListingName, Project};
+use model::{ProgramId, Project};
 use runs::run::Limits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -129,9 +129,9 @@ struct Rebuilder {
     site: Site,
     reloader: Reloader,
     /// What the listings that were saved since the start printed.
-    outputs: BTreeMap<ListingName, String>,
+    outputs: BTreeMap<ProgramId, String>,
     /// The listings that were saved and haven't run well since: no page shows one of them before it does.
-    due: BTreeSet<ListingName>,
+    due: BTreeSet<ProgramId>,
     /// The book that is served, as long as the site lacks its EPUB and its Markdown.
     unfinished: Option<Book>,
 }
@@ -209,7 +209,7 @@ impl Rebuilder {
         ran
     }
 
-    fn run(&mut self, names: &[ListingName]) -> Result<()> {
+    fn run(&mut self, names: &[ProgramId]) -> Result<()> {
         let built = runs::build::build(&self.project, names)?;
         if !built.errors.is_empty() {
             bail!("a listing does not compile:\n{}", built.errors.trim_end());

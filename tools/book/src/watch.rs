@@ -1,7 +1,7 @@
 //! Notices what changes in the book's folder.
 
 use anyhow::{Context, Result};
-use model::{ListingName, Project, provenance};
+use model::{ProgramId, Project, provenance};
 use notify::{Event as Notified, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -64,7 +64,7 @@ impl Snapshot {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// The listings whose programs changed and are still there.
-    pub listings: BTreeSet<ListingName>,
+    pub listings: BTreeSet<ProgramId>,
     /// All files that were changed, added, or removed, relative to the book's root.
     pub files: BTreeSet<PathBuf>,
 }
@@ -182,10 +182,10 @@ fn hash_file(path: &Path, name: &Path, files: &mut BTreeMap<PathBuf, u64>) {
 }
 
 /// The listing whose program a path is: `listings/<part>/src/bin/<name>.rs`.
-fn listing(path: &Path) -> Option<ListingName> {
+fn listing(path: &Path) -> Option<ProgramId> {
     let path = path.to_str()?.replace('\\', "/");
     let (part, file) = path.strip_prefix("listings/")?.split_once("/src/bin/")?;
-    ListingName::parse(&format!("{part}/{}", file.strip_suffix(".rs")?)).ok()
+    ProgramId::parse(&format!("{part}/{}", file.strip_suffix(".rs")?)).ok()
 }
 
 #[cfg(test)]

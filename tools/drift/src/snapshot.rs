@@ -2,8 +2,8 @@
 
 use crate::text::{Line, Text};
 use anyhow::{Result, anyhow, ensure};
-use model::listing::WRONG;
 use model::source::Source;
+use model::source::WRONG;
 use model::uses::{self, Use};
 use model::{ProgramId, Project};
 use serde::Deserialize;

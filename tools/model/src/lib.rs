@@ -27,12 +27,4 @@ pub mod uses;
 
 pub use problem::{Problem, Problems};
 pub use program::ProgramId;
-/// The name that programs had.
-pub use program::ProgramId as ListingName;
 pub use project::Project;
-
-/// Programs and their text, under the name that they had.
-pub mod listing {
-    pub use crate::program::ProgramId as ListingName;
-    pub use crate::source::{AnchorError, CLIPPYS, Line, Source, WRONG};
-}

@@ -1,7 +1,7 @@
 //! What a page or a listing can have wrong is told with its file and line, all of it at once, and what
 //! a page shows is the program to the letter.
 
-use model::{ListingName, Problems, Project};
+use model::{Problems, ProgramId, Project};
 use render::site;
 use scratch::{HELLO, PAGE, Scratch};
 use std::collections::BTreeMap;
@@ -589,8 +589,8 @@ mod symbolic_links {
 
 // --- What a reader gets ----------------------------------------------------------------------------
 
-fn name() -> ListingName {
-    ListingName::parse("demo/hello").expect("a name")
+fn name() -> ProgramId {
+    ProgramId::parse("demo/hello").expect("a name")
 }
 
 #[test]

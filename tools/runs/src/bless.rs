@@ -8,7 +8,7 @@ use crate::run::{Limits, run};
 use crate::timelines;
 use crate::unstable;
 use anyhow::{Context, Result, bail};
-use model::{ListingName, Problems, Project, api, census, provenance};
+use model::{Problems, ProgramId, Project, api, census, provenance};
 use std::fs;
 use std::io::ErrorKind;
 use timeline::Refused;
@@ -31,11 +31,11 @@ pub struct Change {
 /// What was written before stays written, and is told by `report`.
 pub fn bless(
     project: &Project,
-    names: &[ListingName],
+    names: &[ProgramId],
     mut report: impl FnMut(Change),
-) -> Result<Vec<(ListingName, Refused)>> {
-    let is_program = |name: &&ListingName| project.has(&name.compile_fail());
-    let is_unstable = |name: &&ListingName| project.has(&name.unstable());
+) -> Result<Vec<(ProgramId, Refused)>> {
+    let is_program = |name: &&ProgramId| project.has(&name.compile_fail());
+    let is_unstable = |name: &&ProgramId| project.has(&name.unstable());
     bless_unstable(
         project,
         &names
@@ -108,7 +108,7 @@ pub fn bless(
 /// Runs programs that need `--cfg tokio_unstable`, and writes what they print.
 fn bless_unstable(
     project: &Project,
-    names: &[ListingName],
+    names: &[ProgramId],
     report: &mut impl FnMut(Change),
 ) -> Result<()> {
     let built = unstable::build(project, names)?;
@@ -158,7 +158,7 @@ fn report_change(change: Option<Change>, report: &mut impl FnMut(Change)) {
 }
 
 /// Writes what a listing says on standard error; where it says nothing, there is no file.
-fn write_errors(project: &Project, name: &ListingName, said: &str) -> Result<Option<Change>> {
+fn write_errors(project: &Project, name: &ProgramId, said: &str) -> Result<Option<Change>> {
     let file = name.errors();
     if said.is_empty() {
         remove(project, &file, "removed, for it says nothing any more\n")

@@ -3,7 +3,7 @@
 use crate::cargo;
 use crate::workspace::{EVERYTHING, Flavor, Workspace};
 use anyhow::{Context, Result};
-use model::{ListingName, Project};
+use model::{ProgramId, Project};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -28,7 +28,7 @@ pub struct Program {
 #[derive(Debug, Default)]
 pub struct Built {
     /// The listings that compile.
-    pub programs: BTreeMap<ListingName, Program>,
+    pub programs: BTreeMap<ProgramId, Program>,
     /// What cargo and the compiler said, if something does not compile; otherwise empty.
     pub errors: String,
 }
@@ -39,7 +39,7 @@ pub struct Built {
 ///
 /// Cargo cannot be started, or the listings' workspace cannot be written. A listing that does not compile is no error
 /// here: it has no program, and [`Built::errors`] says why.
-pub fn build(project: &Project, names: &[ListingName]) -> Result<Built> {
+pub fn build(project: &Project, names: &[ProgramId]) -> Result<Built> {
     if names.is_empty() {
         return Ok(Built::default());
     }
@@ -53,7 +53,7 @@ pub fn build(project: &Project, names: &[ListingName]) -> Result<Built> {
 /// # Errors
 ///
 /// As [`build`].
-pub fn build_tests(workspace: &Workspace, names: &[ListingName]) -> Result<Built> {
+pub fn build_tests(workspace: &Workspace, names: &[ProgramId]) -> Result<Built> {
     build_in(workspace, names, Mode::Test)
 }
 
@@ -77,9 +77,9 @@ pub(crate) enum Mode {
 }
 
 /// Binaries to build, by their package and name, each with the listings in it.
-type Binaries = BTreeMap<(String, String), Vec<ListingName>>;
+type Binaries = BTreeMap<(String, String), Vec<ProgramId>>;
 
-pub(crate) fn build_in(workspace: &Workspace, names: &[ListingName], mode: Mode) -> Result<Built> {
+pub(crate) fn build_in(workspace: &Workspace, names: &[ProgramId], mode: Mode) -> Result<Built> {
     let mut built = Built::default();
     if names.is_empty() {
         return Ok(built);
@@ -91,7 +91,7 @@ pub(crate) fn build_in(workspace: &Workspace, names: &[ListingName], mode: Mode)
     }
     // A listing that does not compile must not hide the others of its part; and `cargo test` has no `--keep-going`, so it hid
     // even those of other parts.
-    let is_blamed = |name: &&ListingName| {
+    let is_blamed = |name: &&ProgramId| {
         let place = format!("{}:", name.source());
         built.errors.replace('\\', "/").contains(&place)
     };
@@ -99,7 +99,7 @@ pub(crate) fn build_in(workspace: &Workspace, names: &[ListingName], mode: Mode)
         .iter()
         .filter(|name| !built.programs.contains_key(name))
         .partition(is_blamed);
-    let mut parts: BTreeMap<&str, Vec<ListingName>> = BTreeMap::new();
+    let mut parts: BTreeMap<&str, Vec<ProgramId>> = BTreeMap::new();
     for name in sound {
         parts.entry(&name.part).or_default().push(name.clone());
     }
@@ -112,7 +112,7 @@ pub(crate) fn build_in(workspace: &Workspace, names: &[ListingName], mode: Mode)
 
 /// The binaries that have these listings: few of a part are built apart from the others, and all of them if the part's own
 /// binary does not compile.
-fn binaries(workspace: &Workspace, names: &[ListingName], whole_parts: bool) -> Result<Binaries> {
+fn binaries(workspace: &Workspace, names: &[ProgramId], whole_parts: bool) -> Result<Binaries> {
     let mut by_part: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let mut binaries = Binaries::new();
     for name in names {
@@ -131,7 +131,7 @@ fn binaries(workspace: &Workspace, names: &[ListingName], whole_parts: bool) -> 
             true => part.to_owned(),
             false => workspace.write_some(part, &grouped)?,
         };
-        let grouped = grouped.into_iter().map(|name| ListingName {
+        let grouped = grouped.into_iter().map(|name| ProgramId {
             part: part.to_owned(),
             name,
         });
@@ -372,7 +372,7 @@ fn package_name(id: &str) -> String {
 
 /// The compiler's errors about one listing, or all of them if none is about it: another listing of its part keeps it from
 /// being built.
-pub fn errors_of(built: &Built, name: &ListingName, file: &str) -> String {
+pub fn errors_of(built: &Built, name: &ProgramId, file: &str) -> String {
     let about_it: Vec<_> = built
         .errors
         .split_inclusive("\n\n")
@@ -402,13 +402,13 @@ pub fn errors_of(built: &Built, name: &ListingName, file: &str) -> String {
 /// Cargo cannot be started, or they do not compile.
 pub fn build_suites(
     workspace: &Workspace,
-    names: &[ListingName],
-) -> Result<BTreeMap<ListingName, PathBuf>> {
+    names: &[ProgramId],
+) -> Result<BTreeMap<ProgramId, PathBuf>> {
     if names.is_empty() {
         return Ok(BTreeMap::new());
     }
     let mut command = Cargo::new(workspace, Mode::Test);
-    let suite = |name: &ListingName| name.name.trim_start_matches("tests/").to_owned();
+    let suite = |name: &ProgramId| name.name.trim_start_matches("tests/").to_owned();
     for name in names {
         command.select(&name.part, &["--test", &suite(name)]);
     }

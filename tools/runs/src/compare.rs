@@ -1,7 +1,7 @@
 //! Compares what a listing printed with what its `.out` file says.
 
 use crate::run::{Misbehaved, Ran};
-use model::{ListingName, Project};
+use model::{ProgramId, Project};
 use similar::TextDiff;
 
 /// Says what is wrong with a run, or nothing where it is as the book says.
@@ -12,7 +12,7 @@ use similar::TextDiff;
 /// that show it; with the difference, and what to do.
 pub fn check(
     project: &Project,
-    name: &ListingName,
+    name: &ProgramId,
     ran: &Result<Ran, Misbehaved>,
 ) -> Result<(), String> {
     let ran = check_output(project, name, &name.source(), &name.output(), ran)?;
@@ -22,7 +22,7 @@ pub fn check(
 /// Says what is wrong with what a program printed.
 pub(crate) fn check_output<'r>(
     project: &Project,
-    name: &ListingName,
+    name: &ProgramId,
     source: &str,
     file: &str,
     ran: &'r Result<Ran, Misbehaved>,
@@ -59,7 +59,7 @@ pub(crate) fn check_output<'r>(
 }
 
 /// Says what is wrong with what a run said on standard error.
-fn check_errors(project: &Project, name: &ListingName, ran: &Ran) -> Result<(), String> {
+fn check_errors(project: &Project, name: &ProgramId, ran: &Ran) -> Result<(), String> {
     let file = name.errors();
     let expected = match project.has(&file) {
         true => project.read(&file).map_err(|problem| problem.to_string())?,
@@ -94,7 +94,7 @@ pub fn diff(expected: &str, printed: &str) -> String {
 }
 
 /// The pages that show a listing, for the end of a sentence; empty where none does.
-pub(crate) fn shown(project: &Project, name: &ListingName) -> String {
+pub(crate) fn shown(project: &Project, name: &ProgramId) -> String {
     match model::uses::of_listing(project, name).as_slice() {
         [] => String::new(),
         places => format!(" (shown at {})", places.join(", ")),

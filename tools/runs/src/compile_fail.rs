@@ -8,8 +8,8 @@ use crate::build::{Cargo, Compiled, Mode, plain};
 use crate::files::write_if_changed;
 use crate::workspace::REFUSED;
 use anyhow::{Context, Result, bail};
-use model::listing::CLIPPYS;
-use model::{ListingName, Project};
+use model::source::CLIPPYS;
+use model::{ProgramId, Project};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::process::Command;
@@ -27,8 +27,8 @@ const SETTING: &str = "// clippy.toml: ";
 /// The programs cannot be handed to the compiler.
 pub fn messages(
     project: &Project,
-    names: &[ListingName],
-) -> Result<BTreeMap<ListingName, Result<String, String>>> {
+    names: &[ProgramId],
+) -> Result<BTreeMap<ProgramId, Result<String, String>>> {
     let workspace = plain(project)?;
     let mut for_rustc = Vec::new();
     let mut for_clippy = Vec::new();
@@ -77,11 +77,11 @@ pub fn messages(
 }
 
 /// The package with the programs of a part that must not compile.
-fn package(name: &ListingName) -> String {
+fn package(name: &ProgramId) -> String {
     format!("{}{REFUSED}", name.part)
 }
 
-fn message(name: &ListingName, compiled: &Compiled) -> Result<String, String> {
+fn message(name: &ProgramId, compiled: &Compiled) -> Result<String, String> {
     let target = (package(name), name.name.clone());
     if compiled.executables.contains_key(&target) {
         return Err(format!(

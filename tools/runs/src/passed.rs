@@ -6,7 +6,7 @@
 
 use crate::cargo;
 use anyhow::{Context, Result};
-use model::{ListingName, Project, manifest};
+use model::{ProgramId, Project, manifest};
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
@@ -76,13 +76,13 @@ impl Passed {
     }
 
     /// Whether a listing passed when everything was as it is now.
-    pub fn has(&self, name: &ListingName, key: u64) -> bool {
+    pub fn has(&self, name: &ProgramId, key: u64) -> bool {
         let hashes = self.hashes.lock().expect("no holder panics");
         hashes.get(&name.to_string()) == Some(&key)
     }
 
     /// Notes that a listing passed.
-    pub fn insert(&self, name: &ListingName, key: u64) {
+    pub fn insert(&self, name: &ProgramId, key: u64) {
         let mut hashes = self.hashes.lock().expect("no holder panics");
         hashes.insert(name.to_string(), key);
     }

@@ -9,7 +9,7 @@ use crate::compare::{check_output, diff};
 use crate::run::{Misbehaved, Ran};
 use crate::{cargo, target};
 use anyhow::{Context, Result};
-use model::{ListingName, Project};
+use model::{ProgramId, Project};
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
@@ -48,7 +48,7 @@ pub const FLAGS: &str = "build.rustflags=['--cfg', 'tokio_unstable']";
 ///
 /// Cargo cannot be started, or speaks no JSON. A program that does not compile has no executable, and
 /// [`Built::errors`] says why.
-pub fn build(project: &Project, names: &[ListingName]) -> Result<Built> {
+pub fn build(project: &Project, names: &[ProgramId]) -> Result<Built> {
     let mut all = Built::default();
     let parts: BTreeSet<&str> = names.iter().map(|name| name.part.as_str()).collect();
     for part in parts {
@@ -85,7 +85,7 @@ pub fn build(project: &Project, names: &[ListingName]) -> Result<Built> {
 /// A message that names the program, the line of its `.out` file where the two part, and the pages that show it.
 pub fn check(
     project: &Project,
-    name: &ListingName,
+    name: &ProgramId,
     ran: &Result<Ran, Misbehaved>,
 ) -> Result<(), String> {
     let (source, file) = (name.unstable(), name.unstable_output());

@@ -10,7 +10,7 @@
 use crate::files::{lock_as_the_book, write_if_changed};
 use crate::target;
 use anyhow::{Context, Result};
-use model::{ListingName, Project, manifest};
+use model::{ProgramId, Project, manifest};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -82,7 +82,7 @@ impl Workspace {
     pub fn write(
         project: &Project,
         flavor: Flavor,
-        mut text_of: impl FnMut(&ListingName, &str) -> Result<Option<String>>,
+        mut text_of: impl FnMut(&ProgramId, &str) -> Result<Option<String>>,
     ) -> Result<Self> {
         let target = target(project);
         let (root, build_folder) = match flavor {
@@ -142,7 +142,7 @@ impl Workspace {
     }
 
     /// Whether a listing has an executable of its own.
-    pub fn is_alone(&self, name: &ListingName) -> bool {
+    pub fn is_alone(&self, name: &ProgramId) -> bool {
         let part = self.parts.get(&name.part);
         part.is_some_and(|part| part.alone.contains(&name.name))
     }
@@ -153,7 +153,7 @@ impl Workspace {
     }
 
     /// The words before the name of each test of a listing in its part's test executable.
-    pub fn test_prefix(&self, name: &ListingName) -> String {
+    pub fn test_prefix(&self, name: &ProgramId) -> String {
         match self.is_alone(name) {
             true => String::new(),
             false => format!("{}::", module(&name.name)),
@@ -310,7 +310,7 @@ impl Workspace {
 
     /// The programs that must not compile, as binaries of a package for each part.
     fn write_refused(&self, project: &Project, members: &mut Vec<String>) -> Result<()> {
-        let mut parts: BTreeMap<String, Vec<ListingName>> = BTreeMap::new();
+        let mut parts: BTreeMap<String, Vec<ProgramId>> = BTreeMap::new();
         for name in project.compile_fail_programs()? {
             parts.entry(name.part.clone()).or_default().push(name);
         }

@@ -5,7 +5,7 @@
 
 use libtest_mimic::{Arguments, Trial};
 use model::provenance::COMPILER;
-use model::{ListingName, Project};
+use model::{ProgramId, Project};
 use runs::build::Built;
 use runs::compile_fail;
 use runs::run::{Limits, Misbehaved, Ran};
@@ -75,8 +75,8 @@ fn assert_has(text: &str, part: &str) {
     assert!(text.contains(part), "`{part}` is missing in:\n{text}");
 }
 
-fn name(name: &str) -> ListingName {
-    ListingName::parse(&format!("demo/{name}")).expect("a name")
+fn name(name: &str) -> ProgramId {
+    ProgramId::parse(&format!("demo/{name}")).expect("a name")
 }
 
 fn open(book: &Scratch) -> Project {

@@ -5,7 +5,7 @@
 
 use expect_test::{Expect, expect};
 use libtest_mimic::{Arguments, Trial};
-use model::{ListingName, Project};
+use model::{ProgramId, Project};
 use runs::timelines::{Copies, build, check};
 use scratch::Scratch;
 use std::path::Path;
@@ -230,8 +230,8 @@ fn program(book: &Scratch, called: &str, text: &str, printed: &str) {
     );
 }
 
-fn name(name: &str) -> ListingName {
-    ListingName::parse(&format!("demo/{name}")).expect("a name")
+fn name(name: &str) -> ProgramId {
+    ProgramId::parse(&format!("demo/{name}")).expect("a name")
 }
 
 impl Programs {
@@ -483,7 +483,7 @@ fn blessing_records_and_removes(_: &str) {
     let mut files = Vec::new();
     let names = [name("same"), name("not_paused"), name("hello")];
     runs::bless::bless(&project, &names, |change| files.push(change.file)).expect("it is blessed");
-    let both = |name: ListingName| [name.output(), name.timeline()];
+    let both = |name: ProgramId| [name.output(), name.timeline()];
     assert_eq!(
         files,
         [both(name("same")), both(name("not_paused"))].concat()

@@ -4,8 +4,8 @@ use anyhow::Result;
 use mdbook_markdown::pulldown_cmark::{Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 
-use model::listing::{CLIPPYS, Source, WRONG};
-use model::{ListingName, Project};
+use model::source::{CLIPPYS, Source, WRONG};
+use model::{ProgramId, Project};
 use std::fmt::Write as _;
 
 /// How the heading starts below which a page shows its pattern.
@@ -22,7 +22,7 @@ pub(super) enum Kind {
 /// A program on a page.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found {
-    name: ListingName,
+    name: ProgramId,
     pub(super) kind: Kind,
     /// The heading above it.
     heading: String,
@@ -44,7 +44,7 @@ pub(super) fn listings(expanded: &str) -> Vec<Found> {
             Event::Html(html) => {
                 let attribute = |name: &str| {
                     let (_, rest) = html.split_once(&format!("{name}=\""))?;
-                    ListingName::parse(rest.split('"').next()?).ok()
+                    ProgramId::parse(rest.split('"').next()?).ok()
                 };
                 let wrong = html.contains("class=\"listing wrong\"");
                 let right = if wrong { Kind::Wrong } else { Kind::Right };
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn the_fixed_version_is_below_the_same_heading_or_is_the_pattern() {
         let found = |name: &str, kind, heading: &str| Found {
-            name: ListingName::parse(&format!("a/{name}")).expect("it is a name"),
+            name: ProgramId::parse(&format!("a/{name}")).expect("it is a name"),
             kind,
             heading: heading.to_owned(),
         };

@@ -9,7 +9,7 @@ pub mod copy;
 use crate::build::{Built, Mode, Program, build_in, errors_of};
 use crate::run::{Limits, Misbehaved, run_with};
 use crate::workspace::{Flavor, Workspace, module};
-use ::model::{ListingName, Project};
+use ::model::{ProgramId, Project};
 use anyhow::{Context, Result, bail};
 use copy::{Function, Places, Site};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,9 +28,9 @@ pub struct Copies {
     /// The copies that compile, and what the compiler said of the others.
     pub built: Built,
     /// Where the tasks and functions of each listing are.
-    pub places: BTreeMap<ListingName, Places>,
+    pub places: BTreeMap<ProgramId, Places>,
     /// The listings that can't be recorded, by their text alone.
-    pub without: BTreeMap<ListingName, Refused>,
+    pub without: BTreeMap<ProgramId, Refused>,
 }
 
 /// Builds the copies of these listings.
@@ -41,7 +41,7 @@ pub struct Copies {
 /// # Errors
 ///
 /// The workspace cannot be written, a listing is not Rust, or cargo cannot be started.
-pub fn build(project: &Project, names: &[ListingName]) -> Result<Copies> {
+pub fn build(project: &Project, names: &[ProgramId]) -> Result<Copies> {
     let mut copies = Copies::default();
     let asked: BTreeSet<_> = names.iter().collect();
     let workspace = Workspace::write(project, Flavor::Recorded, |name, text| {
@@ -95,7 +95,7 @@ impl Copies {
     pub fn record(
         &self,
         project: &Project,
-        name: &ListingName,
+        name: &ProgramId,
         printed: &str,
     ) -> Result<Result<Timeline, Refused>> {
         if let Some(why) = self.without.get(name) {
@@ -194,7 +194,7 @@ fn site(sites: &[Site], place: &Place, main: bool) -> Option<(String, u32)> {
 /// with the differences, and what to do.
 pub fn check(
     project: &Project,
-    name: &ListingName,
+    name: &ProgramId,
     recorded: &Result<Timeline, Refused>,
 ) -> Result<(), String> {
     let (source, file) = (name.source(), name.timeline());
