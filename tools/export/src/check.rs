@@ -105,10 +105,8 @@ impl Content {
     fn of_tree(page: &Page) -> Self {
         let mut content = Self::default();
         tree::each(page.text(), &mut |element| match element.name.as_str() {
-            "pre" => {
-                if count(element, |it| it.has_class("language-console")) == 0 {
-                    content.blocks.push(element.text());
-                }
+            "pre" if count(element, |it| it.has_class("language-console")) == 0 => {
+                content.blocks.push(element.text());
             }
             "figcaption" => content.captions.push(vec![element.text()]),
             "figure" => {
