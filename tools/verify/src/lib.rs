@@ -1,7 +1,7 @@
 //! What must be true of the pages, the listings, and the built site.
 //!
-//! `tests/` runs each of these checks on the book, and `build.rs` reads the programs out of the rendered pages with
-//! [`blocks`]. Nothing here is needed to build or serve the book, so `cargo book` doesn't have to compile it.
+//! `tests/` runs each of these checks on the book, `tests/skeptic.rs` reads the programs out of the rendered pages with
+//! [`blocks`], and `cargo book check` runs what concerns one page.
 
 pub mod blocks;
 pub mod checks;
