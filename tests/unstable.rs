@@ -52,11 +52,11 @@ fn main() -> ExitCode {
             let config = project
                 .read(".cargo/config.toml")
                 .map_err(|problem| problem.to_string())?;
-            let told = format!("unstable = [\"run\", \"--config\", \"{FLAGS}\",");
-            match config.contains(&told) {
+            let report = format!("unstable = [\"run\", \"--config\", \"{FLAGS}\",");
+            match config.contains(&report) {
                 true => Ok(()),
                 false => {
-                    Err(format!("{}: no alias begins with {told}", ".cargo/config.toml").into())
+                    Err(format!("{}: no alias begins with {report}", ".cargo/config.toml").into())
                 }
             }
         },

@@ -104,7 +104,7 @@ impl Map {
             toml::from_str(&project.read(MAP)?).map_err(|error| {
                 Problem::of(
                     MAP,
-                    format!("is no map of APIs; `{BLESS}` writes it anew: {error}"),
+                    format!("is not a map of APIs; `{BLESS}` writes it again: {error}"),
                 )
             })?;
         let entries = packages.into_iter().flat_map(|(package, names)| {

@@ -27,7 +27,7 @@ pub const RUNS: &str = "listings/concepts/tests/cancel_safety";
 pub enum Verdict {
     /// Nothing is lost.
     Safe,
-    /// Nothing is lost but the wait: it begins anew, behind those who came meanwhile.
+    /// Nothing is lost but the wait: it starts again, behind those that came meanwhile.
     PlaceOnly,
     /// Nothing is lost, where the caller goes on with what the call left in the caller's hands.
     Resumable,
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_row_is_told_with_its_line() {
+    fn what_is_no_row_is_reported_with_its_line() {
         for (from, to, line) in [
             ("place_only", "placed", 5),
             ("lost = \"the place\"\n", "", 3),
@@ -337,19 +337,19 @@ mod tests {
     }
 
     #[test]
-    fn rows_and_runs_that_do_not_belong_together_are_told() {
+    fn rows_and_runs_that_do_not_belong_together_are_reported() {
         let (book, project) = book(&ROWS.replace("locked", "locks"));
         book.write(
             &format!("{RUNS}/a.rs"),
             "#[test]\nfn locked() {}\n\n#[test]\nfn gone() {}\n",
         );
-        let told: Vec<_> = problems(&project)
+        let report: Vec<_> = problems(&project)
             .expect("they can be read")
             .iter()
             .map(ToString::to_string)
             .collect();
         assert_eq!(
-            told,
+            report,
             [
                 format!("{DATA}:7: there is no test `locks` in {RUNS}; did you mean `locked`?"),
                 format!(
@@ -358,12 +358,12 @@ mod tests {
             ]
         );
         book.write(DATA, ROWS.replace("locked", "gone"));
-        let told = problems(&project).expect("they can be read");
+        let report = problems(&project).expect("they can be read");
         assert!(
-            told[0]
+            report[0]
                 .message
                 .starts_with("another row is shown by `gone`"),
-            "{told:?}"
+            "{report:?}"
         );
     }
 

@@ -67,6 +67,20 @@ pub fn version(project: &Project, name: &str) -> Result<String, Problem> {
     }
 }
 
+/// The name and version of each package in Cargo.lock that isn't the book's own.
+///
+/// # Errors
+///
+/// The lock file cannot be read.
+pub fn packages(project: &Project) -> Result<Vec<(String, String)>, Problem> {
+    let lock = read(project)?;
+    let packages = lock.package.iter();
+    Ok(packages
+        .filter(|package| package.source.is_some())
+        .map(|package| (package.name.clone(), package.version.clone()))
+        .collect())
+}
+
 /// The version of a crate in Cargo.lock, whichever package depends on it.
 ///
 /// # Errors

@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_workspace_does_not_have_is_told() {
+    fn what_the_workspace_does_not_have_is_reported() {
         let error = shown("", "tokio.workspace = true\n").unwrap_err();
         assert!(
             error.starts_with("listings/demo/Cargo.toml: `tokio` is inherited, but"),

@@ -10,7 +10,7 @@ pub struct Problem {
     pub file: PathBuf,
     /// The line, counted from 1; `None` where the whole file is meant.
     pub line: Option<usize>,
-    /// What is wrong, and what would mend it.
+    /// What is wrong, and what would fix it.
     pub message: String,
 }
 

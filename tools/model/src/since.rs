@@ -40,7 +40,7 @@ impl Since {
         }
     }
 
-    /// The version as a link to where it is told.
+    /// The version as a link to its changelog.
     ///
     /// # Errors
     ///
@@ -86,10 +86,10 @@ mod tests {
             "tokio 1.21.0",
             "tokio 1.x.0 a",
         ] {
-            let told = Since::parse(wrong).expect_err("it lacks something");
+            let report = Since::parse(wrong).expect_err("it lacks something");
             assert!(
-                told.contains("write {{#since crate version words}}"),
-                "{told}"
+                report.contains("write {{#since crate version words}}"),
+                "{report}"
             );
         }
     }

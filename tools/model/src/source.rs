@@ -13,7 +13,7 @@ pub const CLIPPYS: &str = "#![deny(clippy::";
 pub struct Line<'a> {
     /// The line without its line end.
     pub text: &'a str,
-    /// Whether the reader sees it at once, or only among the hidden lines.
+    /// Whether the reader sees it immediately, or only among the hidden lines.
     pub shown: bool,
 }
 

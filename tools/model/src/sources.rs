@@ -1,34 +1,35 @@
 //! Where the sources of what the book depends on are on this machine, as cargo downloaded them.
 
+use crate::lock;
 use crate::project::Project;
 use anyhow::{Context, Result};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::env;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::fs;
+use std::path::PathBuf;
 
-/// The folder of each package's source, by the package's name.
+/// The folder of the source of each package that has been downloaded, by the package's name.
+///
+/// `cargo metadata` would know them too, but only if everything in Cargo.lock has been downloaded; on a new machine, cargo
+/// downloads what it builds.
 ///
 /// # Errors
 ///
-/// Cargo cannot be started, or says nothing of the packages.
+/// Cargo's folder cannot be found or read, or the book has no Cargo.lock.
 pub fn folders(project: &Project) -> Result<BTreeMap<String, PathBuf>> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .current_dir(project.root())
-        .args(["metadata", "--format-version=1", "--offline"])
-        .output()
-        .context("cannot start cargo")?;
-    let metadata: Value = serde_json::from_slice(&output.stdout).with_context(|| {
-        let errors = String::from_utf8_lossy(&output.stderr);
-        format!("cargo metadata printed no JSON: {}", errors.trim())
-    })?;
-    let packages = metadata["packages"].as_array().into_iter().flatten();
-    let folders = packages.filter_map(|package| {
-        let manifest = Path::new(package["manifest_path"].as_str()?);
-        let name = package["name"].as_str()?;
-        Some((name.to_owned(), manifest.parent()?.to_owned()))
-    });
-    Ok(folders.collect())
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
+    let sources = home.context("there is no CARGO_HOME")?.join("registry/src");
+    let registries =
+        fs::read_dir(&sources).with_context(|| format!("cannot read {}", sources.display()))?;
+    let registries: Vec<_> = registries.collect::<Result<_, _>>()?;
+    let mut folders = BTreeMap::new();
+    for (name, version) in lock::packages(project)? {
+        let folder = format!("{name}-{version}");
+        let mut found = registries.iter().map(|it| it.path().join(&folder));
+        if let Some(folder) = found.find(|folder| folder.is_dir()) {
+            folders.insert(name, folder);
+        }
+    }
+    Ok(folders)
 }

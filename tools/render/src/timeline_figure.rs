@@ -84,7 +84,7 @@ fn recorded(project: &Project, name: ProgramId) -> Result<Recorded, String> {
     let source = Source::parse(&text).map_err(|error| format!("{file}: {}", error.message))?;
     let recording = project.read(&json).map_err(|problem| problem.to_string())?;
     let timeline = Timeline::parse(&recording).map_err(|why| {
-        format!("{json}: is not a timeline: {why}; `cargo book bless {name}` writes it anew")
+        format!("{json}: is not a timeline: {why}; `cargo book bless {name}` writes it again")
     })?;
     Ok(Recorded {
         caption: source.caption().unwrap_or_default().to_owned(),

@@ -1,4 +1,4 @@
-//! What a page or a listing can have wrong is told with its file and line, all of it at once, and what
+//! What a page or a listing can have wrong is reported with its file and line, all of it together, and what
 //! a page shows is the program to the letter.
 
 use model::{Problems, ProgramId, Project};
@@ -62,7 +62,7 @@ fn assert_has(text: &str, part: &str) {
 // --- Pages -----------------------------------------------------------------------------------------
 
 #[test]
-fn a_page_that_is_not_utf_8_is_told_with_its_line() {
+fn a_page_that_is_not_utf_8_is_reported_with_its_line() {
     let book = Scratch::sound();
     book.write("src/page.md", b"# Page\n\nA caf\xe9.\n");
     assert_eq!(
@@ -240,15 +240,15 @@ fn a_block_directive_must_stand_alone_on_its_line() {
 }
 
 #[test]
-fn an_api_that_is_not_in_the_map_is_told_with_the_one_that_was_meant() {
+fn an_api_that_is_not_in_the_map_is_reported_with_the_one_that_was_meant() {
     let book = with_page("# Page\n\n[`Vec`] and\n[`Vec::psuh`].\n");
     book.write(
         model::api::MAP,
         "[std]\n\"Vec\" = \"alloc/vec/struct.Vec.html\"\n\"Vec::push\" = \"x.html\"\n",
     );
-    let told = only(problems(&book));
+    let report = only(problems(&book));
     assert_starts(
-        &told,
+        &report,
         "src/page.md:4: `Vec::psuh` is no API whose documentation is known. Did you mean `Vec::push`? If it \
          exists, `cargo book bless --api-links` finds it",
     );
@@ -279,7 +279,7 @@ fn a_directive_in_code_is_left_alone() {
 }
 
 #[test]
-fn several_problems_on_several_pages_are_told_at_once_in_order() {
+fn several_problems_on_several_pages_are_reported_at_once_in_order() {
     let book = Scratch::sound();
     book.write(
         "src/SUMMARY.md",
@@ -294,7 +294,7 @@ fn several_problems_on_several_pages_are_told_at_once_in_order() {
     let found = problems(&book);
     let places: Vec<_> = found
         .iter()
-        .map(|told| told.split(": ").next().expect("a place"))
+        .map(|report| report.split(": ").next().expect("a place"))
         .collect();
     assert_eq!(
         places,
@@ -312,7 +312,7 @@ fn several_problems_on_several_pages_are_told_at_once_in_order() {
 // --- The table of contents -------------------------------------------------------------------------
 
 #[test]
-fn a_page_in_the_table_of_contents_that_is_not_there_is_told() {
+fn a_page_in_the_table_of_contents_that_is_not_there_is_reported() {
     let book = Scratch::sound();
     book.write(
         "src/SUMMARY.md",
@@ -325,14 +325,14 @@ fn a_page_in_the_table_of_contents_that_is_not_there_is_told() {
 }
 
 #[test]
-fn a_chapter_without_a_page_is_told() {
+fn a_chapter_without_a_page_is_reported() {
     let book = Scratch::sound();
     book.write(
         "src/SUMMARY.md",
         "# Summary\n\n- [Page](page.md)\n- [Later]()\n",
     );
-    let told = only(problems(&book));
-    assert_starts(&told, "src/SUMMARY.md:4: this chapter has no page yet");
+    let report = only(problems(&book));
+    assert_starts(&report, "src/SUMMARY.md:4: this chapter has no page yet");
 }
 
 #[test]
@@ -350,7 +350,7 @@ fn a_page_outside_of_src_is_refused() {
 }
 
 #[test]
-fn a_table_of_contents_that_mdbook_cannot_read_is_told_with_its_line() {
+fn a_table_of_contents_that_mdbook_cannot_read_is_reported_with_its_line() {
     let book = Scratch::sound();
     book.write(
         "src/SUMMARY.md",
@@ -361,7 +361,7 @@ fn a_table_of_contents_that_mdbook_cannot_read_is_told_with_its_line() {
 }
 
 #[test]
-fn a_book_without_a_table_of_contents_is_told() {
+fn a_book_without_a_table_of_contents_is_reported() {
     let book = Scratch::sound();
     book.remove("src/SUMMARY.md");
     let error = site::build(&project(&book), &book.path("built")).expect_err("the book is broken");
@@ -411,18 +411,18 @@ fn what_is_wrong_in_a_listing_is_reported_with_page_and_listing() {
 }
 
 #[test]
-fn a_listing_that_is_not_utf_8_is_told_with_its_line() {
+fn a_listing_that_is_not_utf_8_is_reported_with_its_line() {
     let book = Scratch::sound();
     book.write(LISTING, b"//! Hi.\nfn main() { println!(\"\xff\"); }\n");
-    let told = problems(&book);
+    let report = problems(&book);
     assert_starts(
-        &told[0],
+        &report[0],
         "src/page.md:5: listings/demo/src/bin/hello.rs:2: is not UTF-8",
     );
 }
 
 #[test]
-fn an_output_that_is_missing_is_told_with_what_makes_it() {
+fn an_output_that_is_missing_is_reported_with_what_makes_it() {
     let book = Scratch::sound();
     book.remove(OUTPUT);
     assert_eq!(
@@ -435,7 +435,7 @@ fn an_output_that_is_missing_is_told_with_what_makes_it() {
 }
 
 #[test]
-fn an_output_that_is_empty_is_told() {
+fn an_output_that_is_empty_is_reported() {
     for nothing in ["", "\n", " \r\n"] {
         let book = Scratch::sound();
         book.write(OUTPUT, nothing);
@@ -535,9 +535,9 @@ mod symbolic_links {
     fn a_page_that_is_a_link_out_of_the_book_is_refused() {
         let book = Scratch::sound();
         let _outside = move_out(&book, "src/page.md");
-        let told = only(problems(&book));
+        let report = only(problems(&book));
         assert_starts(
-            &told,
+            &report,
             "src/SUMMARY.md:3: the page src/page.md: is a symbolic link out of the book's folder, to ",
         );
         assert!(!book.path("built/page.html").exists());
@@ -547,9 +547,9 @@ mod symbolic_links {
     fn a_listing_that_is_a_link_out_of_the_book_is_refused() {
         let book = Scratch::sound();
         let _outside = move_out(&book, LISTING);
-        let told = problems(&book);
+        let report = problems(&book);
         assert_starts(
-            &told[0],
+            &report[0],
             "src/page.md:5: listings/demo/src/bin/hello.rs: is a symbolic link out of the book's folder",
         );
     }
@@ -715,7 +715,7 @@ fn a_program_full_of_marks_is_shown_and_read_back_to_the_letter() {
     }
 }
 
-/// The lines of the page's program that a reader sees at once, as text.
+/// The lines of the page's program that a reader sees immediately, as text.
 fn shown_lines(html: &str) -> String {
     let page = scraper::Html::parse_document(html);
     let code = scraper::Selector::parse("pre code.language-rust").expect("a selector");
@@ -836,7 +836,7 @@ fn a_mistake_and_its_mending_are_drawn_on_one_scale() {
 }
 
 #[test]
-fn a_recording_that_is_none_is_told() {
+fn a_recording_that_is_none_is_reported() {
     let book = with_page("# Page\n\n{{#timeline demo/hello}}\n");
     book.write(TIMELINE, "{}");
     assert_starts(

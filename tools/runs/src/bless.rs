@@ -28,7 +28,7 @@ pub struct Change {
 /// # Errors
 ///
 /// A listing does not compile or does not behave, or a file to be written lies outside `listings/`.
-/// What was written before stays written, and is told by `report`.
+/// What was written before stays written, and is passed to `report`.
 pub fn bless(
     project: &Project,
     names: &[ProgramId],

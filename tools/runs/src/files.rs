@@ -1,4 +1,4 @@
-//! Writes what cargo builds from, so that cargo builds nothing anew that is the same as before.
+//! Writes what cargo builds from, and leaves unchanged files untouched, so that cargo doesn't build them again.
 
 use anyhow::{Context, Result};
 use model::Project;

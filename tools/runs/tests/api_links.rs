@@ -1,4 +1,4 @@
-//! rustdoc finds the APIs that a small book names, and what it does not find is told with its page and
+//! rustdoc finds the APIs that a small book names, and what it does not find is reported with its page and
 //! line.
 
 use model::Project;
@@ -14,7 +14,7 @@ fn found(page: &str, scope: &str) -> Found {
     look_up(&project).expect("rustdoc can be asked")
 }
 
-fn told(found: &Found) -> Vec<String> {
+fn report(found: &Found) -> Vec<String> {
     found.problems.iter().map(ToString::to_string).collect()
 }
 
@@ -23,7 +23,7 @@ fn names_are_understood_under_the_scope_or_with_their_path() {
     let page =
         "# Page\n\n[`Arc::clone`], [`Vec`] and [a map][std::collections::BTreeMap::entry].\n";
     let found = found(page, "use std::sync::Arc;\n");
-    assert_eq!(told(&found), Vec::<String>::new());
+    assert_eq!(report(&found), Vec::<String>::new());
     let place = |name: &str| found.map.0.get(name).expect("it was found").clone();
     let std = |page: &str| Place {
         package: "std".to_owned(),
@@ -38,12 +38,12 @@ fn names_are_understood_under_the_scope_or_with_their_path() {
 }
 
 #[test]
-fn a_name_that_does_not_exist_is_told_on_every_page_that_has_it() {
+fn a_name_that_does_not_exist_is_reported_on_every_page_that_has_it() {
     let found = found(
         "# Page\n\n[`Vec::psuh`]\n\nand\n[once more][std::vec::Vec::psuh]\n[`Vec::psuh`]\n",
         "",
     );
-    let problems = told(&found);
+    let problems = report(&found);
     assert_eq!(problems.len(), 3, "{problems:?}");
     for (problem, start) in problems.iter().zip([
         "src/page.md:3: `Vec::psuh` is no API that the documentation of the book's crates has: the struct `Vec` has \
@@ -56,12 +56,12 @@ fn a_name_that_does_not_exist_is_told_on_every_page_that_has_it() {
 }
 
 #[test]
-fn a_mistake_in_the_scope_is_told_with_its_line() {
+fn a_mistake_in_the_scope_is_reported_with_its_line() {
     let found = found(
         "# Page\n\n[`Vec`]\n",
         "// Names.\nuse std::sync::Arc;\nuse std::sync::Mutx;\n",
     );
-    let problems = told(&found);
+    let problems = report(&found);
     assert!(
         problems[0].starts_with("listings/api-scope.rs:3: unresolved import"),
         "{problems:?}"

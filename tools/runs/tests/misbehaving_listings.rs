@@ -1,4 +1,4 @@
-//! A listing that misbehaves is stopped and told, with its file and what to do; blessing writes what
+//! A listing that misbehaves is stopped and reported, with its file and what to do; blessing writes what
 //! changed, below `listings/` and nowhere else; and the compiler is asked about what must not compile.
 //!
 //! These tests have a `main` of their own, which removes the book that they share.
@@ -36,16 +36,16 @@ fn main() -> ExitCode {
     }
     let trials = trials![
         a_listing_that_prints_what_its_page_says_is_sound,
-        a_listing_that_panics_is_told_with_its_status_and_its_words,
+        a_listing_that_panics_is_reported_with_its_status_and_its_words,
         a_listing_that_ends_with_a_status_has_it_in_its_transcript,
-        a_listing_that_prints_nothing_is_told,
-        a_panic_that_only_standard_error_shows_is_told,
+        a_listing_that_prints_nothing_is_reported,
+        a_panic_that_only_standard_error_shows_is_reported,
         a_listing_that_prints_without_end_is_stopped,
         a_listing_that_never_ends_is_stopped,
-        a_listing_that_prints_bytes_is_told_with_the_line,
-        an_output_that_is_missing_is_told_with_what_writes_it,
-        an_output_that_differs_is_told_with_its_line_and_the_pages,
-        a_listing_that_does_not_compile_is_told_and_the_others_run,
+        a_listing_that_prints_bytes_is_reported_with_the_line,
+        an_output_that_is_missing_is_reported_with_what_writes_it,
+        an_output_that_differs_is_reported_with_its_line_and_the_pages,
+        a_listing_that_does_not_compile_is_reported_and_the_others_run,
         windows_line_ends_in_an_output_make_no_difference,
         blessing_writes_what_changed_and_shows_it_and_nothing_twice,
         blessing_keeps_what_is_said_on_standard_error_and_no_empty_file,
@@ -193,24 +193,24 @@ fn a_listing_that_prints_what_its_page_says_is_sound() {
     );
 }
 
-fn a_listing_that_panics_is_told_with_its_status_and_its_words() {
-    let told = failure("panics");
+fn a_listing_that_panics_is_reported_with_its_status_and_its_words() {
+    let report = failure("panics");
     assert!(
-        told.starts_with(
+        report.starts_with(
             "listings/demo/src/bin/panics.out:2: listings/demo/src/bin/panics.rs prints something else"
         ),
-        "{told}"
+        "{report}"
     );
-    assert_has(&told, " before\n+[exit status: 101]\n");
-    assert_has(&told, "the printer burns");
-    assert_has(&told, "listings/demo/src/bin/panics.rs:4:");
-    let told = failure("panics_first");
+    assert_has(&report, " before\n+[exit status: 101]\n");
+    assert_has(&report, "the printer burns");
+    assert_has(&report, "listings/demo/src/bin/panics.rs:4:");
+    let report = failure("panics_first");
     assert_has(
-        &told,
+        &report,
         "listings/demo/src/bin/panics_first.rs: the listing printed nothing and ended with exit status: 101; \
          on standard error it said:\n",
     );
-    assert_has(&told, "the printer burns");
+    assert_has(&report, "the printer burns");
 }
 
 fn a_listing_that_ends_with_a_status_has_it_in_its_transcript() {
@@ -225,7 +225,7 @@ fn a_listing_that_ends_with_a_status_has_it_in_its_transcript() {
     }
 }
 
-fn a_listing_that_prints_nothing_is_told() {
+fn a_listing_that_prints_nothing_is_reported() {
     assert_eq!(
         failure("silent"),
         "listings/demo/src/bin/silent.rs: the listing printed nothing; let it print what it shows"
@@ -240,16 +240,16 @@ fn a_listing_that_prints_nothing_is_told() {
     );
 }
 
-fn a_panic_that_only_standard_error_shows_is_told() {
-    let told = failure("panics_aside");
+fn a_panic_that_only_standard_error_shows_is_reported() {
+    let report = failure("panics_aside");
     let start = "listings/demo/src/bin/panics_aside.rs: it says something else on standard error than \
                  listings/demo/src/bin/panics_aside.err, which is not there, would";
-    assert!(told.starts_with(start), "{told}");
+    assert!(report.starts_with(start), "{report}");
     assert_has(
-        &told,
+        &report,
         "+thread '<unnamed>' panicked at listings/demo/src/bin/panics_aside.rs:4:",
     );
-    assert_has(&told, "`cargo book bless demo/panics_aside` accepts it");
+    assert_has(&report, "`cargo book bless demo/panics_aside` accepts it");
 }
 
 fn a_listing_that_prints_without_end_is_stopped() {
@@ -278,15 +278,15 @@ fn a_listing_that_never_ends_is_stopped() {
         time: Duration::from_millis(500),
         ..PATIENT
     };
-    let told = check("never_ends", limits).expect_err("it never ends");
+    let report = check("never_ends", limits).expect_err("it never ends");
     assert_eq!(
-        told,
+        report,
         "listings/demo/src/bin/never_ends.rs: the listing did not end within 0.5 s and was stopped; \
          let it wait in virtual time (`start_paused = true`), and end"
     );
 }
 
-fn a_listing_that_prints_bytes_is_told_with_the_line() {
+fn a_listing_that_prints_bytes_is_reported_with_the_line() {
     assert_eq!(
         failure("bytes"),
         "listings/demo/src/bin/bytes.rs: the listing printed bytes that are not UTF-8, in line 2 of \
@@ -294,7 +294,7 @@ fn a_listing_that_prints_bytes_is_told_with_the_line() {
     );
 }
 
-fn an_output_that_is_missing_is_told_with_what_writes_it() {
+fn an_output_that_is_missing_is_reported_with_what_writes_it() {
     assert_eq!(
         failure("no_output"),
         "listings/demo/src/bin/no_output.out is missing; listings/demo/src/bin/no_output.rs printed:\n\n\
@@ -302,25 +302,25 @@ fn an_output_that_is_missing_is_told_with_what_writes_it() {
     );
 }
 
-fn an_output_that_differs_is_told_with_its_line_and_the_pages() {
-    let told = failure("other");
+fn an_output_that_differs_is_reported_with_its_line_and_the_pages() {
+    let report = failure("other");
     assert!(
-        told.starts_with(
+        report.starts_with(
             "listings/demo/src/bin/other.out:5: listings/demo/src/bin/other.rs prints something else than \
              this file says (shown at src/other.md:3, src/other.md:4)\n"
         ),
-        "{told}"
+        "{report}"
     );
-    assert_has(&told, " line 4\n-line five\n+line 5\n line 6\n");
-    assert_has(&told, "`cargo book bless demo/other` writes it.");
-    assert_has(&told, "On standard error it said:\na hint\n");
+    assert_has(&report, " line 4\n-line five\n+line 5\n line 6\n");
+    assert_has(&report, "`cargo book bless demo/other` writes it.");
+    assert_has(&report, "On standard error it said:\na hint\n");
     assert!(
         failure("no_last_line_end").starts_with("listings/demo/src/bin/no_last_line_end.out:1: "),
         "a missing line end is a difference in its line"
     );
 }
 
-fn a_listing_that_does_not_compile_is_told_and_the_others_run() {
+fn a_listing_that_does_not_compile_is_reported_and_the_others_run() {
     let Built { programs, errors } = &ZOO.built;
     assert!(!programs.contains_key(&name("does_not_compile")));
     assert_eq!(
@@ -442,10 +442,10 @@ fn blessing_does_not_accept_a_listing_that_does_not_compile() {
     let book = Scratch::sound();
     book.listing("broken", "let number: u32 = \"one\";", "it said this\n");
     book.write("listings/demo/src/bin/hello.out", "old\n");
-    let told = refusal(&book, &["broken", "hello"]);
-    assert_has(&told, "a listing does not compile:\n");
+    let report = refusal(&book, &["broken", "hello"]);
+    assert_has(&report, "a listing does not compile:\n");
     assert_has(
-        &told.replace('\\', "/"),
+        &report.replace('\\', "/"),
         "listings/demo/src/bin/broken.rs:4:",
     );
     assert_eq!(book.read("listings/demo/src/bin/hello.out"), "old\n");
@@ -467,13 +467,13 @@ fn blessing_does_not_write_through_a_linked_file() {
         &elsewhere.path("secret"),
         &book.path("listings/demo/src/bin/hello.out"),
     );
-    let told = refusal(&book, &["hello"]);
+    let report = refusal(&book, &["hello"]);
     assert!(
-        told.starts_with("listings/demo/src/bin/hello.out: "),
-        "{told}"
+        report.starts_with("listings/demo/src/bin/hello.out: "),
+        "{report}"
     );
     assert_has(
-        &told,
+        &report,
         "is a symbolic link, and nothing is written through one",
     );
     assert_eq!(elsewhere.read("secret"), "keep\n");
@@ -491,8 +491,8 @@ fn blessing_does_not_write_through_a_linked_folder() {
         &elsewhere.path("listings/demo/src"),
         &book.path("listings/demo/src"),
     );
-    let told = refusal(&book, &["hello"]);
-    assert_has(&told, "is a symbolic link out of the book's folder");
+    let report = refusal(&book, &["hello"]);
+    assert_has(&report, "is a symbolic link out of the book's folder");
     assert_eq!(elsewhere.read("listings/demo/src/bin/hello.out"), "keep\n");
 }
 
@@ -519,10 +519,10 @@ fn what_must_not_compile_has_the_compilers_message() {
         !message.contains(&*book.root().to_string_lossy()),
         "{message}"
     );
-    let told = said[&name("fine")].as_ref().expect_err("it compiles");
+    let report = said[&name("fine")].as_ref().expect_err("it compiles");
     assert!(
-        told.starts_with("listings/demo/compile_fail/fine.rs:1: this program compiles, but it is here because it must not"),
-        "{told}"
+        report.starts_with("listings/demo/compile_fail/fine.rs:1: this program compiles, but it is here because it must not"),
+        "{report}"
     );
     assert!(
         !book.path("listings/demo/compile_fail/bad.stderr").exists(),
@@ -594,9 +594,9 @@ fn an_unstable_program_is_built_apart_and_its_output_compared() {
     };
     assert_eq!(check(), Ok(()));
     book.write(output, "false\n");
-    let told = check().expect_err("it prints something else");
+    let report = check().expect_err("it prints something else");
     assert_has(
-        &told,
+        &report,
         "listings/demo/unstable/dump.out:1: listings/demo/unstable/dump.rs prints something else than this file says",
     );
     book.write(output, "true\n");

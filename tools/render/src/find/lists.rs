@@ -49,7 +49,7 @@ pub fn apis(
     let programs = project.once("src", || Programs::of(sections));
     let mut list = String::new();
     for (_, name) in names {
-        // One that does not exist is told on the page that names it.
+        // One that does not exist is reported on the page that names it.
         let Ok(url) = map.url(project, name) else {
             continue;
         };

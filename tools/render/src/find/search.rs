@@ -71,7 +71,7 @@ pub fn index(sections: &[Section]) -> Value {
                 add(page, &shown.id, "l", &title);
             }
         }
-        // What the title has need not be told again.
+        // What the title has isn't repeated.
         for word in words::of(&section.text) {
             if !said.contains(&word) && !word.bytes().all(|byte| byte.is_ascii_digit()) {
                 texts.entry(word).or_default().insert(here);

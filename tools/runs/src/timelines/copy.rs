@@ -438,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rust_is_told() {
+    fn what_is_no_rust_is_reported() {
         assert!(marked("fn main() { (", "listing").is_err());
     }
 }

@@ -216,7 +216,7 @@ pub fn check(
         (Ok(run), true) => run,
     };
     let text = project.read(&file).map_err(|problem| problem.to_string())?;
-    let again = format!("`cargo book bless {name}` writes it anew.");
+    let again = format!("`cargo book bless {name}` writes it again.");
     let expected = Timeline::parse(&text)
         .map_err(|why| format!("{file}: is not a timeline{shown}: {why}\n{again}"))?;
     if expected == *run {
@@ -248,7 +248,7 @@ pub fn check(
         message.push_str(&format!("- and {more} more\n"));
     }
     message.push_str(&format!(
-        "\nIf they are right to, `cargo book bless {name}` records them anew."
+        "\nIf they are right to, `cargo book bless {name}` records them again."
     ));
     Err(message)
 }
