@@ -1,5 +1,6 @@
 //! Finds Chromium, and prints a page with it.
 
+use crate::links::file_url;
 use anyhow::{Context, Result, bail};
 use process_control::{ChildExt, Control};
 use std::env;
@@ -7,7 +8,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use url::Url;
 
 /// The names of Chromium and Chrome on Linux, macOS, and Windows.
 const NAMES: &[&str] = &[
@@ -78,7 +78,7 @@ pub fn print(chrome: &Path, page: &Path, pdf: &Path) -> Result<()> {
         .prefix("chromium-profile-")
         .tempdir()
         .context("cannot make a profile for Chromium")?;
-    let Ok(address) = Url::from_file_path(page) else {
+    let Some(address) = file_url(page) else {
         bail!("{} is not an absolute path", page.display());
     };
     let option = |name: &str, path: &Path| {
@@ -99,7 +99,7 @@ pub fn print(chrome: &Path, page: &Path, pdf: &Path) -> Result<()> {
         .args(["--no-pdf-header-footer", "--generate-pdf-document-outline"])
         .arg(option("--user-data-dir=", profile.path()))
         .arg(option("--print-to-pdf=", pdf))
-        .arg(address.as_str())
+        .arg(address)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

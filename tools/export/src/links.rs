@@ -2,7 +2,26 @@
 
 use crate::tree::{Element, Node, each};
 use model::address::resolve;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::BTreeSet;
+use std::path::Path;
+
+/// What is escaped in the address of a file: everything but letters, digits, and what separates or is usual in paths.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b':')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The address of a file on this machine, as a browser opens it; `None` if its path is not absolute or not Unicode.
+pub fn file_url(path: &Path) -> Option<String> {
+    let path = path.is_absolute().then(|| path.to_str())??;
+    let path = path.replace('\\', "/");
+    let path = utf8_percent_encode(path.trim_start_matches('/'), ESCAPED);
+    Some(format!("file:///{path}"))
+}
 
 /// Where a link leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +98,16 @@ mod tests {
             file: file.to_owned(),
             fragment: fragment.to_owned(),
         }
+    }
+
+    #[test]
+    fn the_address_of_a_file_is_escaped() {
+        let url = |path: &str| file_url(Path::new(path));
+        if cfg!(unix) {
+            let address = Some("file:///a%20b/%C3%BC%23%3F.html".to_owned());
+            assert_eq!(url("/a b/ü#?.html"), address);
+        }
+        assert_eq!(url("relative.html"), None);
     }
 
     #[test]

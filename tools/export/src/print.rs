@@ -9,7 +9,6 @@ use crate::tree::{self, Element, change_each, escape};
 use anyhow::{Context, Result};
 use std::fmt::Write as _;
 use std::fs;
-use url::Url;
 
 /// Its style sheet.
 pub const STYLE: &str = include_str!("../style/print.css");
@@ -118,9 +117,9 @@ fn in_one_page(book: &Book, page: &Page, element: &mut Element) {
             }
             "src" => {
                 if let Target::Inside { file, .. } = links::target(&page.html, value)
-                    && let Ok(address) = Url::from_file_path(book.site.join(file))
+                    && let Some(address) = links::file_url(&book.site.join(file))
                 {
-                    *value = address.into();
+                    *value = address;
                 }
             }
             _ => {
@@ -133,7 +132,7 @@ fn in_one_page(book: &Book, page: &Page, element: &mut Element) {
 }
 
 /// The address of the site's highlight.js.
-fn highlighter(book: &Book) -> Result<Option<Url>> {
+fn highlighter(book: &Book) -> Result<Option<String>> {
     let entries = fs::read_dir(&book.site).context("cannot read the site's folder")?;
     let mut scripts = entries.flatten().filter(|entry| {
         let name = entry.file_name();
@@ -141,5 +140,5 @@ fn highlighter(book: &Book) -> Result<Option<Url>> {
         name.starts_with("highlight") && name.ends_with(".js")
     });
     let script = scripts.next();
-    Ok(script.and_then(|script| Url::from_file_path(script.path()).ok()))
+    Ok(script.and_then(|script| links::file_url(&script.path())))
 }
