@@ -5,7 +5,7 @@
 //! version, and on which line.
 
 use crate::build::{Cargo, Compiled, Mode, plain};
-use crate::files::write_if_changed;
+use crate::files::{file_elsewhere, write_if_changed};
 use crate::workspace::REFUSED;
 use anyhow::{Context, Result, bail};
 use model::source::CLIPPYS;
@@ -157,22 +157,6 @@ fn line_number(line: &str) -> Option<&str> {
     let (number, rest) = line.trim_start().split_once(' ')?;
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     (is_number && rest.trim_start().starts_with(['|', '/', '~', '+', '-'])).then_some(number)
-}
-
-/// The file of a place in a crate or in the standard library, as it's called on every machine.
-fn file_elsewhere(place: &str) -> Option<String> {
-    let path = place.rsplitn(3, ':').nth(2)?;
-    if let Some((_, below)) = path.split_once("/registry/src/") {
-        let mut parts = below.splitn(3, '/').skip(1);
-        let (package, file) = (parts.next()?, parts.next()?);
-        let (name, _version) = package.rsplit_once('-')?;
-        return Some(format!("$CARGO/{name}-$VERSION/{file}"));
-    }
-    let (_, file) = path
-        .split_once("/rustc/")
-        .and_then(|(_, below)| below.split_once("/library/"))
-        .or_else(|| path.split_once("/lib/rustlib/src/rust/library/"))?;
-    Some(format!("$RUST/{file}"))
 }
 
 /// The compiler that is used here, as it names itself, with a line end.

@@ -39,6 +39,22 @@ pub fn lock_as_the_book(project: &Project, folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The file of a place in a crate or in the standard library, as it's called on every machine.
+pub(crate) fn file_elsewhere(place: &str) -> Option<String> {
+    let path = place.rsplitn(3, ':').nth(2)?;
+    if let Some((_, below)) = path.split_once("/registry/src/") {
+        let mut parts = below.splitn(3, '/').skip(1);
+        let (package, file) = (parts.next()?, parts.next()?);
+        let (name, _version) = package.rsplit_once('-')?;
+        return Some(format!("$CARGO/{name}-$VERSION/{file}"));
+    }
+    let (_, file) = path
+        .split_once("/rustc/")
+        .and_then(|(_, below)| below.split_once("/library/"))
+        .or_else(|| path.split_once("/lib/rustlib/src/rust/library/"))?;
+    Some(format!("$RUST/{file}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

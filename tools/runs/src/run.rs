@@ -1,6 +1,7 @@
 //! Runs a listing, within limits.
 
 use crate::build::Program;
+use crate::files::file_elsewhere;
 use anyhow::{Context, Result};
 use process_control::{ChildExt, Control, ExitStatus};
 use std::fmt;
@@ -45,20 +46,23 @@ impl Ran {
         let lines = self.stderr.trim_start().lines();
         let lines = lines.filter(|line| !line.starts_with("note: run with `RUST_BACKTRACE=1`"));
         lines
-            .map(|line| format!("{}\n", without_thread_number(line)))
+            .map(|line| format!("{}\n", portable_panic(line)))
             .collect()
     }
 }
 
-/// `thread 'main' (123) panicked at` without the number.
-fn without_thread_number(line: &str) -> String {
+/// `thread 'main' (123) panicked at place:` without the number, and with a place in a crate as on every machine.
+fn portable_panic(line: &str) -> String {
     let parts = line
         .strip_prefix("thread '")
         .and_then(|rest| rest.split_once("' ("))
         .and_then(|(name, rest)| Some((name, rest.split_once(") panicked at ")?)));
     match parts {
         Some((name, (number, place))) if number.bytes().all(|b| b.is_ascii_digit()) => {
-            format!("thread '{name}' panicked at {}", place.replace('\\', "/"))
+            let place = place.replace('\\', "/");
+            let file = file_elsewhere(place.trim_end_matches(':'));
+            let place = file.map_or(place, |file| format!("{file}:"));
+            format!("thread '{name}' panicked at {place}")
         }
         _ => line.to_owned(),
     }
@@ -263,6 +267,11 @@ mod tests {
         };
         assert_eq!(ran.errors(), "thread 'main' panicked at a.rs:55:5:\nno\n");
         let other = "thread 'x' (y) panicked at z";
-        assert_eq!(without_thread_number(other), other);
+        assert_eq!(portable_panic(other), other);
+        let elsewhere = "thread 'main' (7) panicked at /home/.cargo/registry/src/index-1/tokio-1.54.1/src/a.rs:4:2:";
+        assert_eq!(
+            portable_panic(elsewhere),
+            "thread 'main' panicked at $CARGO/tokio-$VERSION/src/a.rs:"
+        );
     }
 }
