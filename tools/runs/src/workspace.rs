@@ -201,7 +201,7 @@ impl Workspace {
             "//! Listings of the book in one executable. Written by `cargo test` and `cargo book`.\n\
              // Clippy looks at them; a build that only runs them stays quiet.\n\
              #![cfg_attr(not(clippy), allow(warnings))]\n\
-             #![allow(dead_code, non_snake_case, clippy::items_after_test_module)]\n\n",
+             #![allow(dead_code, non_snake_case, clippy::items_after_test_module, clippy::match_single_binding)]\n\n",
         );
         if self.flavor == Flavor::Recorded {
             text.push_str(RECORDING_MACROS);
