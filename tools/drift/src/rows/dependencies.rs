@@ -8,12 +8,14 @@ use model::sources;
 
 /// A feature that a program needs is missing in the workspace's manifest, and so in the manifest that its page shows.
 pub fn missing_feature(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
-    let features = [
-        ("join-map", "tokio_util::task::JoinMap"),
-        ("codec", "tokio_util::codec"),
-        ("test-util", "start_paused"),
-    ];
-    let (feature, used_as) = pick(rng, features)?;
+    // Another crate switches `test-util` on as well, so the programs compile, but not with the manifest that is shown.
+    let (feature, used_as, only_ours) = pick(
+        rng,
+        [
+            ("join-map", "tokio_util::task::JoinMap", true),
+            ("test-util", "start_paused", false),
+        ],
+    )?;
     let mut users = snapshot.listings.iter();
     let user = users.find(|it| it.source.text.contains(used_as))?;
     let expression = regex(&format!(
@@ -22,10 +24,15 @@ pub fn missing_feature(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakag
     let manifest = snapshot.file("Cargo.toml");
     let mut lines = manifest.lines();
     let line = lines.find(|line| expression.is_match(line.text))?;
-    let check = Check::one("outputs", user.name.to_string());
     let without = expression.replace(line.text, "${1}${2}");
-    let breakage = line.broken(&format!("lacks the feature {feature}"), &without, check);
-    Some(breakage.reported_at(&user.source.file).with_words("error"))
+    let broken = |check| line.broken(&format!("lacks the feature {feature}"), &without, check);
+    Some(match only_ours {
+        true => broken(Check::one("outputs", user.name.to_string()))
+            .reported_at(&user.source.file)
+            .with_words("error"),
+        false => broken(Check::all("manifests"))
+            .reported_at(format!("listings/{}/Cargo.toml", user.name.part)),
+    })
 }
 
 /// A release of a dependency as it might come.
