@@ -6,10 +6,14 @@
 
 use model::Project;
 use runs::timelines::{build, check};
+use runs::workspace::files_in;
 use std::process::ExitCode;
 use suite::{Suite, text};
 
 mod suite;
+
+/// The recorder's sources.
+const RECORDER: &str = "tools/timeline/recorder/src";
 
 fn main() -> ExitCode {
     let project = Project::open(env!("CARGO_MANIFEST_DIR")).expect("the book is here");
@@ -17,11 +21,16 @@ fn main() -> ExitCode {
     let suite = Suite {
         name: "timelines",
         depends_on: |project, name| {
-            Ok(vec![
+            let mut texts = vec![
                 text(project, &name.source())?,
                 text(project, &name.output())?,
                 text(project, &name.timeline())?,
-            ])
+            ];
+            // The recorder is linked into the listings' copies, not into this test.
+            for file in files_in(&project.root().join(RECORDER))? {
+                texts.push(text(project, &format!("{RECORDER}/{file}"))?);
+            }
+            Ok(texts)
         },
         build,
         check: |project, copies, name| {

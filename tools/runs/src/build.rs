@@ -240,7 +240,7 @@ impl Cargo {
             .arg("--message-format=json")
             .env("CARGO_TARGET_DIR", workspace.root().join("target"))
             .env("CARGO_BUILD_BUILD_DIR", workspace.build_folder())
-            // The coverage or the address of another build must not change this one.
+            // It names the package of the test that runs this.
             .env_remove("CARGO_MANIFEST_DIR");
         let mut cargo = Self {
             command,

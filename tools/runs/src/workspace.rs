@@ -178,17 +178,14 @@ impl Workspace {
     fn remove_old_listings(&self) -> Result<()> {
         for (name, part) in &self.parts {
             let folder = self.source_folder(name).join("bin");
-            let Ok(entries) = fs::read_dir(&folder) else {
+            if !folder.is_dir() {
                 continue;
-            };
-            for entry in entries {
-                let path = entry
-                    .with_context(|| format!("cannot read {}", folder.display()))?
-                    .path();
-                let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-                if !part.grouped.contains(&*stem) && !part.alone.contains(&*stem) {
-                    fs::remove_file(&path)
-                        .with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+            for file in files_in(&folder)? {
+                let name = file.trim_end_matches(".rs");
+                if !part.grouped.contains(name) && !part.alone.contains(name) {
+                    fs::remove_file(folder.join(&file))
+                        .with_context(|| format!("cannot remove {file}"))?;
                 }
             }
         }

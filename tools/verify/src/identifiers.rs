@@ -288,7 +288,7 @@ mod tests {
         assert!(found("`join_next(limit, ..)`, `'static`, `async move`, `N`").is_empty());
         assert!(found("`src/main.rs`, `Cargo.toml`, `cargo frobnicate`, `--open`").is_empty());
         assert!(found("`http://127.0.0.1:3000/` `{{#listing x/y}}`").is_empty());
-        // What is linked somewhere else, the link's checker follows; and after it, the page goes on.
+        // A link elsewhere is followed by the link check; the page continues after it.
         assert!(found("[`elsewhere`](page.md) and [the `nearby`](page.md)").is_empty());
         assert_eq!(found("[`elsewhere`](page.md), `other`"), one(1, "other"));
         assert!(found("[`len()`][JoinSet::len] `ship_all!`").is_empty());

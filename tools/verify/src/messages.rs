@@ -57,7 +57,7 @@ fn all_printed(project: &Project) -> Result<String, Problem> {
 fn cells(page: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut end = 0;
     numbered(page).filter_map(move |(number, line)| {
-        // The table goes on to the first line that is no row.
+        // The table continues to the first line that is not a row.
         if line.starts_with(HEADER) {
             end = number + 1;
             return None;
