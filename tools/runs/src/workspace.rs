@@ -495,6 +495,10 @@ fn settings(project: &Project) -> Result<String> {
     }
     let mut document = DocumentMut::new();
     document.insert("workspace", Item::Table(workspace));
+    if let Some(mut patch) = manifest.remove("patch") {
+        find_from_anywhere(&mut patch, project.root());
+        document.insert("patch", patch);
+    }
     text.push_str(&document.to_string());
     text.push_str("\n[profile.dev]\nincremental = false\n");
     let profile = manifest.get("profile").and_then(|it| it.get("dev"));
@@ -504,6 +508,20 @@ fn settings(project: &Project) -> Result<String> {
         }
     }
     Ok(text)
+}
+
+/// Makes the paths of patched packages absolute.
+fn find_from_anywhere(patch: &mut Item, root: &Path) {
+    let registries = patch.as_table_like_mut().into_iter();
+    let packages = registries.flat_map(|it| it.iter_mut().map(|(_, packages)| packages));
+    for package in packages.flat_map(|it| it.as_table_like_mut()) {
+        for (_, source) in package.iter_mut() {
+            if let Some(path) = source.get("path").and_then(Item::as_str) {
+                let absolute = root.join(path).to_string_lossy().into_owned();
+                source["path"] = toml_edit::value(absolute);
+            }
+        }
+    }
 }
 
 /// What replaces the standard library's macros in recorded listings: they come before the modules in the text, so they
