@@ -495,8 +495,17 @@ fn settings(project: &Project) -> Result<String> {
     }
     let mut document = DocumentMut::new();
     document.insert("workspace", Item::Table(workspace));
+    if let Some(dependencies) = document["workspace"].get_mut("dependencies") {
+        absolute_paths(dependencies, project.root());
+    }
     if let Some(mut patch) = manifest.remove("patch") {
-        find_from_anywhere(&mut patch, project.root());
+        for (_, registry) in patch
+            .as_table_like_mut()
+            .into_iter()
+            .flat_map(|it| it.iter_mut())
+        {
+            absolute_paths(registry, project.root());
+        }
         document.insert("patch", patch);
     }
     text.push_str(&document.to_string());
@@ -510,16 +519,13 @@ fn settings(project: &Project) -> Result<String> {
     Ok(text)
 }
 
-/// Makes the paths of patched packages absolute.
-fn find_from_anywhere(patch: &mut Item, root: &Path) {
-    let registries = patch.as_table_like_mut().into_iter();
-    let packages = registries.flat_map(|it| it.iter_mut().map(|(_, packages)| packages));
-    for package in packages.flat_map(|it| it.as_table_like_mut()) {
-        for (_, source) in package.iter_mut() {
-            if let Some(path) = source.get("path").and_then(Item::as_str) {
-                let absolute = root.join(path).to_string_lossy().into_owned();
-                source["path"] = toml_edit::value(absolute);
-            }
+/// Makes the paths in a table of dependencies absolute.
+fn absolute_paths(dependencies: &mut Item, root: &Path) {
+    let table = dependencies.as_table_like_mut();
+    for (_, source) in table.into_iter().flat_map(|it| it.iter_mut()) {
+        if let Some(path) = source.get("path").and_then(Item::as_str) {
+            let absolute = root.join(path).to_string_lossy().into_owned();
+            source["path"] = toml_edit::value(absolute);
         }
     }
 }
