@@ -74,6 +74,11 @@ fn every_file_in_listings_belongs_to_a_program() {
 }
 
 #[test]
+fn every_pattern_has_met_its_hazards() {
+    assert_no_problems(hazards::find(project()));
+}
+
+#[test]
 fn measurements_are_shown_and_meet_their_claims() {
     assert_none(measured::checks::problems(project()));
 }

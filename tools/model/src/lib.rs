@@ -8,6 +8,7 @@ pub mod cancel_safety;
 pub mod census;
 pub mod directive;
 pub mod hand_written;
+pub mod hazards;
 pub mod hidden;
 pub mod html;
 pub mod ids;

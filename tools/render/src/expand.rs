@@ -40,10 +40,15 @@ impl<'a> Expander<'a> {
         problems.extend(malformed.map(|it| Problem::at(file, it.line, &it.message)));
         let mut expanded = String::new();
         let mut copied = 0;
+        let mut seen = BTreeSet::new();
         for placed in &page.directives {
             expanded.push_str(&page.text[copied..placed.range.start]);
             copied = placed.range.end;
-            match self.replacement(file, placed) {
+            let is_first = match &placed.directive {
+                Ok(Directive::Program(_, shown)) => seen.insert(&shown.id),
+                _ => false,
+            };
+            match self.replacement(file, placed, is_first) {
                 Ok(text) => expanded.push_str(&text),
                 Err(message) => problems.push(Problem::at(file, placed.line, message)),
             }
@@ -87,7 +92,8 @@ impl<'a> Expander<'a> {
         }
     }
 
-    fn replacement(&self, file: &str, placed: &Placed) -> Result<String, String> {
+    /// What a directive asks for; `is_first` if the page shows nothing of that program before.
+    fn replacement(&self, file: &str, placed: &Placed, is_first: bool) -> Result<String, String> {
         let directive = placed.directive.as_ref().map_err(String::clone)?;
         if !directive.is_inline() && !placed.alone {
             return Err(format!(
@@ -100,7 +106,7 @@ impl<'a> Expander<'a> {
         let programs = ProgramFigures::new(project, self.repository);
         let to_string = |problem: Problem| problem.to_string();
         match directive {
-            Directive::Program(kind, shown) => programs.program(*kind, shown),
+            Directive::Program(kind, shown) => programs.program(*kind, shown, is_first),
             Directive::Output(name) => programs.output(name),
             Directive::Timeline(names) => timeline_figure::figure(project, file, names),
             Directive::Index(index) => find::index(project, file, index),

@@ -1,6 +1,7 @@
 //! The figures of programs and of what they print.
 
 use crate::caption::{TOOLS, caption, figcaption};
+use model::hazards;
 use model::hidden::with_hidden_lines;
 use model::html::fenced;
 use model::program::{ProgramKind, ProgramRef};
@@ -23,8 +24,13 @@ impl<'a> ProgramFigures<'a> {
     }
 
     /// A program, or what one of its anchors holds, with everything else of the program hidden. If it must not
-    /// compile, the compiler's message follows.
-    pub fn program(&self, kind: ProgramKind, shown: &ProgramRef) -> Result<String, String> {
+    /// compile, the compiler's message follows. With `tested`, a line says which hazards the program was tested against.
+    pub fn program(
+        &self,
+        kind: ProgramKind,
+        shown: &ProgramRef,
+        tested: bool,
+    ) -> Result<String, String> {
         let name = &shown.id;
         let (file, text) = self.text(kind, name)?;
         let place = |error: AnchorError| match error.line {
@@ -40,8 +46,14 @@ impl<'a> ProgramFigures<'a> {
         let lines = source.cut(shown.anchor.as_deref()).map_err(place)?;
         let code = with_hidden_lines(&lines);
         let wrong = if source.is_mistake() { " wrong" } else { "" };
+        let tested = match hazards::tested(&text) {
+            Some(line) if tested && !source.is_mistake() => {
+                format!("<p class=\"tested\">{line}</p>\n")
+            }
+            _ => String::new(),
+        };
         let (class, data, last, language, message) = match kind {
-            ProgramKind::Listing => (wrong, "listing", run_command(name), "rust", String::new()),
+            ProgramKind::Listing => (wrong, "listing", run_command(name), "rust", tested),
             ProgramKind::Unstable => {
                 let command = unstable_command(name);
                 (wrong, "unstable", command, "rust", String::new())

@@ -6,6 +6,7 @@
 pub mod blocks;
 pub mod checks;
 pub mod disabled_tests;
+pub mod hazards;
 pub mod identifiers;
 pub mod length;
 pub mod links;

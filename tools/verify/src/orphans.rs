@@ -2,6 +2,7 @@
 
 use crate::{failed, links, programs};
 use model::api;
+use model::hazards::Declarations;
 use model::problem::Problem;
 use model::project::Project;
 use model::{provenance, uses};
@@ -92,6 +93,7 @@ pub fn listing_files(project: &Project) -> Result<Vec<Problem>, Problem> {
     for part in project.parts().map_err(failed("listings"))? {
         expected.insert(format!("listings/{part}/Cargo.toml"));
         expected.insert(format!("listings/{part}/unstable/Cargo.toml"));
+        expected.insert(Declarations::file(&part));
     }
     for program in programs::all(project)? {
         expected.insert(program.file);
