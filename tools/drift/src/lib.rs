@@ -1,6 +1,6 @@
 //! Breaks a copy of the book in every way that the book promises to notice, and demands that a check notices.
 //!
-//! The book makes sixteen promises. For each, `promises.toml` and [`rows`] have several ways to break it, at places
+//! The book makes seventeen promises. For each, `promises.toml` and [`rows`] have several ways to break it, at places
 //! that a seed picks among the pages and listings. Each breakage is made in a [copy](copy) of the book, the check
 //! that must notice it is run, and that check must fail and name the place that was broken. A failure for another
 //! reason, such as a compile error in another file, doesn't name that place, and counts as missed.
@@ -159,7 +159,7 @@ mod tests {
         };
         let planned = plan(&snapshot, &options).expect("there is enough to break");
         let numbers: BTreeSet<_> = planned.iter().map(|(number, _)| *number).collect();
-        assert_eq!(numbers, (1..=16).collect());
+        assert_eq!(numbers, (1..=17).collect());
         for (_, breakage) in planned {
             // A test of a listing has the listing's name.
             if let Check::Test {

@@ -2,6 +2,7 @@
 
 use crate::text::{Line, Text};
 use anyhow::{Result, anyhow, ensure};
+use model::hazards::Hazard;
 use model::source::Source;
 use model::source::WRONG;
 use model::uses::{self, Use};
@@ -27,6 +28,8 @@ pub struct BookSnapshot {
     pub uses: Vec<Use>,
     /// How each mistake is fixed.
     pub fixes: BTreeMap<String, Vec<Fix>>,
+    /// How patterns are weakened, so that a hazard gets through.
+    pub weakenings: Vec<Weakening>,
 }
 
 /// A program and its output.
@@ -44,7 +47,6 @@ pub struct Program {
 
 /// A change that fixes a mistake.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Fix {
     /// The program, as part/name.
     pub program: String,
@@ -60,8 +62,27 @@ struct Fixes {
     fix: Vec<Fix>,
 }
 
+/// A change that takes a guard out of a pattern.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Weakening {
+    /// The hazard that gets through, whose test must fail.
+    pub hazard: Hazard,
+    /// The change.
+    #[serde(flatten)]
+    pub change: Fix,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Weakenings {
+    weakening: Vec<Weakening>,
+}
+
 /// The file with the fixes, relative to the book's root.
 pub const FIXES: &str = "listings/fixes.toml";
+
+/// The file with the weakenings, relative to the book's root.
+pub const WEAKENINGS: &str = "listings/weakenings.toml";
 
 impl BookSnapshot {
     /// Reads the book.
@@ -99,6 +120,11 @@ impl BookSnapshot {
         let unstable = project.unstable_programs()?.into_iter();
         let all: Fixes =
             toml::from_str(&project.read(FIXES)?).map_err(|error| anyhow!("{FIXES}: {error}"))?;
+        let weakenings = match project.has(WEAKENINGS) {
+            true => toml::from_str(&project.read(WEAKENINGS)?)
+                .map_err(|error| anyhow!("{WEAKENINGS}: {error}"))?,
+            false => Weakenings::default(),
+        };
         let mut fixes: BTreeMap<String, Vec<Fix>> = BTreeMap::new();
         for fix in all.fix {
             fixes.entry(fix.program.clone()).or_default().push(fix);
@@ -116,6 +142,7 @@ impl BookSnapshot {
                 .collect::<Result<_>>()?,
             uses: uses::all(project),
             fixes,
+            weakenings: weakenings.weakening,
             project: project.clone(),
         })
     }
@@ -190,15 +217,27 @@ impl BookSnapshot {
         })?;
         let mut text = text.to_owned();
         for fix in fixes {
-            let count = text.matches(&fix.replace).count();
-            ensure!(
-                count == 1,
-                "{FIXES}: `{name}` has the text to replace {count} times instead of once:\n{}",
-                fix.replace
-            );
-            text = text.replace(&fix.replace, &fix.with);
+            text = fix.applied(FIXES, &text)?;
         }
         Ok(text)
+    }
+}
+
+impl Fix {
+    /// A program's text with this change, which is written in `file`.
+    ///
+    /// # Errors
+    ///
+    /// The program doesn't have the text to replace exactly once.
+    pub fn applied(&self, file: &str, text: &str) -> Result<String> {
+        let count = text.matches(&self.replace).count();
+        ensure!(
+            count == 1,
+            "{file}: `{}` has the text to replace {count} times instead of once:\n{}",
+            self.program,
+            self.replace
+        );
+        Ok(text.replace(&self.replace, &self.with))
     }
 }
 

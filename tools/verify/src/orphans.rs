@@ -86,6 +86,7 @@ pub fn listing_files(project: &Project) -> Result<Vec<Problem>, Problem> {
         "listings/api-redirects.toml",
         "listings/fixes.toml",
         "listings/rustfmt.toml",
+        "listings/weakenings.toml",
         "listings/concepts/cancel_safety.toml",
     ]
     .map(str::to_owned)

@@ -3,6 +3,7 @@
 pub mod anchors;
 pub mod dependencies;
 pub mod files;
+pub mod hazards;
 pub mod links;
 pub mod measurements;
 pub mod mistakes;
@@ -27,6 +28,11 @@ pub fn special(number: usize, snapshot: &BookSnapshot, rng: &mut Rng) -> Vec<Opt
         13 => measurements::unmeasured(snapshot, rng),
         14 => vec![files::removed_timeline(snapshot, rng)],
         16 => dependencies::new_releases(snapshot, rng),
+        17 => {
+            let mut breakages = vec![hazards::unmet(snapshot, rng)];
+            breakages.extend(hazards::weakened(snapshot, rng));
+            breakages
+        }
         _ => Vec::new(),
     }
 }
