@@ -44,7 +44,7 @@ async fn by_keyboard(visit: &Visit<'_>) -> Result<()> {
     let press = async |key: Key| visit.press(SLIDER, &char::from(key).to_string()).await;
     press(Key::Right).await?;
     equals(visit, HIGHLIGHTED, "payment.await?;").await?;
-    equals(visit, STEP, "main begins, spawns pay and remind").await?;
+    equals(visit, STEP, "main starts, spawns pay and remind").await?;
     press(Key::Right).await?;
     equals(
         visit,
@@ -56,11 +56,11 @@ async fn by_keyboard(visit: &Visit<'_>) -> Result<()> {
     equals(
         visit,
         STEP,
-        "pay is woken by the clock, prints 1: paid, and ends",
+        "pay is woken by the clock, prints 1: paid, and finishes",
     )
     .await?;
     press(Key::Up).await?;
-    equals(visit, STEP, "pay begins and waits for sleep").await?;
+    equals(visit, STEP, "pay starts and waits for sleep").await?;
     press(Key::End).await?;
     equals(visit, HIGHLIGHTED, "println!(\"shipped\");").await?;
     press(Key::Home).await?;
@@ -73,7 +73,7 @@ async fn by_keyboard(visit: &Visit<'_>) -> Result<()> {
         visit.click(".stepper button:last-of-type").await?;
     }
     visit.click(".stepper button:first-of-type").await?;
-    equals(visit, STEP, "pay begins").await
+    equals(visit, STEP, "pay starts").await
 }
 
 /// Moves the mouse to a point of the picture: a part of its width, and a lane.
@@ -97,7 +97,7 @@ async fn point_at(visit: &Visit<'_>, right: f64, lane: f64) -> Result<()> {
 /// A stretch of the picture highlights its line, and a line its stretches.
 async fn by_mouse(visit: &Visit<'_>) -> Result<()> {
     point_at(visit, 0.3, 2.0).await?;
-    equals(visit, STEP, "remind begins and waits for sleep").await?;
+    equals(visit, STEP, "remind starts and waits for sleep").await?;
     equals(
         visit,
         HIGHLIGHTED,

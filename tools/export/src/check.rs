@@ -30,7 +30,7 @@ struct Content {
     blocks: Vec<String>,
     /// The captions of its figures. Of an expected one, the words that it must contain.
     captions: Vec<Vec<String>>,
-    /// The timelines, and whether each run of them is described in words.
+    /// The timelines, and whether each run of them is summed up.
     timelines: Vec<(String, bool)>,
 }
 
@@ -111,11 +111,11 @@ impl Content {
             "figcaption" => content.captions.push(vec![element.text()]),
             "figure" => {
                 if let Some(name) = element.attribute("data-timeline") {
-                    // Each run has its picture, and its description below.
+                    // Each run has its picture, and its summary below.
                     let runs = name.split_whitespace().count();
                     let pictures = count(element, |it| it.name == "svg");
-                    let steps = count(element, |it| it.name == "li");
-                    let is_described = pictures == runs && steps > 0;
+                    let summaries = count(element, |it| it.has_class("summary"));
+                    let is_described = pictures == runs && summaries == runs;
                     content.timelines.push((name.to_owned(), is_described));
                 }
             }
@@ -143,14 +143,17 @@ impl Content {
         }
         let captions = markdown.lines().filter(|line| line.starts_with("**"));
         content.captions = captions.map(|line| vec![line.to_owned()]).collect();
-        let mut descriptions = markdown.split("\nStep by step, in words\n").skip(1);
+        let is_summary = |line: &&str| {
+            line.starts_with("One task runs")
+                || line
+                    .trim_start_matches(|c: char| c.is_ascii_digit())
+                    .starts_with(" tasks run")
+        };
+        let mut summaries = markdown.lines().filter(is_summary);
         for (name, _) in &expected.timelines {
             let runs = name.split_whitespace().count();
-            let described = descriptions.by_ref().take(runs);
-            let described = described.filter(|words| words.trim_start().starts_with("1. "));
-            content
-                .timelines
-                .push((name.clone(), described.count() == runs));
+            let described = summaries.by_ref().take(runs).count();
+            content.timelines.push((name.clone(), described == runs));
         }
         content
     }
@@ -197,7 +200,7 @@ impl Content {
         }
         for (name, is_described) in &self.timelines {
             if !is_described {
-                problems.push(problem(format!("the timeline {name} has no description")));
+                problems.push(problem(format!("the timeline {name} has no summary")));
             }
         }
         problems

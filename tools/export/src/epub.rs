@@ -245,7 +245,7 @@ const ACCESSIBILITY: &[(&str, &str)] = &[
     ("accessibilityHazard", "none"),
     (
         "accessibilitySummary",
-        "All of the book is text. Each picture of a run is followed by the same run in words.",
+        "All of the book is text. Each picture of a run is followed by a sentence that sums it up.",
     ),
 ];
 

@@ -278,16 +278,16 @@ mod tests {
     }
 
     #[test]
-    fn a_timeline_becomes_its_description() {
+    fn a_timeline_becomes_its_summary() {
         let page = "<figure class=\"timeline\">\n<figcaption><span class=\"caption\">How it moves</span> \
             <span class=\"where\"><a href=\"../timelines.md\">How to read this</a></span></figcaption>\n\
             <div class=\"run-of\">\n<svg class=\"course\"><title>a</title>\n\n<rect/>\n</svg>\n<div class=\"stepper\"></div>\n\
-            <p class=\"prints\">Prints 1: <samp>a</samp>.</p>\n<details><summary>In words</summary>\n<ol>\n\
-            <li data-x=\"0 1\"><b>main</b> waits for fetch_all*.</li>\n<li>It\nends.</li>\n</ol>\n</details>\n</div>\n</figure>\n\nAfter.\n";
+            <p class=\"prints\">Prints 1: <samp>a</samp>.</p>\n<p class=\"summary\">2 tasks run; <i>fetch_all*</i>\npanics.</p>\n\
+            <details class=\"words\"><summary>In words</summary>\n<ol>\n<li data-x=\"0 1\">a</li>\n</ol>\n</details>\n</div>\n</figure>\n\nAfter.\n";
         assert_eq!(
             plain(page),
-            "**How it moves** [How to read this](../timelines.md)\n\nPrints 1: `a`.\n\nIn words\n\n\
-             1. **main** waits for fetch_all\\*.\n2. It ends.\n\nAfter.\n"
+            "**How it moves** [How to read this](../timelines.md)\n\nPrints 1: `a`.\n\n\
+             2 tasks run; *fetch_all\\** panics.\n\nAfter.\n"
         );
     }
 

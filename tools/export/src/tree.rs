@@ -80,8 +80,9 @@ const DROPPED: &[&str] = &[
     "script", "select", "style", "template", "textarea",
 ];
 
-/// Hidden lines, and the containers of buttons: those of a block, and those that step through a timeline.
-const DROPPED_CLASSES: &[&str] = &["boring", "buttons", "stepper", "tools"];
+/// Hidden lines, the containers of buttons (those of a block, and those that step through a timeline), and a timeline's
+/// steps, of which a summary is enough.
+const DROPPED_CLASSES: &[&str] = &["boring", "buttons", "stepper", "tools", "words"];
 
 /// Attributes that name the program behind a figure. All other `data-` attributes are for scripts.
 const KEPT_DATA: &[&str] = &[
@@ -278,8 +279,8 @@ mod tests {
     #[test]
     fn details_are_open() {
         assert_eq!(
-            xhtml("<details class=\"words\"><summary>In words</summary>a</details>"),
-            "<details class=\"words\" open=\"open\"><summary>In words</summary>a</details>"
+            xhtml("<details class=\"more\"><summary>In words</summary>a</details>"),
+            "<details class=\"more\" open=\"open\"><summary>In words</summary>a</details>"
         );
     }
 

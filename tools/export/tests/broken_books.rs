@@ -149,7 +149,7 @@ fn an_epub_has_its_type_first_and_lists_all_its_files() {
         ),
         ("content.opf", "<dc:language>en</dc:language>"),
         ("deep/low.xhtml", " viewBox=\"0 0 8 8\""),
-        ("deep/low.xhtml", "<details class=\"words\" open=\"open\">"),
+        ("deep/low.xhtml", "<p class=\"summary\">3 tasks run"),
         (
             "deep/low.xhtml",
             "<a href=\"../page.xhtml\">page</a>, <a href=\"#over-there\">here</a>, <a href=\"low.xhtml\">this</a>, <span>all</span>",
@@ -174,7 +174,7 @@ a &lt; b &amp; …\n |  | starts with `a < b & …` differs
 [dependencies] | </code></pre><pre><code> | there are 6 programs, outputs, messages, and manifests; expected 5
 cargo run --bin shown | cargo run | no caption contains `listings/demo/src/bin/shown.rs` and `cargo run --bin shown`
 data-timeline="demo/shown" |  | the timelines are []; expected ["demo/shown"]
-<ol> | <svg/><ol> | the timeline demo/shown has no description
+class="summary" | class="sum" | the timeline demo/shown has no summary
 "#,
     ) {
         let mut book = Book::build(&project, &scratch.path("built")).expect("it builds");
@@ -196,7 +196,7 @@ fn a_broken_epub_is_reported() {
         r#"
 deep/low.xhtml | </main> |  | deep/low.xhtml: is not well-formed XML: 
 deep/low.xhtml | println! | print! | src/deep/low.md: the EPUB differs from the rendered page: it has `    print!(
-deep/low.xhtml | <summary> | <summary><i/> | src/deep/low.md: the EPUB differs from the rendered page: it has 
+deep/low.xhtml | 3 tasks run | 3 <i/>tasks run | src/deep/low.md: the EPUB differs from the rendered page: it has 
 deep/low.xhtml | id="over-there" |  | deep/low.xhtml: broken link `#over-there`
 front.xhtml | deep/low.xhtml# | deep/lower.xhtml# | front.xhtml: broken link `deep/lower.xhtml#over-there`
 front.xhtml | picture.svg | picture.png | front.xhtml: broken link `picture.png`
@@ -248,7 +248,7 @@ fn broken_markdown_is_reported() {
         r#"
 deep/low.md | println! | print! | src/deep/low.md: in the Markdown, the block that starts
 deep/low.md | `cargo run --bin shown` |  | no caption contains `listings/demo/src/bin/shown.rs` and `cargo run --bin shown`
-deep/low.md | 1.  |  | the timeline demo/shown has no description
+deep/low.md | 3 tasks run | Tasks run | the timeline demo/shown has no summary
 deep/low.md | ](../page.md) | ](../pag.md) | deep/low.md: broken link `../pag.md`
 front.md | #over-there | #over | front.md: broken link `deep/low.md#over`
 front.md | # Front | # Front\n\n<p>x</p> | front.md:3: contains HTML: <p>x</p>

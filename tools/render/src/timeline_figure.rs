@@ -136,7 +136,8 @@ fn course(one: &Recorded, picture: &Picture, several: bool) -> String {
     }
     let _ = write!(
         html,
-        "<details class=\"words\"><summary>Step by step, in words</summary>\n<ol>\n{}\n</ol>\n</details>\n</div>\n",
+        "<p class=\"summary\">{}</p>\n<details class=\"words\"><summary>Step by step, in words</summary>\n<ol>\n{}\n</ol>\n</details>\n</div>\n",
+        picture.summary,
         picture.words.join("\n")
     );
     html

@@ -133,9 +133,10 @@ const CHANGES: &[Change] = &[
 const SAME: [&str; 3] = ["same", "missing", "edited"];
 
 /// Programs of the folder `timelines` whose tasks are recorded, and what they print.
-const RECORDED: [(&str, &str); 6] = [
+const RECORDED: [(&str, &str); 7] = [
     ("waits", "waited\n"),
     ("hands", "handed\n"),
+    ("causes", "known\n"),
     ("endings", "ended\n"),
     ("ends_with_error", "so far\n[exit status: 1]\n"),
     ("ends_with_status", "so far\n[exit status: 3]\n"),
@@ -309,7 +310,7 @@ fn the_same_run_has_the_same_bytes(_: &str) {
 type Describe = fn(&Timeline) -> Vec<String>;
 
 fn what_happens_is_recorded(_: &str) {
-    let expected: [(&str, Describe, Expect); 6] = [
+    let expected: [(&str, Describe, Expect); 7] = [
         (
             "waits",
             waits,
@@ -352,6 +353,21 @@ fn what_happens_is_recorded(_: &str) {
             200 ms second wakes main
         "#]],
         ),
+        ("causes", transfers, expect![[r#"
+            100 ms main Acquire RwLock:Some(28)
+            200 ms write Acquire RwLock:Some(28) from main
+            200 ms write Release RwLock:Some(28)
+            200 ms main Acquire Mutex:Some(35)
+            300 ms hold Acquire Mutex:Some(35) from main
+            300 ms hold Release Mutex:Some(35)
+            100 ms Unknown wakes main
+            200 ms Clock wakes main
+            200 ms main wakes write
+            200 ms write wakes main
+            300 ms Clock wakes main
+            300 ms main wakes hold
+            300 ms hold wakes main
+        "#]]),
         (
             "endings",
             outcomes,

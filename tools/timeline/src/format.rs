@@ -211,8 +211,8 @@ pub enum WokenBy {
     Task(usize),
     /// The clock.
     Clock,
-    /// Several tasks ran before `main` was polled again, and any of them may have woken it: Tokio doesn't report
-    /// what wakes the future that the runtime runs.
+    /// The recorder doesn't know: Tokio doesn't report what wakes the future that the runtime runs, nor what a
+    /// driver woke a task for.
     Unknown,
 }
 

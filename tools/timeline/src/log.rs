@@ -87,7 +87,14 @@ pub enum Event {
     AwaitEnded(u64),
     /// The task with that span was woken.
     Wake(u64),
-    /// An operation acquired permits that it waited for.
+    /// An operation wants permits.
+    Requested {
+        /// The operation.
+        op: u64,
+        /// How many.
+        count: u64,
+    },
+    /// An operation acquired permits: all that it wants, or some of them, and the others later.
     Acquired {
         /// The operation.
         op: u64,

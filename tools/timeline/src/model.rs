@@ -97,6 +97,8 @@ struct Model {
     /// The resources of the timeline, and their numbers by their spans.
     used: Vec<Resource>,
     used_by_span: BTreeMap<u64, usize>,
+    /// How many permits an operation still wants, and how many it wanted first.
+    requests: HashMap<u64, (u64, u64)>,
     /// The tasks that are being polled, or dropped; the innermost last.
     current: Vec<usize>,
     suspects: Suspects,
@@ -210,6 +212,7 @@ impl Model {
         for state in &mut self.tasks {
             state.waits.remove_op(span);
         }
+        self.requests.remove(&span);
         let Some(index) = self.by_span.remove(&span) else {
             return;
         };
@@ -267,16 +270,26 @@ impl Model {
                 }
             }
             Event::Wake(span) => self.wake(*span),
+            Event::Requested { op, count } => {
+                self.requests.insert(*op, (*count, *count));
+            }
             Event::Acquired {
                 op,
                 resource,
                 count,
             } => {
+                // A lock is taken when its last permit is there, and not before.
+                let (wanted, all) = self.requests.entry(*op).or_insert((*count, *count));
+                *wanted = wanted.saturating_sub(*count);
+                if *wanted > 0 {
+                    return;
+                }
+                let count = *all;
                 let waiting = self.tasks.iter().position(|it| it.waits.has_op(*op));
                 let taker = waiting.or(current);
                 let from = current.filter(|from| Some(*from) != taker);
                 if let Some(resource) = resource {
-                    self.transfer(*resource, taker, TransferKind::Acquire, *count, from);
+                    self.transfer(*resource, taker, TransferKind::Acquire, count, from);
                 }
             }
             Event::StateUpdate { resource, update } => {
@@ -357,8 +370,11 @@ impl Model {
         count: u64,
         from: Option<usize>,
     ) {
-        let (_, _, resource) = self.resource(self.outermost(resource));
+        let (of, _, resource) = self.resource(self.outermost(resource));
         let Some(resource) = resource else { return };
+        // How a lock counts is its own affair.
+        let is_lock = matches!(of, ResourceKind::Mutex | ResourceKind::RwLock);
+        let count = if is_lock { 1 } else { count };
         self.transfers.push(Transfer {
             step: self.step(),
             at: self.at(),

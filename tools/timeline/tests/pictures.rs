@@ -65,7 +65,7 @@ fn each_task_has_a_lane_and_each_wakeup_by_a_task_an_arrow() {
     expect![[r#"
         <svg class="course" width="100%" height="150" role="img" aria-labelledby="course-shop-order-t course-shop-order-d" data-lane="42">
         <title id="course-shop-order-t">How the tasks of shop/order move</title>
-        <desc id="course-shop-order-d">3 tasks in 300 ms of virtual time. main: 0 to 300 ms, finished. pay: 0 to 200 ms, finished. remind: 0 to 200 ms, cancelled.</desc>
+        <desc id="course-shop-order-d">3 tasks in 300 ms of virtual time. main: 0 to 300 ms, finished. pay: 0 to 200 ms, finished. remind: 0 to 200 ms, canceled.</desc>
         <defs><marker id="course-shop-order-a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path class="head" d="M0 0L8 4L0 8z"/></marker></defs>
         <line class="scale" x1="0" x2="100%" y1="126" y2="126"/>
         <line class="scale" x1="3%" x2="3%" y1="0" y2="130"/><text class="tick start" x="0" y="143">0</text>
@@ -84,7 +84,7 @@ fn each_task_has_a_lane_and_each_wakeup_by_a_task_an_arrow() {
         <line class="wait" x1="4%" x2="64.3%" y1="72" y2="72"/><text class="what" x="34.2%" y="68">sleep</text>
         <rect class="run" x="2%" y="66" width="2%" height="12"/>
         <rect class="run" x="64.3%" y="66" width="2%" height="12"/>
-        <text class="name" x="0" y="96">remind<tspan class="end"> · cancelled</tspan></text>
+        <text class="name" x="0" y="96">remind<tspan class="end"> · canceled</tspan></text>
         <line class="idle" x1="2%" x2="4%" y1="114" y2="114"/>
         <line class="wait" x1="6%" x2="68.3%" y1="114" y2="114"/><text class="what" x="37.2%" y="110">sleep</text>
         <rect class="run" x="4%" y="108" width="2%" height="12"/>
@@ -99,18 +99,75 @@ fn each_task_has_a_lane_and_each_wakeup_by_a_task_an_arrow() {
 
 #[test]
 fn the_run_is_described_step_by_step_with_the_lines_on_the_page() {
-    let Picture { words, printed, .. } = picture(ORDER);
+    let Picture {
+        words,
+        printed,
+        summary,
+        ..
+    } = picture(ORDER);
     expect![[r#"
-        <li data-x="0.0 66.3" data-t="0" data-l="12 32">0: <i>main</i> begins, spawns <i>pay</i> and <i>remind</i>, and waits for payment (line 13).</li>
-        <li data-x="2.0 64.3" data-t="1" data-l="20">0: <i>pay</i> begins and waits for sleep (line 21).</li>
-        <li data-x="4.0 68.3" data-t="2" data-l="25">0: <i>remind</i> begins and waits for sleep (line 26).</li>
-        <li data-x="64.3 66.3" data-t="1" data-l="21">200 ms: <i>pay</i> is woken by the clock, prints 1: <samp>paid &lt;now&gt;</samp>, and ends.</li>
+        <li data-x="0.0 66.3" data-t="0" data-l="12 32">0: <i>main</i> starts, spawns <i>pay</i> and <i>remind</i>, and waits for payment (line 13).</li>
+        <li data-x="2.0 64.3" data-t="1" data-l="20">0: <i>pay</i> starts and waits for sleep (line 21).</li>
+        <li data-x="4.0 68.3" data-t="2" data-l="25">0: <i>remind</i> starts and waits for sleep (line 26).</li>
+        <li data-x="64.3 66.3" data-t="1" data-l="21">200 ms: <i>pay</i> is woken by the clock, prints 1: <samp>paid &lt;now&gt;</samp>, and finishes.</li>
         <li data-x="66.3 98.0" data-t="0" data-l="14">200 ms: <i>main</i> is woken by <i>pay</i> and waits for sleep (line 15).</li>
-        <li data-x="68.3 68.3" data-t="2" data-l="25">200 ms: <i>remind</i> is cancelled, dropped while it waits for sleep.</li>
-        <li data-x="98.0 100.0" data-t="0" data-l="15">300 ms: <i>main</i> is woken by the clock, prints 2: <samp>shipped</samp>, and ends.</li>
+        <li data-x="68.3 68.3" data-t="2" data-l="25">200 ms: <i>remind</i> is canceled: it's dropped while it waits for sleep.</li>
+        <li data-x="98.0 100.0" data-t="0" data-l="15">300 ms: <i>main</i> is woken by the clock, prints 2: <samp>shipped</samp>, and finishes.</li>
         <b>1</b> at 200 ms, pay: <samp>paid &lt;now&gt;</samp>
         <b>2</b> at 300 ms, main: <samp>shipped</samp>
-    "#]].assert_eq(&format!("{}\n", [words, printed].concat().join("\n")));
+        3 tasks run, in 300 ms of virtual time; <i>remind</i> is canceled at 200 ms.
+    "#]].assert_eq(&format!("{}\n", [words, printed, vec![summary]].concat().join("\n")));
+}
+
+/// A run of `main` alone, which wakes at these times, prints if `prints`, and sleeps again.
+fn ticking(times: &[u32], prints: bool) -> String {
+    let (mut spans, mut printed, mut from) = (String::new(), Vec::new(), 0);
+    for (step, at) in (1..).zip(times) {
+        spans += &format!(
+            r#",{{"is":"wait","from":{from},"to":{at},"on":[{{"what":"interval","call":"tick"}}]}},
+            {{"is":"run","step":{step},"from":{at},"to":{at}}}"#
+        );
+        if prints {
+            printed.push(format!(
+                r#"{{"step":{step},"at":{at},"task":0,"line":3,"text":"tick {step}"}}"#
+            ));
+        }
+        from = *at;
+    }
+    format!(
+        r#"{{"version":1,"ends":{from},"resources":[],"wakes":[],"passed":[],"printed":[{}],"tasks":[
+        {{"name":"main","step":0,"begins":0,"ends":{from},"outcome":"finished","spans":[
+        {{"is":"run","step":0,"from":0,"to":0}}{spans}]}}]}}"#,
+        printed.join(",")
+    )
+}
+
+#[test]
+fn steps_that_repeat_are_one_item() {
+    let words = |times: &[u32], prints| {
+        let words = picture(&ticking(times, prints)).words;
+        let text = |item: &String| item.split_once('>').map(|(_, text)| text.to_owned());
+        words.iter().filter_map(text).collect::<Vec<_>>().join("\n")
+    };
+    let all = [
+        words(&[100, 200, 300, 400, 500], true),
+        words(&[100, 200, 350, 400], false),
+        words(&[100, 200], false),
+    ];
+    expect![[r#"
+        0: <i>main</i> starts and waits for tick.</li>
+        100 ms: <i>main</i> is woken, prints 1: <samp>tick 1</samp>, and waits for tick.</li>
+        200 ms: the last step repeats 3 more times, every 100 ms.</li>
+        500 ms: <i>main</i> is woken, prints 5: <samp>tick 5</samp>, and finishes.</li>
+
+        0: <i>main</i> starts and waits for tick.</li>
+        100 ms: <i>main</i> is woken and waits for tick.</li>
+        200 ms: the last step repeats twice.</li>
+        400 ms: <i>main</i> is woken and finishes.</li>
+
+        0: <i>main</i> starts and waits for tick.</li>
+        100 ms: <i>main</i> is woken and waits for tick.</li>
+        200 ms: <i>main</i> is woken and finishes.</li>"#]].assert_eq(&all.join("\n\n"));
 }
 
 #[test]
@@ -160,7 +217,7 @@ fn tasks_that_are_alike_share_a_lane() {
     assert!(
         words
             .iter()
-            .any(|it| it.contains("96 more, like these: a task begins 96 times."))
+            .any(|it| it.contains("96 more, like these: a task starts 96 times."))
     );
 }
 

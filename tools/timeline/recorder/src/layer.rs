@@ -174,6 +174,9 @@ where
                 }
             }
             "runtime::resource::async_op::state_update" => {
+                if let (Some(count), Some(op)) = (fields.number("permits_requested"), around(OP)) {
+                    write(Event::Requested { op, count });
+                }
                 let obtained = fields.number("permits_obtained").filter(|count| *count > 0);
                 if let (Some(count), Some(op)) = (obtained, around(OP)) {
                     write(Event::Acquired {

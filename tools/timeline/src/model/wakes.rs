@@ -3,6 +3,25 @@
 use super::Model;
 use crate::format::{ResourceKind, Wake, WokenBy};
 
+/// Only the clock ends these waits.
+const TIMERS: &[ResourceKind] = &[ResourceKind::Sleep, ResourceKind::Interval];
+
+/// Only the end of a task ends these.
+const JOINS: &[ResourceKind] = &[ResourceKind::Join, ResourceKind::JoinNext];
+
+/// Only something that another task does ends these.
+const MESSAGES: &[ResourceKind] = &[
+    ResourceKind::Semaphore,
+    ResourceKind::Mutex,
+    ResourceKind::RwLock,
+    ResourceKind::Barrier,
+    ResourceKind::Oneshot,
+    ResourceKind::Channel,
+    ResourceKind::Watch,
+    ResourceKind::Notify,
+    ResourceKind::Cancellation,
+];
+
 /// The tasks that may wake another one.
 #[derive(Debug, Default)]
 pub struct Suspects {
@@ -46,13 +65,14 @@ impl Model {
             return;
         }
         let on = state.last_wait();
-        let is_time = |kind| matches!(kind, ResourceKind::Sleep | ResourceKind::Interval);
-        let waits_for_time_only = !on.is_empty() && on.iter().all(|on| is_time(on.kind));
+        let waits_for = |kinds: &[ResourceKind]| on.iter().any(|on| kinds.contains(&on.kind));
         let by = match (self.current.last(), self.suspects.ended) {
             (Some(&by), _) => WokenBy::Task(by),
-            (None, Some((by, at))) if at == self.now && !waits_for_time_only => WokenBy::Task(by),
-            (None, _) if on.iter().any(|on| on.kind == ResourceKind::Yield) => WokenBy::Task(task),
-            (None, _) => WokenBy::Clock,
+            // The end of a task wakes the tasks that join it, after it was left.
+            (None, Some((by, at))) if at == self.now && waits_for(JOINS) => WokenBy::Task(by),
+            (None, _) if waits_for(&[ResourceKind::Yield]) => WokenBy::Task(task),
+            (None, _) if waits_for(TIMERS) => WokenBy::Clock,
+            (None, _) => WokenBy::Unknown,
         };
         self.add_wake(task, by);
         self.tasks[task].woken = true;
@@ -67,18 +87,23 @@ impl Model {
         });
     }
 
-    /// Tokio doesn't report what wakes a main future. It is polled before all other tasks once it is woken, so
-    /// one of the tasks that ran since it was left woke it.
+    /// Tokio doesn't report what wakes a main future. It is polled before all other tasks once it is woken, so what
+    /// woke it happened since it was left, and what it waits for says what that can have been.
     fn wake_main(&mut self, index: usize) {
         let Some(left_at) = self.tasks[index].left_at() else {
             // Its first poll.
             return;
         };
+        let on = self.tasks[index].last_wait();
+        let waits_only_for =
+            |kinds: &[ResourceKind]| !on.is_empty() && on.iter().all(|on| kinds.contains(&on.kind));
         let by = match self.suspects.ran.as_slice() {
-            [] if left_at < self.at() => WokenBy::Clock,
-            // No timer is due before the clock moves.
-            [] => WokenBy::Task(index),
-            [one] => WokenBy::Task(*one),
+            [] if left_at < self.at() && on.iter().any(|on| TIMERS.contains(&on.kind)) => {
+                WokenBy::Clock
+            }
+            [] if waits_only_for(&[ResourceKind::Yield]) => WokenBy::Task(index),
+            [one] if waits_only_for(JOINS) && self.tasks[*one].closed => WokenBy::Task(*one),
+            [one] if waits_only_for(MESSAGES) => WokenBy::Task(*one),
             several => self
                 .first_joined(index, several)
                 .map_or(WokenBy::Unknown, WokenBy::Task),

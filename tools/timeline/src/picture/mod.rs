@@ -34,6 +34,8 @@ pub struct Picture {
     /// The run in words: an HTML list item for each step. `data-x` is its place in the picture (percent), `data-t` its
     /// lane, `data-l` the lines of the program on the page at which the task was.
     pub words: Vec<String>,
+    /// The run in a sentence (HTML), where there is no room for `words`.
+    pub summary: String,
     /// Whether a long wait is compressed.
     pub compressed: bool,
 }
@@ -67,6 +69,7 @@ pub fn draw(runs: &[Run<'_>]) -> Result<Vec<Picture>, String> {
             svg,
             printed: words::printed(run, layout),
             words: words::steps(run, layout, &scale),
+            summary: words::summary(run, layout),
             compressed: scale.is_compressed(),
         });
     }

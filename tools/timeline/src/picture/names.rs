@@ -32,7 +32,7 @@ fn of_one(on: &Awaited) -> String {
         ResourceKind::Cancellation => "cancellation",
         ResourceKind::Join => "join",
         ResourceKind::JoinNext => "join_next",
-        ResourceKind::Yield => "turn",
+        ResourceKind::Yield => "its next poll",
         ResourceKind::Future => "future",
     };
     match on.count {

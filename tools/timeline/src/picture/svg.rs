@@ -94,7 +94,7 @@ fn description(run: &Run<'_>, layout: &Layout) -> String {
 fn outcome(outcome: Outcome) -> Option<&'static str> {
     match outcome {
         Outcome::Finished => None,
-        Outcome::Cancelled => Some("cancelled"),
+        Outcome::Cancelled => Some("canceled"),
         Outcome::Panicked => Some("panicked"),
         Outcome::Unfinished => Some("not over at the end"),
     }

@@ -4,10 +4,14 @@ use super::layout::{Column, Layout, Poll};
 use super::scale::Scale;
 use super::{Run, escape, names};
 use crate::format::{Awaited, Millis, Outcome, ResourceKind, Span, Task, TransferKind, WokenBy};
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most groups of printed lines below a picture.
 const MAX_GROUPS: usize = 12;
+
+/// The most steps that are looked for as a repeated sequence.
+const LONGEST_REPEAT: usize = 6;
 
 /// The most names in an enumeration.
 const MAX_NAMES: usize = 5;
@@ -40,40 +44,191 @@ pub fn printed(run: &Run<'_>, layout: &Layout) -> Vec<String> {
     items
 }
 
+/// Something that happens in a lane.
+struct Step {
+    at: Millis,
+    /// Its place in the picture, in percent.
+    x: (f64, f64),
+    lane: usize,
+    /// Lines of the program on the page.
+    lines: String,
+    /// What happens.
+    text: String,
+}
+
+impl Step {
+    /// Whether the same happens in both, apart from the text that is printed.
+    fn is_like(&self, other: &Self) -> bool {
+        let without_print = |text: &str| {
+            let (before, after) = text.split_once("prints ")?;
+            let after = after.split_once("</samp>").map_or("", |(_, after)| after);
+            Some(format!("{before}{after}"))
+        };
+        let same = match (without_print(&self.text), without_print(&other.text)) {
+            (None, None) => self.text == other.text,
+            (one, another) => one == another,
+        };
+        same && self.lane == other.lane
+    }
+
+    fn item(&self) -> String {
+        format!(
+            "<li data-x=\"{:.1} {:.1}\" data-t=\"{}\" data-l=\"{}\">{}: {}.</li>",
+            self.x.0,
+            self.x.1,
+            self.lane,
+            self.lines,
+            names::of_time(self.at),
+            self.text
+        )
+    }
+}
+
 /// The run, step by step.
 pub fn steps(run: &Run<'_>, layout: &Layout, scale: &Scale) -> Vec<String> {
     let mut steps = Vec::new();
-    let mut add = |at: Millis, (from, to): (f64, f64), lane: usize, lines: Vec<u32>, text: &str| {
+    let mut add = |at: Millis, x: (f64, f64), lane: usize, lines: Vec<u32>, text: String| {
         let shown = |line: &u32| (run.shown_line)(*line).to_string();
         let lines = lines.iter().map(shown).collect::<Vec<_>>().join(" ");
-        let at = names::of_time(at);
-        let item = format!(
-            "<li data-x=\"{from:.1} {to:.1}\" data-t=\"{lane}\" data-l=\"{lines}\">{at}: {text}.</li>"
-        );
-        steps.push((from, item));
+        steps.push(Step {
+            at,
+            x,
+            lane,
+            lines,
+            text,
+        });
     };
     for (index, column) in layout.columns.iter().enumerate() {
         let x = (scale.start(column), until(run, layout, scale, index));
         let text = column_in_words(run, layout, column);
-        add(column.at, x, column.lane, lines(run, column), &text);
+        add(column.at, x, column.lane, lines(run, column), text);
     }
     for (index, task) in run.timeline.tasks.iter().enumerate() {
         if task.outcome == Outcome::Cancelled {
             let on = wait(task, task.spans.len().wrapping_sub(1));
             let place = match (names::of_wait(on), task.spans.is_empty()) {
-                (_, true) => " before its first run".to_owned(),
+                (_, true) => " before its first poll".to_owned(),
                 (what, _) if what.is_empty() => String::new(),
-                (what, _) => format!(", dropped while it waits for {}", escape(&what)),
+                (what, _) => format!(": it's dropped while it waits for {}", escape(&what)),
             };
             let x = scale.after(task.ends);
-            let text = format!("{} is cancelled{place}", name(&layout.names[index]));
+            let text = format!("{} is canceled{place}", name(&layout.names[index]));
             let lane = layout.lane_of[index];
-            add(task.ends, (x, x), lane, names::lines(on), &text);
+            add(task.ends, (x, x), lane, names::lines(on), text);
         }
     }
     // The sort is stable: steps at the same place stay in order.
-    steps.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-    steps.into_iter().map(|(_, item)| item).collect()
+    steps.sort_by(|a, b| a.x.0.total_cmp(&b.x.0));
+    folded(&steps)
+}
+
+/// The steps as list items, where steps that repeat are one item.
+fn folded(steps: &[Step]) -> Vec<String> {
+    let mut items = Vec::new();
+    let mut at = 0;
+    while at < steps.len() {
+        let rest = &steps[at..];
+        let repeats = (1..=LONGEST_REPEAT).map(|length| (length, repeats(rest, length)));
+        let longest = repeats.max_by_key(|(length, times)| (length * times, Reverse(*length)));
+        let Some((length, times)) = longest.filter(|(length, times)| length * times > 1) else {
+            items.push(rest[0].item());
+            at += 1;
+            continue;
+        };
+        items.extend(rest[..length].iter().map(Step::item));
+        items.push(repeated(&rest[..length * (times + 1)], length, times));
+        at += length * (times + 1);
+    }
+    items
+}
+
+/// How often the first steps are repeated immediately after them.
+fn repeats(steps: &[Step], length: usize) -> usize {
+    let Some((first, rest)) = steps.split_at_checked(length) else {
+        return 0;
+    };
+    let is_like = |block: &&[Step]| {
+        block
+            .iter()
+            .zip(first)
+            .all(|(one, other)| one.is_like(other))
+    };
+    rest.chunks_exact(length).take_while(is_like).count()
+}
+
+/// The list item for repeated steps: the first `length`, and the same so many times more.
+fn repeated(steps: &[Step], length: usize, times: usize) -> String {
+    let starts: Vec<_> = steps.iter().step_by(length).map(|step| step.at).collect();
+    let micros = |at: &Millis| at.micros();
+    let pauses: BTreeSet<_> = starts
+        .windows(2)
+        .map(|pair| micros(&pair[1]) - micros(&pair[0]))
+        .collect();
+    let every = match pauses.first() {
+        Some(pause) if pauses.len() == 1 && *pause > 0 => {
+            format!(", every {}", names::of_time(Millis::from_micros(*pause)))
+        }
+        _ => String::new(),
+    };
+    let (which, repeat) = match length {
+        1 => ("the last step".to_owned(), "repeats"),
+        _ => (format!("the last {length} steps"), "repeat"),
+    };
+    let times = match times {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        times => format!("{times} more times"),
+    };
+    let (again, last) = (&steps[length], &steps[steps.len() - 1]);
+    let to = steps[length..]
+        .iter()
+        .fold(last.x.1, |to, step| to.max(step.x.1));
+    let step = Step {
+        at: again.at,
+        x: (again.x.0, to),
+        lane: again.lane,
+        lines: again.lines.clone(),
+        text: format!("{which} {repeat} {times}{every}"),
+    };
+    step.item()
+}
+
+/// The run in a sentence, for readers who have no picture.
+pub fn summary(run: &Run<'_>, layout: &Layout) -> String {
+    let tasks = &run.timeline.tasks;
+    let count = match tasks.len() {
+        1 => "One task runs".to_owned(),
+        count => format!("{count} tasks run"),
+    };
+    let time = names::of_time(run.timeline.ends);
+    let mut clauses = vec![match run.timeline.ends.micros() {
+        0 => format!("{count} without waiting for the clock"),
+        _ => format!("{count}, in {time} of virtual time"),
+    }];
+    let outcomes = [
+        (Outcome::Cancelled, "is canceled", "are canceled"),
+        (Outcome::Panicked, "panics", "panic"),
+        (Outcome::Unfinished, "is unfinished", "are unfinished"),
+    ];
+    for (outcome, one, several) in outcomes {
+        let of = tasks
+            .iter()
+            .zip(&layout.names)
+            .filter(|(task, _)| task.outcome == outcome);
+        let named: Vec<_> = of.map(|(task, of)| (name(of), task.ends)).collect();
+        let Some((_, first)) = named.first() else {
+            continue;
+        };
+        let same = named.iter().all(|(_, ends)| ends == first);
+        let at = match same && outcome != Outcome::Unfinished {
+            true => format!(" at {}", names::of_time(*first)),
+            false => String::new(),
+        };
+        let verb = if named.len() == 1 { one } else { several };
+        let names: Vec<_> = named.into_iter().map(|(name, _)| name).collect();
+        clauses.push(format!("{} {verb}{at}", names_in_words(&names)));
+    }
+    format!("{}.", clauses.join("; "))
 }
 
 /// Where the step that starts with a column ends: at the lane's next column, or at the end of its last task.
@@ -133,7 +288,7 @@ fn column_in_words(run: &Run<'_>, layout: &Layout, column: &Column) -> String {
     let last = column.polls[column.polls.len() - 1];
     let task = &run.timeline.tasks[poll.task];
     let mut clauses = vec![match (poll.span, column.polls.len()) {
-        (0, 1) => "begins".to_owned(),
+        (0, 1) => "starts".to_owned(),
         (_, 1) => woken(run, layout, poll),
         (_, times) => format!("runs {times} times"),
     }];
@@ -154,17 +309,20 @@ fn several_in_words(run: &Run<'_>, layout: &Layout, column: &Column) -> String {
         let ends = poll.span + 1 == task.spans.len();
         let verb = match (poll.span, ends, task.outcome) {
             (_, true, Outcome::Panicked) => "panics",
-            (_, true, _) => "ends",
-            (0, ..) => "begins",
-            _ => "goes on",
+            (_, true, _) => "finishes",
+            (0, ..) => "starts",
+            _ => "resumes",
         };
         *what.entry(verb).or_default() += 1;
     }
     let counted: Vec<_> = what
         .iter()
-        .map(|(verb, count)| format!("{verb} {count} times"))
+        .map(|(verb, count)| match count {
+            1 => format!("a task {verb}"),
+            count => format!("a task {verb} {count} times"),
+        })
         .collect();
-    let mut clauses = vec![format!("a task {}", enumeration(&counted))];
+    let mut clauses = vec![enumeration(&counted)];
     clauses.extend(actions(run, layout, column));
     let lane = layout.lanes[column.lane].name.trim_start_matches("… ");
     format!("{}: {}", escape(lane), enumeration(&clauses))
@@ -180,7 +338,8 @@ fn woken(run: &Run<'_>, layout: &Layout, poll: Poll) -> String {
             format!("is woken by {}", name(&layout.names[by]))
         }
         Some(WokenBy::Clock) => "is woken by the clock".to_owned(),
-        Some(WokenBy::Task(_) | WokenBy::Unknown) | None => "goes on".to_owned(),
+        Some(WokenBy::Task(_)) => "resumes".to_owned(),
+        Some(WokenBy::Unknown) | None => "is woken".to_owned(),
     }
 }
 
@@ -203,26 +362,30 @@ fn actions(run: &Run<'_>, layout: &Layout, column: &Column) -> Vec<String> {
     let mut transfers: BTreeMap<String, u64> = BTreeMap::new();
     for item in &run.timeline.transfers {
         if item.at == column.at && during(item.step) {
-            let from = item.from.map_or("", |_| " for one that waits for it");
-            let acquire = item.kind == TransferKind::Acquire;
-            let action = match run.timeline.resources[item.resource].kind {
-                _ if item.kind == TransferKind::Send => "sends a value".to_owned(),
-                _ if item.kind == TransferKind::Receive => "receives a value".to_owned(),
-                ResourceKind::Mutex | ResourceKind::RwLock if acquire => {
-                    format!("takes a lock{from}")
+            let what = match run.timeline.resources[item.resource].kind {
+                ResourceKind::Mutex | ResourceKind::RwLock => "a lock",
+                ResourceKind::Channel => "a slot in a channel",
+                _ => "a permit",
+            };
+            let action = match (item.kind, item.from, item.task) {
+                (TransferKind::Send, ..) => "sends a value".to_owned(),
+                (TransferKind::Receive, ..) => "receives a value".to_owned(),
+                (TransferKind::Release, ..) => format!("releases {what}"),
+                (TransferKind::Acquire, Some(_), Some(to)) => {
+                    format!("hands {what} to {}", name(&layout.names[to]))
                 }
-                ResourceKind::Mutex | ResourceKind::RwLock => "gives a lock back".to_owned(),
-                ResourceKind::Channel if acquire => format!("takes a place in a channel{from}"),
-                ResourceKind::Channel => "frees a place in a channel".to_owned(),
-                _ if acquire => format!("takes a permit{from}"),
-                _ => "gives a permit back".to_owned(),
+                (TransferKind::Acquire, ..) => format!("acquires {what}"),
             };
             *transfers.entry(action).or_default() += item.count;
         }
     }
     actions.extend(transfers.into_iter().map(|(action, count)| match count {
         1 => action,
-        _ => format!("{action} ({count})"),
+        _ if action.contains("a permit") => {
+            action.replacen("a permit", &format!("{count} permits"), 1)
+        }
+        2 => format!("{action} (twice)"),
+        _ => format!("{action} ({count} times)"),
     }));
     let printed: Vec<_> = run
         .timeline
@@ -255,20 +418,20 @@ fn then(task: &Task, poll: Poll) -> Option<String> {
                 None => String::new(),
             };
             match what.is_empty() {
-                true if from == to => Some("lets others run".to_owned()),
+                true if from == to => Some("yields".to_owned()),
                 true => Some(format!("waits{line}")),
                 false => Some(format!("waits for {}{line}", escape(&what))),
             }
         }
         _ => match task.outcome {
-            Outcome::Finished | Outcome::Cancelled => Some("ends".to_owned()),
+            Outcome::Finished | Outcome::Cancelled => Some("finishes".to_owned()),
             Outcome::Panicked => Some("panics".to_owned()),
             Outcome::Unfinished => None,
         },
     }
 }
 
-/// Clauses as in a sentence: `begins, spawns ship, and waits`.
+/// Clauses as in a sentence: `starts, spawns ship, and waits`.
 fn enumeration(clauses: &[String]) -> String {
     match clauses {
         [one, other] => format!("{one} and {other}"),
