@@ -796,7 +796,7 @@ const RECORDING: &str = r#"{"version":1,"ends":0,"tasks":[{"name":"main","line":
 "printed":[{"step":0,"at":0,"task":0,"line":4,"text":"hello"}]}"#;
 
 #[test]
-fn a_timeline_is_drawn_and_told_in_words() {
+fn a_timeline_is_drawn_and_described() {
     let book = with_page(&format!("{PAGE}\n{{{{#timeline demo/hello}}}}\n"));
     book.write(TIMELINE, RECORDING);
     let html = html(&book);
@@ -807,14 +807,18 @@ fn a_timeline_is_drawn_and_told_in_words() {
     assert_has(&html, "<svg class=\"course\"");
     assert_has(
         &html,
-        "<i>main</i> begins, prints 1: <samp>hello</samp>, and ends.</li>",
+        "<i>main</i> starts, prints 1: <samp>hello</samp>, and finishes.</li>",
     );
-    // This book has no page that tells how to read it.
+    assert_has(
+        &html,
+        "<p class=\"summary\">One task runs without waiting for the clock.</p>",
+    );
+    // This book has no page that explains it.
     assert!(!html.contains("How to read this"));
 }
 
 #[test]
-fn a_timeline_leads_to_the_page_that_tells_how_to_read_it() {
+fn a_timeline_links_to_the_page_that_explains_it() {
     let book = with_page(&format!("{PAGE}\n{{{{#timeline demo/hello}}}}\n"));
     book.write(TIMELINE, RECORDING);
     book.write("src/timelines.md", "# How to read a timeline\n");
@@ -825,7 +829,7 @@ fn a_timeline_leads_to_the_page_that_tells_how_to_read_it() {
 }
 
 #[test]
-fn a_mistake_and_its_mending_are_drawn_on_one_scale() {
+fn a_mistake_and_its_fix_are_drawn_on_one_scale() {
     let book = with_page(&format!(
         "{PAGE}\n{{{{#timeline demo/hello demo/hello}}}}\n"
     ));
@@ -843,4 +847,22 @@ fn a_recording_that_is_none_is_reported() {
         &only(problems(&book)),
         "src/page.md:3: listings/demo/src/bin/hello.timeline.json: is not a timeline: missing field `version`",
     );
+}
+
+#[test]
+fn a_program_says_once_what_it_was_tested_against() {
+    let shown = "{{#listing demo/hello}}\n";
+    let book = with_page(&format!("# Page\n\n{shown}\n{shown}"));
+    let source = "listings/demo/src/bin/hello.rs";
+    let program = book.read(source);
+    let tests = "\n#[cfg(test)]\nmod tests {\n    #[test]\n    fn panic_is_reported() {}\n}\n";
+    book.write(source, format!("{program}{tests}"));
+    let line = "<p class=\"tested\">Tested against: a panic.</p>";
+    assert_eq!(html(&book).matches(line).count(), 1);
+    // A mistake survives nothing.
+    book.write(
+        source,
+        format!("//! Wrong: it does.\n{tests}fn main() {{}}\n"),
+    );
+    assert!(!html(&book).contains("class=\"tested\""));
 }
