@@ -1,4 +1,4 @@
-//! Wrong: a client that goes away takes its handler along.
+//! Wrong: a client that disconnects cancels its handler.
 
 // ANCHOR: wrong
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use axum::extract::State;
 /// Takes the money, and writes the order down.
 async fn pay(State(shop): State<Arc<Shop>>) -> &'static str {
     shop.take_money();
-    // Wrong: it is cut here, when the client closes its connection.
+    // Wrong: it is dropped here when the client disconnects.
     shop.answer_of_the_bank().await;
     shop.write_order();
     "paid"
@@ -50,7 +50,7 @@ impl Shop {
     }
 }
 
-/// Tells when a handler is gone, whether it has answered or not.
+/// Says when a handler was dropped, whether it has answered or not.
 struct Handler(Arc<Shop>);
 
 impl Drop for Handler {
@@ -59,7 +59,7 @@ impl Drop for Handler {
     }
 }
 
-/// A client pays, and goes away before the bank has answered. Returns
+/// A client pays, and disconnects before the bank has answered. Returns
 /// how many orders were written.
 async fn pay_and_go() -> io::Result<u32> {
     let shop = Arc::new(Shop::default());
@@ -96,7 +96,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_order_is_not_written() -> io::Result<()> {
+    async fn cancel_by_the_client_still_writes_the_order()
+    -> io::Result<()> {
+        // It doesn't.
         assert_eq!(pay_and_go().await?, 0);
         Ok(())
     }

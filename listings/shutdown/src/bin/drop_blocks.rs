@@ -1,9 +1,9 @@
-//! Wrong: `drop` is not async, and must not wait for what is.
+//! Wrong: `drop` isn't async, so it can't wait for a future.
 
 // ANCHOR: wrong
 use tokio::runtime::Handle;
 
-/// A session with a server, which wants to be told of its end.
+/// A session with a server, which expects a goodbye.
 struct Session;
 
 impl Session {
@@ -46,7 +46,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_panics() {
+    async fn stop_tells_the_server() {
+        // It panics.
         let error = drop_a_session().await.expect_err("a panic");
         assert!(
             error.contains("Cannot start a runtime from within"),

@@ -1,9 +1,9 @@
-//! Wrong: what `drop` spawns is lost when the program ends.
+//! Wrong: a task that `drop` spawns is lost when the program ends.
 
 // ANCHOR: wrong
 use tokio::sync::mpsc;
 
-/// A session with a server, which wants to be told of its end.
+/// A session with a server, which expects a goodbye.
 struct Session {
     name: &'static str,
     server: mpsc::Sender<String>,
@@ -12,9 +12,9 @@ struct Session {
 impl Drop for Session {
     fn drop(&mut self) {
         let (name, server) = (self.name, self.server.clone());
-        // Wrong: nobody knows of this task, so nobody waits for it.
+        // Wrong: nothing waits for this task.
         tokio::spawn(async move {
-            // Nobody is left to be told of an error.
+            // There is no caller that could handle an error.
             let _ = server.send(format!("{name}: goodbye")).await;
         });
     }
@@ -50,7 +50,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_server_is_told_nothing() -> std::io::Result<()> {
+    fn stop_tells_the_server() -> std::io::Result<()> {
+        // It doesn't.
         assert!(run_to_the_end()?.is_empty());
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Wrong: a buffered writer that is dropped throws its buffer away.
+//! Wrong: a buffered writer that is dropped loses its buffer.
 
 // ANCHOR: wrong
 use std::io;
@@ -14,8 +14,8 @@ async fn write_orders(
         let line = format!("order {order}\n");
         journal.write_all(line.as_bytes()).await?;
     }
-    // Wrong: each write has only filled the buffer. Unlike the one of
-    // std, this one cannot write when it is dropped.
+    // Wrong: the writes have only filled the buffer. Unlike the
+    // standard library's, this writer doesn't write when it is dropped.
     Ok(())
 }
 // ANCHOR_END: wrong
@@ -41,7 +41,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn nothing_is_written() -> io::Result<()> {
+    async fn stop_after_it_keeps_every_order() -> io::Result<()> {
+        // It keeps none of them.
         assert_eq!(journal().await?, "");
         Ok(())
     }

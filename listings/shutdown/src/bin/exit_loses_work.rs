@@ -1,4 +1,4 @@
-//! Wrong: `main` returns, and with it all that is not done.
+//! Wrong: `main` returns, and unfinished work is lost.
 
 // ANCHOR: wrong
 use std::sync::{
@@ -12,7 +12,7 @@ use tokio::{
 };
 
 /// Ten receipts to send, a second each. Returns how many were sent when
-/// the runtime has gone.
+/// the runtime has been dropped.
 fn run(sent: &Arc<AtomicU32>) -> std::io::Result<u32> {
     let runtime = Builder::new_current_thread()
         .enable_time()
@@ -28,7 +28,7 @@ fn run(sent: &Arc<AtomicU32>) -> std::io::Result<u32> {
             });
         }
         sleep(Duration::from_millis(100)).await;
-        // Told to stop, it returns.
+        // Asked to stop, it returns.
     });
     drop(runtime);
     Ok(sent.load(Ordering::Relaxed))
@@ -45,7 +45,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_sent() -> std::io::Result<()> {
+    fn stop_waits_for_what_was_begun() -> std::io::Result<()> {
+        // It does not.
         assert_eq!(run(&Arc::default())?, 0);
         Ok(())
     }

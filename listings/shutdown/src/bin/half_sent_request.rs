@@ -1,4 +1,4 @@
-//! Wrong: a client that has sent half a request holds the server.
+//! Wrong: a client that has sent half a request blocks the shutdown.
 
 // ANCHOR: wrong
 use std::io;
@@ -12,7 +12,7 @@ async fn serve(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let shop = Router::new().route("/price", get(async || "12 euros"));
-    // Wrong: it waits for each open connection, without a limit.
+    // Wrong: it waits for every open connection, without a time limit.
     axum::serve(listener, shop)
         .with_graceful_shutdown(stop.cancelled_owned())
         .await
@@ -71,7 +71,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_does_not_end() -> io::Result<()> {
+    async fn silence_of_a_client_ends_with_the_grace_period()
+    -> io::Result<()> {
+        // It doesn't.
         assert!(!stop_at_half_a_request().await?);
         Ok(())
     }

@@ -1,28 +1,51 @@
-//! What was begun is finished, although the client goes away.
+//! Finish what was begun, although the client disconnects.
 
 // ANCHOR: handler
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
+use futures::FutureExt;
+use tokio::time::{Duration, timeout};
 
 /// Takes the money, and writes the order down, whether the client waits
-/// for it or not.
+/// for it or not. Two requests for an order pay it twice.
 async fn pay(
     State(shop): State<Arc<Shop>>,
+    Path(order): Path<u32>,
 ) -> Result<&'static str, StatusCode> {
-    let work = {
-        let shop = shop.clone();
-        async move {
-            shop.take_money();
-            shop.answer_of_the_bank().await;
-            shop.write_order();
-        }
+    let Ok(place) = shop.places.clone().try_acquire_owned() else {
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
     };
-    let paid = shop.payments.spawn(work).await;
-    paid.map_err(|_panicked| StatusCode::INTERNAL_SERVER_ERROR)?;
-    Ok("paid")
+    let work = shop.clone().take_payment(order);
+    let paid = shop.payments.spawn(async move {
+        // The place is taken until the payment has ended.
+        let _place = place;
+        finished(order, work).await
+    });
+    match paid.await {
+        Ok(true) => Ok("paid"),
+        Ok(false) | Err(_) => Err(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+/// Runs in the task, so it reports what goes wrong without the client.
+async fn finished(order: u32, work: impl Future<Output = ()>) -> bool {
+    let work = AssertUnwindSafe(work).catch_unwind();
+    let why = match timeout(LONGEST, work).await {
+        Ok(Ok(())) => return true,
+        Ok(Err(_panic)) => "the payment panicked",
+        Err(_elapsed) => "no answer from the bank",
+    };
+    eprintln!("order {order}: {why}");
+    false
 }
 // ANCHOR_END: handler
+
+/// A payment takes no longer.
+const LONGEST: Duration = Duration::from_secs(30);
 
 use std::{
     io,
@@ -33,14 +56,14 @@ use axum::{Router, routing::get};
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
-    sync::Notify,
+    sync::{Notify, Semaphore},
 };
 use tokio_util::task::TaskTracker;
 
 /// What the shop has done, and what its bank does.
-#[derive(Default)]
 struct Shop {
     payments: TaskTracker,
+    places: Arc<Semaphore>,
     written: AtomicU32,
     money_taken: Notify,
     bank: Notify,
@@ -48,20 +71,28 @@ struct Shop {
 }
 
 impl Shop {
-    fn take_money(&self) {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            payments: TaskTracker::new(),
+            places: Arc::new(Semaphore::new(4)),
+            written: AtomicU32::new(0),
+            money_taken: Notify::new(),
+            bank: Notify::new(),
+            handler_gone: Notify::new(),
+        })
+    }
+
+    async fn take_payment(self: Arc<Self>, order: u32) {
         self.money_taken.notify_one();
-    }
-
-    async fn answer_of_the_bank(&self) {
+        #[cfg(test)]
+        tests::trouble(order);
+        let _ = order;
         self.bank.notified().await;
-    }
-
-    fn write_order(&self) {
         self.written.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// Tells when a handler is gone, whether it has answered or not.
+/// Says when a handler was dropped, whether it has answered or not.
 struct Handler(Arc<Shop>);
 
 impl Drop for Handler {
@@ -70,23 +101,34 @@ impl Drop for Handler {
     }
 }
 
-/// A client pays, and goes away before the bank has answered. Returns
+// ANCHOR: stop
+/// Waits for the payments, after the server has ended. Returns how many
+/// are still under way when the grace period is over.
+async fn stop(shop: &Shop, grace: Duration) -> usize {
+    shop.payments.close();
+    // Those that are left are counted below.
+    let _ = timeout(grace, shop.payments.wait()).await;
+    shop.payments.len()
+}
+// ANCHOR_END: stop
+
+/// A client pays, and disconnects before the bank has answered. Returns
 /// how many orders were written.
 async fn pay_and_go() -> io::Result<u32> {
-    let shop = Arc::new(Shop::default());
+    let shop = Shop::new();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let handler = async |State(shop): State<Arc<Shop>>| {
+    let handler = async |State(shop): State<Arc<Shop>>, order| {
         let _handler = Handler(shop.clone());
-        pay(State(shop)).await
+        pay(State(shop), order).await
     };
     let routes = Router::new()
-        .route("/pay", get(handler))
+        .route("/pay/{order}", get(handler))
         .with_state(shop.clone());
     let server =
         tokio::spawn(axum::serve(listener, routes).into_future());
     let mut client = TcpStream::connect(address).await?;
-    let request = b"GET /pay HTTP/1.1\r\nhost: shop\r\n\r\n";
+    let request = b"GET /pay/7 HTTP/1.1\r\nhost: shop\r\n\r\n";
     client.write_all(request).await?;
     shop.money_taken.notified().await;
     drop(client);
@@ -94,8 +136,7 @@ async fn pay_and_go() -> io::Result<u32> {
     shop.bank.notify_one();
     server.abort();
     // As at shutdown: first the server, then what its handlers began.
-    shop.payments.close();
-    shop.payments.wait().await;
+    stop(&shop, Duration::from_secs(10)).await;
     Ok(shop.written.load(Ordering::Relaxed))
 }
 
@@ -107,11 +148,118 @@ async fn main() -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::JoinSet;
+
     use super::*;
 
+    const PANICS: u32 = 13;
+
+    pub fn trouble(order: u32) {
+        if order >= PANICS {
+            std::panic::resume_unwind(Box::new("no such account"));
+        }
+    }
+
+    const FAILED: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
+
     #[tokio::test]
-    async fn the_order_is_written() -> io::Result<()> {
+    async fn cancel_by_the_client_still_writes_the_order()
+    -> io::Result<()> {
         assert_eq!(pay_and_go().await?, 1);
+        Ok(())
+    }
+
+    /// Dropped at any poll, a payment that was begun is finished.
+    #[tokio::test(start_paused = true)]
+    async fn cancel_finishes_and_frees_the_place() {
+        hazards::at_every_poll(async |cancel| {
+            let shop = Shop::new();
+            shop.bank.notify_one();
+            let paying = pay(State(shop.clone()), Path(7));
+            cancel.run(paying).await;
+            assert_eq!(stop(&shop, hazards::HOUR).await, 0);
+            let begun = u32::from(cancel.polls() > 0);
+            assert_eq!(shop.written.load(Ordering::Relaxed), begun);
+            assert_eq!(shop.places.available_permits(), 4);
+            hazards::no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_is_an_error_and_leaves_the_others() {
+        for broken in hazards::some_panic(4) {
+            let shop = Shop::new();
+            let mut clients = JoinSet::new();
+            for nth in 0..4 {
+                let panics = broken.contains(&nth);
+                let order = if panics { PANICS } else { 7 };
+                clients.spawn(pay(State(shop.clone()), Path(order)));
+            }
+            tokio::task::yield_now().await;
+            for _ in broken.len()..4 {
+                shop.bank.notify_one();
+                tokio::task::yield_now().await;
+            }
+            let answers = clients.join_all().await;
+            let failed =
+                answers.iter().filter(|it| **it == Err(FAILED));
+            assert_eq!(failed.count(), broken.len());
+            assert_eq!(shop.places.available_permits(), 4);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_bank_is_an_error() {
+        let shop = Shop::new();
+        let paying = pay(State(shop.clone()), Path(7));
+        let answer = hazards::within(hazards::HOUR, paying).await;
+        assert_eq!(answer, Err(FAILED));
+    }
+
+    /// Clients that leave keep no payment from being counted.
+    #[tokio::test(start_paused = true)]
+    async fn overload_is_refused_although_clients_leave() {
+        let shop = Shop::new();
+        let short = Duration::from_millis(1);
+        for nth in 0..9 {
+            let paying = pay(State(shop.clone()), Path(7));
+            let answer = timeout(short, paying).await;
+            let refused =
+                answer == Ok(Err(StatusCode::SERVICE_UNAVAILABLE));
+            assert_eq!(refused, nth >= 4);
+        }
+        assert_eq!(shop.payments.len(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_returns_and_counts_what_is_left() {
+        let shop = Shop::new();
+        let paying = tokio::spawn(pay(State(shop.clone()), Path(7)));
+        tokio::task::yield_now().await;
+        let short = Duration::from_secs(1);
+        assert_eq!(stop(&shop, short).await, 1);
+        shop.bank.notify_one();
+        assert_eq!(stop(&shop, short).await, 0);
+        assert_eq!(paying.await.expect("no panic"), Ok("paid"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn again_pays_again_as_documented() {
+        let shop = Shop::new();
+        for _ in 0..2 {
+            shop.bank.notify_one();
+            let paid = pay(State(shop.clone()), Path(7)).await;
+            assert_eq!(paid, Ok("paid"));
+        }
+        assert_eq!(shop.written.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_write_the_order() -> io::Result<()> {
+        for _ in 0..20 {
+            assert_eq!(pay_and_go().await?, 1);
+        }
         Ok(())
     }
 }

@@ -4,14 +4,14 @@
 use sqlx::SqlitePool;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Ends the program's parts.
+/// Stops the program's parts.
 async fn stop_all(
     stop: CancellationToken,
     tasks: TaskTracker,
     pool: SqlitePool,
 ) {
     stop.cancel();
-    // Wrong: whoever is told to stop may have one more thing to write.
+    // Wrong: a task that stops may have one more order to write.
     pool.close().await;
     tasks.close();
     tasks.wait().await;
@@ -21,7 +21,7 @@ async fn stop_all(
 use sqlx::sqlite::SqlitePoolOptions;
 use tokio::sync::oneshot;
 
-/// Collects orders, and writes them when it is told to stop.
+/// Collects orders, and writes them at the stop.
 async fn collect(
     pool: SqlitePool,
     stop: CancellationToken,
@@ -36,7 +36,7 @@ async fn collect(
 /// Stops while an order is waiting to be written. Returns how writing
 /// it went.
 async fn stop_with_one_order() -> sqlx::Result<sqlx::Result<()>> {
-    // One connection, for each one has a memory of its own.
+    // One connection, because each has an in-memory database of its own.
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
         .connect("sqlite::memory:")
@@ -69,7 +69,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_order_is_lost() -> sqlx::Result<()> {
+    async fn stop_writes_the_last_order() -> sqlx::Result<()> {
+        // It doesn't.
         let written = stop_with_one_order().await?;
         assert!(matches!(written, Err(sqlx::Error::PoolClosed)));
         Ok(())

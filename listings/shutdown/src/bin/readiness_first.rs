@@ -1,4 +1,4 @@
-//! First the load balancer is told, then the server stops.
+//! Report "not ready" first, and close the listener later.
 
 // ANCHOR: stop
 use axum::{extract::State, http::StatusCode};
@@ -7,22 +7,23 @@ use tokio_util::sync::CancellationToken;
 
 #[derive(Clone, Default)]
 struct Stop {
-    /// The load balancer shall send nothing new.
+    /// The service reports that it isn't ready.
     announced: CancellationToken,
     /// The listener is closed.
     closed: CancellationToken,
 }
 
 impl Stop {
-    /// Stops in two steps.
+    /// Stops in two steps. Dropped between them, it takes the second
+    /// step immediately.
     async fn begin(&self) {
         self.announced.cancel();
+        let _close = self.closed.clone().drop_guard();
         sleep(UNTIL_THE_BALANCER_KNOWS).await;
-        self.closed.cancel();
     }
 }
 
-/// What the load balancer asks, each second or so.
+/// What the load balancer asks, every second or so.
 async fn ready(State(stop): State<Stop>) -> StatusCode {
     match stop.announced.is_cancelled() {
         false => StatusCode::OK,
@@ -30,7 +31,7 @@ async fn ready(State(stop): State<Stop>) -> StatusCode {
     }
 }
 
-/// Longer than it takes the load balancer to ask again and to act.
+/// Longer than the load balancer takes to notice and to act.
 const UNTIL_THE_BALANCER_KNOWS: Duration = Duration::from_millis(300);
 // ANCHOR_END: stop
 
@@ -55,7 +56,7 @@ async fn ask(address: SocketAddr, path: &str) -> io::Result<String> {
     Ok(status.unwrap_or("no status").to_owned())
 }
 
-/// What the load balancer and a client are told, before and after.
+/// The answers to the load balancer and to a client, before and after.
 async fn stop_in_two_steps() -> io::Result<[[String; 2]; 2]> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
@@ -97,11 +98,43 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_balancer_is_told_before_anyone_is_refused()
+    async fn stop_is_announced_before_anyone_is_refused()
     -> io::Result<()> {
         let [before, after] = stop_in_two_steps().await?;
         assert_eq!(before, ["200", "200"]);
         assert_eq!(after, ["503", "200"]);
         Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_never_leaves_a_server_that_is_not_ready() {
+        hazards::at_every_poll(async |cancel| {
+            let stop = Stop::default();
+            cancel.run(stop.begin()).await;
+            let announced = stop.announced.is_cancelled();
+            assert_eq!(announced, stop.closed.is_cancelled());
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn again_it_closes_when_the_first_call_says() {
+        let stop = Stop::default();
+        let start = tokio::time::Instant::now();
+        tokio::join!(stop.begin(), stop.begin());
+        stop.begin().await;
+        assert!(stop.closed.is_cancelled());
+        assert_eq!(start.elapsed(), 2 * UNTIL_THE_BALANCER_KNOWS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_closes_the_listener() {
+        let stop = Stop::default();
+        let begun = stop.clone();
+        let owner = tokio::spawn(async move { begun.begin().await });
+        tokio::task::yield_now().await;
+        owner.abort();
+        hazards::within(hazards::HOUR, stop.closed.cancelled()).await;
+        hazards::no_task_left().await;
     }
 }

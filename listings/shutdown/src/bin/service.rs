@@ -1,62 +1,119 @@
-//! A whole small service: what it accepts is done, or handed back.
+//! A small service: what it accepts is done, or is still in its journal.
 
 use std::{
     collections::BTreeSet,
     io::{self, Write},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use futures::StreamExt;
 use tokio::{
-    io::{
-        AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt,
-        BufReader,
-    },
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
-    task::{JoinError, JoinSet},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinError,
     time::{Duration, sleep, timeout},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    bytes::BytesMut,
+    codec::{Decoder, FramedRead, LinesCodec},
+    sync::CancellationToken,
+    task::{JoinMap, TaskTracker},
+};
 
 // ANCHOR: journal
-/// What was accepted and what was done, a line each.
-#[derive(Clone)]
-struct Journal(Arc<Mutex<dyn Write + Send>>);
-
-impl Journal {
-    /// Writes at once, and does not wait for the disk: it is short.
-    fn write(&self, what: &str, order: u64) -> io::Result<()> {
-        let line = format!("{what} {order}\n");
-        let mut file =
-            self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(line.as_bytes())
-    }
+/// What was accepted and what was done. A record starts with a newline
+/// and ends with a semicolon, so one that was torn off is recognized.
+struct Journal {
+    file: Box<dyn Write + Send>,
+    accepted: BTreeSet<u64>,
 }
 
-/// The orders that are accepted and not done: what the last run left.
-fn left_over(journal: &str) -> BTreeSet<u64> {
-    let mut left = BTreeSet::new();
-    for line in journal.lines() {
-        match line.split_once(' ') {
-            Some(("accepted", order)) => {
-                left.extend(order.parse::<u64>())
-            }
-            Some(("done", order)) => {
-                left.retain(|it| Ok(*it) != order.parse())
-            }
-            _ => eprintln!("not a line of a journal: {line}"),
+impl Journal {
+    /// Writes that an order is accepted. Returns whether it is new: a
+    /// client that lost the answer sends its order again.
+    fn accept(&mut self, order: u64) -> io::Result<bool> {
+        if self.accepted.contains(&order) {
+            return Ok(false);
         }
+        self.write("accepted", order)?;
+        Ok(self.accepted.insert(order))
     }
-    left
+
+    fn write(&mut self, what: &str, order: u64) -> io::Result<()> {
+        let record = format!("\n{what} {order};");
+        self.file.write_all(record.as_bytes())
+    }
 }
 // ANCHOR_END: journal
 
+// ANCHOR: read
+/// Reads which orders were accepted, and which of them aren't done.
+fn read(journal: &str) -> (BTreeSet<u64>, BTreeSet<u64>) {
+    let (mut accepted, mut left) = (BTreeSet::new(), BTreeSet::new());
+    for line in journal.lines().filter(|line| !line.is_empty()) {
+        let record = line.strip_suffix(';');
+        let words = record.and_then(|record| record.split_once(' '));
+        match words.map(|(what, order)| (what, order.parse())) {
+            Some(("accepted", Ok(order))) => {
+                if accepted.insert(order) {
+                    left.insert(order);
+                }
+            }
+            Some(("done", Ok(order))) => {
+                left.remove(&order);
+            }
+            _ => eprintln!("not a whole record: {line:?}"),
+        }
+    }
+    (accepted, left)
+}
+// ANCHOR_END: read
+
+/// All sessions and the work write to the same journal.
+type Shared = Arc<Mutex<Journal>>;
+
+fn lock(journal: &Shared) -> MutexGuard<'_, Journal> {
+    journal.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+// ANCHOR: lines
+/// Lines of at most 64 bytes. Part of a line at the end is an error.
+struct WholeLines(LinesCodec);
+
+impl Decoder for WholeLines {
+    type Item = String;
+    type Error = io::Error;
+
+    fn decode(
+        &mut self,
+        bytes: &mut BytesMut,
+    ) -> io::Result<Option<String>> {
+        self.0.decode(bytes).map_err(io::Error::other)
+    }
+}
+
+/// Answers with a line, unless the client doesn't read.
+async fn say(
+    write: &mut (impl AsyncWrite + Unpin),
+    line: &str,
+) -> io::Result<()> {
+    let line = format!("{line}\n");
+    timeout(IDLE, write.write_all(line.as_bytes())).await?
+}
+
+/// A client that says nothing for so long is disconnected.
+const IDLE: Duration = Duration::from_secs(60);
+// ANCHOR_END: lines
+
+// ANCHOR: listen
 /// Where connections come from: a socket, or a test.
 trait Listen {
     type Connection: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     async fn accept(&mut self) -> io::Result<Self::Connection>;
 }
+// ANCHOR_END: listen
 
 impl Listen for TcpListener {
     type Connection = TcpStream;
@@ -67,201 +124,309 @@ impl Listen for TcpListener {
 }
 
 // ANCHOR: stop
-/// How long what was begun may take when the service is told to stop.
+/// How long the service may take to finish what it has accepted.
 const GRACE: Duration = Duration::from_millis(200);
+/// How long its tasks may take to end after that.
+const LAST: Duration = Duration::from_millis(100);
 
-/// Serves until it is told to stop, and ends within the time of grace.
+/// Serves until it is told to stop, or until its work ends. Returns
+/// within `GRACE` and `LAST` of the stop. Dropped, it cuts its tasks.
 async fn serve(
-    mut listener: impl Listen,
-    journal: Journal,
+    listener: impl Listen,
+    journal: Shared,
     left: BTreeSet<u64>,
     stop: CancellationToken,
-) {
+) -> io::Result<()> {
     let (tasks, hurry) = (TaskTracker::new(), CancellationToken::new());
+    let _cut = hurry.clone().drop_guard();
     let (queue, orders) = mpsc::channel(4);
-    tasks.spawn(work(orders, journal.clone(), hurry.clone()));
+    let work = work(orders, journal.clone(), hurry.clone());
+    let stops = stop.clone().drop_guard();
+    let working = tasks.spawn(async move {
+        // If the work panics, the service stops.
+        let _stops = stops;
+        work.await;
+    });
     tasks.spawn(again(left, queue.clone(), stop.clone()));
-    while let Some(accepted) =
-        stop.run_until_cancelled(listener.accept()).await
-    {
+    let start = |connection, place| {
         let (queue, journal) = (queue.clone(), journal.clone());
-        match accepted {
-            Ok(connection) => {
-                let session =
-                    session(connection, queue, journal, stop.clone());
-                let hurry = hurry.clone();
-                tasks.spawn(hurry.run_until_cancelled_owned(session));
-            }
-            Err(error) => eprintln!("cannot accept: {error}"),
-        }
-    }
-    // No one new; sessions end, then the queue, then the work.
-    drop((listener, queue));
+        let session = session(connection, queue, journal, stop.clone());
+        tasks.spawn(reported(session, hurry.clone(), place));
+    };
+    accept(listener, &stop, start).await;
+    // Sessions end, then the queue, then the work.
+    drop(queue);
     tasks.close();
     if timeout(GRACE, tasks.wait()).await.is_err() {
         hurry.cancel();
-        tasks.wait().await;
+        timeout(LAST, tasks.wait()).await?;
     }
+    working.await.map_err(io::Error::other)
 }
 // ANCHOR_END: stop
+
+// ANCHOR: accept
+/// At most so many clients are connected; more wait to be accepted.
+const SESSIONS: usize = 100;
+
+/// Starts a session for each connection. Drops the listener at the stop.
+async fn accept<L: Listen>(
+    mut listener: L,
+    stop: &CancellationToken,
+    start: impl Fn(L::Connection, OwnedSemaphorePermit),
+) {
+    let places = Arc::new(Semaphore::new(SESSIONS));
+    loop {
+        let next = async {
+            let place = places.clone().acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        match stop.run_until_cancelled(next).await {
+            Some((Ok(place), Ok(connection))) => {
+                start(connection, place);
+            }
+            Some((Ok(_), Err(error))) => {
+                eprintln!("cannot accept: {error}");
+                // Too many open files, for example: it would fail again.
+                let pause = sleep(Duration::from_millis(100));
+                stop.run_until_cancelled(pause).await;
+            }
+            Some((Err(_), _)) | None => return,
+        }
+    }
+}
+
+// ANCHOR_END: accept
+
+// ANCHOR: reported
+/// Runs a session until it ends or time is over. Logs why it failed.
+async fn reported(
+    session: impl Future<Output = io::Result<()>>,
+    hurry: CancellationToken,
+    _place: OwnedSemaphorePermit,
+) {
+    let ended = hurry.run_until_cancelled(session).await;
+    if let Some(Err(error)) = ended {
+        eprintln!("a session failed: {error}");
+    }
+}
+// ANCHOR_END: reported
 
 // ANCHOR: session
 /// Accepts orders, a line each, until told to stop or the client goes.
 async fn session(
     connection: impl AsyncRead + AsyncWrite,
     queue: mpsc::Sender<u64>,
-    journal: Journal,
+    journal: Shared,
     stop: CancellationToken,
 ) -> io::Result<()> {
     let (read, mut write) = tokio::io::split(connection);
-    let mut lines = BufReader::new(read).lines();
+    let codec = WholeLines(LinesCodec::new_with_max_length(64));
+    let mut lines = FramedRead::new(read, codec);
     loop {
-        let next = async {
-            // Room first: what cannot be taken is not even read.
-            let place = queue.reserve().await;
-            Ok((place, lines.next_line().await?))
+        // First the line: a silent client holds no place in the queue.
+        let line = timeout(IDLE, lines.next());
+        let line = match stop.run_until_cancelled(line).await {
+            Some(line) => line?,
+            None => break,
         };
-        let (place, line) = match stop.run_until_cancelled(next).await {
-            Some(Ok((Ok(place), Some(line)))) => (place, line),
-            Some(Err(error)) => return Err(error),
-            Some(Ok((_, None))) => return Ok(()),
-            Some(Ok((Err(_), _))) | None => break,
-        };
+        let Some(line) = line.transpose()? else { return Ok(()) };
         let Ok(order) = line.parse() else {
-            write.write_all(b"not a number\n").await?;
+            say(&mut write, "not a number").await?;
             continue;
         };
+        let place = stop.run_until_cancelled(queue.reserve());
+        let Some(Ok(place)) = place.await else { break };
         // From here to `send` nothing waits, so nothing can be cut.
-        journal.write("accepted", order)?;
-        place.send(order);
-        write
-            .write_all(format!("accepted {order}\n").as_bytes())
-            .await?;
+        if lock(&journal).accept(order)? {
+            place.send(order);
+        }
+        say(&mut write, &format!("accepted {order}")).await?;
     }
-    // All that was not answered before this is not accepted.
-    write.write_all(b"stopping\n").await
+    // An order that wasn't answered before this isn't accepted.
+    say(&mut write, "stopping").await
 }
 // ANCHOR_END: session
 
-/// Takes up what the last run left.
+// ANCHOR: work
+/// Does what is in the queue, three orders at a time, until the queue
+/// is closed or time is over.
+async fn work(
+    mut queue: mpsc::Receiver<u64>,
+    journal: Shared,
+    hurry: CancellationToken,
+) {
+    let mut running = JoinMap::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = hurry.cancelled() => break,
+            Some((order, done)) = running.join_next() => {
+                report(order, done);
+            }
+            next = queue.recv(), if running.len() < 3 => match next {
+                Some(order) => {
+                    running.spawn(order, ship(order, journal.clone()));
+                }
+                None => break,
+            },
+        }
+    }
+    while let Some(Some((order, done))) =
+        hurry.run_until_cancelled(running.join_next()).await
+    {
+        report(order, done);
+    }
+    // What is cut here, and what is in the queue, isn't in the journal
+    // as done: the next start does it.
+    running.shutdown().await;
+}
+
+/// Does the work, and then writes that it is done. Canceled before
+/// that, it has done nothing.
+async fn ship(order: u64, journal: Shared) -> io::Result<()> {
+    timeout(Duration::from_secs(5), pack(order)).await?;
+    lock(&journal).write("done", order)
+}
+// ANCHOR_END: work
+
+// ANCHOR: again
+fn report(order: u64, done: Result<io::Result<()>, JoinError>) {
+    if let Err(error) = done.map_err(io::Error::other).flatten() {
+        eprintln!("order {order} is not done: {error}");
+    }
+}
+
+/// Queues what the last run left. What isn't queued stays in the
+/// journal.
 async fn again(
     left: BTreeSet<u64>,
     queue: mpsc::Sender<u64>,
     stop: CancellationToken,
 ) {
     for order in left {
-        let queued = queue.send(order);
-        match stop.run_until_cancelled(queued).await {
-            Some(Ok(())) => {}
-            // It stays in the journal.
-            Some(Err(_)) | None => return,
-        }
+        let queued = stop.run_until_cancelled(queue.send(order));
+        let Some(Ok(())) = queued.await else { return };
     }
 }
+// ANCHOR_END: again
 
-// ANCHOR: work
-/// Does what is in the queue, some at once, until the queue has ended
-/// or time is over.
-async fn work(
-    mut queue: mpsc::Receiver<u64>,
-    journal: Journal,
-    hurry: CancellationToken,
-) {
-    let mut running = JoinSet::new();
-    loop {
-        tokio::select! {
-            biased;
-            () = hurry.cancelled() => break,
-            Some(done) = running.join_next() => tell_failure(done),
-            next = queue.recv(), if running.len() < 3 => match next {
-                Some(order) => {
-                    running.spawn(ship(order, journal.clone()));
-                }
-                None => break,
-            },
-        }
-    }
-    while let Some(Some(done)) =
-        hurry.run_until_cancelled(running.join_next()).await
-    {
-        tell_failure(done);
-    }
-    // What is cut here, and what is in the queue, is not in the journal
-    // as done: the next start does it.
-    running.shutdown().await;
-}
-
-/// Does the work, and then writes that it is done. Cut before that, it
-/// has done nothing.
-async fn ship(order: u64, journal: Journal) -> io::Result<()> {
+async fn pack(order: u64) {
+    #[cfg(test)]
+    tests::trouble(order).await;
     sleep(Duration::from_millis(20 + order * 37 % 160)).await;
-    journal.write("done", order)
-}
-// ANCHOR_END: work
-
-fn tell_failure(done: Result<io::Result<()>, JoinError>) {
-    match done {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            eprintln!("cannot write the journal: {error}")
-        }
-        Err(error) => eprintln!("an order failed: {error}"),
-    }
 }
 
 /// The service as a process: its journal's file, and signals.
 mod process {
-    use std::{
-        fs::{self, File},
-        path::Path,
-    };
-
-    #[cfg(unix)]
-    use tokio::signal::unix::{SignalKind, signal};
+    use std::{fs::File, io::Read, path::Path};
 
     use super::*;
 
-    #[cfg(unix)]
     // ANCHOR: main
-    /// Serves on a port that it prints, until SIGTERM or SIGINT.
-    pub async fn run(file: &Path) -> io::Result<()> {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let stop = CancellationToken::new();
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
+    /// Serves on a port that it prints, until the stop.
+    pub async fn run(
+        file: &Path,
+        stop: CancellationToken,
+    ) -> io::Result<()> {
         let (journal, left) = open(file)?;
-        let stopped = stop.clone();
-        let told = tokio::spawn(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            stopped.cancel();
-            // The second Ctrl-C, of one who does not want to wait.
-            interrupt.recv().await;
-            std::process::exit(130);
-        });
-        println!("listening on {address}");
-        serve(listener, journal, left, stop).await;
-        told.abort();
-        Ok(())
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        println!("listening on {}", listener.local_addr()?);
+        serve(listener, journal, left, stop).await
     }
 
-    /// Opens the journal to write at its end. Returns what it left.
-    pub fn open(file: &Path) -> io::Result<(Journal, BTreeSet<u64>)> {
-        let left = match fs::read_to_string(file) {
-            Ok(text) => left_over(&text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                BTreeSet::new()
-            }
-            Err(error) => return Err(error),
-        };
-        let file =
-            File::options().create(true).append(true).open(file)?;
-        Ok((Journal(Arc::new(Mutex::new(file))), left))
+    /// Opens the journal, unless another process has it, and returns
+    /// it with the orders that are left.
+    fn open(file: &Path) -> io::Result<(Shared, BTreeSet<u64>)> {
+        let mut file = File::options()
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(file)?;
+        file.try_lock()?;
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        let (accepted, left) = super::read(&text);
+        let journal = Journal { file: Box::new(file), accepted };
+        Ok((Arc::new(Mutex::new(journal)), left))
+    }
+
+    /// The process: it ends although a task may block its thread.
+    pub fn main(file: &Path) -> io::Result<()> {
+        let stop = stop_on_signal()?;
+        let runtime = tokio::runtime::Runtime::new()?;
+        let ended = runtime.block_on(run(file, stop));
+        runtime.shutdown_timeout(LAST);
+        ended
     }
     // ANCHOR_END: main
+
+    /// As on the page about signals.
+    fn stop_on_signal() -> io::Result<CancellationToken> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()?;
+        let mut signals =
+            runtime.block_on(async { Signals::listen() })?;
+        let stop = CancellationToken::new();
+        let stopping = stop.clone();
+        std::thread::Builder::new().spawn(move || {
+            runtime.block_on(async {
+                signals.next().await;
+                stopping.cancel();
+                signals.interrupt().await;
+                std::process::exit(130)
+            })
+        })?;
+        Ok(stop)
+    }
+
+    #[cfg(unix)]
+    struct Signals([tokio::signal::unix::Signal; 2]);
+
+    #[cfg(unix)]
+    impl Signals {
+        fn listen() -> io::Result<Self> {
+            use tokio::signal::unix::{SignalKind, signal};
+            let interrupt = signal(SignalKind::interrupt())?;
+            Ok(Self([interrupt, signal(SignalKind::terminate())?]))
+        }
+
+        async fn next(&mut self) {
+            let [interrupt, terminate] = &mut self.0;
+            tokio::select! {
+                Some(()) = interrupt.recv() => {}
+                Some(()) = terminate.recv() => {}
+                else => std::future::pending().await,
+            }
+        }
+
+        async fn interrupt(&mut self) {
+            if self.0[0].recv().await.is_none() {
+                std::future::pending().await
+            }
+        }
+    }
+
+    #[cfg(windows)]
+    struct Signals(tokio::signal::windows::CtrlC);
+
+    #[cfg(windows)]
+    impl Signals {
+        fn listen() -> io::Result<Self> {
+            tokio::signal::windows::ctrl_c().map(Self)
+        }
+
+        async fn next(&mut self) {
+            self.interrupt().await;
+        }
+
+        async fn interrupt(&mut self) {
+            if self.0.recv().await.is_none() {
+                std::future::pending().await
+            }
+        }
+    }
 }
 
 /// The same, started and stopped from outside.
@@ -269,7 +434,10 @@ mod process {
 mod child {
     use std::{fs, path::Path};
 
-    use tokio::process::{Child, Command};
+    use tokio::{
+        io::{AsyncBufReadExt, BufReader},
+        process::{Child, Command},
+    };
 
     use super::*;
 
@@ -288,7 +456,7 @@ mod child {
             if let Some((_, address)) = line.split_once("listening on ")
             {
                 let address = address.to_owned();
-                // Its last lines shall find someone who reads.
+                // So that its last lines find a reader.
                 child.stdout = Some(lines.into_inner().into_inner());
                 return Ok((child, address));
             }
@@ -303,7 +471,7 @@ mod child {
         &[]
     };
 
-    /// As a supervisor does it, and as you do it by hand.
+    /// Sends a signal, as a supervisor does.
     async fn kill(id: u32, signal: &str) -> io::Result<()> {
         let command = format!("kill -s {signal} {id}");
         let sent = Command::new("sh").args(["-c", &command]).status();
@@ -319,7 +487,7 @@ mod child {
         kill(id, "TERM").await?;
         match child.wait().await?.success() {
             true => Ok(()),
-            false => Err(io::Error::other("it did not end well")),
+            false => Err(io::Error::other("its exit status isn't 0")),
         }
     }
 
@@ -343,7 +511,7 @@ mod child {
         let (child, address) = start(&file).await?;
         order(address, 20).await?;
         stop(child).await?;
-        while !left_over(&fs::read_to_string(&file)?).is_empty() {
+        while !read(&fs::read_to_string(&file)?).1.is_empty() {
             let (child, _) = start(&file).await?;
             stop(child).await?;
         }
@@ -353,58 +521,149 @@ mod child {
 
 #[cfg(unix)]
 #[tokio::main]
-async fn main() -> io::Result<()> {
-    if let Some(file) = std::env::var_os("JOURNAL") {
-        return process::run(file.as_ref()).await;
-    }
+async fn demonstrate() -> io::Result<()> {
     let journal = child::demonstrate().await?;
-    let count = |what| {
-        let lines =
-            journal.lines().filter(|line| line.starts_with(what));
-        lines.count()
-    };
-    println!(
-        "accepted: {}, done: {}",
-        count("accepted"),
-        count("done")
-    );
-    println!("left: {}", left_over(&journal).len());
+    let (accepted, left) = read(&journal);
+    let done = journal.lines().filter(|it| it.starts_with("done"));
+    println!("accepted: {}, done: {}", accepted.len(), done.count());
+    println!("left: {}", left.len());
     Ok(())
 }
 
-/// Elsewhere, it serves until Ctrl-C, if it is given a journal.
-#[cfg(not(unix))]
-#[tokio::main]
-async fn main() -> io::Result<()> {
-    let Some(file) = std::env::var_os("JOURNAL") else {
-        println!("this program is for Unix");
-        return Ok(());
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("listening on {}", listener.local_addr()?);
-    let (journal, left) = process::open(file.as_ref())?;
-    let stop = CancellationToken::new();
-    let told = stop.clone().drop_guard();
-    let told = tokio::spawn(async move {
-        let _told = told;
-        tokio::signal::ctrl_c().await
-    });
-    serve(listener, journal, left, stop).await;
-    told.await?
+#[cfg(windows)]
+fn demonstrate() -> io::Result<()> {
+    println!("set JOURNAL to a file");
+    Ok(())
+}
+
+fn main() -> io::Result<()> {
+    match std::env::var_os("JOURNAL") {
+        Some(file) => process::main(file.as_ref()),
+        None => demonstrate(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use fastrand::Rng;
-    use tokio::{io::DuplexStream, time::Instant};
+    use tokio::{
+        io::{AsyncBufReadExt, BufReader, DuplexStream, Lines},
+        task::{JoinHandle, JoinSet},
+        time::Instant,
+    };
 
     use super::*;
+
+    const PANICS: u64 = 1 << 62;
+    const HANGS: u64 = PANICS + 1;
+
+    /// Two orders that can't be packed.
+    pub async fn trouble(order: u64) {
+        match order {
+            PANICS => std::panic::resume_unwind(Box::new("broken")),
+            HANGS => std::future::pending().await,
+            _ => {}
+        }
+    }
 
     impl Listen for mpsc::Receiver<DuplexStream> {
         type Connection = DuplexStream;
 
         async fn accept(&mut self) -> io::Result<DuplexStream> {
             self.recv().await.ok_or(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    /// A journal's file in memory, with room for so many bytes.
+    #[derive(Clone)]
+    struct File {
+        bytes: Arc<Mutex<Vec<u8>>>,
+        room: usize,
+    }
+
+    impl Write for File {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut file = self.bytes.lock().expect("no panic");
+            let room = self.room.saturating_sub(file.len());
+            match bytes.len().min(room) {
+                0 => Err(io::ErrorKind::StorageFull.into()),
+                room => {
+                    file.extend(&bytes[..room]);
+                    Ok(room)
+                }
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl File {
+        fn new() -> Self {
+            Self { bytes: Arc::default(), room: usize::MAX }
+        }
+
+        fn text(&self) -> String {
+            let bytes = self.bytes.lock().expect("no panic");
+            String::from_utf8(bytes.clone()).expect("text")
+        }
+
+        fn left(&self) -> BTreeSet<u64> {
+            read(&self.text()).1
+        }
+    }
+
+    /// The service, and the way to connect to it.
+    struct Running {
+        connect: mpsc::Sender<DuplexStream>,
+        stop: CancellationToken,
+        service: JoinHandle<io::Result<()>>,
+    }
+
+    impl Running {
+        fn start(file: &File) -> Self {
+            let (connect, connections) = mpsc::channel(8);
+            let stop = CancellationToken::new();
+            let (accepted, left) = read(&file.text());
+            let file = Box::new(file.clone());
+            let journal =
+                Arc::new(Mutex::new(Journal { file, accepted }));
+            let service =
+                serve(connections, journal, left, stop.clone());
+            Self { connect, stop, service: tokio::spawn(service) }
+        }
+
+        async fn connect(&self, room: usize) -> DuplexStream {
+            let (ours, theirs) = tokio::io::duplex(room);
+            self.connect.send(theirs).await.expect("it listens");
+            ours
+        }
+
+        async fn client(&self) -> Client {
+            Client(BufReader::new(self.connect(64).await).lines())
+        }
+
+        /// Stops it; it must return within its deadline.
+        async fn stop(self) -> io::Result<()> {
+            let told = Instant::now();
+            self.stop.cancel();
+            let ended = self.service.await.expect("no panic");
+            let limit = GRACE + LAST + Duration::from_millis(2);
+            assert!(told.elapsed() <= limit, "{:?}", told.elapsed());
+            hazards::no_task_left().await;
+            ended
+        }
+    }
+
+    struct Client(Lines<BufReader<DuplexStream>>);
+
+    impl Client {
+        async fn ask(&mut self, line: &str) -> io::Result<String> {
+            let line = format!("{line}\n");
+            self.0.get_mut().write_all(line.as_bytes()).await?;
+            let answer = self.0.next_line().await?;
+            answer.ok_or(io::ErrorKind::UnexpectedEof.into())
         }
     }
 
@@ -439,7 +698,8 @@ mod tests {
 
     fn journaled(journal: &str, what: &str) -> Vec<u64> {
         let lines = journal.lines().filter_map(|line| {
-            line.strip_prefix(what)?.trim().parse().ok()
+            let order = line.strip_suffix(';')?.strip_prefix(what)?;
+            order.trim().parse().ok()
         });
         lines.collect()
     }
@@ -460,128 +720,275 @@ mod tests {
         assert_eq!(lost, None, "{moment}: {journal}");
     }
 
-    /// One run in virtual time, stopped at a random moment under load.
-    async fn run_and_stop(
-        seed: u64,
-        file: &Arc<Mutex<Vec<u8>>>,
-    ) -> Vec<u64> {
+    /// Ten busy clients and five silent ones, for four places. Every
+    /// other client uses the ids of its neighbor, as if it had lost
+    /// the answers. The stop comes at a random moment.
+    async fn run_and_stop(seed: u64, file: &File) -> Vec<u64> {
         let mut random = Rng::with_seed(seed);
-        let (connect, connections) = mpsc::channel(8);
-        let stop = CancellationToken::new();
-        let left = left_over(&text(file));
-        let journal = Journal(file.clone());
-        let service = tokio::spawn(serve(
-            connections,
-            journal,
-            left,
-            stop.clone(),
-        ));
+        let running = Running::start(file);
+        let mut silent = Vec::new();
         let mut clients = JoinSet::new();
-        for client in 0..3 {
-            let (ours, theirs) = tokio::io::duplex(64);
-            connect.send(theirs).await.expect("it listens");
-            let ids =
-                (0..).map(move |nth| (seed * 3 + client) * 1000 + nth);
-            clients.spawn(order(ours, ids, random.fork()));
+        for client in 0..10 {
+            if client % 2 == 0 {
+                silent.push(running.connect(64).await);
+            }
+            let first = (seed * 10 + client / 2) * 1000;
+            let ours = running.connect(64).await;
+            clients.spawn(order(ours, first.., random.fork()));
         }
         sleep(Duration::from_millis(random.u64(0..500))).await;
-        let told = Instant::now();
-        stop.cancel();
-        service.await.expect("no panic");
-        let took = told.elapsed();
-        assert!(
-            took <= GRACE + Duration::from_millis(1),
-            "{seed}: {took:?}"
-        );
+        running.stop().await.expect("the work doesn't panic");
         clients.join_all().await.concat()
     }
 
-    fn text(file: &Mutex<Vec<u8>>) -> String {
-        let file = file.lock().expect("no panic");
-        String::from_utf8(file.clone()).expect("text")
-    }
-
     #[test]
-    fn nothing_is_lost_or_done_twice_at_a_thousand_moments() {
+    fn stop_at_a_thousand_moments_loses_nothing() {
         let (mut left, mut drained) = (0, 0);
-        for seed in 0..1000 {
+        hazards::each_seed(1000, |seed| {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_time()
                 .start_paused(true)
                 .build()
                 .expect("a runtime");
             runtime.block_on(async {
-                let file = Arc::new(Mutex::new(Vec::new()));
+                let file = File::new();
                 let mut told = run_and_stop(seed, &file).await;
-                check(&text(&file), &told, &format!("seed {seed}"));
-                match left_over(&text(&file)).is_empty() {
+                check(&file.text(), &told, "first run");
+                match file.left().is_empty() {
                     true => drained += 1,
                     false => left += 1,
                 }
                 told.extend(run_and_stop(seed + 1000, &file).await);
-                while !left_over(&text(&file)).is_empty() {
+                while !file.left().is_empty() {
                     finish(&file).await;
                 }
-                check(&text(&file), &told, &format!("seed {seed}"));
+                check(&file.text(), &told, "last run");
             });
-        }
+        });
         assert!(left > 100 && drained > 100, "{left} {drained}");
     }
 
     /// A run without clients.
-    async fn finish(file: &Arc<Mutex<Vec<u8>>>) {
-        let (_connect, connections) = mpsc::channel(1);
-        let stop = CancellationToken::new();
-        let left = left_over(&text(file));
-        let service = serve(
-            connections,
-            Journal(file.clone()),
-            left,
-            stop.clone(),
-        );
-        let service = tokio::spawn(service);
+    async fn finish(file: &File) {
+        let running = Running::start(file);
         sleep(Duration::from_millis(50)).await;
-        stop.cancel();
-        service.await.expect("no panic");
+        running.stop().await.expect("the work doesn't panic");
     }
 
-    /// A client that takes no answer does not hold the service.
     #[tokio::test(start_paused = true)]
-    async fn a_deaf_client_does_not_hold_it() {
-        let file = Arc::new(Mutex::new(Vec::new()));
-        let (connect, connections) = mpsc::channel(1);
-        let stop = CancellationToken::new();
-        let journal = Journal(file.clone());
-        let service = tokio::spawn(serve(
-            connections,
-            journal,
-            BTreeSet::new(),
-            stop.clone(),
-        ));
-        let (mut ours, theirs) = tokio::io::duplex(8);
-        connect.send(theirs).await.expect("it listens");
-        ours.write_all(b"1\n2\n").await.expect("room");
+    async fn slow_client_that_reads_no_answer_holds_nothing() {
+        let file = File::new();
+        let running = Running::start(&file);
+        let mut deaf = running.connect(8).await;
+        deaf.write_all(b"1\n2\n").await.expect("room");
         sleep(Duration::from_secs(1)).await;
-        let told = Instant::now();
-        stop.cancel();
-        service.await.expect("no panic");
-        assert_eq!(told.elapsed(), GRACE);
-        check(&text(&file), &[1], "deaf");
+        running.stop().await.expect("no panic");
+        check(&file.text(), &[1], "deaf");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_many_clients_holds_nobody() {
+        let file = File::new();
+        let running = Running::start(&file);
+        let mut silent = Vec::new();
+        for _ in 0..50 {
+            silent.push(running.connect(64).await);
+        }
+        let mut client = running.client().await;
+        let asked = client.ask("7");
+        let answer = hazards::within(Duration::from_secs(1), asked);
+        assert_eq!(answer.await.expect("an answer"), "accepted 7");
+        // More than are let in: the silent ones are disconnected.
+        for _ in 0..2 * SESSIONS {
+            silent.push(running.connect(64).await);
+        }
+        sleep(3 * IDLE).await;
+        let mut client = running.client().await;
+        let answer = client.ask("8").await;
+        assert_eq!(answer.expect("an answer"), "accepted 8");
+        running.stop().await.expect("no panic");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_is_accepted_when_there_is_room() {
+        let file = File::new();
+        let running = Running::start(&file);
+        let mut clients = JoinSet::new();
+        for nth in 0..9 {
+            let mut client = running.client().await;
+            clients.spawn(async move {
+                for order in nth * 10..nth * 10 + 10 {
+                    let answer = client.ask(&order.to_string()).await;
+                    let answer = answer.expect("an answer");
+                    assert_eq!(answer, format!("accepted {order}"));
+                }
+            });
+        }
+        clients.join_all().await;
+        running.stop().await.expect("no panic");
+        assert_eq!(journaled(&file.text(), "accepted").len(), 90);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn again_an_order_is_accepted_and_done_once() {
+        let file = File::new();
+        for _ in 0..2 {
+            let running = Running::start(&file);
+            let mut client = running.client().await;
+            for _ in 0..3 {
+                let answer = client.ask("7").await;
+                assert_eq!(answer.expect("an answer"), "accepted 7");
+            }
+            sleep(Duration::from_secs(1)).await;
+            running.stop().await.expect("no panic");
+        }
+        assert_eq!(file.text(), "\naccepted 7;\ndone 7;");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_and_silence_of_an_order_leave_the_others() {
+        let file = File::new();
+        let running = Running::start(&file);
+        let mut client = running.client().await;
+        for order in [PANICS, HANGS, 1, 2, 3] {
+            let answer = client.ask(&order.to_string()).await;
+            let answer = answer.expect("an answer");
+            assert_eq!(answer, format!("accepted {order}"));
+        }
+        sleep(Duration::from_secs(10)).await;
+        running.stop().await.expect("the work doesn't panic");
+        assert_eq!(file.left(), BTreeSet::from([PANICS, HANGS]));
+    }
+
+    /// The queue's receiver is gone: the service doesn't accept on.
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_a_session_says_that_it_stops() {
+        let journal = Journal {
+            file: Box::new(File::new()),
+            accepted: BTreeSet::new(),
+        };
+        let journal = Arc::new(Mutex::new(journal));
+        let (queue, _) = mpsc::channel(1);
+        let (ours, theirs) = tokio::io::duplex(64);
+        let stop = CancellationToken::new();
+        tokio::spawn(session(theirs, queue, journal, stop));
+        let mut client = Client(BufReader::new(ours).lines());
+        assert_eq!(client.ask("1").await.expect("a line"), "stopping");
+        hazards::no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_leaves_no_task() {
+        let file = File::new();
+        let running = Running::start(&file);
+        let mut client = running.client().await;
+        client.ask("7").await.expect("an answer");
+        client.ask(&HANGS.to_string()).await.expect("an answer");
+        running.service.abort();
+        hazards::no_task_left().await;
+    }
+
+    /// The disk is full in the middle of a record, and then it isn't.
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_the_disk_is_no_acceptance() {
+        let record = "\naccepted 123;";
+        for room in 0..record.len() {
+            let mut file = File { room, ..File::new() };
+            let running = Running::start(&file);
+            let mut client = running.client().await;
+            client.ask("123").await.expect_err("not accepted");
+            running.stop().await.expect("no panic");
+            file.room = usize::MAX;
+            let running = Running::start(&file);
+            let mut client = running.client().await;
+            let answer = client.ask("45").await;
+            assert_eq!(answer.expect("an answer"), "accepted 45");
+            running.stop().await.expect("no panic");
+            let (accepted, _) = read(&file.text());
+            assert_eq!(accepted, BTreeSet::from([45]));
+        }
+    }
+
+    /// Killed between any two bytes.
+    #[test]
+    fn crash_leaves_a_record_that_is_recognized() {
+        let journal = "\naccepted 123;\naccepted 4;\ndone 123;";
+        for end in 0..=journal.len() {
+            let (accepted, left) = read(&journal[..end]);
+            assert_eq!(accepted.contains(&123), end >= 14);
+            assert_eq!(accepted.contains(&4), end >= 26);
+            assert_eq!(left.contains(&123), (14..36).contains(&end));
+            let next = format!("{}\naccepted 5;", &journal[..end]);
+            assert!(read(&next).1.contains(&5));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_of_a_line() {
+        let file = File::new();
+        let running = Running::start(&file);
+        let mut client = running.client().await;
+        for line in ["", "-1", "ä", "18446744073709551616"] {
+            let answer = client.ask(line).await.expect("an answer");
+            assert_eq!(answer, "not a number");
+        }
+        let answer = client.ask(&u64::MAX.to_string()).await;
+        assert!(answer.expect("an answer").starts_with("accepted"));
+        let too_long = "1".repeat(100);
+        client.ask(&too_long).await.expect_err("disconnected");
+        // Part of a line is no order.
+        let mut client = running.connect(64).await;
+        client.write_all(b"12").await.expect("room");
+        drop(client);
+        running.stop().await.expect("no panic");
+        assert_eq!(read(&file.text()).0, BTreeSet::from([u64::MAX]));
+    }
+
+    /// Dropped at any poll, a session has written what it has queued.
+    #[tokio::test(start_paused = true)]
+    async fn cancel_of_a_session_loses_no_order() {
+        hazards::at_every_poll(async |cancel| {
+            let file = File::new();
+            let journal = Journal {
+                file: Box::new(file.clone()),
+                accepted: BTreeSet::new(),
+            };
+            let journal = Arc::new(Mutex::new(journal));
+            let (queue, mut orders) = mpsc::channel(4);
+            let (mut ours, theirs) = tokio::io::duplex(8);
+            ours.write_all(b"1\n2\n").await.expect("room");
+            let reading = tokio::spawn(async move {
+                let mut lines = BufReader::new(ours).lines();
+                lines.next_line().await.expect("a line")
+            });
+            let stop = CancellationToken::new();
+            cancel.run(session(theirs, queue, journal, stop)).await;
+            let mut queued = Vec::new();
+            while let Some(order) = orders.recv().await {
+                queued.push(order);
+            }
+            assert_eq!(journaled(&file.text(), "accepted"), queued);
+            if let Some(line) = reading.await.expect("no panic") {
+                assert!(queued.contains(&1), "{line}");
+            }
+        })
+        .await;
     }
 
     /// Not a test when it runs as one; a child when a test starts it.
     #[cfg(unix)]
-    #[tokio::test]
-    async fn child() -> io::Result<()> {
+    #[test]
+    fn child() -> io::Result<()> {
         match std::env::var_os("JOURNAL") {
-            Some(file) => process::run(file.as_ref()).await,
+            Some(file) => process::main(file.as_ref()),
             None => Ok(()),
         }
     }
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn twenty_processes_lose_nothing() -> io::Result<()> {
+    async fn threads_of_twenty_processes_lose_nothing() -> io::Result<()>
+    {
         for seed in 0..20 {
             let mut random = Rng::with_seed(seed);
             let folder = tempfile::tempdir()?;
@@ -602,10 +1009,9 @@ mod tests {
         Ok(())
     }
 
-    /// Who kills it without a word gets all the same what was accepted.
     #[cfg(unix)]
     #[tokio::test]
-    async fn killed_it_loses_nothing() -> io::Result<()> {
+    async fn crash_of_a_process_loses_nothing() -> io::Result<()> {
         for seed in 0..5 {
             let mut random = Rng::with_seed(seed);
             let folder = tempfile::tempdir()?;
@@ -625,7 +1031,7 @@ mod tests {
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn at_last_all_is_done() -> io::Result<()> {
+    async fn again_until_all_is_done() -> io::Result<()> {
         let journal = child::demonstrate().await?;
         let accepted: Vec<u64> = (0..20).collect();
         check(&journal, &accepted, "demonstration");

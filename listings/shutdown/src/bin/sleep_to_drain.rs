@@ -1,4 +1,4 @@
-//! Wrong: five seconds "to give tasks time".
+//! Wrong: sleeping five seconds to let tasks finish.
 
 // ANCHOR: wrong
 use std::sync::{
@@ -8,8 +8,8 @@ use std::sync::{
 
 use tokio::time::{Duration, Instant, sleep};
 
-/// Ten receipts, each of which takes so long to send. Returns how many
-/// were sent by the end, and how long the end took.
+/// Ten receipts, each of which takes this long to send. Returns how many
+/// were sent, and how long the shutdown took.
 async fn stop(each: Duration) -> (u32, Duration) {
     let start = Instant::now();
     let sent = Arc::new(AtomicU32::new(0));
@@ -39,9 +39,10 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn too_long_and_too_short() {
+    async fn slow_receipts_are_sent() {
         let five = Duration::from_secs(5);
         assert_eq!(stop(Duration::from_millis(100)).await, (10, five));
+        // They are not.
         assert_eq!(stop(Duration::from_secs(6)).await, (0, five));
     }
 }

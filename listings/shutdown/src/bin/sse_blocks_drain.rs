@@ -1,4 +1,4 @@
-//! Wrong: a stream of events without an end holds the server forever.
+//! Wrong: an endless stream of events blocks the shutdown.
 
 // ANCHOR: wrong
 use std::convert::Infallible;
@@ -6,11 +6,11 @@ use std::convert::Infallible;
 use axum::response::sse::{Event, Sse};
 use futures::{Stream, StreamExt, stream};
 
-/// Tells of orders as they come.
+/// Sends orders as they come.
 async fn orders() -> Sse<impl Stream<Item = Result<Event, Infallible>>>
 {
-    // Wrong: no answer is ever complete, so none is ever waited for
-    // with success.
+    // Wrong: this answer is never complete, so waiting for it never
+    // ends.
     Sse::new(order_events().map(Ok))
 }
 // ANCHOR_END: wrong
@@ -70,7 +70,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_does_not_end() -> io::Result<()> {
+    async fn stop_ends_the_stream() -> io::Result<()> {
+        // It doesn't.
         assert!(!stop_while_one_listens().await?);
         Ok(())
     }

@@ -1,28 +1,34 @@
-//! A stream of events that ends when the server is told to stop.
+//! End a stream of events at the stop, and ask clients to come back.
 
 // ANCHOR: ends
 use std::convert::Infallible;
 
 use axum::{
     extract::State,
-    response::sse::{Event, Sse},
+    response::sse::{Event, KeepAlive, Sse},
 };
 use futures::{Stream, StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
-/// Tells of orders as they come, until the server is told to stop.
+/// Sends orders as they come, until the stop.
 async fn orders(
     State(stop): State<CancellationToken>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let last = Event::default().event("end").retry(RECONNECT);
+    // A browser ignores an event without data.
+    let last = Event::default().event("end").data("restart");
+    let last = last.retry(reconnect());
     let events = order_events()
         .take_until(stop.cancelled_owned())
         .chain(stream::iter([last]));
-    Sse::new(events.map(Ok))
+    // Keep-alive comments find out that a client has disconnected.
+    Sse::new(events.map(Ok)).keep_alive(KeepAlive::default())
 }
 
-/// When the client asks again, which another server answers then.
-const RECONNECT: Duration = Duration::from_secs(1);
+/// How long the client waits before it connects again. All of them at
+/// the same moment would overload the next server.
+fn reconnect() -> Duration {
+    Duration::from_millis(fastrand::u64(1000..6000))
+}
 // ANCHOR_END: ends
 
 /// One order, and none for the rest of the night.
@@ -68,6 +74,10 @@ async fn stop_while_one_listens() -> io::Result<String> {
     let fields = text.lines().filter(|line| line.contains(": "));
     Ok(fields
         .skip_while(|line| *line != "event: end")
+        .map(|line| match line.strip_prefix("retry: ") {
+            Some(_) => "retry: after 1 to 6 seconds",
+            None => line,
+        })
         .collect::<Vec<_>>()
         .join(", "))
 }
@@ -86,11 +96,35 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_ends_and_says_so() -> io::Result<()> {
+    async fn stop_ends_the_stream() -> io::Result<()> {
         assert_eq!(
             stop_while_one_listens().await?,
-            "event: end, retry: 1000"
+            "event: end, data: restart, retry: after 1 to 6 seconds"
         );
         Ok(())
+    }
+
+    #[test]
+    fn overload_clients_come_back_at_different_moments() {
+        let moments: Vec<_> = (0..1000).map(|_| reconnect()).collect();
+        let least = moments.iter().min().expect("there are some");
+        let most = moments.iter().max().expect("there are some");
+        assert!(*least >= Duration::from_secs(1));
+        assert!(*most < Duration::from_secs(6));
+        assert!(*most - *least > Duration::from_secs(3));
+    }
+
+    /// Stopped before: the client is asked to come back immediately.
+    #[tokio::test]
+    async fn edges_stopped_before_it_connects() {
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let sse = orders(State(stop)).await;
+        let body = axum::response::IntoResponse::into_response(sse);
+        let body = axum::body::to_bytes(body.into_body(), 1000);
+        let body = timeout(PATIENCE, body).await.expect("it ends");
+        let text = body.expect("events").to_vec();
+        let text = String::from_utf8(text).expect("text");
+        assert!(text.contains("event: end"), "{text}");
     }
 }

@@ -1,23 +1,23 @@
-//! What closing a tracker does, and what it does not.
+//! What closing a tracker does and doesn't do.
 
 // ANCHOR: close
 use tokio::time::{Duration, Instant, sleep};
 use tokio_util::task::TaskTracker;
 
-/// A task of a second, and one of three that is spawned after the
-/// close.
+/// A task of one second, and one of three seconds that is spawned after
+/// the close.
 async fn close() -> (Duration, bool) {
     let start = Instant::now();
     let tasks = TaskTracker::new();
     tasks.spawn(sleep(Duration::from_secs(1)));
     tasks.close();
-    // It is not refused, and is waited for.
+    // It isn't refused, and `wait` waits for it.
     tasks.spawn(sleep(Duration::from_secs(3)));
     tasks.wait().await;
     let waited = start.elapsed();
 
     let export = tasks.spawn(sleep(Duration::from_secs(9)));
-    // Not aborted, either: a tracker counts, and owns nothing.
+    // Not aborted, either: a tracker counts tasks, and owns none.
     drop(tasks);
     let finished = export.await.is_ok();
     (waited, finished)
@@ -36,7 +36,14 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_refuses_nothing_and_aborts_nothing() {
+    async fn stop_refuses_nothing_and_aborts_nothing() {
         assert_eq!(close().await, (Duration::from_secs(3), true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_wait_returns_without_a_task() {
+        let tasks = TaskTracker::new();
+        tasks.close();
+        hazards::within(hazards::HOUR, tasks.wait()).await;
     }
 }

@@ -1,14 +1,14 @@
-//! Wrong: a tracker that is not closed never comes to an end.
+//! Wrong: `wait` never returns on a tracker that isn't closed.
 
 // ANCHOR: wrong
 use tokio::time::{Duration, sleep, timeout};
 use tokio_util::task::TaskTracker;
 
-/// Whether all tasks are seen to have ended within an hour.
+/// Whether `wait` returns within an hour.
 async fn all_ended() -> bool {
     let tasks = TaskTracker::new();
     tasks.spawn(sleep(Duration::from_secs(1)));
-    // Wrong: there might be more to come, so it goes on waiting.
+    // Wrong: more tasks might come, so it keeps waiting.
     let hour = Duration::from_secs(60 * 60);
     timeout(hour, tasks.wait()).await.is_ok()
 }
@@ -24,7 +24,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_waits_for_ever() {
+    async fn edges_wait_returns_without_a_task() {
+        // It does not.
         assert!(!all_ended().await);
     }
 }

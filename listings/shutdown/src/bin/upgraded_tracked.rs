@@ -1,4 +1,4 @@
-//! Upgraded connections are told to stop, and waited for.
+//! Ask upgraded connections to stop, and wait for them.
 
 // ANCHOR: chat
 use axum::{
@@ -17,64 +17,108 @@ struct Chats {
 type Answer = (StatusCode, [(HeaderName, &'static str); 2]);
 
 /// Turns the connection into a chat.
-async fn chat(State(chats): State<Chats>, request: Request) -> Answer {
-    let stop = chats.stop;
+async fn chat(
+    State(chats): State<Chats>,
+    request: Request,
+) -> Result<Answer, StatusCode> {
+    let wanted = request.headers().get(header::UPGRADE);
+    if wanted.is_none_or(|protocol| protocol != "chat") {
+        return Err(StatusCode::UPGRADE_REQUIRED);
+    }
     chats.open.spawn(async move {
         let upgrade = hyper::upgrade::on(request);
         if let Ok(connection) = upgrade.await {
-            talk(TokioIo::new(connection), stop).await;
+            talk(TokioIo::new(connection), chats.stop).await;
         }
     });
     let headers =
         [(header::CONNECTION, "upgrade"), (header::UPGRADE, "chat")];
-    (StatusCode::SWITCHING_PROTOCOLS, headers)
+    Ok((StatusCode::SWITCHING_PROTOCOLS, headers))
 }
 // ANCHOR_END: chat
 
 use std::io;
 
 use axum::{Router, routing::get};
+use futures::StreamExt;
 use tokio::{
     io::{
         AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite,
         AsyncWriteExt, BufReader,
     },
     net::{TcpListener, TcpStream},
+    time::{Duration, timeout},
 };
+use tokio_util::codec::{FramedRead, LinesCodec};
 
-/// Answers each line, until the client goes or it is told to stop.
+// ANCHOR: talk
+/// Answers each line, until the client disconnects, is silent for too
+/// long, or the stop.
 async fn talk(
-    mut connection: impl AsyncRead + AsyncWrite + Unpin,
+    connection: impl AsyncRead + AsyncWrite,
     stop: CancellationToken,
 ) {
-    // The end of a connection is the end of the chat.
-    let _ = async {
-        connection.write_all(b"hello\n").await?;
-        let mut lines = BufReader::new(&mut connection).lines();
-        // `next_line` keeps what it has read of a line when it is cut.
-        while let Some(line) =
-            stop.run_until_cancelled(lines.next_line()).await
-        {
-            let Some(line) = line? else { return Ok(()) };
-            lines.get_mut().write_all(line.as_bytes()).await?;
+    let (read, mut write) = tokio::io::split(connection);
+    let codec = LinesCodec::new_with_max_length(1024);
+    let mut lines = FramedRead::new(read, codec);
+    let talked = async {
+        say(&mut write, "hello").await?;
+        loop {
+            let line = timeout(SILENCE, lines.next());
+            match stop.run_until_cancelled(line).await {
+                Some(Ok(Some(Ok(line)))) => {
+                    say(&mut write, &line).await?;
+                }
+                Some(Ok(Some(Err(error)))) => {
+                    return Err(io::Error::other(error));
+                }
+                Some(Ok(None)) => return Ok(()),
+                // The stop, or silence.
+                Some(Err(_)) | None => break,
+            }
         }
-        connection.write_all(b"goodbye\n").await?;
-        connection.shutdown().await
+        say(&mut write, "goodbye").await?;
+        timeout(SILENCE, write.shutdown()).await?
+    };
+    if let Err(error) = talked.await {
+        eprintln!("a chat failed: {error}");
     }
-    .await;
+}
+// ANCHOR_END: talk
+
+/// Sends a line, unless the client doesn't read.
+async fn say(
+    write: &mut (impl AsyncWrite + Unpin),
+    line: &str,
+) -> io::Result<()> {
+    let line = format!("{line}\n");
+    timeout(SILENCE, write.write_all(line.as_bytes())).await?
 }
 
+/// A chat ends after so much silence.
+const SILENCE: Duration = Duration::from_secs(60);
+
 // ANCHOR: stop
-/// First no more connections, then the end of those that are there.
+/// Closes the listener first, and then the chats. Returns how many chats
+/// are still open when the grace period is over; they end with the
+/// runtime.
 async fn stop_all(
     chats: &Chats,
-    server: tokio::task::JoinHandle<io::Result<()>>,
-) -> io::Result<()> {
+    mut server: tokio::task::JoinHandle<io::Result<()>>,
+    grace: Duration,
+) -> io::Result<usize> {
     chats.stop.cancel();
-    server.await??;
-    chats.open.close();
-    chats.open.wait().await;
-    Ok(())
+    let ended = async {
+        (&mut server).await??;
+        chats.open.close();
+        chats.open.wait().await;
+        io::Result::Ok(())
+    };
+    if let Ok(ended) = timeout(grace, ended).await {
+        ended?;
+    }
+    server.abort();
+    Ok(chats.open.len())
 }
 // ANCHOR_END: stop
 
@@ -101,7 +145,7 @@ async fn stop_while_one_chats() -> io::Result<String> {
     let mut lines = BufReader::new(client).lines();
     while lines.next_line().await?.is_some_and(|line| line != "hello") {
     }
-    stop_all(&chats, server).await?;
+    stop_all(&chats, server, Duration::from_secs(10)).await?;
     let mut told = String::new();
     lines.get_mut().read_to_string(&mut told).await?;
     Ok(told.trim_end().to_owned())
@@ -119,8 +163,92 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_chat_is_told_and_waited_for() -> io::Result<()> {
+    async fn stop_ends_the_chat() -> io::Result<()> {
         assert_eq!(stop_while_one_chats().await?, "goodbye");
         Ok(())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_end_the_chat() -> io::Result<()> {
+        for _ in 0..20 {
+            assert_eq!(stop_while_one_chats().await?, "goodbye");
+        }
+        Ok(())
+    }
+
+    /// A chat that ignores the stop, and a server that doesn't end.
+    #[tokio::test(start_paused = true)]
+    async fn stop_returns_although_a_chat_is_left() -> io::Result<()> {
+        let chats = Chats::default();
+        chats.open.spawn(std::future::pending::<()>());
+        let second = Duration::from_secs(1);
+        let server = tokio::spawn(async { Ok(()) });
+        assert_eq!(stop_all(&chats, server, second).await?, 1);
+        let server = tokio::spawn(std::future::pending());
+        assert_eq!(stop_all(&chats, server, second).await?, 1);
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_a_chat() {
+        let (mut client, server) = tokio::io::duplex(64);
+        let stop = CancellationToken::new();
+        hazards::within(hazards::HOUR, talk(server, stop)).await;
+        let mut told = String::new();
+        client.read_to_string(&mut told).await.expect("text");
+        assert_eq!(told, "hello\ngoodbye\n");
+        let stop = CancellationToken::new();
+        let silent = talk(hazards::Silent, stop);
+        hazards::within(hazards::HOUR, silent).await;
+    }
+
+    /// The client doesn't read: the stop doesn't wait for it forever.
+    #[tokio::test(start_paused = true)]
+    async fn slow_client_does_not_hold_a_chat() {
+        let (mut client, server) = tokio::io::duplex(6);
+        let stop = CancellationToken::new();
+        let chat = tokio::spawn(talk(server, stop.clone()));
+        client.write_all(b"tea?\n").await.expect("room");
+        stop.cancel();
+        hazards::within(hazards::HOUR, chat).await.expect("no panic");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_to_write_ends_a_chat() {
+        let (_client, server) = tokio::io::duplex(64);
+        let broken = hazards::Failing::after(server, 0);
+        let chat = talk(broken, CancellationToken::new());
+        hazards::within(hazards::HOUR, chat).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_stopped_before_and_a_line_too_long() {
+        let (mut client, server) = tokio::io::duplex(4096);
+        let stop = CancellationToken::new();
+        stop.cancel();
+        talk(server, stop).await;
+        let mut told = String::new();
+        client.read_to_string(&mut told).await.expect("text");
+        assert_eq!(told, "hello\ngoodbye\n");
+        let (mut client, server) = tokio::io::duplex(4096);
+        let line = [b'x'; 2000];
+        client.write_all(&line).await.expect("room");
+        let chat = talk(server, CancellationToken::new());
+        hazards::within(Duration::from_secs(1), chat).await;
+    }
+
+    /// Dropped at any poll, the connection is closed.
+    #[tokio::test(start_paused = true)]
+    async fn cancel_closes_the_connection() {
+        hazards::at_every_poll(async |cancel| {
+            let (mut client, server) = tokio::io::duplex(64);
+            client.write_all(b"tea?\n").await.expect("room");
+            let stop = CancellationToken::new();
+            cancel.run(talk(server, stop)).await;
+            let mut told = String::new();
+            client.read_to_string(&mut told).await.expect("closed");
+            hazards::no_task_left().await;
+        })
+        .await;
     }
 }

@@ -1,4 +1,4 @@
-//! Wrong: a connection that was upgraded is not the server's any more.
+//! Wrong: the server doesn't wait for connections that were upgraded.
 
 // ANCHOR: wrong
 use axum::{
@@ -15,7 +15,7 @@ async fn chat(State(open): State<Open>, request: Request) -> Answer {
         let _open = open;
         let upgrade = hyper::upgrade::on(request);
         if let Ok(connection) = upgrade.await {
-            // Wrong: nobody tells it to stop, and nobody waits for it.
+            // Wrong: nothing asks it to stop, and nothing waits for it.
             talk(TokioIo::new(connection)).await;
         }
     });
@@ -40,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 /// Each open chat has one.
 type Open = Arc<()>;
 
-/// Answers each line, until the client goes.
+/// Answers each line, until the client disconnects.
 async fn talk(mut connection: impl AsyncRead + AsyncWrite + Unpin) {
     // The end of a connection is the end of the chat.
     let _ = async {
@@ -92,7 +92,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_server_ends_without_it() -> io::Result<()> {
+    async fn stop_ends_the_chat() -> io::Result<()> {
+        // It doesn't.
         assert_eq!(stop_while_one_chats().await?, 1);
         Ok(())
     }
