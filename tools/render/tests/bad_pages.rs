@@ -853,16 +853,13 @@ fn a_recording_that_is_none_is_reported() {
 fn a_program_says_once_what_it_was_tested_against() {
     let shown = "{{#listing demo/hello}}\n";
     let book = with_page(&format!("# Page\n\n{shown}\n{shown}"));
-    let source = "listings/demo/src/bin/hello.rs";
-    let program = book.read(source);
+    let program = book.read(LISTING);
     let tests = "\n#[cfg(test)]\nmod tests {\n    #[test]\n    fn panic_is_reported() {}\n}\n";
-    book.write(source, format!("{program}{tests}"));
+    book.write(LISTING, format!("{program}{tests}"));
     let line = "<p class=\"tested\">Tested against: a panic.</p>";
     assert_eq!(html(&book).matches(line).count(), 1);
     // A mistake survives nothing.
-    book.write(
-        source,
-        format!("//! Wrong: it does.\n{tests}fn main() {{}}\n"),
-    );
+    let wrong = program.replacen("//! ", "//! Wrong: ", 1);
+    book.write(LISTING, format!("{wrong}{tests}"));
     assert!(!html(&book).contains("class=\"tested\""));
 }
