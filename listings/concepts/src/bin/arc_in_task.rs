@@ -19,10 +19,14 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn tasks_share_it() {
+    async fn threads_share_it() {
         let prices = Arc::new(vec![1, 2]);
-        let task = tokio::spawn(total(Arc::clone(&prices)));
-        assert_eq!(task.await.ok(), Some(3));
+        let tasks: Vec<_> = (0..100)
+            .map(|_| tokio::spawn(total(Arc::clone(&prices))))
+            .collect();
+        for task in tasks {
+            assert_eq!(task.await.ok(), Some(3));
+        }
         assert_eq!(prices.len(), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! The closure makes futures; they are awaited behind it.
+//! The closure makes futures, which are awaited outside of it.
 
 use futures::future::join_all;
 
@@ -20,7 +20,10 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn each_has_its_price() {
+    async fn edges_none_one_and_several() {
+        let none: [u32; 0] = [];
+        assert_eq!(join_all(none.map(price_of)).await, []);
+        assert_eq!(join_all([1].map(price_of)).await, [10]);
         let calls = [1, 2, 3].map(price_of);
         assert_eq!(join_all(calls).await, [10, 20, 30]);
     }

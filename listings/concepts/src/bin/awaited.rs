@@ -34,18 +34,21 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_future_that_is_awaited_runs() {
+    async fn again_called_it_runs_each_time() {
         let register = Register::default();
         check_out(&register).await;
         assert_eq!(register.charged.get(), 1250);
+        check_out(&register).await;
+        assert_eq!(register.charged.get(), 2500);
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn it_runs_once_on_many_threads() {
-        let register = Register::default();
-        let charge = register.charge(7);
-        assert_eq!(register.charged.get(), 0);
-        charge.await;
-        assert_eq!(register.charged.get(), 7);
+    #[tokio::test]
+    async fn cancel_before_the_first_poll_charges_nothing() {
+        hazards::at_every_poll(async |cancel| {
+            let register = Register::default();
+            let done = cancel.run(check_out(&register)).await.is_some();
+            assert_eq!(register.charged.get(), 1250 * u32::from(done));
+        })
+        .await;
     }
 }

@@ -1,13 +1,22 @@
-//! A task waits for the one that it spawned, and gives way.
+//! A task waits for the task that it spawned, and yields meanwhile.
 
 use tokio::task::JoinError;
+use tokio_util::task::AbortOnDropHandle;
 
 // ANCHOR: price
-/// Waits at an `.await`, and so its worker is free for the task.
+/// Waits at an `.await`, so its worker is free for the new task.
+///
+/// Canceled, it aborts that task.
 async fn price() -> Result<u32, JoinError> {
-    tokio::spawn(async { 1250 }).await
+    AbortOnDropHandle::new(tokio::spawn(ask_the_shop())).await
 }
 // ANCHOR_END: price
+
+/// Asks another server.
+async fn ask_the_shop() -> u32 {
+    tokio::task::yield_now().await;
+    1250
+}
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
 async fn main() -> Result<(), JoinError> {
@@ -20,14 +29,28 @@ async fn main() -> Result<(), JoinError> {
 mod tests {
     use super::*;
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn it_answers_on_many_threads() {
-        let called = tokio::spawn(async { price().await });
-        assert_eq!(called.await.expect("no panic").ok(), Some(1250));
+    #[test]
+    fn threads_it_answers_on_any_number() {
+        for workers in [1, 2, 4] {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(workers)
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            for _ in 0..100 {
+                let called = runtime.spawn(price());
+                let price = runtime.block_on(called);
+                assert_eq!(price.expect("no panic").ok(), Some(1250));
+            }
+        }
     }
 
-    #[tokio::test]
-    async fn it_answers_on_one_thread() {
-        assert_eq!(price().await.ok(), Some(1250));
+    #[tokio::test(start_paused = true)]
+    async fn cancel_aborts_the_task() {
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(price()).await;
+            hazards::no_task_left().await;
+        })
+        .await;
     }
 }

@@ -21,7 +21,7 @@ fn import(runtime: &Runtime) -> u32 {
 }
 // ANCHOR_END: wrong
 
-/// Hangs, or not: told after a while by a thread of its own.
+/// Hangs, or not: a thread of its own notices that after a while.
 fn watch(limit: Duration, work: fn(&Runtime) -> u32) -> Option<u32> {
     let (done, is_done) = mpsc::channel();
     std::thread::spawn(move || {
@@ -51,7 +51,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_inner_closure_never_runs() {
+    fn overload_one_thread_is_enough() {
+        // It isn't: the inner closure never runs.
         assert_eq!(watch(Duration::from_millis(100), import), None);
     }
 

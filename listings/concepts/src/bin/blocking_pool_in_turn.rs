@@ -1,32 +1,39 @@
-//! A task waits for closures; no closure does.
+//! A task waits for the closures; no closure waits for another.
 
 use std::{sync::mpsc, time::Duration};
 
 use tokio::{
-    runtime::{Builder, Runtime},
-    task::spawn_blocking,
+    runtime::Builder,
+    task::{JoinError, spawn_blocking},
 };
 
 // ANCHOR: import
 /// A task waits without a thread. Each closure does its part, and
 /// gives its thread back.
-fn import(runtime: &Runtime) -> u32 {
-    runtime.block_on(async {
-        let read = spawn_blocking(|| 21).await.expect("reading");
-        spawn_blocking(move || decode(read)).await.expect("decoding")
-    })
+///
+/// Canceled, the part that is under way runs to its end, and the
+/// next one isn't started.
+async fn import() -> Result<u32, JoinError> {
+    let page = spawn_blocking(read).await?;
+    spawn_blocking(move || decode(page)).await
 }
 // ANCHOR_END: import
 
-/// Hangs, or not: told after a while by a thread of its own.
-fn watch(limit: Duration, work: fn(&Runtime) -> u32) -> Option<u32> {
+fn read() -> u32 {
+    21
+}
+
+/// Hangs, or not: a thread of its own notices that after a while.
+fn watch(limit: Duration) -> Option<u32> {
     let (done, is_done) = mpsc::channel();
     std::thread::spawn(move || {
         let runtime = Builder::new_current_thread()
             .max_blocking_threads(1)
             .build()
             .expect("a runtime");
-        done.send(work(&runtime)).ok();
+        if let Ok(page) = runtime.block_on(import()) {
+            done.send(page).ok();
+        }
         runtime.shutdown_background();
     });
     is_done.recv_timeout(limit).ok()
@@ -37,7 +44,7 @@ fn decode(page: u32) -> u32 {
 }
 
 fn main() {
-    match watch(Duration::from_secs(60), import) {
+    match watch(Duration::from_secs(60)) {
         Some(page) => println!("decoded: {page}"),
         None => println!("It hangs."),
     }
@@ -45,17 +52,40 @@ fn main() {
 
 #[cfg(test)]
 mod tests {
+    use futures::future::join_all;
+
     use super::*;
 
     #[test]
-    fn one_thread_is_enough() {
-        assert_eq!(watch(Duration::from_secs(60), import), Some(42));
+    fn overload_one_thread_is_enough() {
+        assert_eq!(watch(Duration::from_secs(60)), Some(42));
+        // And for ten imports, which all wait for it.
+        let runtime = Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .build()
+            .expect("a runtime");
+        let imports = (0..10).map(|_| import());
+        for page in runtime.block_on(join_all(imports)) {
+            assert_eq!(page.ok(), Some(42));
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_works_on_many_threads() {
-        let read = spawn_blocking(|| 21).await.expect("reading");
-        let page = spawn_blocking(move || decode(read)).await;
-        assert_eq!(page.expect("decoding"), 42);
+    async fn threads_import_at_the_same_time() {
+        let imports: Vec<_> =
+            (0..100).map(|_| tokio::spawn(import())).collect();
+        for page in imports {
+            let page = page.await.expect("it does not panic");
+            assert_eq!(page.ok(), Some(42));
+        }
+    }
+
+    #[tokio::test]
+    async fn cancel_leaves_a_pool_that_works() {
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(import()).await;
+            assert_eq!(import().await.ok(), Some(42));
+        })
+        .await;
     }
 }

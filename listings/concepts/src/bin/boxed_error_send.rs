@@ -4,7 +4,10 @@ use std::error::Error;
 
 // ANCHOR: import
 async fn import() -> Result<(), Box<dyn Error + Send + Sync>> {
-    "12,50".parse::<u32>()?;
+    for line in ["1250", "12,50"] {
+        let price = line.parse::<u32>();
+        price.map_err(|error| format!("{line:?}: {error}"))?;
+    }
     Ok(())
 }
 // ANCHOR_END: import
@@ -23,9 +26,12 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn the_error_comes_out_of_the_task() {
+    async fn failure_comes_out_of_the_task_with_its_input() {
         let outcome = tokio::spawn(import()).await;
         let error = outcome.expect("no panic").expect_err("it fails");
-        assert_eq!(error.to_string(), "invalid digit found in string");
+        assert_eq!(
+            error.to_string(),
+            "\"12,50\": invalid digit found in string"
+        );
     }
 }

@@ -1,86 +1,120 @@
 //! Async code, called from a sync function that async code calls.
 
-use std::{io, thread};
+use std::{io, thread, time::Duration};
 
 use tokio::{
     runtime::{Builder, Handle},
     sync::{mpsc, oneshot},
     task,
+    time::timeout,
 };
 
 // ANCHOR: three_ways
+/// A library without async. It asks a callback for each price.
+fn invoice(
+    price_of: impl Fn(&str) -> io::Result<u32>,
+) -> io::Result<u32> {
+    Ok(price_of("desk")? + price_of("lamp")?)
+}
+
 /// On a thread of the blocking pool, `block_on` is allowed.
-async fn in_the_pool() -> u32 {
+///
+/// Canceled, the library runs to its end, and nobody gets the sum.
+async fn in_the_pool() -> io::Result<u32> {
     let handle = Handle::current();
-    let call = task::spawn_blocking(move || handle.block_on(price()));
-    call.await.expect("it does not panic")
+    let price_of = move |product: &str| handle.block_on(price(product));
+    task::spawn_blocking(|| invoice(price_of))
+        .await
+        .map_err(io::Error::other)?
 }
 
-/// On the multi-threaded runtime, in the middle of sync code: the
-/// other tasks of this worker move to another one first.
-fn in_place() -> u32 {
-    task::block_in_place(|| Handle::current().block_on(price()))
+/// In the middle of sync code, on a worker: its other tasks move to
+/// another thread first. Panics on a current-thread runtime.
+fn in_place() -> io::Result<u32> {
+    invoice(|product| {
+        let price = price(product);
+        task::block_in_place(|| Handle::current().block_on(price))
+    })
 }
 
-/// From a thread that knows no runtime: ask a task, and wait.
-fn by_message(prices: &mpsc::Sender<oneshot::Sender<u32>>) -> u32 {
-    let (reply, answer) = oneshot::channel();
-    prices.blocking_send(reply).expect("it answers requests");
-    answer.blocking_recv().expect("it answers each request")
+/// From a thread that knows no runtime. Panics in a task.
+fn by_message(prices: &mpsc::Sender<Request>) -> io::Result<u32> {
+    let stopped = || io::Error::other("no price: the service stopped");
+    invoice(|product| {
+        let (reply, answer) = oneshot::channel();
+        let request = (product.to_owned(), reply);
+        prices.blocking_send(request).map_err(|_| stopped())?;
+        answer.blocking_recv().map_err(|_| stopped())?
+    })
 }
 // ANCHOR_END: three_ways
 
-async fn price() -> u32 {
-    task::yield_now().await;
-    1250
+// ANCHOR: service
+/// A product, and where the answer goes.
+type Request = (String, oneshot::Sender<io::Result<u32>>);
+
+/// Asks another server, but for at most a second. A thread in
+/// `block_on` waits as long as this does.
+async fn price(product: &str) -> io::Result<u32> {
+    let limit = Duration::from_secs(1);
+    match timeout(limit, ask_the_shop(product)).await {
+        Ok(answer) => answer,
+        Err(elapsed) => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("{product}: {elapsed}"),
+        )),
+    }
 }
 
-/// A task that answers requests for the price, on a runtime that has
-/// a thread for itself, until nobody can ask any more.
-fn price_service() -> io::Result<(
-    mpsc::Sender<oneshot::Sender<u32>>,
-    thread::JoinHandle<()>,
-)> {
-    let runtime = Builder::new_current_thread().build()?;
-    let (sender, mut requests) = mpsc::channel(8);
+/// Answers requests on a thread of its own, one after the other,
+/// until every sender is dropped.
+fn price_service()
+-> io::Result<(mpsc::Sender<Request>, thread::JoinHandle<()>)> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let (sender, mut requests) = mpsc::channel::<Request>(8);
     let serve = async move {
-        while let Some(request) = requests.recv().await {
-            let request: oneshot::Sender<u32> = request;
-            // Who asked may have gone.
-            request.send(price().await).ok();
+        while let Some((product, reply)) = requests.recv().await {
+            // An error here: the caller no longer waits for it.
+            reply.send(price(&product).await).ok();
         }
     };
     let thread = thread::spawn(move || runtime.block_on(serve));
     Ok((sender, thread))
 }
+// ANCHOR_END: service
+
+/// Another server. It knows nothing of a bed, and doesn't say so.
+async fn ask_the_shop(product: &str) -> io::Result<u32> {
+    task::yield_now().await;
+    match product {
+        "desk" => Ok(1000),
+        "lamp" => Ok(250),
+        "bed" => std::future::pending().await,
+        _ => Err(io::Error::other(format!("{product}: not sold"))),
+    }
+}
 
 fn main() -> io::Result<()> {
-    let runtime = Builder::new_multi_thread().build()?;
-    println!("in the pool: {}", runtime.block_on(in_the_pool()));
-    let place = runtime
-        .block_on(async { task::spawn(async { in_place() }).await });
-    println!("in place:    {}", place.expect("it does not panic"));
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    println!("in the pool: {}", runtime.block_on(in_the_pool())?);
+    let place = runtime.block_on(runtime.spawn(async { in_place() }));
+    println!("in place:    {}", place.map_err(io::Error::other)??);
 
-    let (prices, thread) = price_service()?;
-    println!("by message:  {}", by_message(&prices));
+    let (prices, service) = price_service()?;
+    println!("by message:  {}", by_message(&prices)?);
     drop(prices);
-    thread.join().expect("it does not panic");
-    Ok(())
+    service.join().map_err(|_| io::Error::other("it panicked"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[tokio::test]
     async fn the_pool_works_on_one_thread() {
-        assert_eq!(in_the_pool().await, 1250);
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn in_place_works_on_many_threads() {
-        let call = task::spawn(async { in_place() });
-        assert_eq!(call.await.ok(), Some(1250));
+        assert_eq!(in_the_pool().await.ok(), Some(1250));
     }
 
     #[tokio::test]
@@ -91,8 +125,8 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn in_place_stops_its_own_task() {
-        let start = std::time::Instant::now();
-        let short = std::time::Duration::from_millis(50);
+        let start = Instant::now();
+        let short = Duration::from_millis(50);
         let blocks = async {
             task::block_in_place(|| thread::sleep(short));
         };
@@ -108,13 +142,117 @@ mod tests {
         assert!(call.await.is_err_and(|error| error.is_panic()));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_after_a_second() {
+        let error = price("bed").await.expect_err("it is silent");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(error.to_string().starts_with("bed: "), "{error}");
+    }
+
     #[test]
-    fn a_service_answers_each_request() {
-        let (prices, thread) = price_service().expect("a runtime");
-        for _ in 0..100 {
-            assert_eq!(by_message(&prices), 1250);
-        }
+    fn failure_says_which_product() {
+        let (prices, service) = price_service().expect("a runtime");
+        let (reply, answer) = oneshot::channel();
+        let request = ("gold".to_owned(), reply);
+        prices.blocking_send(request).expect("it serves");
+        let answer = answer.blocking_recv().expect("it answers");
+        let error = answer.expect_err("it isn't sold");
+        assert_eq!(error.to_string(), "gold: not sold");
         drop(prices);
-        thread.join().expect("it does not panic");
+        service.join().expect("it does not panic");
+    }
+
+    #[test]
+    fn owner_gone_is_an_error_and_no_hang() {
+        let (prices, requests) = mpsc::channel(1);
+        drop(requests);
+        let error = by_message(&prices).expect_err("it stopped");
+        assert!(error.to_string().contains("stopped"), "{error}");
+        // The service takes the request, and ends without an answer.
+        let (prices, mut requests) = mpsc::channel(1);
+        let service = thread::spawn(move || {
+            drop(requests.blocking_recv());
+        });
+        assert!(by_message(&prices).is_err());
+        service.join().expect("it does not panic");
+    }
+
+    #[test]
+    fn again_a_caller_that_left_does_not_stop_the_service() {
+        let (prices, service) = price_service().expect("a runtime");
+        for _ in 0..20 {
+            let (reply, answer) = oneshot::channel();
+            drop(answer);
+            let request = ("desk".to_owned(), reply);
+            prices.blocking_send(request).expect("it serves");
+        }
+        assert_eq!(by_message(&prices).ok(), Some(1250));
+        drop(prices);
+        service.join().expect("it does not panic");
+    }
+
+    #[test]
+    fn overload_waits_in_the_queue() {
+        let (prices, service) = price_service().expect("a runtime");
+        thread::scope(|scope| {
+            for _ in 0..17 {
+                scope.spawn(|| {
+                    assert_eq!(by_message(&prices).ok(), Some(1250));
+                });
+            }
+        });
+        drop(prices);
+        service.join().expect("it does not panic");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn threads_call_in_place_and_in_the_pool() {
+        let mut calls = task::JoinSet::new();
+        for _ in 0..50 {
+            calls.spawn(async { in_place() });
+            calls.spawn(in_the_pool());
+        }
+        while let Some(call) = calls.join_next().await {
+            let sum = call.expect("it does not panic");
+            assert_eq!(sum.expect("it is sold"), 1250);
+        }
+    }
+
+    #[tokio::test]
+    async fn cancel_leaves_the_library_to_its_thread() {
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(in_the_pool()).await;
+        })
+        .await;
+        assert_eq!(in_the_pool().await.ok(), Some(1250));
+    }
+
+    #[tokio::test]
+    async fn panic_of_the_library_is_an_error() {
+        let broken =
+            || -> io::Result<u32> { panic!("the printer burns") };
+        let call = task::spawn_blocking(move || invoice(|_| broken()));
+        let error = call.await.map_err(io::Error::other);
+        let error = error.expect_err("it panics").to_string();
+        assert!(error.contains("the printer burns"), "{error}");
+    }
+
+    #[test]
+    fn stop_of_the_service_answers_what_is_queued() {
+        let (prices, service) = price_service().expect("a runtime");
+        let queued: Vec<_> = (0..8)
+            .map(|_| {
+                let (reply, answer) = oneshot::channel();
+                let request = ("lamp".to_owned(), reply);
+                prices.blocking_send(request).expect("it serves");
+                answer
+            })
+            .collect();
+        drop(prices);
+        for answer in queued {
+            let price = answer.blocking_recv().expect("an answer");
+            assert_eq!(price.ok(), Some(250));
+        }
+        service.join().expect("it does not panic");
     }
 }

@@ -1,13 +1,13 @@
-//! How much may a task take before the others have their turn?
+//! How much may a task take before other tasks get to run?
 
 use std::sync::{
     Arc,
     atomic::{AtomicU32, Ordering},
 };
 
-use futures::{StreamExt, stream};
+use futures::{Stream, StreamExt, stream};
 use tokio::{
-    sync::mpsc,
+    sync::{Notify, mpsc},
     task::{coop::unconstrained, yield_now},
 };
 
@@ -17,7 +17,7 @@ async fn from_channel(mut orders: mpsc::Receiver<u32>) {
     while orders.recv().await.is_some() {}
 }
 
-/// The same, and asks for no limit.
+/// The same, without a budget.
 async fn without_limit(orders: mpsc::Receiver<u32>) {
     unconstrained(from_channel(orders)).await;
 }
@@ -26,9 +26,15 @@ async fn without_limit(orders: mpsc::Receiver<u32>) {
 async fn from_stream(mut orders: impl Stream + Unpin) {
     while orders.next().await.is_some() {}
 }
-// ANCHOR_END: three_ways
 
-use futures::Stream;
+/// Waits for a wake-up that is there already, a thousand times.
+async fn from_notify(bell: Notify) {
+    for _ in 0..1000 {
+        bell.notify_one();
+        bell.notified().await;
+    }
+}
+// ANCHOR_END: three_ways
 
 /// 1000 orders, all there from the start.
 fn orders() -> mpsc::Receiver<u32> {
@@ -39,9 +45,9 @@ fn orders() -> mpsc::Receiver<u32> {
     orders
 }
 
-/// How many turns another task has while `work` takes all orders.
+/// How often another task gets to run while `work` is done.
 async fn turns_during(work: impl Future<Output = ()>) -> u32 {
-    yield_now().await; // It begins with a whole budget.
+    yield_now().await; // It starts with a whole budget.
     let turns = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&turns);
     let other = tokio::spawn(async move {
@@ -57,7 +63,7 @@ async fn turns_during(work: impl Future<Output = ()>) -> u32 {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    println!("1000 orders           turns of another task");
+    println!("1000 orders           polls of another task");
     let turns = turns_during(from_channel(orders())).await;
     println!("Tokio's channel       {turns}");
     let turns = turns_during(without_limit(orders())).await;
@@ -65,6 +71,8 @@ async fn main() {
     let all = stream::iter(0..1000);
     let turns = turns_during(from_stream(all)).await;
     println!("a stream of futures   {turns}");
+    let turns = turns_during(from_notify(Notify::new())).await;
+    println!("a Notify              {turns}");
 }
 
 #[cfg(test)]
@@ -77,6 +85,8 @@ mod tests {
         assert_eq!(turns_during(without_limit(orders())).await, 0);
         let all = stream::iter(0..1000);
         assert_eq!(turns_during(from_stream(all)).await, 0);
+        let bell = Notify::new();
+        assert_eq!(turns_during(from_notify(bell)).await, 0);
     }
 
     #[tokio::test]

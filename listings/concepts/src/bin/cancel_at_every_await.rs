@@ -2,36 +2,49 @@
 
 use std::{
     cell::Cell,
+    future::poll_fn,
     pin::pin,
-    task::{Context, Poll, Waker},
+    task::Poll::{self, Pending, Ready},
 };
 
 use tokio::task::yield_now;
 
 // ANCHOR: tool
-/// Runs a future again and again, from the start: dropped before its
-/// first poll, after one, after two, until it ends. Calls `check`
-/// after each of these.
+/// Polls a future that many times, and drops it if it is pending
+/// then. A dropped future has no output.
+async fn drop_after<F: Future>(
+    polls: usize,
+    future: F,
+) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut polled = 0;
+    poll_fn(|context| {
+        if polled == polls {
+            return Ready(None);
+        }
+        polled += 1;
+        match future.as_mut().poll(context) {
+            Ready(output) => Ready(Some(output)),
+            // Now, and not when something wakes it: that is later.
+            Pending if polled == polls => Ready(None),
+            Pending => Pending,
+        }
+    })
+    .await
+}
+
+/// Calls `test` with 0 polls, with 1, with 2, until the future that
+/// it drops is ready: then `test` returns true. Put a timeout around
+/// a future that may never be woken.
 ///
-/// For futures that can go on whenever they are polled.
-fn cancel_at_every_await<F: Future>(
-    make: impl Fn() -> F,
-    mut check: impl FnMut(usize),
-) {
-    let mut context = Context::from_waker(Waker::noop());
-    for polls in 0.. {
-        let is_done = {
-            let mut future = pin!(make());
-            (0..polls).any(|_| {
-                let polled = future.as_mut().poll(&mut context);
-                matches!(polled, Poll::Ready(_))
-            })
-        };
-        check(polls);
-        if is_done {
+/// Panics if that future isn't ready after 1,000 polls.
+async fn at_every_await(mut test: impl AsyncFnMut(usize) -> bool) {
+    for polls in 0..1000 {
+        if test(polls).await {
             return;
         }
     }
+    panic!("it isn't ready after 1,000 polls");
 }
 // ANCHOR_END: tool
 
@@ -44,46 +57,110 @@ async fn transfer(from: &Cell<i32>, to: &Cell<i32>) {
     yield_now().await;
 }
 
-/// Looks at the sum, which must be the same at each moment.
-fn main() {
-    let (from, to) = (Cell::new(100), Cell::new(0));
-    let make = || {
-        from.set(100);
-        to.set(0);
-        transfer(&from, &to)
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    let _entered = runtime.as_ref().map(|runtime| runtime.enter());
-    cancel_at_every_await(make, |polls| {
+/// Looks at the sum, which must be the same at every moment.
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    at_every_await(async |polls| {
+        let (from, to) = (Cell::new(100), Cell::new(0));
+        let moved = drop_after(polls, transfer(&from, &to)).await;
         let sum = from.get() + to.get();
         println!("dropped after {polls} polls: the sum is {sum}");
-    });
+        moved.is_some()
+    })
+    .await;
 }
 // ANCHOR_END: transfer
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use tokio::{sync::Semaphore, time::sleep};
+
     use super::*;
 
     #[tokio::test]
-    async fn a_transfer_can_be_cut_in_two() {
-        let (from, to) = (Cell::new(100), Cell::new(0));
-        let make = || {
-            from.set(100);
-            to.set(0);
-            transfer(&from, &to)
-        };
+    async fn cancel_finds_the_transfer_that_is_cut_in_two() {
         let mut sums = Vec::new();
-        cancel_at_every_await(make, |_| {
-            sums.push(from.get() + to.get())
-        });
+        at_every_await(async |polls| {
+            let (from, to) = (Cell::new(100), Cell::new(0));
+            let moved = drop_after(polls, transfer(&from, &to)).await;
+            sums.push(from.get() + to.get());
+            moved.is_some()
+        })
+        .await;
         assert_eq!(sums, [100, 90, 100, 100]);
     }
 
-    #[test]
-    fn a_future_that_is_ready_is_dropped_once_before() {
-        let mut checks = 0;
-        cancel_at_every_await(|| async {}, |_| checks += 1);
-        assert_eq!(checks, 2);
+    #[tokio::test(start_paused = true)]
+    async fn slow_futures_with_timers_are_dropped_while_they_wait() {
+        let start = tokio::time::Instant::now();
+        let minute = || sleep(Duration::from_secs(60));
+        assert_eq!(drop_after(1, minute()).await, None);
+        // It was dropped at once, and not when its timer fired.
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert_eq!(drop_after(2, minute()).await, Some(()));
+    }
+
+    #[tokio::test]
+    async fn edges_a_future_that_is_ready_is_dropped_once_before() {
+        let mut calls = 0;
+        at_every_await(async |polls| {
+            calls += 1;
+            drop_after(polls, async {}).await.is_some()
+        })
+        .await;
+        assert_eq!(calls, 2);
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "isn't ready")]
+    async fn stop_at_a_future_that_is_never_ready() {
+        at_every_await(async |polls| {
+            let never = poll_fn(|context| {
+                context.waker().wake_by_ref();
+                Poll::<()>::Pending
+            });
+            drop_after(polls, never).await.is_some()
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_needs_a_timeout_in_the_future() {
+        let hour = Duration::from_secs(3600);
+        let mut last = 0;
+        at_every_await(async |polls| {
+            last = polls;
+            let never = std::future::pending::<()>();
+            let limited = tokio::time::timeout(hour, never);
+            drop_after(polls, limited).await.is_some()
+        })
+        .await;
+        assert_eq!(last, 2);
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "no address")]
+    async fn panic_of_the_future_is_a_failure() {
+        drop_after(9, async {
+            yield_now().await;
+            panic!("no address")
+        })
+        .await
+        .unwrap_or(())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_may_wake_it_from_anywhere() {
+        let permits = Arc::new(Semaphore::new(0));
+        for _ in 0..100 {
+            let give = Arc::clone(&permits);
+            let given =
+                tokio::spawn(async move { give.add_permits(1) });
+            let taken = drop_after(9, permits.acquire()).await;
+            taken.expect("ready").expect("it is open").forget();
+            given.await.expect("it does not panic");
+        }
     }
 }

@@ -19,7 +19,7 @@ async fn total(products: u32) -> u64 {
 }
 // ANCHOR_END: wrong
 
-/// A task that does something small whenever it has its turn.
+/// A task that does something small whenever it gets to run.
 fn background() -> Arc<AtomicU32> {
     let turns = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&turns);
@@ -50,7 +50,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn others_have_no_turn() {
+    async fn slow_loops_let_others_run_now_and_then() {
+        // It doesn't: they have no turn.
         let turns = background();
         assert_eq!(total(10_000).await, 499_950_000);
         assert_eq!(turns.load(Ordering::Relaxed), 0);

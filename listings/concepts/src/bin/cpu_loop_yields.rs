@@ -1,4 +1,4 @@
-//! A loop that lets others run, after a while.
+//! A loop that lets other tasks run now and then.
 
 use std::sync::{
     Arc,
@@ -8,8 +8,8 @@ use std::sync::{
 use tokio::task::{coop::consume_budget, yield_now};
 
 // ANCHOR: total
-/// Adds up prices. Takes part in the budget that Tokio gives each
-/// task: when it is used up, the others have their turn.
+/// Adds up prices. Takes part in the budget that Tokio gives every
+/// task: when it is used up, the other tasks get to run.
 async fn total(products: u32) -> u64 {
     let mut sum = 0;
     for product in 0..products {
@@ -20,7 +20,7 @@ async fn total(products: u32) -> u64 {
 }
 // ANCHOR_END: total
 
-/// A task that does something small whenever it has its turn.
+/// A task that does something small whenever it gets to run.
 fn background() -> Arc<AtomicU32> {
     let turns = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&turns);
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn others_have_a_turn_now_and_then() {
+    async fn slow_loops_let_others_run_now_and_then() {
         let turns = background();
         assert_eq!(total(10_000).await, 499_950_000);
         // Once in 128 steps.
@@ -59,12 +59,29 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn others_have_a_turn_on_one_worker() {
+    async fn threads_others_run_on_the_only_worker() {
         let turns = tokio::spawn(async {
             let turns = background();
             total(10_000).await;
             turns.load(Ordering::Relaxed)
         });
         assert!(turns.await.expect("it does not panic") > 0);
+    }
+
+    #[tokio::test]
+    async fn cancel_can_stop_it_when_the_budget_is_used_up() {
+        let mut polls = 0;
+        hazards::at_every_poll(async |cancel| {
+            polls = cancel.polls();
+            cancel.run(total(1000)).await;
+        })
+        .await;
+        assert!(polls > 7, "{polls} polls");
+    }
+
+    #[tokio::test]
+    async fn edges_nothing_and_one() {
+        assert_eq!(total(0).await, 0);
+        assert_eq!(total(2).await, 10);
     }
 }

@@ -26,14 +26,24 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn each_visit_counts() {
+    async fn threads_count_each_visit() {
         let visits = Arc::new(Mutex::new(0));
-        let tasks: Vec<_> = (0..100)
+        let tasks: Vec<_> = (0..1000)
             .map(|_| tokio::spawn(count_visit(Arc::clone(&visits))))
             .collect();
         for task in tasks {
             task.await.expect("it does not panic");
         }
-        assert_eq!(visits.lock().map(|count| *count).ok(), Some(100));
+        assert_eq!(visits.lock().map(|count| *count).ok(), Some(1000));
+    }
+
+    #[tokio::test]
+    async fn cancel_leaves_the_lock_free() {
+        let visits = Arc::new(Mutex::new(0));
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(count_visit(Arc::clone(&visits))).await;
+            assert!(visits.try_lock().is_ok());
+        })
+        .await;
     }
 }

@@ -1,93 +1,149 @@
-//! A guard puts back what was taken out, however the caller ends.
+//! A guard gives the place back, no matter how the caller leaves.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use tokio::time::{sleep, timeout};
 
-// ANCHOR: pool
-struct Pool {
-    idle: Mutex<Vec<Connection>>,
-}
+// ANCHOR: place
+/// A place in the studio, which is free again when this is dropped.
+struct Place<'a>(&'a Studio);
 
-/// A connection that goes back when it is dropped.
-struct Taken<'a> {
-    pool: &'a Pool,
-    connection: Option<Connection>,
-}
-
-impl Drop for Taken<'_> {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let mut idle = self.pool.idle.lock().expect("no panic");
-        idle.extend(self.connection.take());
+        self.0.free.fetch_add(1, Ordering::AcqRel);
     }
 }
 
-impl Pool {
-    /// Cancel safe: dropped at the `.await`, the guard is dropped.
-    async fn query(&self) -> Result<u32, &'static str> {
-        let connection = self.idle.lock().expect("no panic").pop();
-        let taken = Taken { pool: self, connection };
-        let connection = taken.connection.as_ref();
-        let connection = connection.ok_or("no connection left")?;
-        connection.query().await;
-        Ok(connection.0)
+impl Studio {
+    fn take(&self) -> Result<Place<'_>, Busy> {
+        let one_less = |free: usize| free.checked_sub(1);
+        self.free
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less)
+            .map(|_| Place(self))
+            .map_err(|_| Busy)
+    }
+
+    /// Renders a photo, or refuses it if no place is free.
+    ///
+    /// Canceled, or ended by a panic in `render`, it gives its place
+    /// back. The picture is lost then, and nothing else.
+    async fn render(&self, photo: u32) -> Result<u32, Busy> {
+        let _place = self.take()?;
+        Ok(render(photo).await)
     }
 }
-// ANCHOR_END: pool
+// ANCHOR_END: place
 
-impl Pool {
-    fn new() -> Self {
-        Self { idle: Mutex::new(vec![Connection(1)]) }
+/// Renders so many photos at a time, and refuses more.
+struct Studio {
+    free: AtomicUsize,
+}
+
+/// All places are taken.
+#[derive(Debug, PartialEq)]
+struct Busy;
+
+impl Studio {
+    fn new(places: usize) -> Self {
+        Self { free: AtomicUsize::new(places) }
     }
 }
 
-/// A connection to a database, so to speak.
-#[derive(Debug)]
-struct Connection(u32);
-
-impl Connection {
-    async fn query(&self) {
-        sleep(Duration::from_secs(1)).await;
-    }
+/// Renders a photo, which takes a second. A broken one panics.
+async fn render(photo: u32) -> u32 {
+    sleep(Duration::from_secs(1)).await;
+    assert!(photo != 13, "photo 13 is broken");
+    photo
 }
 
 /// Two callers: the first gives up after 100 ms.
-async fn two_callers(pool: &Pool) -> String {
+async fn two_callers(studio: &Studio) -> String {
     let limit = Duration::from_millis(100);
-    if timeout(limit, pool.query()).await.is_err() {
+    if timeout(limit, studio.render(1)).await.is_err() {
         println!("the first caller gave up");
     }
-    match pool.query().await {
-        Ok(number) => format!("the second got connection {number}"),
-        Err(error) => format!("the second: {error}"),
+    match studio.render(2).await {
+        Ok(photo) => format!("photo {photo} is rendered"),
+        Err(Busy) => "photo 2 is refused: the studio is busy".into(),
     }
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    println!("{}", two_callers(&Pool::new()).await);
+    println!("{}", two_callers(&Studio::new(1)).await);
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use futures::{FutureExt, future::join_all};
+
     use super::*;
 
+    impl Studio {
+        fn free(&self) -> usize {
+            self.free.load(Ordering::Acquire)
+        }
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn the_second_caller_gets_it() {
-        let told = two_callers(&Pool::new()).await;
-        assert_eq!(told, "the second got connection 1");
+    async fn cancel_leaves_every_place_free() {
+        let rendered = two_callers(&Studio::new(1)).await;
+        assert_eq!(rendered, "photo 2 is rendered");
+        hazards::at_every_poll(async |cancel| {
+            let studio = Studio::new(2);
+            cancel.run(studio.render(1)).await;
+            assert_eq!(studio.free(), 2);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_gives_the_place_back() {
+        let studio = Studio::new(1);
+        let broken = std::panic::AssertUnwindSafe(studio.render(13));
+        assert!(broken.catch_unwind().await.is_err());
+        assert_eq!(studio.free(), 1);
+        assert_eq!(studio.render(1).await, Ok(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_is_refused_and_not_queued() {
+        let studio = Studio::new(2);
+        let calls = (0..5).map(|photo| studio.render(photo));
+        let rendered = join_all(calls).await;
+        let busy = rendered.iter().filter(|it| it.is_err()).count();
+        assert_eq!((busy, studio.free()), (3, 2));
+    }
+
+    #[tokio::test]
+    async fn edges_no_place_refuses_everyone() {
+        assert_eq!(Studio::new(0).render(1).await, Err(Busy));
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_is_there_whenever_the_caller_goes() {
-        let pool = Pool::new();
-        for polls in 0..3 {
-            let mut query = Box::pin(pool.query());
-            for _ in 0..polls {
-                assert!(futures::poll!(query.as_mut()).is_pending());
-            }
-            drop(query);
-            assert_eq!(pool.idle.lock().expect("no panic").len(), 1);
+    async fn threads_never_share_a_place() {
+        let studio = Arc::new(Studio::new(2));
+        let tasks: Vec<_> = (0..8)
+            .map(|_| {
+                let studio = Arc::clone(&studio);
+                tokio::spawn(async move {
+                    for _ in 0..1000 {
+                        if let Ok(_place) = studio.take() {
+                            assert!(studio.free() < 2);
+                            tokio::task::yield_now().await;
+                        }
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.expect("a place was given twice");
         }
+        assert_eq!(studio.free(), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! Three ways to do something each second, and when they begin.
+//! Three ways to do something every second, and when they start.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tokio::time::{Instant, interval, interval_at, sleep};
 // ANCHOR: three_ways
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The first tick is due at once.
-async fn at_once() {
+/// The first tick is due immediately.
+async fn immediately() {
     let mut due = interval(SECOND);
     for _ in 0..3 {
         due.tick().await;
@@ -25,7 +25,7 @@ async fn after_a_second() {
     }
 }
 
-/// A second of rest between the end of one and the next.
+/// A second of rest after every call of `work`.
 async fn with_rest() {
     for _ in 0..3 {
         work().await;
@@ -34,20 +34,22 @@ async fn with_rest() {
 }
 // ANCHOR_END: three_ways
 
-/// Prints when it begins; takes 300 ms.
+/// Prints when it starts; takes as long as a test says, or 300 ms.
 async fn work() {
     BEGAN.with(|start| print!(" {:>4}", start.elapsed().as_millis()));
-    sleep(Duration::from_millis(300)).await;
+    let millis = TAKES.try_with(|millis| *millis).unwrap_or(300);
+    sleep(Duration::from_millis(millis)).await;
 }
 
 tokio::task_local! {
     static BEGAN: Instant;
+    static TAKES: u64;
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     print!("interval     ");
-    BEGAN.scope(Instant::now(), at_once()).await;
+    BEGAN.scope(Instant::now(), immediately()).await;
     print!("\ninterval_at  ");
     BEGAN.scope(Instant::now(), after_a_second()).await;
     print!("\nsleep        ");
@@ -59,16 +61,40 @@ async fn main() {
 mod tests {
     use super::*;
 
+    async fn run(way: u32) -> Duration {
+        let start = Instant::now();
+        match way {
+            0 => BEGAN.scope(start, immediately()).await,
+            1 => BEGAN.scope(start, after_a_second()).await,
+            _ => BEGAN.scope(start, with_rest()).await,
+        }
+        start.elapsed()
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn they_end_at_different_times() {
+    async fn clock_they_end_at_different_times() {
         for (way, millis) in [(0, 2300), (1, 3300), (2, 3900)] {
-            let start = Instant::now();
-            match way {
-                0 => BEGAN.scope(start, at_once()).await,
-                1 => BEGAN.scope(start, after_a_second()).await,
-                _ => BEGAN.scope(start, with_rest()).await,
-            }
-            assert_eq!(start.elapsed(), Duration::from_millis(millis));
+            assert_eq!(run(way).await, Duration::from_millis(millis));
+        }
+    }
+
+    /// Work that takes longer than a period: two of them fall behind.
+    #[tokio::test(start_paused = true)]
+    async fn slow_work_delays_the_beat() {
+        for (way, millis) in [(0, 4500), (1, 5500), (2, 7500)] {
+            let took = TAKES.scope(1500, run(way)).await;
+            assert_eq!(took, Duration::from_millis(millis));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_nothing_behind() {
+        for way in 0..3 {
+            hazards::at_every_poll(async |cancel| {
+                cancel.run(run(way)).await;
+                hazards::no_task_left().await;
+            })
+            .await;
         }
     }
 

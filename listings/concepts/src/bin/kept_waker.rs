@@ -1,6 +1,8 @@
-//! The waker is kept, and whoever opens the door uses it.
+//! Every future that waits keeps its own waker, and the door calls all.
 
 use std::{
+    collections::BTreeMap,
+    mem,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -10,20 +12,14 @@ use std::{
 use tokio::time::{sleep, timeout};
 
 // ANCHOR: opened
-#[derive(Default)]
-struct State {
-    is_open: bool,
-    waker: Option<Waker>,
-}
-
 impl Door {
     fn open(&self) {
         let mut state = self.state();
         state.is_open = true;
-        let waker = state.waker.take();
-        // Not under the lock: who is woken will want it.
+        let waiting = mem::take(&mut state.waiting);
+        // Not under the lock: a task that is woken will want it.
         drop(state);
-        waker.inspect(Waker::wake_by_ref);
+        waiting.into_values().for_each(Waker::wake);
     }
 }
 
@@ -34,32 +30,64 @@ impl Future for Opened {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<()> {
+        // The newest one: the future may have moved to another task.
+        let newest = context.waker().clone();
         let mut state = self.door.state();
         if state.is_open {
             return Poll::Ready(());
         }
-        // The newest one: the future may have moved to another task.
-        state.waker = Some(context.waker().clone());
+        let old = state.waiting.insert(self.number, newest);
+        // Not under the lock, either: this can drop a task.
+        drop(state);
+        drop(old);
         Poll::Pending
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        let waker = self.door.state().waiting.remove(&self.number);
+        drop(waker);
     }
 }
 // ANCHOR_END: opened
 
-/// A door at which one may wait.
+// ANCHOR: door
+#[derive(Default)]
+struct State {
+    is_open: bool,
+    /// The newest waker of each future that waits, by its number.
+    waiting: BTreeMap<u64, Waker>,
+    last: u64,
+}
+
+/// A door at which any number of tasks may wait.
 #[derive(Default)]
 struct Door {
     state: Mutex<State>,
 }
 
+/// Completes when the door is open; waits forever if nobody opens it.
+struct Opened {
+    door: Arc<Door>,
+    number: u64,
+}
+
+impl Door {
+    fn opened(self: Arc<Self>) -> Opened {
+        let mut state = self.state();
+        state.last += 1;
+        let number = state.last;
+        drop(state);
+        Opened { door: self, number }
+    }
+}
+// ANCHOR_END: door
+
 impl Door {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Ends when the door is open.
-struct Opened {
-    door: Arc<Door>,
 }
 
 /// Waits until the door is open: a task opens it after 50 ms.
@@ -69,7 +97,7 @@ async fn wait_at(door: Arc<Door>) -> &'static str {
         sleep(Duration::from_millis(50)).await;
         opener.open();
     });
-    Opened { door }.await;
+    door.opened().await;
     opening.await.expect("it does not panic");
     "inside"
 }
@@ -87,23 +115,114 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, within};
+    use tokio::task::{JoinSet, yield_now};
+
     use super::*;
 
+    /// That many guests, each in a task of its own, who wait.
+    async fn guests(door: &Arc<Door>, count: usize) -> JoinSet<()> {
+        let mut guests = JoinSet::new();
+        for _ in 0..count {
+            guests.spawn(Arc::clone(door).opened());
+        }
+        yield_now().await;
+        guests
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn it_is_woken_when_the_door_opens() {
+    async fn silence_ends_when_the_door_opens() {
         let door = Arc::new(Door::default());
-        let hour = Duration::from_secs(3600);
         let guest = tokio::spawn(wait_at(door));
-        assert!(timeout(hour, guest).await.is_ok());
+        assert!(timeout(HOUR, guest).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_every_guest_is_woken() {
+        let door = Arc::new(Door::default());
+        let mut guests = guests(&door, 100).await;
+        door.open();
+        for _ in 0..100 {
+            let guest = within(HOUR, guests.join_next()).await;
+            assert!(guest.is_some_and(|guest| guest.is_ok()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_takes_the_waker_out_and_wakes_the_others() {
+        hazards::at_every_poll(async |cancel| {
+            let door = Arc::new(Door::default());
+            let mut others = guests(&door, 1).await;
+            let opener = Arc::clone(&door);
+            let opening = tokio::spawn(async move {
+                sleep(Duration::from_millis(50)).await;
+                opener.open();
+            });
+            cancel.run(Arc::clone(&door).opened()).await;
+            let waiting = door.state().waiting.len();
+            assert!(waiting <= 1, "{waiting} wakers are kept");
+            within(HOUR, opening).await.expect("no panic");
+            assert!(within(HOUR, others.join_next()).await.is_some());
+        })
+        .await;
+    }
+
+    /// A waker whose drop wants the lock of the door, as one that
+    /// owns the last handle of a task may.
+    struct WantsTheDoor(Arc<Door>);
+
+    impl std::task::Wake for WantsTheDoor {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for WantsTheDoor {
+        fn drop(&mut self) {
+            assert!(self.0.state.try_lock().is_ok(), "it is locked");
+        }
+    }
+
+    #[test]
+    fn again_polled_it_drops_the_old_waker_without_the_lock() {
+        let door = Arc::new(Door::default());
+        let mut opened = Box::pin(Arc::clone(&door).opened());
+        for _ in 0..3 {
+            let waker = WantsTheDoor(Arc::clone(&door));
+            let waker = Waker::from(Arc::new(waker));
+            let mut context = Context::from_waker(&waker);
+            assert!(opened.as_mut().poll(&mut context).is_pending());
+        }
+        door.open();
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(opened.as_mut().poll(&mut context).is_ready());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_leaves_no_waker_behind() {
+        let door = Arc::new(Door::default());
+        drop(guests(&door, 3).await);
+        hazards::no_task_left().await;
+        assert!(door.state().waiting.is_empty());
+        assert_eq!(Arc::strong_count(&door), 1);
+    }
+
+    #[tokio::test]
+    async fn edges_an_open_door_and_one_opened_twice() {
+        let door = Arc::new(Door::default());
+        door.open();
+        door.open();
+        Arc::clone(&door).opened().await;
+        assert!(door.state().waiting.is_empty());
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_is_woken_on_many_threads() {
-        for _ in 0..100 {
+    async fn threads_open_while_others_look() {
+        for _ in 0..1000 {
             let door = Arc::new(Door::default());
             let opener = Arc::clone(&door);
             let opening = tokio::spawn(async move { opener.open() });
-            Opened { door }.await;
+            let other = tokio::spawn(Arc::clone(&door).opened());
+            door.opened().await;
+            other.await.expect("it does not panic");
             opening.await.expect("it does not panic");
         }
     }

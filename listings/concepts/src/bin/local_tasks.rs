@@ -2,28 +2,46 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use tokio::task::spawn_local;
+use tokio::task::{JoinSet, yield_now};
 
 // ANCHOR: main
 /// Counts visits in a cell, without a lock: all tasks of a local
 /// runtime take turns on one thread.
+///
+/// Returns the visits, and how many tasks panicked. Dropped, it
+/// aborts the tasks.
+async fn count_visits(guests: u32) -> (u32, u32) {
+    let visits = Rc::new(Cell::new(0));
+    let mut tasks = JoinSet::new();
+    for guest in 0..guests {
+        let visits = Rc::clone(&visits);
+        tasks.spawn_local(async move {
+            visits.set(visits.get() + 1);
+            welcome(guest).await;
+        });
+    }
+    let mut panicked = 0;
+    while let Some(task) = tasks.join_next().await {
+        if let Err(error) = task {
+            eprintln!("a guest is not welcomed: {error}");
+            panicked += 1;
+        }
+    }
+    (visits.get(), panicked)
+}
+
 #[tokio::main(flavor = "local")]
 async fn main() {
-    let visits = Rc::new(Cell::new(0));
-    let mut tasks = Vec::new();
-    for _ in 0..3 {
-        let visits = Rc::clone(&visits);
-        tasks.push(spawn_local(async move {
-            visits.set(visits.get() + 1);
-            tokio::task::yield_now().await;
-        }));
-    }
-    for task in tasks {
-        task.await.expect("it does not panic");
-    }
-    println!("{} visits", visits.get());
+    let (visits, panicked) = count_visits(3).await;
+    println!("{visits} visits, {panicked} panics");
 }
 // ANCHOR_END: main
+
+/// Says hello. The fifth guest (4) has no name.
+async fn welcome(guest: u32) {
+    yield_now().await;
+    assert!(guest != 4, "guest 4 has no name");
+}
 
 #[cfg(test)]
 mod tests {
@@ -31,22 +49,36 @@ mod tests {
 
     use super::*;
 
-    async fn visits() -> u32 {
-        let visits = Rc::new(Cell::new(0));
-        let count = Rc::clone(&visits);
-        let task = spawn_local(async move { count.set(1) });
-        task.await.expect("it does not panic");
-        visits.get()
+    #[tokio::test(flavor = "local")]
+    async fn edges_nobody_and_one_guest() {
+        assert_eq!(count_visits(0).await, (0, 0));
+        assert_eq!(count_visits(1).await, (1, 0));
     }
 
     #[tokio::test(flavor = "local")]
-    async fn a_local_runtime_runs_them() {
-        assert_eq!(visits().await, 1);
+    async fn panic_of_one_task_leaves_the_others() {
+        assert_eq!(count_visits(9).await, (9, 1));
+    }
+
+    #[tokio::test(flavor = "local")]
+    async fn cancel_aborts_the_tasks() {
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(count_visits(3)).await;
+            while tokio::runtime::Handle::current()
+                .metrics()
+                .num_alive_tasks()
+                > 0
+            {
+                yield_now().await;
+            }
+        })
+        .await;
     }
 
     /// The older way: an island in a runtime of another kind.
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_local_set_runs_them() {
-        assert_eq!(LocalSet::new().run_until(visits()).await, 1);
+    async fn threads_a_local_set_stays_on_one() {
+        let set = LocalSet::new();
+        assert_eq!(set.run_until(count_visits(9)).await, (9, 1));
     }
 }

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_never_polled_again() {
+    async fn silence_ends_when_the_door_opens() {
         let door = Arc::new(Door::default());
         let hour = Duration::from_secs(3600);
         let guest = tokio::spawn(wait_at(door));

@@ -1,73 +1,75 @@
-//! Each poll keeps its own waker.
+//! `AtomicWaker` keeps the newest waker, for a single future that waits.
 
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
     time::Duration,
 };
 
+use futures::task::AtomicWaker;
 use tokio::time::{sleep, timeout};
 
 // ANCHOR: poll
+/// Keeps the door closed. Dropped, by a panic as well, it opens it.
+struct Closed(Arc<Door>);
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        self.0.is_open.store(true, Ordering::Release);
+        self.0.waker.wake();
+    }
+}
+
 impl Future for Opened {
     type Output = ();
 
-    /// Keeps the waker of the newest poll. `clone_from` does not
-    /// clone where both wake the same task.
+    /// Keeps the waker of the newest poll, and looks after that: the
+    /// door may be opened in between.
     fn poll(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<()> {
-        let mut state = self.door.state();
-        if state.is_open {
-            return Poll::Ready(());
+        self.0.waker.register(context.waker());
+        match self.0.is_open.load(Ordering::Acquire) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
         }
-        let newest = context.waker();
-        match &mut state.waker {
-            Some(waker) => waker.clone_from(newest),
-            None => state.waker = Some(newest.clone()),
-        }
-        Poll::Pending
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.waker.take();
     }
 }
 // ANCHOR_END: poll
 
-/// Ends when the door is open.
-struct Opened {
-    door: Arc<Door>,
-}
+/// Completes when the door is open. There is only one for each door,
+/// because `AtomicWaker` has room for only one waker.
+struct Opened(Arc<Door>);
 
-/// A door at which one may wait.
+/// What the two halves share.
 #[derive(Default)]
 struct Door {
-    state: Mutex<State>,
+    is_open: AtomicBool,
+    waker: AtomicWaker,
 }
 
-#[derive(Default)]
-struct State {
-    is_open: bool,
-    waker: Option<Waker>,
-}
-
-impl Door {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn open(&self) {
-        let mut state = self.state();
-        state.is_open = true;
-        let waker = state.waker.take();
-        drop(state);
-        waker.inspect(Waker::wake_by_ref);
-    }
+/// A closed door, and the one future that waits for it.
+fn door() -> (Closed, Opened) {
+    let door = Arc::new(Door::default());
+    (Closed(Arc::clone(&door)), Opened(door))
 }
 
 /// Polls it here once, and hands it to another task.
-async fn move_it(door: Arc<Door>) -> &'static str {
-    let mut opened = Box::pin(Opened { door: Arc::clone(&door) });
+async fn move_it() -> &'static str {
+    let (closed, opened) = door();
+    let mut opened = Box::pin(opened);
     let first = poll_fn(|context| {
         Poll::Ready(opened.as_mut().poll(context).is_ready())
     });
@@ -77,14 +79,13 @@ async fn move_it(door: Arc<Door>) -> &'static str {
         "inside"
     });
     sleep(Duration::from_millis(50)).await;
-    door.open();
+    drop(closed);
     guest.await.expect("it does not panic")
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    let door = Arc::new(Door::default());
-    match timeout(Duration::from_secs(3600), move_it(door)).await {
+    match timeout(Duration::from_secs(3600), move_it()).await {
         Ok(place) => println!("{place}"),
         Err(_) => {
             println!("the wrong task was woken; it hung for an hour")
@@ -94,18 +95,66 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, within};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_task_that_waits_is_woken() {
-        let door = Arc::new(Door::default());
-        let hour = Duration::from_secs(3600);
-        assert_eq!(timeout(hour, move_it(door)).await, Ok("inside"));
+    async fn again_polled_by_another_task_it_wakes_that_one() {
+        assert_eq!(timeout(HOUR, move_it()).await, Ok("inside"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_takes_the_waker_out() {
+        hazards::at_every_poll(async |cancel| {
+            let (closed, opened) = door();
+            let door = Arc::clone(&closed.0);
+            let opening = tokio::spawn(async move {
+                sleep(Duration::from_millis(50)).await;
+                drop(closed);
+            });
+            cancel.run(opened).await;
+            assert!(door.waker.take().is_none());
+            opening.await.expect("it does not panic");
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_the_opener_opens_the_door() {
+        let (closed, opened) = door();
+        let opener = tokio::spawn(async move {
+            let _closed = closed;
+            sleep(Duration::from_millis(50)).await;
+            panic!("the key broke");
+        });
+        within(HOUR, opened).await;
+        assert!(opener.await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_opens_the_door() {
+        let (closed, opened) = door();
+        let guest = tokio::spawn(opened);
+        tokio::task::yield_now().await;
+        drop(closed);
+        within(HOUR, guest).await.expect("it does not panic");
+    }
+
+    #[tokio::test]
+    async fn edges_opened_before_anyone_waits() {
+        let (closed, opened) = door();
+        drop(closed);
+        opened.await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_is_woken_on_many_threads() {
-        let door = Arc::new(Door::default());
-        assert_eq!(move_it(door).await, "inside");
+    async fn threads_open_while_another_looks() {
+        for _ in 0..1000 {
+            let (closed, opened) = door();
+            let opening = tokio::spawn(async move { drop(closed) });
+            opened.await;
+            opening.await.expect("it does not panic");
+        }
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::{
 };
 
 // ANCHOR: two_ways
-/// A limit for each step: three seconds in all, if each is slow.
+/// A limit for each step: up to three seconds in all.
 async fn limit_each() -> Result<(), Elapsed> {
     for _step in ["connect", "ask", "read"] {
         timeout(Duration::from_secs(1), slow_step()).await?;
@@ -15,7 +15,8 @@ async fn limit_each() -> Result<(), Elapsed> {
     Ok(())
 }
 
-/// A limit for all of them.
+/// One limit for all of them. Dropped, it drops the step that is
+/// under way.
 async fn limit_all() -> Result<(), Elapsed> {
     let deadline = Instant::now() + Duration::from_secs(1);
     for _step in ["connect", "ask", "read"] {
@@ -44,7 +45,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn only_one_limit_holds_for_all() {
+    async fn slow_steps_share_one_limit() {
         let start = Instant::now();
         assert!(limit_each().await.is_ok());
         assert_eq!(start.elapsed(), Duration::from_millis(2700));
@@ -53,10 +54,32 @@ mod tests {
         assert_eq!(start.elapsed(), Duration::from_secs(1));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_nothing_behind() {
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(limit_all()).await;
+            hazards::no_task_left().await;
+        })
+        .await;
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_deadline_that_has_passed_ends_a_wait() {
+    async fn silence_ends_at_a_deadline_that_has_passed() {
         let passed = Instant::now();
         let never = std::future::pending::<()>();
         assert!(timeout_at(passed, never).await.is_err());
+        // What is ready is in time, though the deadline has passed.
+        assert!(timeout_at(passed, async {}).await.is_ok());
+    }
+
+    /// Timers have a resolution of a millisecond, rounded up.
+    #[tokio::test(start_paused = true)]
+    async fn clock_half_a_millisecond_is_a_whole_one() {
+        let start = Instant::now();
+        sleep(Duration::from_micros(500)).await;
+        assert_eq!(start.elapsed(), Duration::from_millis(1));
+        let start = Instant::now();
+        sleep(Duration::from_micros(1500)).await;
+        assert_eq!(start.elapsed(), Duration::from_millis(2));
     }
 }

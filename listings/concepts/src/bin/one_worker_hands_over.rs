@@ -5,14 +5,23 @@ use std::{sync::mpsc, thread, time::Duration};
 use tokio::{
     runtime::{Builder, Handle},
     task,
-    time::sleep,
+    time::{error::Elapsed, sleep, timeout},
 };
 
 // ANCHOR: price
-/// Waits for a future. Before that, what else this worker has to do,
-/// tasks and timers, moves to a new thread.
-fn price() -> u32 {
-    task::block_in_place(|| Handle::current().block_on(ask_the_shop()))
+/// Waits for an answer, but for at most a second. Before that, what
+/// else this worker has to do, tasks and timers, moves to a new
+/// thread.
+///
+/// Panics on a current-thread runtime.
+fn wait_for<T>(answer: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let limit = Duration::from_secs(1);
+    let answer = async { timeout(limit, answer).await };
+    task::block_in_place(|| Handle::current().block_on(answer))
+}
+
+fn price() -> Result<u32, Elapsed> {
+    wait_for(ask_the_shop())
 }
 // ANCHOR_END: price
 
@@ -32,7 +41,7 @@ fn call(workers: usize) -> Option<u32> {
             .build()
             .expect("a runtime");
         let called = runtime.spawn(async { price() });
-        if let Ok(price) = runtime.block_on(called) {
+        if let Ok(Ok(price)) = runtime.block_on(called) {
             done.send(price).ok();
         }
         runtime.shutdown_background();
@@ -52,13 +61,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn with_one_worker_it_answers() {
-        assert_eq!(call(1), Some(1250));
+    fn threads_it_answers_on_one_and_on_many() {
+        for workers in [1, 2, 4] {
+            assert_eq!(call(workers), Some(1250));
+        }
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn with_more_it_answers() {
-        let called = task::spawn(async { price() });
-        assert_eq!(called.await.ok(), Some(1250));
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn overload_every_task_hands_over() {
+        let calls: Vec<_> =
+            (0..50).map(|_| task::spawn(async { price() })).collect();
+        for call in calls {
+            assert_eq!(call.await.expect("no panic"), Ok(1250));
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn silence_ends_after_a_second() {
+        let never = std::future::pending::<u32>();
+        let called = task::spawn(async { wait_for(never) });
+        assert!(called.await.expect("no panic").is_err());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn panic_of_the_answer_reaches_the_caller() {
+        let broken = async { panic!("no address") };
+        let called = task::spawn(async { wait_for::<()>(broken) });
+        let error = called.await.expect_err("it panics").to_string();
+        assert!(error.contains("no address"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn edges_it_panics_on_a_current_thread_runtime() {
+        let called = task::spawn(async { price() }).await;
+        assert!(called.is_err_and(|error| error.is_panic()));
     }
 }

@@ -31,8 +31,13 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_boxed_future_can_be_spawned() {
+    async fn threads_can_run_a_boxed_future() {
         let job: Job = Box::pin(ship());
         assert_eq!(tokio::spawn(job).await.ok(), Some(7));
+    }
+
+    #[tokio::test]
+    async fn edges_no_job() {
+        assert_eq!(join_all(Vec::<Job>::new()).await, []);
     }
 }

@@ -1,40 +1,73 @@
-//! Pinned where it is, a stream and a future can be polled.
+//! Pinned where they are, a stream and a future can be polled.
 
 use std::{pin::pin, time::Duration};
 
-use futures::{StreamExt, stream};
+use futures::{Stream, StreamExt, stream};
 use tokio::time::sleep;
 
 // ANCHOR: main
-#[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() {
-    let mut pages = pin!(stream::unfold(1, async |page| {
-        sleep(Duration::from_millis(10)).await;
-        (page <= 3).then_some((page, page + 1))
-    }));
-    let mut limit = pin!(sleep(Duration::from_millis(25)));
+/// Reads pages until the time is up or there are no more. Returns
+/// what it has read; dropped, it loses that.
+async fn read(limit: Duration) -> Vec<u32> {
+    let mut pages = pin!(pages());
+    let mut time_is_up = pin!(sleep(limit));
+    let mut read = Vec::new();
     loop {
         tokio::select! {
             biased;
-            () = &mut limit => break println!("the time is up"),
+            () = &mut time_is_up => return read,
             page = pages.next() => match page {
-                Some(page) => println!("page {page}"),
-                None => break,
+                Some(page) => read.push(page),
+                None => return read,
             },
         }
     }
 }
 // ANCHOR_END: main
 
+/// Three pages, one every 10 ms.
+fn pages() -> impl Stream<Item = u32> {
+    stream::unfold(1, async |page| {
+        sleep(Duration::from_millis(10)).await;
+        (page <= 3).then_some((page, page + 1))
+    })
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    println!("in 25 ms: {:?}", read(Duration::from_millis(25)).await);
+    println!("in 1 s:   {:?}", read(Duration::from_secs(1)).await);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_time_and_much_time() {
+        assert!(read(Duration::ZERO).await.is_empty());
+        assert_eq!(read(hazards::HOUR).await, [1, 2, 3]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_pages_are_left_out() {
+        assert_eq!(read(Duration::from_millis(29)).await, [1, 2]);
+        // On the tick: the limit comes first in the `select!`.
+        assert_eq!(read(Duration::from_millis(30)).await, [1, 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_at_every_poll_leaves_nothing_behind() {
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(read(hazards::HOUR)).await;
+            hazards::no_task_left().await;
+        })
+        .await;
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_pinned_future_goes_on_where_it_was() {
-        let mut wait = pin!(tokio::task::yield_now());
-        let first = futures::poll!(&mut wait);
-        assert!(first.is_pending());
-        wait.await;
+    async fn threads_move_it_while_it_is_pinned() {
+        let task = tokio::spawn(read(hazards::HOUR));
+        assert_eq!(task.await.expect("no panic"), [1, 2, 3]);
     }
 }

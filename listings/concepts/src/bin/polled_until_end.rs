@@ -5,9 +5,9 @@ use std::{future::poll_fn, pin::pin, task::Poll};
 use futures::future::maybe_done;
 
 // ANCHOR: both
-/// Polls both, each until it is ready.
+/// Polls both, each until it is ready. Dropped, it drops both.
 ///
-/// There is a macro for this, which the page names. Take that.
+/// In a program of your own, use `join!` instead.
 async fn both(
     one: impl Future<Output = u32>,
     other: impl Future<Output = u32>,
@@ -47,16 +47,57 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use std::{cell::Cell, panic::AssertUnwindSafe};
+
+    use futures::FutureExt;
+
     use super::*;
 
     #[tokio::test]
-    async fn both_are_waited_for() {
+    async fn edges_each_may_be_ready_first() {
         assert_eq!(both(at_once(), later()).await, 3);
         assert_eq!(both(later(), at_once()).await, 3);
+        assert_eq!(both(at_once(), at_once()).await, 2);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn both_are_waited_for_on_many_threads() {
-        assert_eq!(both(later(), later()).await, 4);
+    async fn threads_wake_it_for_each() {
+        for _ in 0..100 {
+            let task = |number| {
+                let task = tokio::spawn(async move { number });
+                async { task.await.expect("it does not panic") }
+            };
+            assert_eq!(both(task(1), task(2)).await, 3);
+        }
+    }
+
+    #[tokio::test]
+    async fn cancel_drops_both() {
+        struct Held<'a>(&'a Cell<u32>);
+        impl Drop for Held<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.0.get() + 1);
+            }
+        }
+        hazards::at_every_poll(async |cancel| {
+            let dropped = Cell::new(0);
+            let part = || {
+                let held = Held(&dropped);
+                async {
+                    let _held = held;
+                    later().await
+                }
+            };
+            cancel.run(both(part(), part())).await;
+            assert_eq!(dropped.get(), 2);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn panic_of_one_reaches_the_caller() {
+        let broken = async { panic!("no address") };
+        let call = AssertUnwindSafe(both(later(), broken));
+        assert!(call.catch_unwind().await.is_err());
     }
 }

@@ -13,8 +13,8 @@ trait Carrier {
 struct Truck;
 
 impl Carrier for Truck {
-    /// Where the body does not keep that promise, the error is here,
-    /// and not where someone spawns it.
+    /// If the body doesn't keep that promise, the error is here, and
+    /// not in the code that spawns it.
     async fn ship(&self, order: u32) -> u32 {
         sleep(Duration::from_millis(10)).await;
         order
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn both_can_be_spawned() {
+    async fn threads_both_can_be_spawned() {
         let task = tokio::spawn(async { Truck.ship(1).await });
         assert_eq!(task.await.ok(), Some(1));
         assert_eq!(tokio::spawn(bill(2)).await.ok(), Some(2));

@@ -1,29 +1,66 @@
-//! The inner future stands behind a box.
+//! The inner future is behind a box, and the depth has a limit.
 
 // ANCHOR: count
-/// Counts the files of a folder and of all below it.
-async fn count(folder: &Folder) -> usize {
-    let mut files = folder.files;
-    for below in &folder.below {
-        files += Box::pin(count(below)).await;
+/// As deep as a folder may be. Every level needs some stack while it
+/// is polled, though its future is on the heap.
+const DEEPEST: usize = 100;
+
+#[derive(Debug, PartialEq)]
+struct TooDeep;
+
+/// Counts the files of a folder and of all folders in it.
+async fn count(
+    folder: &Folder,
+    depth: usize,
+) -> Result<usize, TooDeep> {
+    if depth > DEEPEST {
+        return Err(TooDeep);
     }
-    files
+    let mut files = folder.files;
+    for inner in &folder.folders {
+        files += Box::pin(count(inner, depth + 1)).await?;
+    }
+    Ok(files)
 }
 // ANCHOR_END: count
 
+// ANCHOR: list
+/// The same without recursion: a list of what is left to do.
+async fn count_all(root: &Folder) -> usize {
+    let mut files = 0;
+    let mut left = vec![root];
+    while let Some(folder) = left.pop() {
+        files += folder.files;
+        left.extend(&folder.folders);
+    }
+    files
+}
+// ANCHOR_END: list
+
 struct Folder {
     files: usize,
-    below: Vec<Folder>,
+    folders: Vec<Folder>,
 }
 
 fn root() -> Folder {
-    let leaf = |files| Folder { files, below: Vec::new() };
-    Folder { files: 2, below: vec![leaf(3), leaf(4)] }
+    let leaf = |files| Folder { files, folders: Vec::new() };
+    Folder { files: 2, folders: vec![leaf(3), leaf(4)] }
+}
+
+/// A folder in a folder in a folder, so many below the first.
+fn nested(depth: usize) -> Folder {
+    let mut folder = Folder { files: 1, folders: Vec::new() };
+    for _ in 0..depth {
+        folder = Folder { files: 1, folders: vec![folder] };
+    }
+    folder
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    println!("{} files", count(&root()).await);
+    println!("recursive:   {:?}", count(&root(), 0).await);
+    println!("with a list: {}", count_all(&root()).await);
+    println!("too deep:    {:?}", count(&nested(101), 0).await);
 }
 
 #[cfg(test)]
@@ -31,8 +68,20 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn all_are_counted() {
-        let task = tokio::spawn(async { count(&root()).await });
-        assert_eq!(task.await.ok(), Some(9));
+    async fn threads_count_all_files() {
+        let task = tokio::spawn(async { count(&root(), 0).await });
+        assert_eq!(task.await.ok(), Some(Ok(9)));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn edges_a_deep_folder_does_not_overflow_the_stack() {
+        let task = tokio::spawn(async {
+            let deepest = nested(DEEPEST);
+            assert_eq!(count(&deepest, 0).await, Ok(DEEPEST + 1));
+            let too_deep = nested(5000);
+            assert_eq!(count(&too_deep, 0).await, Err(TooDeep));
+            assert_eq!(count_all(&too_deep).await, 5001);
+        });
+        assert!(task.await.is_ok());
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     tokio::spawn(send_mail());
-    // Other work, in which the mail is begun.
+    // Other work, during which the mail is started.
     sleep(Duration::from_millis(10)).await;
     println!("good night");
 }
@@ -38,8 +38,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn main_does_not_wait_for_the_mail() {
+    fn owner_gone_after_the_mail_is_sent() {
         main();
+        // It isn't: `main` doesn't wait for it.
         assert!(!SENT.load(Ordering::Acquire));
     }
 

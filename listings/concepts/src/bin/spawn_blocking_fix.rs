@@ -13,24 +13,38 @@ use tokio::{
     task::{JoinError, spawn_blocking, yield_now},
     time::interval,
 };
+use tokio_util::sync::CancellationToken;
 
 // ANCHOR: import
 /// Imports all rows on a thread of the blocking pool.
 ///
-/// # Errors
+/// Canceled, it stops after the row that is under way: the closure
+/// can't be aborted, so it asks whether anybody still waits.
 ///
-/// The import panicked, or the runtime ends.
+/// Fails if the import panics, or if the runtime shuts down and the
+/// closure was never started.
 async fn import(rows: u32) -> Result<(), JoinError> {
+    let stop = CancellationToken::new();
+    let _stop_when_dropped = stop.clone().drop_guard();
     spawn_blocking(move || {
-        for _row in 0..rows {
-            thread::sleep(Duration::from_millis(20));
+        for row in 0..rows {
+            if stop.is_cancelled() {
+                return;
+            }
+            import_row(row);
         }
     })
     .await
 }
 // ANCHOR_END: import
 
-/// A task that is due each 10 ms, as a health check might be. Counts
+/// Imports a row, which takes 20 ms. Row 99 is broken.
+fn import_row(row: u32) {
+    thread::sleep(Duration::from_millis(20));
+    assert!(row != 99, "row 99 is broken");
+}
+
+/// A task that is due every 10 ms, as a health check might be. Counts
 /// how often it ran.
 fn heartbeat() -> Arc<AtomicU32> {
     let beats = Arc::new(AtomicU32::new(0));
@@ -50,7 +64,7 @@ async fn main() -> Result<(), JoinError> {
     let beats = heartbeat();
     yield_now().await;
     let before = beats.load(Ordering::Relaxed);
-    // As long as it takes for a beat: on a busy machine, a bit more.
+    // Until there was a beat: on a busy machine, it takes longer.
     while beats.load(Ordering::Relaxed) == before {
         import(5).await?;
     }
@@ -60,10 +74,14 @@ async fn main() -> Result<(), JoinError> {
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::mpsc, time::Instant};
+
+    use tokio::{runtime::Builder, task::JoinSet};
+
     use super::*;
 
     #[tokio::test]
-    async fn others_run_meanwhile() {
+    async fn slow_rows_let_others_run_meanwhile() {
         let beats = heartbeat();
         yield_now().await;
         let before = beats.load(Ordering::Relaxed);
@@ -73,10 +91,81 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn others_run_meanwhile_on_a_worker() {
+    async fn threads_others_run_meanwhile_on_a_worker() {
         let beats = heartbeat();
         while beats.load(Ordering::Relaxed) == 0 {
             import(1).await.expect("it does not panic");
         }
+    }
+
+    #[test]
+    fn cancel_stops_it_after_a_row() {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let start = Instant::now();
+        runtime.block_on(hazards::at_every_poll(async |cancel| {
+            // An hour of rows, unless it is stopped.
+            let rows = if cancel.polls() < 2 { 180_000 } else { 1 };
+            cancel.run(import(rows)).await;
+        }));
+        // Dropping the runtime waits for its closures.
+        drop(runtime);
+        assert!(start.elapsed() < Duration::from_secs(60));
+    }
+
+    #[tokio::test]
+    async fn panic_of_a_row_is_reported() {
+        let broken = spawn_blocking(|| import_row(99)).await;
+        let error = broken.expect_err("it panics").to_string();
+        assert!(error.contains("row 99 is broken"), "{error}");
+    }
+
+    #[test]
+    fn overload_waits_for_a_thread_of_the_pool() {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(2)
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let imports: JoinSet<_> =
+                (0..5).map(|_| import(1)).collect();
+            let done = imports.join_all().await;
+            assert!(done.iter().all(Result::is_ok));
+        });
+    }
+
+    #[test]
+    fn owner_gone_before_it_starts_is_no_hang() {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(1)
+            .build()
+            .expect("a runtime");
+        let (open, opened) = mpsc::channel::<()>();
+        runtime.spawn_blocking(move || opened.recv());
+        let mut queued = Box::pin(import(1));
+        runtime.block_on(async {
+            assert!(futures::poll!(queued.as_mut()).is_pending());
+        });
+        // A closure that hasn't started may run, or be dropped.
+        let (ended, has_ended) = mpsc::channel();
+        thread::spawn(move || {
+            drop(runtime);
+            ended.send(()).ok();
+        });
+        thread::sleep(Duration::from_millis(50));
+        drop(open);
+        has_ended.recv().expect("the runtime ends");
+        if let Err(error) = futures::executor::block_on(queued) {
+            assert!(error.is_cancelled());
+        }
+    }
+
+    #[tokio::test]
+    async fn edges_no_rows() {
+        assert!(import(0).await.is_ok());
     }
 }

@@ -14,7 +14,8 @@ impl Shop {
         println!("{} is open", self.name);
     }
 
-    /// Opens in a task of its own. Call it on a clone of the `Arc`.
+    /// Opens in a task of its own, which continues if the handle is
+    /// dropped. Call it on a clone of the `Arc`.
     fn open_later(self: Arc<Self>) -> JoinHandle<()> {
         tokio::spawn(async move { self.open().await })
     }
@@ -32,11 +33,31 @@ async fn main() {
 mod tests {
     use super::*;
 
+    fn shop() -> Arc<Shop> {
+        Arc::new(Shop { name: "Hill".to_owned() })
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn the_task_gives_its_share_back() {
-        let shop = Arc::new(Shop { name: "Hill".to_owned() });
-        let opened = Arc::clone(&shop).open_later();
+    async fn threads_give_their_shares_back() {
+        let shop = shop();
+        for _ in 0..100 {
+            let opened = Arc::clone(&shop).open_later();
+            opened.await.expect("it does not panic");
+        }
+        // The task may still be dropping its own.
+        while Arc::strong_count(&shop) > 1 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_the_task_owns_the_shop() {
+        let shop = shop();
+        let watched = Arc::downgrade(&shop);
+        let opened = shop.open_later();
+        assert!(watched.upgrade().is_some());
         opened.await.expect("it does not panic");
-        assert_eq!(shop.name, "Hill");
+        hazards::no_task_left().await;
+        assert!(watched.upgrade().is_none());
     }
 }

@@ -59,14 +59,15 @@ mod tests {
 
     /// Runs itself too, for the same reason.
     #[test]
-    fn it_overflows_the_stack() {
+    fn edges_it_fits_on_the_stack() {
+        // It does not.
         const SERVES: &str = "STACK_OVERFLOW_SERVES";
         if env::var_os(SERVES).is_some() {
             return serve();
         }
         let program = env::current_exe().expect("this test");
         let output = Command::new(program)
-            .arg("it_overflows_the_stack")
+            .arg("edges_it_fits_on_the_stack")
             .env(SERVES, "1")
             .output()
             .expect("it runs");

@@ -62,7 +62,9 @@ impl Door {
         state.is_open = true;
         let waker = state.waker.take();
         drop(state);
-        waker.inspect(Waker::wake_by_ref);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 }
 
@@ -101,7 +103,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_task_that_waits_is_not_woken() {
+    async fn again_polled_by_another_task_it_wakes_that_one() {
         let door = Arc::new(Door::default());
         let hour = Duration::from_secs(3600);
         assert!(timeout(hour, move_it(door)).await.is_err());

@@ -21,7 +21,7 @@ async fn import() {
 }
 // ANCHOR_END: wrong
 
-/// A task that is due each 10 ms, as a health check might be. Counts
+/// A task that is due every 10 ms, as a health check might be. Counts
 /// how often it ran.
 fn heartbeat() -> Arc<AtomicU32> {
     let beats = Arc::new(AtomicU32::new(0));
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn nothing_else_runs_meanwhile() {
+    async fn slow_rows_let_others_run_meanwhile() {
         let beats = heartbeat();
         yield_now().await;
         let before = beats.load(Ordering::Relaxed);

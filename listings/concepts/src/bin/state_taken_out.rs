@@ -1,59 +1,78 @@
-//! Wrong: what was taken out is not put back when the caller goes.
+//! Wrong: a place is taken, and not given back when the caller leaves.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use tokio::time::{sleep, timeout};
 
 // ANCHOR: wrong
-struct Pool {
-    idle: Mutex<Vec<Connection>>,
+/// Renders so many photos at a time, and refuses more.
+struct Studio {
+    free: AtomicUsize,
 }
 
-impl Pool {
-    /// Wrong: dropped at the `.await`, this never comes to the last
-    /// step. The connection is dropped with it.
-    async fn query(&self) -> Result<u32, &'static str> {
-        let taken = self.idle.lock().expect("no panic").pop();
-        let connection = taken.ok_or("no connection left")?;
-        connection.query().await;
-        let number = connection.0;
-        self.idle.lock().expect("no panic").push(connection);
-        Ok(number)
+impl Studio {
+    /// Wrong: dropped at the `.await`, this never gets to the line
+    /// below it. The place stays taken, and nobody is in it.
+    async fn render(&self, photo: u32) -> Result<u32, Busy> {
+        self.take()?;
+        let picture = render(photo).await;
+        self.give_back();
+        Ok(picture)
     }
 }
 // ANCHOR_END: wrong
 
-impl Pool {
-    fn new() -> Self {
-        Self { idle: Mutex::new(vec![Connection(1)]) }
+/// All places are taken.
+#[derive(Debug, PartialEq)]
+struct Busy;
+
+impl Studio {
+    fn new(places: usize) -> Self {
+        Self { free: AtomicUsize::new(places) }
+    }
+
+    fn free(&self) -> usize {
+        self.free.load(Ordering::Acquire)
+    }
+
+    fn take(&self) -> Result<(), Busy> {
+        let one_less = |free: usize| free.checked_sub(1);
+        self.free
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less)
+            .map(drop)
+            .map_err(|_| Busy)
+    }
+
+    fn give_back(&self) {
+        self.free.fetch_add(1, Ordering::AcqRel);
     }
 }
 
-/// A connection to a database, so to speak.
-#[derive(Debug)]
-struct Connection(u32);
-
-impl Connection {
-    async fn query(&self) {
-        sleep(Duration::from_secs(1)).await;
-    }
+/// Renders a photo, which takes a second. A broken one panics.
+async fn render(photo: u32) -> u32 {
+    sleep(Duration::from_secs(1)).await;
+    assert!(photo != 13, "photo 13 is broken");
+    photo
 }
 
 /// Two callers: the first gives up after 100 ms.
-async fn two_callers(pool: &Pool) -> String {
+async fn two_callers(studio: &Studio) -> String {
     let limit = Duration::from_millis(100);
-    if timeout(limit, pool.query()).await.is_err() {
+    if timeout(limit, studio.render(1)).await.is_err() {
         println!("the first caller gave up");
     }
-    match pool.query().await {
-        Ok(number) => format!("the second got connection {number}"),
-        Err(error) => format!("the second: {error}"),
+    match studio.render(2).await {
+        Ok(photo) => format!("photo {photo} is rendered"),
+        Err(Busy) => "photo 2 is refused: the studio is busy".into(),
     }
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    println!("{}", two_callers(&Pool::new()).await);
+    println!("{}", two_callers(&Studio::new(1)).await);
 }
 
 #[cfg(test)]
@@ -61,14 +80,18 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_is_lost_with_its_caller() {
-        let pool = Pool::new();
-        let told = two_callers(&pool).await;
-        assert_eq!(told, "the second: no connection left");
+    async fn cancel_leaves_every_place_free() {
+        let studio = Studio::new(1);
+        let rendered = two_callers(&studio).await;
+        assert!(rendered.contains("refused"), "{rendered}");
+        // Nobody is in it, and it stays taken.
+        assert_eq!(studio.free(), 0);
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_caller_that_waits_gives_it_back() {
-        assert_eq!(Pool::new().query().await, Ok(1));
+        let studio = Studio::new(1);
+        assert_eq!(studio.render(1).await, Ok(1));
+        assert_eq!(studio.free(), 1);
     }
 }

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_mail_knows_nothing() {
+    async fn edges_the_new_task_knows_its_request() {
         assert_eq!(REQUEST.scope(7, handle()).await, None);
     }
 

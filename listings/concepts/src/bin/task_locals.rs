@@ -1,26 +1,41 @@
-//! The request is handed to the task that is spawned.
+//! The spawned task works for the request of its caller.
+
+use tokio::task::{JoinError, JoinHandle};
 
 // ANCHOR: handle
 tokio::task_local! {
-    /// The number of the request that this task works on.
+    /// The number of the request that this code works for.
     static REQUEST: u32;
 }
 
-/// Sets the same value in the new task.
-async fn handle() {
+/// Spawns work for the request of the caller, if there is one.
+fn spawn_for_request<F>(work: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    match REQUEST.try_with(|number| *number) {
+        Ok(number) => tokio::spawn(REQUEST.scope(number, work)),
+        Err(_outside_of_a_request) => tokio::spawn(work),
+    }
+}
+
+/// Places an order, and sends a mail in a task of its own.
+///
+/// Canceled, it leaves the mail to its task.
+async fn handle() -> Result<(), JoinError> {
     log("the order is placed");
-    let mail = REQUEST.scope(REQUEST.get(), send_mail());
-    tokio::spawn(mail).await.expect("it does not panic");
+    spawn_for_request(send_mail()).await
 }
 // ANCHOR_END: handle
 
 /// Writes a line of the log, with the request that it belongs to.
-fn log(text: &str) {
+fn log(text: &str) -> Option<u32> {
     let request = REQUEST.try_with(|number| *number).ok();
     match request {
         Some(number) => println!("[request {number}] {text}"),
         None => println!("[no request] {text}"),
     }
+    request
 }
 
 async fn send_mail() {
@@ -28,17 +43,67 @@ async fn send_mail() {
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() {
-    REQUEST.scope(7, handle()).await;
+async fn main() -> Result<(), JoinError> {
+    REQUEST.scope(7, handle()).await
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::future::join_all;
+
     use super::*;
 
+    #[tokio::test]
+    async fn edges_the_new_task_knows_its_request() {
+        let number = async { log("in the task") };
+        let task =
+            REQUEST.scope(7, async { spawn_for_request(number).await });
+        assert_eq!(task.await.ok(), Some(Some(7)));
+        // Outside of a request, `get` would panic.
+        let number = async { log("in the task") };
+        assert_eq!(spawn_for_request(number).await.ok(), Some(None));
+    }
+
+    #[tokio::test]
+    async fn panic_in_the_task_is_reported() {
+        let broken = async { panic!("no address") };
+        let task =
+            REQUEST.scope(7, async { spawn_for_request(broken).await });
+        let error = task.await.expect_err("it panics").to_string();
+        assert!(error.contains("no address"), "{error}");
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn the_new_task_knows_its_request() {
-        let task = REQUEST.scope(7, async { REQUEST.get() });
-        assert_eq!(tokio::spawn(task).await.ok(), Some(7));
+    async fn threads_keep_their_requests_apart() {
+        let tasks = (0..1000).map(|number| {
+            REQUEST.scope(number, async {
+                spawn_for_request(async {
+                    tokio::task::yield_now().await;
+                    REQUEST.get()
+                })
+                .await
+            })
+        });
+        let numbers: Vec<u32> =
+            join_all(tasks).await.into_iter().flatten().collect();
+        assert_eq!(numbers, (0..1000).collect::<Vec<_>>());
+    }
+
+    /// A task-local belongs to the future in its `scope`: another
+    /// branch of the same task doesn't see it.
+    #[tokio::test]
+    async fn another_branch_of_the_task_does_not_see_it() {
+        let inside = REQUEST.scope(7, async { log("inside") });
+        let beside = async { log("beside") };
+        assert_eq!(tokio::join!(inside, beside), (Some(7), None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_the_mail_to_its_task() {
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(REQUEST.scope(7, handle())).await;
+            hazards::no_task_left().await;
+        })
+        .await;
     }
 }

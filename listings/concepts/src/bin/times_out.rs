@@ -1,4 +1,4 @@
-//! A future that gives `timeout` a turn after each month.
+//! A future that yields after every month, so `timeout` can look.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::{
 };
 
 // ANCHOR: report
-/// Can be stopped between two months.
+/// Can be stopped after every month, and not in the middle of one.
 async fn report() -> u64 {
     let mut sum = 0;
     for month in 0..12 {
@@ -39,27 +39,28 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_is_stopped_after_the_first_month() {
-        assert!(
-            timeout_at(
-                Instant::now() - Duration::from_secs(1),
-                report()
-            )
-            .await
-            .is_err()
-        );
+    async fn slow_months_are_stopped_after_the_first() {
+        let passed = Instant::now() - Duration::from_secs(1);
+        assert!(timeout_at(passed, report()).await.is_err());
         assert_eq!(report().await, (0..12).map(month_total).sum());
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_is_stopped_on_many_threads() {
-        assert!(
-            timeout_at(
-                Instant::now() - Duration::from_secs(1),
-                report()
-            )
-            .await
-            .is_err()
-        );
+    async fn threads_stop_it_the_same_way() {
+        let passed = Instant::now() - Duration::from_secs(1);
+        let task = tokio::spawn(timeout_at(passed, report()));
+        assert!(task.await.expect("no panic").is_err());
+    }
+
+    #[tokio::test]
+    async fn cancel_stops_between_two_months() {
+        let mut polls = 0;
+        hazards::at_every_poll(async |cancel| {
+            polls = cancel.polls();
+            cancel.run(report()).await;
+        })
+        .await;
+        // A poll for each month, and one in which it returns.
+        assert_eq!(polls, 13);
     }
 }

@@ -1,9 +1,10 @@
-//! Wrong: a timer that belongs to a runtime which nobody runs.
+//! Wrong: a task on a runtime which nobody runs.
 
 use std::{io, time::Duration};
 
 use tokio::{
     runtime::{Builder, Runtime},
+    task::JoinError,
     time::{sleep, timeout},
 };
 
@@ -20,18 +21,20 @@ impl Shop {
         Ok(Self { runtime })
     }
 
-    /// Wrong: the pause is a timer of the client's runtime. Someone
-    /// else polls it, and nobody runs the runtime that would wake it.
-    async fn price(&self) -> u32 {
-        let pause = {
-            let _entered = self.runtime.enter();
-            sleep(Duration::from_millis(50))
-        };
-        pause.await;
-        1250
+    /// Wrong: spawned on the client's runtime, which has no thread:
+    /// its tasks run while somebody is in its `block_on`, and nobody
+    /// is.
+    async fn price(&self) -> Result<u32, JoinError> {
+        self.runtime.spawn(ask_the_shop()).await
     }
 }
 // ANCHOR_END: wrong
+
+/// Asks another server, which takes 50 ms.
+async fn ask_the_shop() -> u32 {
+    sleep(Duration::from_millis(50)).await;
+    1250
+}
 
 /// One's own runtime, with a paused clock.
 fn own_runtime() -> io::Result<Runtime> {
@@ -46,7 +49,8 @@ fn main() -> io::Result<()> {
     own_runtime()?.block_on(async {
         let limit = Duration::from_secs(3600);
         match timeout(limit, shop.price()).await {
-            Ok(price) => println!("the price: {price}"),
+            Ok(Ok(price)) => println!("the price: {price}"),
+            Ok(Err(error)) => println!("{error}"),
             Err(_) => println!("an hour later: no price"),
         }
     });
@@ -58,18 +62,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_hangs_on_another_runtime() {
+    fn owner_gone_with_its_runtime_and_the_next_one_serves() {
         let shop = Shop::new().expect("a runtime");
         let limit = Duration::from_secs(3600);
         let price = own_runtime()
             .expect("a runtime")
             .block_on(async { timeout(limit, shop.price()).await });
-        assert!(price.is_err());
+        assert!(price.is_err(), "it doesn't hang");
     }
 
     #[test]
-    fn its_own_runtime_wakes_it() {
+    fn its_own_runtime_runs_it() {
         let shop = Shop::new().expect("a runtime");
-        assert_eq!(shop.runtime.block_on(shop.price()), 1250);
+        let price = shop.runtime.block_on(shop.price());
+        assert_eq!(price.ok(), Some(1250));
+    }
+
+    /// The same for a timer that was made there: whoever polls it,
+    /// its own runtime has to wake it.
+    #[test]
+    fn a_timer_stays_with_its_runtime() {
+        let shop = Shop::new().expect("a runtime");
+        let pause = {
+            let _entered = shop.runtime.enter();
+            sleep(Duration::from_millis(50))
+        };
+        let hour = Duration::from_secs(3600);
+        let waited = own_runtime()
+            .expect("a runtime")
+            .block_on(async { timeout(hour, pause).await });
+        assert!(waited.is_err());
     }
 }

@@ -62,9 +62,8 @@ async fn mpsc_reserve() {
     sender.try_send(1).expect("there is room");
     drop_pending!(sender.reserve());
     drop_pending!(sender.reserve_many(1));
-    drop_pending!(sender.clone().reserve_owned());
 
-    // Who asks again stands behind those who came meanwhile.
+    // A second call queues behind those that came meanwhile.
     let mut other = std::pin::pin!(sender.reserve());
     {
         let mut first = std::pin::pin!(sender.reserve());
@@ -79,7 +78,42 @@ async fn mpsc_reserve() {
     assert_eq!(receiver.recv().await, Some(2));
     again.await.expect("there is room").send(3);
     assert_eq!(receiver.recv().await, Some(3));
-    agrees("mpsc_reserve", "place_only", "the place in line");
+    agrees("mpsc_reserve", "place_only", "the place in the queue");
+}
+
+#[tokio::test]
+async fn mpsc_reserve_owned() {
+    let (sender, mut receiver) = mpsc::channel(1);
+    sender.try_send(1).expect("there is room");
+    drop_pending!(sender.clone().reserve_owned());
+    assert!(!receiver.is_closed());
+    drop_pending!(sender.reserve_owned());
+    assert_eq!(receiver.recv().await, Some(1));
+    // That was the last sender.
+    assert_eq!(receiver.recv().await, None);
+    agrees(
+        "mpsc_reserve_owned",
+        "not_safe",
+        "the sender, which the call takes: the last one closes the channel",
+    );
+}
+
+#[tokio::test]
+async fn oneshot_closed() {
+    let (mut sender, receiver) = oneshot::channel::<u32>();
+    drop_pending!(sender.closed());
+    drop(receiver);
+    sender.closed().await;
+    agrees("oneshot_closed", "safe", "nothing");
+}
+
+#[tokio::test]
+async fn broadcast_closed() {
+    let (sender, receiver) = broadcast::channel::<u32>(1);
+    drop_pending!(sender.closed());
+    drop(receiver);
+    sender.closed().await;
+    agrees("broadcast_closed", "safe", "nothing");
 }
 
 #[tokio::test]

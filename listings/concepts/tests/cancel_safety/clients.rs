@@ -51,7 +51,131 @@ async fn pool_acquire() -> Result<(), sqlx::Error> {
     drop_pending!(pool.acquire());
     drop(only);
     drop(pool.acquire().await?);
-    agrees("pool_acquire", "place_only", "the place in line");
+    agrees("pool_acquire", "place_only", "the place in the queue");
+    Ok(())
+}
+
+/// Makes connections whose test takes a while.
+struct Tested;
+
+/// A connection, and whether the answer to its test is outstanding.
+#[derive(Default)]
+struct Connection {
+    is_asked: bool,
+}
+
+impl Connection {
+    async fn test(&mut self) {
+        self.is_asked = true;
+        tokio::task::yield_now().await;
+        self.is_asked = false;
+    }
+}
+
+impl bb8::ManageConnection for Tested {
+    type Connection = Connection;
+    type Error = std::convert::Infallible;
+
+    async fn connect(&self) -> Result<Connection, Self::Error> {
+        Ok(Connection::default())
+    }
+
+    async fn is_valid(
+        &self,
+        connection: &mut Connection,
+    ) -> Result<(), Self::Error> {
+        connection.test().await;
+        Ok(())
+    }
+
+    fn has_broken(&self, _: &mut Connection) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn bb8_get() -> Result<(), Box<dyn Error>> {
+    let pool = bb8::Pool::builder()
+        .max_size(1)
+        .test_on_check_out(true)
+        .build(Tested)
+        .await?;
+    drop(pool.get().await?);
+    drop_pending!(pool.get());
+    // It is back in the pool, and was asked: the next test finds it.
+    assert_eq!(pool.state().connections, 1);
+    let again = std::rc::Rc::new(pool);
+    assert_eq!(again.state().idle_connections, 1);
+    agrees(
+        "bb8_get",
+        "not_safe",
+        "the answer to the test, which the next user of the connection reads",
+    );
+    Ok(())
+}
+
+impl deadpool::managed::Manager for Tested {
+    type Type = Connection;
+    type Error = std::convert::Infallible;
+
+    async fn create(&self) -> Result<Connection, Self::Error> {
+        Ok(Connection::default())
+    }
+
+    async fn recycle(
+        &self,
+        connection: &mut Connection,
+        _: &deadpool::managed::Metrics,
+    ) -> deadpool::managed::RecycleResult<Self::Error> {
+        connection.test().await;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn deadpool_get() -> Result<(), Box<dyn Error>> {
+    let pool = deadpool::managed::Pool::<Tested>::builder(Tested)
+        .max_size(1)
+        .build()?;
+    drop(pool.get().await?);
+    assert_eq!(pool.status().size, 1);
+    drop_pending!(pool.get());
+    // It was closed, and its place is free.
+    assert_eq!(pool.status().size, 0);
+    let fresh = pool.get().await?;
+    assert!(!fresh.is_asked);
+    agrees(
+        "deadpool_get",
+        "place_only",
+        "the place in the queue, and the connection, which is closed",
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn transaction_commit() -> Result<(), sqlx::Error> {
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect("sqlite::memory:")
+        .await?;
+    sqlx::query("CREATE TABLE orders (id INTEGER)")
+        .execute(&pool)
+        .await?;
+    let mut transaction = pool.begin().await?;
+    sqlx::query("INSERT INTO orders VALUES (1)")
+        .execute(&mut *transaction)
+        .await?;
+    drop_pending!(transaction.commit());
+    // It was asked for, and happened: nobody got the answer.
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM orders")
+        .fetch_one(&pool)
+        .await?;
+    assert_eq!(rows, 1);
+    agrees(
+        "transaction_commit",
+        "not_safe",
+        "the answer: it may be committed",
+    );
     Ok(())
 }
 

@@ -49,7 +49,7 @@ async fn read_to_end() -> io::Result<()> {
     agrees(
         "read_to_end",
         "resumable",
-        "nothing: what was read is in the buffer",
+        "nothing today: what was read is in the buffer",
     );
     Ok(())
 }
@@ -72,16 +72,17 @@ async fn read_to_string() -> io::Result<()> {
 async fn read_line() -> io::Result<()> {
     let (ours, mut theirs) = duplex(64);
     let mut ours = BufReader::new(ours);
-    let mut line = String::new();
+    let mut line = String::from("order: ");
     theirs.write_all(b"ab").await?;
     drop_pending!(ours.read_line(&mut line));
+    assert_eq!(line, "");
     theirs.write_all(b"cd\n").await?;
     ours.read_line(&mut line).await?;
     assert_eq!(line, "cd\n");
     agrees(
         "read_line",
         "not_safe",
-        "the part of the line that was read",
+        "the part of the line that was read, and what the string held before",
     );
     Ok(())
 }
@@ -137,6 +138,31 @@ async fn accept() -> io::Result<()> {
     let (_, address) = listener.accept().await?;
     assert_eq!(address, client.local_addr()?);
     agrees("accept", "safe", "nothing");
+    Ok(())
+}
+
+#[tokio::test]
+async fn tcp_connect() -> io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let server = listener.local_addr()?;
+    drop_pending!(TcpStream::connect(server));
+    let mut client = TcpStream::connect(server).await?;
+    client.write_all(b"a").await?;
+    // The server accepts both, and the first is closed.
+    let mut received = Vec::new();
+    for _ in 0..2 {
+        let (mut accepted, _) = listener.accept().await?;
+        let mut bytes = [0; 1];
+        // A reset is an end, too.
+        received.push(accepted.read(&mut bytes).await.unwrap_or(0));
+    }
+    received.sort_unstable();
+    assert_eq!(received, [0, 1]);
+    agrees(
+        "tcp_connect",
+        "safe",
+        "only the attempt: the next call opens another connection",
+    );
     Ok(())
 }
 

@@ -34,8 +34,8 @@ fn file_write() -> io::Result<()> {
     with_one_blocking_thread()?.block_on(async {
         let held = hold_blocking_thread();
         drop_pending!(fs::write(&file, "paid"));
-        // It waits in line, and is not taken out. A look that comes
-        // later finds what it wrote.
+        // It is queued, and not taken out again. A call that is queued
+        // behind it finds what it wrote.
         drop(held);
         assert_eq!(fs::read_to_string(&file).await?, "paid");
         agrees("file_write", "goes_on", "the result");
@@ -91,7 +91,16 @@ async fn child_wait() -> io::Result<()> {
     drop_pending!(child.wait());
     input.write_all(b"\n").await?;
     assert!(child.wait().await?.success());
-    agrees("child_wait", "safe", "nothing");
+    // Left in there, the first poll closes it.
+    let mut child = shell()?;
+    drop_pending!(child.wait());
+    assert!(child.stdin.is_none());
+    child.wait().await?;
+    agrees(
+        "child_wait",
+        "safe",
+        "nothing; but the first poll closes the child's `stdin`",
+    );
     Ok(())
 }
 
@@ -132,7 +141,7 @@ async fn ctrl_c() -> io::Result<()> {
     drop_pending!(tokio::signal::ctrl_c());
     raise(kind.as_raw_value())?;
     assert_eq!(witness.recv().await, Some(()));
-    // It came, and the one made anew knows nothing of it.
+    // It came, and the next call knows nothing of it.
     drop_pending!(tokio::signal::ctrl_c());
     agrees("ctrl_c", "not_safe", "a signal that came in between");
     Ok(())

@@ -3,13 +3,15 @@
 use crate::row::{agrees, drop_pending};
 use std::cell::Cell;
 use std::pin::pin;
+use std::time::Duration;
 use tokio::sync::{
     Barrier, Mutex, Notify, OnceCell, RwLock, Semaphore, SetOnce,
 };
 use tokio::task::yield_now;
+use tokio::time::{interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Drops a first wait; who waits second comes before who asks again.
+/// Drops a first wait; a second one comes before one that asks again.
 macro_rules! loses_its_place {
     ($wait:expr, $free:expr) => {{
         let mut second = pin!($wait);
@@ -37,7 +39,7 @@ async fn mutex_lock() {
     drop_pending!(std::sync::Arc::clone(&owned).lock_owned());
     drop(guard);
     assert!(owned.try_lock().is_ok());
-    agrees("mutex_lock", "place_only", "the place in line");
+    agrees("mutex_lock", "place_only", "the place in the queue");
 }
 
 #[tokio::test]
@@ -49,7 +51,7 @@ async fn rw_lock() {
     drop_pending!(lock.read());
     drop(guard);
     assert_eq!(*lock.read().await, 0);
-    agrees("rw_lock", "place_only", "the place in line");
+    agrees("rw_lock", "place_only", "the place in the queue");
 }
 
 #[tokio::test]
@@ -61,7 +63,7 @@ async fn semaphore_acquire() {
     drop_pending!(permits.acquire_many(1));
     drop(permit);
     assert_eq!(permits.available_permits(), 1);
-    agrees("semaphore_acquire", "place_only", "the place in line");
+    agrees("semaphore_acquire", "place_only", "the place in the queue");
 }
 
 #[tokio::test]
@@ -76,20 +78,58 @@ async fn notify_notified() {
         // The first one has it, and is dropped without being polled.
     }
     assert!(futures::poll!(second.as_mut()).is_ready());
-    agrees("notify_notified", "place_only", "the place in line");
+    agrees("notify_notified", "place_only", "the place in the queue");
+}
+
+#[tokio::test(start_paused = true)]
+async fn notify_waiters() {
+    let notify = Notify::new();
+    drop_pending!(notify.notified());
+    notify.notify_waiters();
+    let mut again = pin!(notify.notified());
+    assert!(futures::poll!(again.as_mut()).is_pending());
+
+    // Created before: it hears what comes before its first poll.
+    let mut created = pin!(notify.notified());
+    notify.notify_waiters();
+    assert!(futures::poll!(created.as_mut()).is_ready());
+
+    // So does a loop: its other arm waits when the wake-up comes.
+    let bell = std::sync::Arc::new(Notify::new());
+    let rings = std::sync::Arc::clone(&bell);
+    tokio::spawn(async move {
+        sleep(Duration::from_millis(15)).await;
+        rings.notify_waiters();
+    });
+    let mut tick = interval(Duration::from_millis(10));
+    let heard = async {
+        loop {
+            tokio::select! {
+                () = bell.notified() => return,
+                _ = tick.tick() => sleep(Duration::from_millis(8)).await,
+            }
+        }
+    };
+    let minute = Duration::from_secs(60);
+    assert!(timeout(minute, heard).await.is_err());
+    agrees(
+        "notify_waiters",
+        "not_safe",
+        "a wake-up that comes between two calls",
+    );
 }
 
 #[tokio::test]
 async fn barrier_wait() {
     let barrier = Barrier::new(2);
     drop_pending!(barrier.wait());
-    // Alone, and let through: the one who has gone counts.
+    // Alone, and let through: the dropped one counts.
     let mut alone = pin!(barrier.wait());
     assert!(futures::poll!(alone.as_mut()).is_ready());
     agrees(
         "barrier_wait",
         "not_safe",
-        "the count: who has gone is still counted",
+        "the count: the dropped one is still counted",
     );
 }
 
@@ -107,7 +147,7 @@ async fn once_cell() {
     agrees(
         "once_cell",
         "not_safe",
-        "what was begun: the next caller begins anew",
+        "the work so far: the next caller starts again",
     );
 }
 
@@ -160,6 +200,6 @@ async fn section_under_lock() {
     agrees(
         "section_under_lock",
         "not_safe",
-        "what stands behind the `.await`",
+        "the steps after the `.await`",
     );
 }

@@ -4,7 +4,8 @@ use crate::row::{agrees, drop_pending};
 use futures::SinkExt;
 use std::io::{self, IoSlice};
 use tokio::io::{
-    AsyncReadExt, AsyncWriteExt, BufWriter, copy as io_copy, duplex,
+    AsyncReadExt, AsyncWriteExt, BufWriter, copy as io_copy,
+    copy_bidirectional, duplex,
 };
 use tokio_util::codec::{FramedWrite, LinesCodec};
 use tokio_util::io::write_all_vectored;
@@ -49,7 +50,7 @@ async fn write_all() -> io::Result<()> {
     agrees(
         "write_all",
         "not_safe",
-        "how much was written: begun anew, a part is written twice",
+        "how much was written: called again, it writes a part twice",
     );
     Ok(())
 }
@@ -70,7 +71,7 @@ async fn write_vectored() -> io::Result<()> {
     agrees(
         "write_vectored",
         "not_safe",
-        "how much was written: begun anew, a part is written twice",
+        "how much was written: called again, it writes a part twice",
     );
     Ok(())
 }
@@ -124,6 +125,57 @@ async fn copy() -> io::Result<()> {
         "not_safe",
         "the bytes that were read and not yet written",
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn shutdown_writer() -> io::Result<()> {
+    let (ours, mut theirs) = duplex(2);
+    let mut ours = BufWriter::new(ours);
+    ours.write_all(b"abcd").await?;
+    drop_pending!(ours.shutdown());
+    let again = tokio::spawn(async move { ours.shutdown().await });
+    let mut all = String::new();
+    theirs.read_to_string(&mut all).await?;
+    again.await.map_err(io::Error::other)??;
+    assert_eq!(all, "abcd");
+    agrees("shutdown_writer", "safe", "nothing");
+    Ok(())
+}
+
+#[tokio::test]
+async fn copy_both_ways() -> io::Result<()> {
+    let (mut client, mut left) = duplex(64);
+    let (mut right, mut server) = duplex(2);
+    client.write_all(b"abcd").await?;
+    drop_pending!(copy_bidirectional(&mut left, &mut right));
+    assert_eq!(taken(&mut server, 9).await?, "ab");
+    drop((client, server));
+    let again = copy_bidirectional(&mut left, &mut right).await;
+    assert_eq!(again.map_or(0, |(there, _)| there), 0);
+    agrees(
+        "copy_both_ways",
+        "not_safe",
+        "the bytes that were read and not yet written, both ways",
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn sink_flush() -> io::Result<()> {
+    let (ours, mut theirs) = duplex(2);
+    let mut lines = FramedWrite::new(ours, LinesCodec::new());
+    lines.feed("a b").await.map_err(io::Error::other)?;
+    drop_pending!(SinkExt::<&str>::flush(&mut lines));
+    let again = tokio::spawn(async move {
+        SinkExt::<&str>::flush(&mut lines).await
+    });
+    let mut all = String::new();
+    theirs.read_to_string(&mut all).await?;
+    let flushed = again.await.map_err(io::Error::other)?;
+    flushed.map_err(io::Error::other)?;
+    assert_eq!(all, "a b\n");
+    agrees("sink_flush", "safe", "nothing");
     Ok(())
 }
 

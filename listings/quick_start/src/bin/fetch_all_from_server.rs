@@ -1,29 +1,13 @@
-//! Ask a server for three prices at once.
+//! Ask a server for three prices at the same time.
 
-// ANCHOR: fetch_all
 use std::{io, net::SocketAddr};
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{
+    AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader,
+};
 use tokio::net::TcpStream;
 
-/// Asks the server for one price, over a connection of its own.
-async fn price_of(
-    product: &str,
-    server: SocketAddr,
-) -> io::Result<String> {
-    let mut server = BufReader::new(TcpStream::connect(server).await?);
-    let question = format!("GET price-of-{product}\n");
-    server.write_all(question.as_bytes()).await?;
-
-    let mut answer = String::new();
-    server.read_line(&mut answer).await?;
-    match answer.strip_suffix('\n') {
-        Some(price) => Ok(price.to_owned()),
-        // It hung up, perhaps in the middle of a price.
-        None => Err(io::ErrorKind::UnexpectedEof.into()),
-    }
-}
-
+// ANCHOR: fetch_all
 #[tokio::main]
 async fn main() -> io::Result<()> {
     // The server runs until `_running` is dropped.
@@ -40,17 +24,47 @@ async fn main() -> io::Result<()> {
     println!("cocoa   {cocoa}");
     Ok(())
 }
+
+/// The price of a product; an error says of which.
+async fn price_of(
+    product: &str,
+    server: SocketAddr,
+) -> io::Result<String> {
+    ask(product, server).await.map_err(|error| {
+        io::Error::new(error.kind(), format!("{product}: {error}"))
+    })
+}
 // ANCHOR_END: fetch_all
+
+// ANCHOR: ask
+/// Asks the server, over a connection of its own. Waits as long as
+/// the server does; dropped, it closes the connection.
+async fn ask(product: &str, server: SocketAddr) -> io::Result<String> {
+    let mut server = BufReader::new(TcpStream::connect(server).await?);
+    let question = format!("GET price-of-{product}\n");
+    server.write_all(question.as_bytes()).await?;
+
+    // No answer is longer than 100 bytes.
+    let mut answer = String::new();
+    server.take(100).read_line(&mut answer).await?;
+    match answer.strip_suffix('\n') {
+        Some("not sold here") => Err(io::Error::other("not sold here")),
+        Some(price) => Ok(price.to_owned()),
+        // It hung up, perhaps in the middle of a price.
+        None => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+// ANCHOR_END: ask
 
 /// Answers each line `GET price-of-<product>` with one line.
 mod price_server {
     use std::{io, net::SocketAddr, time::Duration};
 
     use tokio::{
-        io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+        io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
         net::{TcpListener, TcpStream},
         task::JoinSet,
-        time::sleep,
+        time::{sleep, timeout},
     };
 
     /// Starts the server on a free port of this machine.
@@ -90,26 +104,32 @@ mod price_server {
         }
     }
 
+    /// Serves a client until it hangs up, or says nothing for ten
+    /// seconds, or sends a line that is too long.
     async fn answer(client: TcpStream) -> io::Result<()> {
         let mut client = BufReader::new(client);
-        let mut question = String::new();
-        while client.read_line(&mut question).await? > 0 {
-            let answer = match question.trim_end() {
+        loop {
+            let mut question = String::new();
+            let mut limited = (&mut client).take(100);
+            let asked = limited.read_line(&mut question);
+            timeout(Duration::from_secs(10), asked).await??;
+            let Some(question) = question.strip_suffix('\n') else {
+                return Ok(());
+            };
+            let answer = match question {
                 "GET price-of-tea" => "4.20\n",
                 "GET price-of-coffee" => "7.90\n",
                 "GET price-of-cocoa" => "5.50\n",
                 _ => "not sold here\n",
             };
             client.write_all(answer.as_bytes()).await?;
-            question.clear();
         }
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt;
+    use std::time::Duration;
 
     use super::*;
 
@@ -126,50 +146,83 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn answers_many_at_once() -> io::Result<()> {
+    async fn threads_ask_at_the_same_time() -> io::Result<()> {
         let (server, _running) = price_server::start().await?;
-        let (tea, coffee, unknown) = tokio::try_join!(
-            price_of("tea", server),
-            price_of("coffee", server),
-            price_of("gold", server),
-        )?;
-        assert_eq!(
-            [tea, coffee, unknown],
-            ["4.20", "7.90", "not sold here"]
-        );
-        Ok(())
-    }
-
-    #[tokio::test]
-    async fn an_answer_that_is_cut_off_is_an_error() -> io::Result<()> {
-        for sent in ["", "4", "4.20"] {
-            let listener =
-                tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-            let server = listener.local_addr()?;
-            let hang_up = async {
-                let (mut client, _) = listener.accept().await?;
-                let mut question = String::new();
-                BufReader::new(&mut client)
-                    .read_line(&mut question)
-                    .await?;
-                client.write_all(sent.as_bytes()).await?;
-                io::Result::Ok(question)
-            };
-            let (price, question) =
-                tokio::join!(price_of("tea", server), hang_up);
-            assert_eq!(question?, "GET price-of-tea\n");
-            let error = price.expect_err("there was no whole line");
-            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        let calls: Vec<_> = (0..50)
+            .map(|_| tokio::spawn(price_of("tea", server)))
+            .collect();
+        for call in calls {
+            let price = call.await.map_err(io::Error::other)??;
+            assert_eq!(price, "4.20");
         }
         Ok(())
     }
 
+    /// Answers one question with these bytes, and hangs up.
+    async fn answers_with(bytes: &[u8]) -> io::Result<String> {
+        let listener =
+            tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let server = listener.local_addr()?;
+        let hang_up = async {
+            let (client, _) = listener.accept().await?;
+            let mut client = BufReader::new(client);
+            let mut question = String::new();
+            client.read_line(&mut question).await?;
+            // The client may hang up first.
+            client.write_all(bytes).await.ok();
+            io::Result::Ok(question)
+        };
+        let (price, question) =
+            tokio::join!(price_of("tea", server), hang_up);
+        assert_eq!(question?, "GET price-of-tea\n");
+        price
+    }
+
     #[tokio::test]
-    async fn nobody_listens_after_the_server_is_dropped()
-    -> io::Result<()> {
+    async fn crash_of_the_server_cuts_no_price_short() {
+        for sent in ["", "4", "4.20"] {
+            let error = answers_with(sent.as_bytes()).await;
+            let error = error.expect_err("there was no whole line");
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+            assert!(error.to_string().starts_with("tea: "), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn edges_an_endless_line_is_not_kept() {
+        let endless = [b'4'; 100_000];
+        assert!(answers_with(&endless).await.is_err());
+        assert_eq!(
+            answers_with(b"4.20\n").await.ok(),
+            Some("4.20".into())
+        );
+    }
+
+    #[tokio::test]
+    async fn failure_says_which_product() -> io::Result<()> {
         let (server, mut running) = price_server::start().await?;
+        let error = price_of("gold", server).await.expect_err("gold");
+        assert_eq!(error.to_string(), "gold: not sold here");
+        // Nobody listens after the server is dropped.
         running.shutdown().await;
-        assert!(price_of("tea", server).await.is_err());
+        let error = price_of("tea", server).await.expect_err("closed");
+        assert!(error.to_string().starts_with("tea: "), "{error}");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn cancel_closes_the_connection() -> io::Result<()> {
+        let listener =
+            tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let server = listener.local_addr()?;
+        let limit = Duration::from_millis(50);
+        let call = tokio::time::timeout(limit, price_of("tea", server));
+        let (called, accepted) = tokio::join!(call, listener.accept());
+        assert!(called.is_err(), "nobody answers");
+        let (mut client, _) = accepted?;
+        let mut question = String::new();
+        client.read_to_string(&mut question).await?;
+        assert_eq!(question, "GET price-of-tea\n");
         Ok(())
     }
 }

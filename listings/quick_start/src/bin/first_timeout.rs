@@ -1,8 +1,10 @@
-//! Give each call a second, and go on without the one that hangs.
+//! Give each call a second, and continue without the one that hangs.
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{
+    AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader,
+};
 use tokio::net::TcpStream;
 
 // ANCHOR: first_timeout
@@ -14,7 +16,7 @@ async fn price_line(
     server: SocketAddr,
     limit: Duration,
 ) -> String {
-    let call = price_of(product, server);
+    let call = ask(product, server);
     match tokio::time::timeout(limit, call).await {
         Ok(Ok(price)) => price,
         Ok(Err(error)) => format!("failed: {error}"),
@@ -39,32 +41,34 @@ async fn main() -> io::Result<()> {
 }
 // ANCHOR_END: first_timeout
 
-/// Asks the server for one price, over a connection of its own.
-async fn price_of(
-    product: &str,
-    server: SocketAddr,
-) -> io::Result<String> {
+/// Asks the server, over a connection of its own. Waits as long as
+/// the server does; dropped, it closes the connection.
+async fn ask(product: &str, server: SocketAddr) -> io::Result<String> {
     let mut server = BufReader::new(TcpStream::connect(server).await?);
     let question = format!("GET price-of-{product}\n");
     server.write_all(question.as_bytes()).await?;
 
+    // No answer is longer than 100 bytes.
     let mut answer = String::new();
-    if server.read_line(&mut answer).await? == 0 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
+    server.take(100).read_line(&mut answer).await?;
+    match answer.strip_suffix('\n') {
+        Some("not sold here") => Err(io::Error::other("not sold here")),
+        Some(price) => Ok(price.to_owned()),
+        // It hung up, perhaps in the middle of a price.
+        None => Err(io::ErrorKind::UnexpectedEof.into()),
     }
-    Ok(answer.trim_end().to_owned())
 }
 
-/// Answers each line `GET price-of-<product>` with one line, but for
-/// coffee: that question it never answers.
+/// Answers each line `GET price-of-<product>` with one line, except
+/// for coffee: it never answers that question.
 mod price_server {
     use std::{io, net::SocketAddr, time::Duration};
 
     use tokio::{
-        io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+        io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
         net::{TcpListener, TcpStream},
         task::JoinSet,
-        time::sleep,
+        time::{sleep, timeout},
     };
 
     /// Starts the server on a free port of this machine.
@@ -93,36 +97,42 @@ mod price_server {
                         sleep(Duration::from_millis(100)).await;
                     }
                 },
-                Some(ended) = connections.join_next() => {
-                    if let Ok(Err(error)) = ended {
+                Some(ended) = connections.join_next() => match ended {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => {
                         eprintln!("connection lost: {error}");
                     }
-                }
+                    Err(panic) => eprintln!("{panic}"),
+                },
             }
         }
     }
 
+    /// Serves a client until it hangs up, or says nothing for ten
+    /// seconds, or sends a line that is too long.
     async fn answer(client: TcpStream) -> io::Result<()> {
         let mut client = BufReader::new(client);
-        let mut question = String::new();
-        while client.read_line(&mut question).await? > 0 {
-            let answer = match question.trim_end() {
+        loop {
+            let mut question = String::new();
+            let mut limited = (&mut client).take(100);
+            let asked = limited.read_line(&mut question);
+            timeout(Duration::from_secs(10), asked).await??;
+            let Some(question) = question.strip_suffix('\n') else {
+                return Ok(());
+            };
+            let answer = match question {
                 "GET price-of-tea" => "4.20\n",
                 "GET price-of-coffee" => std::future::pending().await,
                 "GET price-of-cocoa" => "5.50\n",
                 _ => "not sold here\n",
             };
             client.write_all(answer.as_bytes()).await?;
-            question.clear();
         }
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt;
-
     use super::*;
 
     #[tokio::test]
@@ -138,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn only_the_silent_one_is_given_up() -> io::Result<()> {
+    async fn silence_costs_only_the_silent_one() -> io::Result<()> {
         let (server, _running) = price_server::start().await?;
         let minute = Duration::from_secs(60);
         let (tea, coffee) = tokio::join!(
@@ -151,12 +161,68 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_connection_is_no_timeout() -> io::Result<()> {
+    async fn failure_of_the_connection_is_no_timeout() -> io::Result<()>
+    {
         let (server, mut running) = price_server::start().await?;
-        running.shutdown().await;
         let minute = Duration::from_secs(60);
+        let gold = price_line("gold", server, minute).await;
+        assert_eq!(gold, "failed: not sold here");
+        running.shutdown().await;
         let tea = price_line("tea", server, minute).await;
         assert!(tea.starts_with("failed: "), "{tea}");
+        Ok(())
+    }
+
+    /// Sends these bytes as an answer, byte by byte, and hangs up.
+    async fn answers_with(bytes: &[u8], pause: Duration) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0");
+        let listener = listener.await.expect("a port");
+        let server = listener.local_addr().expect("an address");
+        let drip = async {
+            let (client, _) = listener.accept().await?;
+            let mut client = BufReader::new(client);
+            let mut question = String::new();
+            client.read_line(&mut question).await?;
+            for byte in bytes {
+                client.write_all(&[*byte]).await?;
+                tokio::time::sleep(pause).await;
+            }
+            io::Result::Ok(())
+        };
+        let limit = Duration::from_millis(300);
+        let line = price_line("tea", server, limit);
+        // The client may hang up first.
+        tokio::join!(line, drip).0
+    }
+
+    #[tokio::test]
+    async fn crash_of_the_server_cuts_no_price_short() {
+        for sent in ["", "4", "4.20"] {
+            let line = answers_with(sent.as_bytes(), Duration::ZERO);
+            assert_eq!(line.await, "failed: unexpected end of file");
+        }
+    }
+
+    #[tokio::test]
+    async fn slow_answers_end_at_the_limit() {
+        let pause = Duration::from_millis(200);
+        let line = answers_with(b"4.20\n", pause).await;
+        assert_eq!(line, "no answer within 300ms");
+    }
+
+    #[tokio::test]
+    async fn cancel_closes_the_connection() -> io::Result<()> {
+        let listener =
+            tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let server = listener.local_addr()?;
+        let limit = Duration::from_millis(50);
+        let call = price_line("tea", server, limit);
+        let (line, accepted) = tokio::join!(call, listener.accept());
+        assert_eq!(line, "no answer within 50ms");
+        let (mut client, _) = accepted?;
+        let mut question = String::new();
+        client.read_to_string(&mut question).await?;
+        assert_eq!(question, "GET price-of-tea\n");
         Ok(())
     }
 }
