@@ -32,7 +32,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn works_on_several_threads() {
+    async fn threads_run_it_as_well() {
         assert_eq!(settle(7).await, 7);
     }
 }

@@ -1,11 +1,13 @@
 //! `cargo book new`: starts a listing, a mistake with its fix, or a page.
 
 use anyhow::{Context, Result, bail, ensure};
+use model::hazards::Declarations;
 use model::source::Source;
 use model::{ProgramId, Project};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use toml_edit::{Array, DocumentMut};
 
 /// What to start.
 pub struct New {
@@ -137,7 +139,23 @@ fn directives(name: &ProgramId, text: &str, has_timeline: bool) -> String {
 fn add_program(edits: &mut Edits<'_>, name: &ProgramId, text: &str) -> Result<()> {
     edits.create(&name.source(), text.to_owned())?;
     let manifest = format!("listings/{}/Cargo.toml", name.part);
-    edits.edit(&manifest, |text| Ok(with_bin(text, &name.name)))
+    edits.edit(&manifest, |text| Ok(with_bin(text, &name.name)))?;
+    edits.edit(&Declarations::file(&name.part), |text| {
+        with_open(text, &name.name)
+    })
+}
+
+/// Declarations in which this listing's hazards are open: nobody has said yet which ones apply.
+fn with_open(declarations: &str, name: &str) -> Result<String> {
+    let mut document: DocumentMut = declarations.parse()?;
+    let open = document
+        .entry("open")
+        .or_insert_with(|| toml_edit::value(Array::new()));
+    let open = open.as_array_mut().context("`open` is no list")?;
+    if !open.iter().any(|it| it.as_str() == Some(name)) {
+        open.push(name);
+    }
+    Ok(document.to_string())
 }
 
 /// A manifest with one more line in its array `bin`, whose lines are sorted.
@@ -205,6 +223,12 @@ fn print_next_steps(new: &New, directives: &str) {
     }
     if !names.is_empty() {
         println!("  cargo book bless{spaced}");
+    }
+    if let Some(name) = &new.listing {
+        println!(
+            "  Meet the hazards (CONTRIBUTING.md says how), and remove the listing from `open` in {}",
+            Declarations::file(&name.part)
+        );
     }
     match &new.page {
         Some(page) => println!("  cargo book check {page}"),
@@ -276,6 +300,17 @@ fn writable(project: &Project, file: &str) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_hazards_of_a_new_listing_are_open() {
+        let with = |text: &str| with_open(text, "m").expect("it's TOML");
+        assert_eq!(with(""), "open = [\"m\"]\n");
+        let one = "# Why.\ndemonstrations = []\nopen = [\"a\"]\n\n[wrong]\n";
+        let both = "# Why.\ndemonstrations = []\nopen = [\"a\", \"m\"]\n\n[wrong]\n";
+        assert_eq!(with(one), both);
+        assert_eq!(with(both), both);
+        assert!(with_open("open = 1", "m").is_err());
+    }
 
     #[test]
     fn a_manifest_gets_the_line_of_a_program_at_its_sorted_place() {

@@ -27,11 +27,13 @@ fn a_new_listing_is_written_and_named_in_its_manifest() {
     let book = Scratch::sound();
     expect![[r#"
         Edited listings/demo/Cargo.toml
+        Edited listings/demo/hazards.toml
         Wrote listings/demo/src/bin/my_listing.rs
 
         Next:
           cargo run --bin my_listing
           cargo book bless demo/my_listing
+          Meet the hazards (CONTRIBUTING.md says how), and remove the listing from `open` in listings/demo/hazards.toml
           cargo book check demo/my_listing
 
         Paste into a page:
@@ -54,6 +56,7 @@ fn a_new_page_is_written_and_named_wherever_it_must_be() {
     let first = said(&book, &format!("new {names}"));
     expect![[r#"
         Edited listings/demo/Cargo.toml
+        Edited listings/demo/hazards.toml
         Wrote listings/demo/src/bin/bug.rs
         Wrote listings/demo/src/bin/no_bug.rs
         Edited listings/fixes.toml
@@ -65,6 +68,7 @@ fn a_new_page_is_written_and_named_wherever_it_must_be() {
           cargo run --bin bug
           cargo run --bin no_bug
           cargo book bless demo/bug demo/no_bug
+          Meet the hazards (CONTRIBUTING.md says how), and remove the listing from `open` in listings/demo/hazards.toml
           cargo book check demo/my_page
     "#]]
     .assert_eq(&first);
