@@ -3,6 +3,7 @@
 use crate::progress::Progress;
 use anyhow::{Result, anyhow, bail};
 use drift::snapshot::{self, BookSnapshot};
+use model::hazards::Declarations;
 use model::suggest::did_you_mean;
 use model::{
     Problem, Problems, ProgramId, Project, api, cancel_safety, measured, provenance, uses,
@@ -19,8 +20,8 @@ use std::thread;
 use std::time::Instant;
 use verify::identifiers::{Items, unverified_identifiers};
 use verify::{
-    checks, disabled_tests, length, links, messages, orphans, outside, prose, published, since,
-    tables,
+    checks, disabled_tests, hazards, length, links, messages, orphans, outside, prose, published,
+    since, tables,
 };
 
 /// Checks pages and listings, or all pages; prints every problem, and returns whether there is none.
@@ -142,8 +143,9 @@ fn stem(page: &str) -> &str {
     page.trim_end_matches(".md").trim_end_matches(".html")
 }
 
-fn files_of(name: &ProgramId) -> [String; 8] {
+fn files_of(name: &ProgramId) -> [String; 9] {
     [
+        Declarations::file(&name.part),
         name.source(),
         name.output(),
         name.errors(),
@@ -171,6 +173,7 @@ const SOURCE_CHECKS: &[SourceCheck] = &[
     ("disabled tests", |project| {
         Ok(disabled_tests::find(project)?)
     }),
+    ("hazards", |project| Ok(hazards::find(project)?)),
     ("fixes of mistakes", unfixed_mistakes),
     ("measurements", |project| {
         Ok(measured::checks::problems(project))

@@ -40,6 +40,10 @@ impl Scratch {
         book.write("Cargo.toml", WORKSPACE);
         book.write("Cargo.lock", LOCK);
         book.write("listings/demo/Cargo.toml", PART);
+        book.write(
+            "listings/demo/hazards.toml",
+            "demonstrations = [\"hello\"]\n",
+        );
         book.write("listings/demo/src/bin/hello.rs", HELLO);
         book.write("listings/demo/src/bin/hello.out", "hello\n");
         book.write("src/SUMMARY.md", "# Summary\n\n- [Page](page.md)\n");
