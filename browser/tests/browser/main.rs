@@ -1,4 +1,4 @@
-//! Everything that needs a browser. All tests share one Chromium and one build of the book's site.
+//! Everything that needs a browser. All tests share two Chromiums and one build of the book's site.
 
 mod broken;
 mod finding;

@@ -7,22 +7,76 @@ use model::Project;
 use scratch::Scratch;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Does something with Chromium. It is started for the first test, and exits when no test uses or awaits it: a static
-/// would never be dropped.
+/// How many tests use a Chromium at the same time, each its own: one of them leaves a core idle while it waits.
+const BROWSERS: usize = 2;
+
+/// The browsers that run, and those among them that no test uses.
+struct Pool {
+    running: usize,
+    idle: Vec<Browser>,
+    /// How many tests use or await a browser.
+    tests: usize,
+}
+
+static POOL: Mutex<Pool> = Mutex::new(Pool {
+    running: 0,
+    idle: Vec::new(),
+    tests: 0,
+});
+static RETURNED: Condvar = Condvar::new();
+
+/// A browser that a test uses, and returns even if it fails.
+struct Lease(Option<Browser>);
+
+impl Lease {
+    fn new() -> Result<Self> {
+        let mut pool = lock(&POOL);
+        pool.tests += 1;
+        loop {
+            if let Some(browser) = pool.idle.pop() {
+                return Ok(Self(Some(browser)));
+            }
+            if pool.running < BROWSERS {
+                pool.running += 1;
+                drop(pool);
+                let mut lease = Self(None);
+                lease.0 = Some(Browser::start()?);
+                return Ok(lease);
+            }
+            pool = RETURNED.wait(pool).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut pool = lock(&POOL);
+        pool.tests -= 1;
+        match self.0.take() {
+            Some(browser) => pool.idle.push(browser),
+            None => pool.running -= 1,
+        }
+        if pool.tests == 0 {
+            // A static is never dropped, and its browsers would keep running.
+            pool.running -= pool.idle.len();
+            pool.idle.clear();
+        }
+        RETURNED.notify_one();
+    }
+}
+
+/// Does something with Chromium. It exits when no test uses or awaits one.
 pub fn with_browser<T>(act: impl FnOnce(&mut Browser) -> Result<T>) -> Result<T> {
-    static BROWSER: Mutex<Weak<Mutex<Browser>>> = Mutex::new(Weak::new());
-    let mut shared = lock(&BROWSER);
-    let browser = match shared.upgrade() {
-        Some(browser) => browser,
-        None => Arc::new(Mutex::new(Browser::start()?)),
-    };
-    *shared = Arc::downgrade(&browser);
-    drop(shared);
-    act(&mut lock(&browser))
+    let mut lease = Lease::new()?;
+    let browser = lease
+        .0
+        .as_mut()
+        .ok_or_else(|| anyhow!("there is no browser"))?;
+    act(browser)
 }
 
 /// Locks even if another test has failed with the lock.

@@ -353,7 +353,10 @@ fn what_happens_is_recorded(_: &str) {
             200 ms second wakes main
         "#]],
         ),
-        ("causes", transfers, expect![[r#"
+        (
+            "causes",
+            transfers,
+            expect![[r#"
             100 ms main Acquire RwLock:Some(28)
             200 ms write Acquire RwLock:Some(28) from main
             200 ms write Release RwLock:Some(28)
@@ -367,7 +370,8 @@ fn what_happens_is_recorded(_: &str) {
             300 ms Clock wakes main
             300 ms main wakes hold
             300 ms hold wakes main
-        "#]]),
+        "#]],
+        ),
         (
             "endings",
             outcomes,

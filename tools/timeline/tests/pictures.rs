@@ -167,7 +167,8 @@ fn steps_that_repeat_are_one_item() {
 
         0: <i>main</i> starts and waits for tick.</li>
         100 ms: <i>main</i> is woken and waits for tick.</li>
-        200 ms: <i>main</i> is woken and finishes.</li>"#]].assert_eq(&all.join("\n\n"));
+        200 ms: <i>main</i> is woken and finishes.</li>"#]]
+    .assert_eq(&all.join("\n\n"));
 }
 
 #[test]

@@ -228,9 +228,9 @@ impl<'a> Part<'a> {
         let fixed = self.all.get(&self.id(&wrong.fixed))?;
         let is_met = |test: &Test<'_>| test.hazard == Some(wrong.hazard);
         let passed: Vec<_> = tests(&fixed.text).into_iter().filter(is_met).collect();
-        let failing = tests(&listing.text).into_iter().filter(is_met);
+        let mut failing = tests(&listing.text).into_iter().filter(is_met);
         let is_shared = |test: Test<'_>| passed.iter().any(|it| it.name == test.name);
-        let shared = failing.map(is_shared).any(|shared| shared);
+        let shared = failing.any(is_shared);
         let message = format!(
             "`{id}` and `{}` have no test `{}_...` of the same name: one shows the harm, the other survives it",
             wrong.fixed,
@@ -372,6 +372,7 @@ listings = ["sound"]
         ];
         expect![[r#"
             src/demo/adding.md:5: `demo/sound` is the page's pattern, so it's no demonstration
-        "#]].assert_eq(&found(&files));
+        "#]]
+        .assert_eq(&found(&files));
     }
 }
