@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use tokio::{runtime::Handle, time::sleep};
 
-/// Writes a report, and tells of it; on a thread for blocking calls.
+/// Writes a report, and announces it. It runs on a blocking thread.
 fn report(runtime: &Handle) {
     write_report();
-    // Wrong: nobody waits for this task, and the runtime may be gone.
+    // Wrong: nothing waits for this task, and the runtime may be
+    // shutting down.
     runtime.block_on(async { sleep(Duration::from_millis(1)).await });
 }
 // ANCHOR_END: wrong
 
-/// Takes long: it ends when the program wants to end.
+/// Takes longer than the program.
 fn write_report() {
     std::thread::sleep(Duration::from_millis(200));
 }
@@ -39,7 +40,7 @@ fn end_during_a_report() -> io::Result<Result<(), String>> {
         // The other side waits for it below.
         let _ = tell.send(said);
     });
-    // As at the end of `main`: it waits for the blocking tasks.
+    // As at the end of `main`: it waits for the blocking closure.
     drop(runtime);
     let said = told.recv().map_err(io::Error::other)?;
     let _ = std::panic::take_hook();
@@ -48,7 +49,7 @@ fn end_during_a_report() -> io::Result<Result<(), String>> {
 
 fn main() -> io::Result<()> {
     match end_during_a_report()? {
-        Ok(()) => println!("the report is written and told of"),
+        Ok(()) => println!("the report is written and announced"),
         Err(message) => println!("panicked: {message}"),
     }
     Ok(())
@@ -59,7 +60,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_panics() -> io::Result<()> {
+    fn stop_waits_for_the_report() -> io::Result<()> {
+        // It panics.
         let message = end_during_a_report()?.expect_err("a panic");
         assert!(message.contains("is being shutdown"), "{message}");
         Ok(())

@@ -1,48 +1,76 @@
-//! The program waits for its blocking tasks before the runtime goes.
+//! Wait for blocking closures before you shut the runtime down.
 
 use std::time::Duration;
 
 use tokio::{runtime::Handle, time::sleep};
 
-/// Writes a report, and tells of it; on a thread for blocking calls.
+/// Writes a report, and announces it. It runs on a blocking thread.
 fn report(runtime: &Handle) {
     write_report();
     runtime.block_on(async { sleep(Duration::from_millis(1)).await });
 }
 
-/// Takes long: it ends when the program wants to end.
+/// Takes longer than the program.
 fn write_report() {
     std::thread::sleep(Duration::from_millis(200));
 }
 
+// ANCHOR: joined
 use std::io;
 
-// ANCHOR: joined
-/// Ends the program while a report is written. Returns what becomes of
-/// the report's task.
-fn end_during_a_report() -> io::Result<()> {
-    let runtime = tokio::runtime::Runtime::new()?;
+use tokio::{runtime::Runtime, time::timeout};
+
+/// Runs a report, and ends the runtime. An error says that the report
+/// panicked, or that it took too long: then its thread still runs, and
+/// ends with the process.
+fn run(
+    report: impl FnOnce(&Handle) + Send + 'static,
+) -> io::Result<()> {
+    let runtime = Runtime::new()?;
     let handle = runtime.handle().clone();
     let report = runtime.spawn_blocking(move || report(&handle));
-    // First what was begun, then the runtime under it.
-    runtime.block_on(report)?;
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    Ok(())
+    // First the closure, then the runtime that it uses.
+    let reported =
+        runtime.block_on(async { timeout(LIMIT, report).await });
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    // `?` on a `JoinError` would lose the panic's message here.
+    reported?.map_err(io::Error::other)
 }
+
+/// A report takes no longer.
+const LIMIT: Duration = Duration::from_secs(1);
 // ANCHOR_END: joined
 
 fn main() -> io::Result<()> {
-    end_during_a_report()?;
-    println!("the report is written and told of");
+    run(report)?;
+    println!("the report is written and announced");
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{panic::resume_unwind, thread, time::Instant};
+
     use super::*;
 
     #[test]
-    fn the_report_is_told_of() -> io::Result<()> {
-        end_during_a_report()
+    fn stop_waits_for_the_report() -> io::Result<()> {
+        run(report)
+    }
+
+    #[test]
+    fn silence_of_a_report_does_not_hold_the_exit() {
+        let start = Instant::now();
+        let hangs = |_: &Handle| thread::sleep(Duration::from_secs(5));
+        let error = run(hangs).expect_err("it takes too long");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(start.elapsed() < Duration::from_secs(4));
+    }
+
+    #[test]
+    fn panic_of_a_report_is_an_error() {
+        let broken = |_: &Handle| resume_unwind(Box::new("no paper"));
+        let error = run(broken).expect_err("it panics");
+        assert!(error.to_string().contains("no paper"), "{error}");
     }
 }

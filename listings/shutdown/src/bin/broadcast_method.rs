@@ -1,4 +1,4 @@
-//! A broadcast tells those who listen to stop.
+//! A broadcast asks its subscribers to stop.
 
 // ANCHOR: stop_all
 use tokio::{
@@ -18,7 +18,7 @@ async fn stop_all() -> Vec<u32> {
             loop {
                 tokio::select! {
                     biased;
-                    // An error, too: then nobody is left to tell.
+                    // On an error, too: the sender was dropped.
                     _ = stopped.recv() => return steps,
                     () = sleep(Duration::from_millis(pace)) => {}
                 }
@@ -27,7 +27,7 @@ async fn stop_all() -> Vec<u32> {
         });
     }
     sleep(Duration::from_millis(650)).await;
-    // Fails where none of them runs any more.
+    // Fails if no worker runs any more.
     let _ = stop.send(());
     let mut steps = workers.join_all().await;
     steps.sort_unstable();
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn all_of_them_stop() {
+    async fn stop_reaches_every_worker() {
         assert_eq!(stop_all().await, [2, 3, 6]);
     }
 }

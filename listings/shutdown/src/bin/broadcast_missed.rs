@@ -1,4 +1,4 @@
-//! Wrong: who subscribes after the send is never told.
+//! Wrong: a task that subscribes after the send misses the shutdown.
 
 // ANCHOR: wrong
 use tokio::{
@@ -6,8 +6,8 @@ use tokio::{
     time::{Duration, sleep, timeout},
 };
 
-/// A connection takes a while to be set up, and is then served until
-/// it is told to stop.
+/// A connection takes a while to set up, and is then served until the
+/// stop.
 async fn connection(stop: broadcast::Sender<()>) {
     sleep(Duration::from_millis(100)).await;
     // Wrong: the message was sent 50 ms ago.
@@ -35,7 +35,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_message_is_missed() {
+    async fn stop_reaches_a_connection_that_starts_late() {
+        // It doesn't.
         assert!(!it_stops().await);
     }
 }

@@ -79,7 +79,8 @@ async fn work(server: mpsc::Sender<String>) -> io::Result<()> {
     // Without this sender, the cleanup ends after the last session. One
     // that is still open holds it until the deadline.
     drop(left);
-    for name in timeout(2 * LIMIT, cleanup).await?? {
+    let failed = timeout(2 * LIMIT, cleanup).await?;
+    for name in failed.map_err(io::Error::other)? {
         eprintln!("{name}: the server was not told");
     }
     Ok(())

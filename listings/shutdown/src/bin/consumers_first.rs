@@ -1,4 +1,4 @@
-//! Wrong: all are told at once, and the last in the line goes first.
+//! Wrong: all stages stop at the same time, so the last one ends first.
 
 // ANCHOR: wrong
 use tokio::{
@@ -32,7 +32,7 @@ async fn measure() -> (u32, u32) {
 }
 // ANCHOR_END: wrong
 
-/// Reads until it is told to stop; the queue is the end of it.
+/// Reads until the stop, or until nothing stores the values any more.
 async fn read(
     values: mpsc::Sender<u32>,
     stop: CancellationToken,
@@ -66,7 +66,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn values_are_lost() {
+    async fn stop_stores_every_value() {
+        // It doesn't.
         let (read, stored) = measure().await;
         assert!(stored < read, "read {read}, stored {stored}");
     }

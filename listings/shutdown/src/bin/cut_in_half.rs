@@ -1,4 +1,4 @@
-//! Wrong: the stop may come in the middle of an order.
+//! Wrong: the stop can come in the middle of an order.
 
 // ANCHOR: wrong
 use tokio::{
@@ -7,13 +7,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Charges and ships each order until it is told to stop.
+/// Charges and ships each order until the stop.
 async fn serve(
     mut orders: mpsc::Receiver<u32>,
     stop: CancellationToken,
     log: &mut Vec<String>,
 ) {
-    // Wrong: it drops what it runs, wherever that stands.
+    // Wrong: the stop drops this future at any `.await` in it.
     stop.run_until_cancelled(async {
         while let Some(order) = orders.recv().await {
             charge().await;
@@ -63,7 +63,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn an_order_is_charged_and_not_shipped() {
+    async fn stop_ships_what_was_charged() {
+        // It doesn't.
         let log = run().await;
         assert_eq!(log.last().expect("it ran"), "order 2 charged");
     }

@@ -112,9 +112,8 @@ mod tests {
                     }
                 });
             }
-            let ended =
-                stop(&CancellationToken::new(), tasks, hazards::HOUR);
-            let ended = ended.await;
+            let token = CancellationToken::new();
+            let ended = stop(&token, tasks, hazards::HOUR).await;
             assert_eq!(ended.done.len(), NAMES.len() - broken.len());
             let mut names: Vec<_> =
                 ended.panicked.iter().map(|(name, _)| *name).collect();
@@ -201,9 +200,9 @@ mod tests {
             for name in NAMES {
                 tasks.spawn(name, tokio::task::yield_now());
             }
-            let ended =
-                stop(&CancellationToken::new(), tasks, hazards::HOUR);
-            assert_eq!(ended.await.done.len(), NAMES.len());
+            let token = CancellationToken::new();
+            let ended = stop(&token, tasks, hazards::HOUR).await;
+            assert_eq!(ended.done.len(), NAMES.len());
         }
     }
 }

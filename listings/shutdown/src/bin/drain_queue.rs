@@ -1,87 +1,166 @@
-//! On a stop, the queue is emptied for a while. The rest is handed back.
+//! At the stop, drain the queue for a while, and hand back the rest.
 
 // ANCHOR: work
 use tokio::{
     sync::mpsc,
-    time::{Duration, Instant, sleep},
+    time::{Duration, Instant, sleep, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
-/// Does jobs until it is told to stop, and then what is in the queue,
-/// for the grace period. Returns what was done, and what was not.
+/// What became of the jobs.
+#[derive(Debug, Default, PartialEq)]
+struct Ended {
+    done: Vec<u32>,
+    /// Cut or panicked: begun, and perhaps in part done.
+    unknown: Vec<u32>,
+    /// Not begun.
+    left: Vec<u32>,
+}
+
+/// Does jobs until the stop, and then what is in the queue, for the
+/// grace period. Dropped, it loses what is in the queue.
 async fn work(
     mut jobs: mpsc::Receiver<u32>,
     stop: CancellationToken,
     grace: Duration,
-) -> (Vec<u32>, Vec<u32>) {
-    let mut done = Vec::new();
+) -> Ended {
+    let mut ended = Ended::default();
     while let Some(Some(job)) =
         stop.run_until_cancelled(jobs.recv()).await
     {
-        run(job).await;
-        done.push(job);
+        ended.attempt(job, Instant::now() + LONGEST).await;
     }
-    // From now on `send` fails, and the other side knows.
+    // From now on `send` fails, and returns the job to its caller.
     jobs.close();
     let deadline = Instant::now() + grace;
-    let mut left = Vec::new();
-    while let Some(job) = jobs.recv().await {
-        if Instant::now() + LONGEST <= deadline {
-            run(job).await;
-            done.push(job);
-        } else {
-            left.push(job);
-        }
+    while Instant::now() + USUAL <= deadline
+        && let Ok(Some(job)) = timeout_at(deadline, jobs.recv()).await
+    {
+        ended.attempt(job, deadline).await;
     }
-    (done, left)
+    ended.left.extend(std::iter::from_fn(|| jobs.try_recv().ok()));
+    ended
 }
-
-/// What a job may take: one that might not end in time is not begun.
-const LONGEST: Duration = Duration::from_millis(200);
 // ANCHOR_END: work
 
+// ANCHOR: attempt
+/// How long a job usually takes. It isn't begun if it might not end in
+/// time.
+const USUAL: Duration = Duration::from_millis(200);
+/// A job that takes longer is cut.
+const LONGEST: Duration = Duration::from_secs(2);
+
+impl Ended {
+    async fn attempt(&mut self, job: u32, deadline: Instant) {
+        let run = AssertUnwindSafe(run(job)).catch_unwind();
+        match timeout_at(deadline, run).await {
+            Ok(Ok(())) => self.done.push(job),
+            Ok(Err(_panic)) => self.unknown.push(job),
+            Err(_elapsed) => self.unknown.push(job),
+        }
+    }
+}
+// ANCHOR_END: attempt
+
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+
 async fn run(_job: u32) {
-    sleep(LONGEST).await;
+    #[cfg(test)]
+    tests::trouble(_job).await;
+    sleep(USUAL).await;
 }
 
 /// Ten jobs are queued, and after half a second comes the stop.
-async fn stop_after_half_a_second() -> (Vec<u32>, Vec<u32>) {
+async fn stop_after_half_a_second() -> Ended {
     let (sender, jobs) = mpsc::channel(16);
     for job in 1..=10 {
         sender.send(job).await.expect("there is room");
     }
     let stop = CancellationToken::new();
     let grace = Duration::from_secs(1);
-    let working = tokio::spawn(work(jobs, stop.clone(), grace));
-    sleep(Duration::from_millis(500)).await;
-    stop.cancel();
-    working.await.expect("it does not panic")
+    let stops = async {
+        sleep(Duration::from_millis(500)).await;
+        stop.cancel();
+    };
+    tokio::join!(work(jobs, stop.clone(), grace), stops).0
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    let (done, left) = stop_after_half_a_second().await;
-    println!("done:        {done:?}");
-    println!("handed back: {left:?}");
+    let ended = stop_after_half_a_second().await;
+    println!("done:        {:?}", ended.done);
+    println!("handed back: {:?}", ended.left);
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
 
+    thread_local! {
+        /// Jobs that panic, and jobs that never end.
+        static TROUBLE: RefCell<(Vec<u32>, Vec<u32>)> =
+            const { RefCell::new((vec![], vec![])) };
+    }
+
+    pub async fn trouble(job: u32) {
+        let (panics, hangs) = TROUBLE.with_borrow(|(panics, hangs)| {
+            (panics.contains(&job), hangs.contains(&job))
+        });
+        if panics {
+            std::panic::resume_unwind(Box::new("no paper"));
+        }
+        if hangs {
+            std::future::pending().await
+        }
+    }
+
+    /// Every job is in one of the lists.
+    fn all(ended: &Ended) -> Vec<u32> {
+        let mut all = ended.done.clone();
+        all.extend(&ended.unknown);
+        all.extend(&ended.left);
+        all.sort_unstable();
+        all
+    }
+
+    const LIMIT: Duration = Duration::from_secs(4);
+
     #[tokio::test(start_paused = true)]
-    async fn each_is_done_or_handed_back() {
+    async fn stop_does_each_job_or_hands_it_back() {
         let start = Instant::now();
-        let (done, left) = stop_after_half_a_second().await;
-        assert_eq!(done, [1, 2, 3, 4, 5, 6, 7, 8]);
-        assert_eq!(left, [9, 10]);
+        let ended = stop_after_half_a_second().await;
+        assert_eq!(ended.done, [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(ended.left, [9, 10]);
         // The job of the moment, and then the grace period.
         let limit = Duration::from_millis(600 + 1000);
         assert!(start.elapsed() <= limit);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_the_stop_nothing_is_accepted() {
+    async fn stop_at_any_moment_counts_every_job() {
+        for millis in 0..2500 {
+            let (sender, jobs) = mpsc::channel(16);
+            for job in 1..=10 {
+                sender.send(job).await.expect("there is room");
+            }
+            let stop = CancellationToken::new();
+            let grace = Duration::from_millis(500);
+            let stops = async {
+                sleep(Duration::from_millis(millis)).await;
+                stop.cancel();
+            };
+            let worked = work(jobs, stop.clone(), grace);
+            let (ended, ()) = tokio::join!(worked, stops);
+            assert_eq!(all(&ended), Vec::from_iter(1..=10));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_refuses_new_jobs() {
         let (sender, jobs) = mpsc::channel(16);
         let stop = CancellationToken::new();
         stop.cancel();
@@ -89,7 +168,70 @@ mod tests {
         let working = tokio::spawn(work(jobs, stop, grace));
         sender.closed().await;
         assert!(sender.send(1).await.is_err());
-        let nothing = (vec![], vec![]);
-        assert_eq!(working.await.expect("no panic"), nothing);
+        assert_eq!(working.await.expect("no panic"), Ended::default());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_leaves_the_other_jobs() {
+        for broken in hazards::some_panic(10) {
+            let jobs: Vec<u32> =
+                broken.iter().map(|nth| *nth as u32 + 1).collect();
+            TROUBLE.set((jobs.clone(), vec![]));
+            let ended = stop_after_half_a_second().await;
+            assert_eq!(all(&ended), Vec::from_iter(1..=10));
+            assert!(ended.unknown.iter().all(|it| jobs.contains(it)));
+            assert!(ended.done.iter().all(|it| !jobs.contains(it)));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_a_job_ends_with_the_grace_period() {
+        for job in [1, 3, 6] {
+            TROUBLE.set((vec![], vec![job]));
+            let work = stop_after_half_a_second();
+            let ended = hazards::within(LIMIT, work).await;
+            assert_eq!(all(&ended), Vec::from_iter(1..=10));
+            assert_eq!(ended.unknown, [job]);
+        }
+    }
+
+    /// A sender holds a permit for a job that it never sends.
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_a_sender_ends_with_the_grace_period() {
+        let (sender, jobs) = mpsc::channel(16);
+        let _permit = sender.reserve().await.expect("there is room");
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let work = work(jobs, stop, Duration::from_secs(1));
+        let ended = hazards::within(LIMIT, work).await;
+        assert_eq!(ended, Ended::default());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_hands_back_what_does_not_fit() {
+        let (sender, jobs) = mpsc::channel(100);
+        for job in 0..100 {
+            sender.send(job).await.expect("there is room");
+        }
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let work = work(jobs, stop, Duration::from_secs(1));
+        let ended = hazards::within(LIMIT, work).await;
+        assert_eq!((ended.done.len(), ended.left.len()), (5, 95));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_grace_and_no_sender() {
+        let (sender, jobs) = mpsc::channel(1);
+        sender.send(1).await.expect("there is room");
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let ended = work(jobs, stop, Duration::ZERO).await;
+        assert_eq!(ended.left, [1]);
+        let (sender, jobs) = mpsc::channel(1);
+        drop(sender);
+        let stop = CancellationToken::new();
+        let ended = work(jobs, stop, Duration::from_secs(1)).await;
+        assert_eq!(ended, Ended::default());
     }
 }

@@ -1,20 +1,24 @@
-//! A guard cancels where its scope ends, however that comes about.
+//! A guard cancels its token when the scope ends, however it ends.
 
 // ANCHOR: export
-use tokio::time::{Duration, sleep};
+use tokio::{
+    task::JoinError,
+    time::{Duration, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
-/// Sends an export's rows, with a task that shows its progress.
-async fn export() -> u32 {
+/// Sends an export's rows, with a task that shows its progress. Dropped,
+/// it stops that task, too. An error says that the task panicked.
+async fn export() -> Result<u32, JoinError> {
     let stop = CancellationToken::new();
     let showing = tokio::spawn(show_progress(stop.clone()));
     {
-        // A name keeps it. It cancels at the end of the block, at a
-        // `?` in it, at a panic, and when this future is dropped.
+        // The name keeps the guard. It cancels at the end of the block,
+        // at a `?` in it, at a panic, and when this future is dropped.
         let _guard = stop.drop_guard();
         sleep(Duration::from_millis(450)).await;
     }
-    showing.await.expect("it does not panic")
+    showing.await
 }
 // ANCHOR_END: export
 
@@ -31,8 +35,9 @@ async fn show_progress(stop: CancellationToken) -> u32 {
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() {
-    println!("progress shown: {} times", export().await);
+async fn main() -> Result<(), JoinError> {
+    println!("progress shown: {} times", export().await?);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -40,19 +45,37 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_shown_to_the_end() {
-        assert_eq!(export().await, 4);
+    async fn edges_the_task_runs_until_the_scope_ends() {
+        assert_eq!(export().await.expect("no panic"), 4);
+        hazards::no_task_left().await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_future_that_is_dropped_cancels() {
+    async fn cancel_stops_the_task() {
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(export()).await;
+            hazards::no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_stops_the_task() {
+        let owner = tokio::spawn(export());
+        sleep(Duration::from_millis(200)).await;
+        owner.abort();
+        hazards::no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_in_the_scope_stops_the_task() {
         let stop = CancellationToken::new();
-        let guarded = async {
-            let _guard = stop.clone().drop_guard();
-            sleep(Duration::from_secs(60)).await;
-        };
-        let limit = Duration::from_secs(1);
-        assert!(tokio::time::timeout(limit, guarded).await.is_err());
+        let guard = stop.clone().drop_guard();
+        let owner = tokio::spawn(async move {
+            let _guard = guard;
+            std::panic::resume_unwind(Box::new("no rows"));
+        });
+        assert!(owner.await.is_err_and(|error| error.is_panic()));
         assert!(stop.is_cancelled());
     }
 }

@@ -1,4 +1,4 @@
-//! Wrong: the guard is dropped in the line that makes it.
+//! Wrong: the guard is dropped in the line that creates it.
 
 // ANCHOR: wrong
 use tokio::time::{Duration, sleep};
@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 async fn export() -> u32 {
     let stop = CancellationToken::new();
     let showing = tokio::spawn(show_progress(stop.clone()));
-    // Wrong: `_` keeps nothing. This cancels, here and now.
+    // Wrong: `_` keeps nothing, so this cancels immediately.
     let _ = stop.drop_guard();
     sleep(Duration::from_millis(450)).await;
-    // The function ends here, and with it the guard, one hopes.
+    // The guard was meant to be dropped here.
     showing.await.expect("it does not panic")
 }
 // ANCHOR_END: wrong
@@ -38,7 +38,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_is_shown() {
+    async fn edges_the_task_runs_until_the_scope_ends() {
+        // It doesn't.
         assert_eq!(export().await, 0);
     }
 }

@@ -1,8 +1,8 @@
 //! Finish what was begun, although the client disconnects.
 
-// ANCHOR: handler
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
+// ANCHOR: handler
 use axum::{
     extract::{Path, State},
     http::StatusCode,

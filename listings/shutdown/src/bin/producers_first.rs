@@ -1,35 +1,43 @@
-//! Only the first in the line is told. The others end when it is empty.
+//! Ask only the first stage to stop. The others end when it has ended.
 
 // ANCHOR: measure
+use std::io;
+
 use tokio::{
     sync::mpsc,
-    time::{Duration, sleep},
+    task::JoinError,
+    time::{Duration, sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-/// A sensor is read every 100 ms, each value takes 250 ms to store.
-/// Returns how many were read and how many stored.
-async fn measure() -> (u32, u32) {
-    let stop = CancellationToken::new();
+/// A sensor is read every 100 ms, and each value takes 250 ms to store.
+/// Returns how many were read and how many stored. An error says that a
+/// task panicked, or that storing took longer than the grace period;
+/// then both tasks are aborted, as they are if this is dropped.
+async fn measure(stop: &CancellationToken) -> io::Result<(u32, u32)> {
     let (values, mut queue) = mpsc::channel(32);
     let reading = tokio::spawn(read(values, stop.clone()));
-    let storing = tokio::spawn(async move {
+    let reading = AbortOnDropHandle::new(reading);
+    let storing = AbortOnDropHandle::new(tokio::spawn(async move {
         let mut stored = 0;
-        // `None` comes when the reader has gone, and the queue is empty.
+        // `None` comes after the last value, when the reader has ended.
         while let Some(value) = queue.recv().await {
             store(value).await;
             stored += 1;
         }
         stored
-    });
-    sleep(Duration::from_secs(1)).await;
-    stop.cancel();
-    let read = reading.await.expect("it does not panic");
-    (read, storing.await.expect("it does not panic"))
+    }));
+    stop.cancelled().await;
+    let both = async { Ok((reading.await?, storing.await?)) };
+    // `?` on a `JoinError` would lose the panic's message here.
+    let both: Result<_, JoinError> = timeout(GRACE, both).await?;
+    both.map_err(io::Error::other)
 }
+
+const GRACE: Duration = Duration::from_secs(5);
 // ANCHOR_END: measure
 
-/// Reads until it is told to stop; the queue is the end of it.
+/// Reads until the stop, or until nothing stores the values any more.
 async fn read(
     values: mpsc::Sender<u32>,
     stop: CancellationToken,
@@ -49,23 +57,115 @@ async fn read(
 }
 
 async fn store(_value: u32) {
+    #[cfg(test)]
+    tests::trouble(_value).await;
     sleep(Duration::from_millis(250)).await;
 }
 
+/// Stops it after a second.
+async fn measure_for_a_second() -> io::Result<(u32, u32)> {
+    let stop = CancellationToken::new();
+    let stops = async {
+        sleep(Duration::from_secs(1)).await;
+        stop.cancel();
+    };
+    let (measured, ()) = tokio::join!(measure(&stop), stops);
+    measured
+}
+
 #[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() {
-    let (read, stored) = measure().await;
+async fn main() -> io::Result<()> {
+    let (read, stored) = measure_for_a_second().await?;
     println!("read {read}, stored {stored}");
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
+    thread_local! {
+        /// A value that panics, and one that is never stored.
+        static TROUBLE: Cell<(u32, u32)> =
+            const { Cell::new((u32::MAX, u32::MAX)) };
+    }
+
+    pub async fn trouble(value: u32) {
+        let (panics, hangs) = TROUBLE.get();
+        if value == panics {
+            std::panic::resume_unwind(Box::new("no disk"));
+        }
+        if value == hangs {
+            std::future::pending().await
+        }
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn all_that_was_read_is_stored() {
-        let (read, stored) = measure().await;
+    async fn stop_stores_every_value() -> io::Result<()> {
+        let (read, stored) = measure_for_a_second().await?;
         assert_eq!(read, stored);
         assert!(read > 0);
+        hazards::no_task_left().await;
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_storing_keeps_the_queue_bounded() -> io::Result<()> {
+        let stop = CancellationToken::new();
+        let stops = async {
+            // The queue is full long before this.
+            sleep(Duration::from_secs(60)).await;
+            stop.cancel();
+        };
+        let (measured, ()) = tokio::join!(measure(&stop), stops);
+        let error = measured.expect_err("32 values take 8 seconds");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        hazards::no_task_left().await;
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_the_store_is_an_error() {
+        for value in [0, 3, 8] {
+            TROUBLE.set((value, u32::MAX));
+            let error = measure_for_a_second().await.expect_err("it");
+            assert!(error.to_string().contains("no disk"), "{error}");
+            hazards::no_task_left().await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_store_ends_with_the_grace_period() {
+        TROUBLE.set((u32::MAX, 2));
+        let error = measure_for_a_second().await.expect_err("it hangs");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        hazards::no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_aborts_both() {
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(measure_for_a_second()).await;
+            hazards::no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_leaves_no_task() {
+        let owner = tokio::spawn(measure_for_a_second());
+        sleep(Duration::from_millis(300)).await;
+        owner.abort();
+        hazards::no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_stopped_before_the_first_value() -> io::Result<()> {
+        let stop = CancellationToken::new();
+        stop.cancel();
+        assert_eq!(measure(&stop).await?, (0, 0));
+        Ok(())
     }
 }

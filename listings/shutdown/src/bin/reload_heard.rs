@@ -1,4 +1,4 @@
-//! One stream for the whole life hears each signal.
+//! One stream, kept for as long as the program runs, misses no signal.
 
 #[cfg(unix)]
 // ANCHOR: reload
@@ -8,14 +8,23 @@ use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[cfg(unix)]
-/// Reads the configuration again at each SIGHUP.
+/// Reads the configuration again after SIGHUP. If that fails, or takes
+/// too long, the old configuration stays. Returns when it is dropped
+/// only, or if the signal can't be handled.
 async fn reload_on_hangup(mut reloads: Reloads) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     while let Some(()) = hangup.recv().await {
-        reloads.one().await;
+        match timeout(LIMIT, reloads.one()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => eprintln!("not reloaded: {error}"),
+            Err(_elapsed) => eprintln!("not reloaded: too slow"),
+        }
     }
     Ok(())
 }
+
+/// A reload takes no longer.
+const LIMIT: Duration = Duration::from_secs(5);
 // ANCHOR_END: reload
 
 #[cfg(unix)]
@@ -35,20 +44,23 @@ struct Reloads {
 
 #[cfg(unix)]
 impl Reloads {
-    async fn one(&mut self) {
-        // Both fail only where nobody watches any more.
-        let _ = self.begun.send(()).await;
-        self.go_on.recv().await;
+    async fn one(&mut self) -> io::Result<()> {
+        let begun = self.begun.send(()).await;
+        begun.map_err(io::Error::other)?;
+        match self.go_on.recv().await {
+            Some(()) => Ok(()),
+            None => Err(io::ErrorKind::InvalidData.into()),
+        }
     }
 }
 
 #[cfg(unix)]
-/// Two signals, the second while the first is being dealt with. Returns
-/// how many reloads there were.
+/// Two signals, the second one during the first reload. Returns how many
+/// reloads there were.
 async fn two_signals() -> io::Result<u32> {
     let (begun, mut begins) = mpsc::channel(1);
     let (go_on, go_ons) = mpsc::channel(1);
-    // Now it does not end the process any more.
+    // From now on, the signal doesn't end the process.
     let mut installed = signal(SignalKind::hangup())?;
     let reloads = Reloads { begun, go_on: go_ons };
     let reloading = tokio::spawn(reload_on_hangup(reloads));
@@ -60,7 +72,7 @@ async fn two_signals() -> io::Result<u32> {
         if count == 1 {
             installed.recv().await;
             raise(SIGHUP)?;
-            // It was delivered, to all who listened.
+            // It was delivered to every stream that existed.
             installed.recv().await;
         }
         let _ = go_on.send(()).await;
@@ -90,8 +102,35 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn both_are_heard() -> io::Result<()> {
+    async fn again_during_a_reload_it_reloads_again() -> io::Result<()>
+    {
+        let _one = ONE.lock().await;
         assert_eq!(two_signals().await?, 2);
         Ok(())
     }
+
+    /// A reload that fails is no reason to miss the next signal.
+    #[tokio::test]
+    async fn failure_of_a_reload_leaves_it_listening() -> io::Result<()>
+    {
+        let _one = ONE.lock().await;
+        let (begun, mut begins) = mpsc::channel(1);
+        let (go_on, go_ons) = mpsc::channel(1);
+        drop(go_on);
+        let reloads = Reloads { begun, go_on: go_ons };
+        let reloading = tokio::spawn(reload_on_hangup(reloads));
+        tokio::task::yield_now().await;
+        for _ in 0..3 {
+            raise(SIGHUP)?;
+            let begun = timeout(PATIENCE, begins.recv()).await?;
+            assert_eq!(begun, Some(()));
+        }
+        assert!(!reloading.is_finished());
+        reloading.abort();
+        Ok(())
+    }
+
+    /// A signal reaches every test of this process.
+    static ONE: tokio::sync::Mutex<()> =
+        tokio::sync::Mutex::const_new(());
 }

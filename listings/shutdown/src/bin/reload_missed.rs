@@ -1,4 +1,4 @@
-//! Wrong: between two calls nobody listens, and a signal is missed.
+//! Wrong: a signal that comes between two calls is missed.
 
 #[cfg(unix)]
 // ANCHOR: wrong
@@ -8,7 +8,7 @@ use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[cfg(unix)]
-/// Reads the configuration again at each SIGHUP.
+/// Reads the configuration again after SIGHUP.
 async fn reload_on_hangup(mut reloads: Reloads) -> io::Result<()> {
     loop {
         // Wrong: a new stream knows nothing of what came before it.
@@ -36,19 +36,19 @@ struct Reloads {
 #[cfg(unix)]
 impl Reloads {
     async fn one(&mut self) {
-        // Both fail only where nobody watches any more.
+        // Both fail only if the other side was dropped.
         let _ = self.begun.send(()).await;
         self.go_on.recv().await;
     }
 }
 
 #[cfg(unix)]
-/// Two signals, the second while the first is being dealt with. Returns
-/// how many reloads there were.
+/// Two signals, the second one during the first reload. Returns how many
+/// reloads there were.
 async fn two_signals() -> io::Result<u32> {
     let (begun, mut begins) = mpsc::channel(1);
     let (go_on, go_ons) = mpsc::channel(1);
-    // Now it does not end the process any more.
+    // From now on, the signal doesn't end the process.
     let mut installed = signal(SignalKind::hangup())?;
     let reloads = Reloads { begun, go_on: go_ons };
     let reloading = tokio::spawn(reload_on_hangup(reloads));
@@ -60,7 +60,7 @@ async fn two_signals() -> io::Result<u32> {
         if count == 1 {
             installed.recv().await;
             raise(SIGHUP)?;
-            // It was delivered, to all who listened.
+            // It was delivered to every stream that existed.
             installed.recv().await;
         }
         let _ = go_on.send(()).await;
@@ -90,7 +90,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_second_is_missed() -> io::Result<()> {
+    async fn again_during_a_reload_it_reloads_again() -> io::Result<()>
+    {
+        // It doesn't.
         assert_eq!(two_signals().await?, 1);
         Ok(())
     }

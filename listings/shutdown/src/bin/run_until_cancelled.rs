@@ -6,7 +6,7 @@ use std::future::ready;
 use tokio::time::{Duration, sleep};
 use tokio_util::sync::CancellationToken;
 
-/// Ten steps of 100 ms; counts those that are done.
+/// Ten steps of 100 ms; counts the steps that are done.
 async fn ten_steps(done: &mut u32) {
     for _ in 0..10 {
         sleep(Duration::from_millis(100)).await;
@@ -14,7 +14,7 @@ async fn ten_steps(done: &mut u32) {
     }
 }
 
-async fn told_midway() -> (bool, u32) {
+async fn canceled_midway() -> (bool, u32) {
     let (stop, mut done) = (CancellationToken::new(), 0);
     let stopping = stop.clone();
     tokio::spawn(async move {
@@ -25,14 +25,14 @@ async fn told_midway() -> (bool, u32) {
     (ended.is_some(), done)
 }
 
-async fn told_before() -> bool {
+async fn canceled_before() -> bool {
     let stop = CancellationToken::new();
     stop.cancel();
-    // Ready at its first poll, but it gets none.
+    // It would be ready at its first poll, but isn't polled.
     stop.run_until_cancelled(ready(())).await.is_some()
 }
 
-async fn told_by_its_own_last_step() -> bool {
+async fn canceled_by_its_own_last_step() -> bool {
     let stop = CancellationToken::new();
     let last_step = async { stop.cancel() };
     stop.run_until_cancelled(last_step).await.is_some()
@@ -41,11 +41,11 @@ async fn told_by_its_own_last_step() -> bool {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    let (ended, done) = told_midway().await;
-    println!("told midway: ended {ended}, {done} steps done");
-    println!("told before: ended {}", told_before().await);
-    let ended = told_by_its_own_last_step().await;
-    println!("told by its own last step: ended {ended}");
+    let (ended, done) = canceled_midway().await;
+    println!("canceled midway: ended {ended}, {done} steps done");
+    println!("canceled before: ended {}", canceled_before().await);
+    let ended = canceled_by_its_own_last_step().await;
+    println!("canceled by its own last step: ended {ended}");
 }
 
 #[cfg(test)]
@@ -53,17 +53,17 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_dropped_where_it_stands() {
-        assert_eq!(told_midway().await, (false, 3));
+    async fn cancel_drops_it_where_it_waits() {
+        assert_eq!(canceled_midway().await, (false, 3));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_is_late_does_not_begin() {
-        assert!(!told_before().await);
+    async fn a_future_that_is_late_is_not_polled() {
+        assert!(!canceled_before().await);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_is_ready_wins() {
-        assert!(told_by_its_own_last_step().await);
+    async fn a_future_that_is_ready_wins() {
+        assert!(canceled_by_its_own_last_step().await);
     }
 }

@@ -1,4 +1,4 @@
-//! Wrong: after the first Ctrl-C, no other one does anything.
+//! Wrong: after the first Ctrl-C, a second one does nothing.
 
 #[cfg(unix)]
 // ANCHOR: wrong
@@ -14,8 +14,8 @@ async fn serve() -> io::Result<()> {
     println!("ready");
     interrupt.recv().await;
     println!("stopping");
-    // Wrong: nobody waits for the second one. The default action, to
-    // end the process, is gone since the stream was made.
+    // Wrong: nothing waits for the second one, and making the stream
+    // has removed the default action, which ends the process.
     clean_up().await;
     Ok(())
 }
@@ -74,7 +74,7 @@ const AS_CHILD: &[&str] = if cfg!(test) {
     &[]
 };
 
-/// As a supervisor does it, and as you do it by hand.
+/// Sends a signal, as a supervisor does.
 #[cfg(unix)]
 async fn kill(id: u32, signal: &str) -> io::Result<()> {
     let command = format!("kill -s {signal} {id}");
@@ -118,7 +118,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_still_runs() -> io::Result<()> {
+    async fn stop_second_ctrl_c_ends_it() -> io::Result<()> {
+        // It doesn't.
         assert_eq!(press_twice().await?, None);
         Ok(())
     }

@@ -7,7 +7,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Charges and ships each order until it is told to stop.
+/// Charges and ships each order until the stop.
 async fn serve(
     mut orders: mpsc::Receiver<u32>,
     stop: CancellationToken,
@@ -73,7 +73,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn an_order_is_charged_and_not_shipped() {
+    async fn stop_ships_what_was_charged() {
+        // It doesn't.
         let log = run().await;
         assert_eq!(log.last().expect("it ran"), "order 2 charged");
     }

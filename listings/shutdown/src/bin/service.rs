@@ -366,8 +366,10 @@ mod process {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .build()?;
-        let mut signals =
-            runtime.block_on(async { Signals::listen() })?;
+        let mut signals = {
+            let _in_runtime = runtime.enter();
+            Signals::listen()?
+        };
         let stop = CancellationToken::new();
         let stopping = stop.clone();
         std::thread::Builder::new().spawn(move || {

@@ -1,4 +1,4 @@
-//! Wrong: a read of stdin that cannot be called off holds the exit.
+//! Wrong: a read of stdin can't be canceled, so the exit waits for it.
 
 // ANCHOR: wrong
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
@@ -6,7 +6,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 /// A console: it ends by a command, or by itself after a while.
 #[tokio::main]
 async fn console() {
-    // Wrong: the read runs on a thread of the blocking pool, and goes on
+    // Wrong: the read runs on a thread of the blocking pool, and stays
     // there when its future is dropped. The runtime waits for it.
     let mut commands = BufReader::new(stdin()).lines();
     tokio::select! {
@@ -29,8 +29,8 @@ use tokio::{
     time::timeout,
 };
 
-/// Runs the console as a child at whose keyboard nobody types. Returns
-/// whether it ends by itself.
+/// Runs the console as a child, and types nothing. Returns whether it
+/// ends by itself.
 async fn ends_by_itself() -> io::Result<bool> {
     let mut child = child_as("console")?;
     let mut keyboard = child.stdin.take();
@@ -138,7 +138,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_waits_for_a_key() -> io::Result<()> {
+    async fn silence_of_the_keyboard_does_not_hold_the_exit()
+    -> io::Result<()> {
+        // It does.
         assert!(!ends_by_itself().await?);
         Ok(())
     }

@@ -1,13 +1,17 @@
-//! A token tells several tasks to stop, each between two steps.
+//! A token asks several tasks to stop, each of them between two steps.
 
 // ANCHOR: poll_mail
-use tokio::time::{Duration, interval, sleep};
+use tokio::time::{
+    Duration, MissedTickBehavior, interval, sleep, timeout,
+};
 use tokio_util::sync::CancellationToken;
 
-/// Fetches mail every second until it is told to stop, and returns how
-/// often it did. A fetch that has begun is finished.
+/// Fetches mail every second until the stop, and returns how often it
+/// did. A fetch that has begun is finished, so the stop takes up to
+/// `LIMIT`. Dropped, it cuts the fetch.
 async fn poll_mail(stop: CancellationToken) -> u32 {
     let mut every = interval(Duration::from_secs(1));
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut fetched = 0;
     loop {
         tokio::select! {
@@ -15,50 +19,154 @@ async fn poll_mail(stop: CancellationToken) -> u32 {
             () = stop.cancelled() => return fetched,
             _ = every.tick() => {}
         }
-        // Not in the `select!`: nobody drops it halfway.
-        fetch().await;
-        fetched += 1;
+        // Not in the `select!`, so the stop doesn't drop it halfway.
+        match timeout(LIMIT, fetch()).await {
+            Ok(()) => fetched += 1,
+            Err(_elapsed) => eprintln!("the mail server is silent"),
+        }
     }
 }
+
+/// A fetch takes no longer.
+const LIMIT: Duration = Duration::from_secs(5);
 // ANCHOR_END: poll_mail
 
 async fn fetch() {
+    #[cfg(test)]
+    tests::trouble().await;
     sleep(Duration::from_millis(300)).await;
 }
 
 // ANCHOR: run
+use tokio::task::JoinError;
+
 /// Two mailboxes; after 1,100 ms, in the middle of a fetch, both stop.
-async fn run() -> [u32; 2] {
+/// An error says that one of them panicked.
+async fn run() -> Result<[u32; 2], JoinError> {
     let stop = CancellationToken::new();
+    // They stop, too, if this future is dropped.
+    let _guard = stop.clone().drop_guard();
     let first = tokio::spawn(poll_mail(stop.clone()));
     let second = tokio::spawn(poll_mail(stop.clone()));
     sleep(Duration::from_millis(1100)).await;
     stop.cancel();
-    [first.await, second.await]
-        .map(|fetched| fetched.expect("a mailbox does not panic"))
+    Ok([first.await?, second.await?])
 }
 // ANCHOR_END: run
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() {
-    println!("fetched, each to the end: {:?}", run().await);
+async fn main() -> Result<(), JoinError> {
+    println!("fetched, each to the end: {:?}", run().await?);
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use tokio::time::Instant;
+
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_fetch_is_finished() {
-        let start = tokio::time::Instant::now();
-        assert_eq!(run().await, [2, 2]);
-        assert_eq!(start.elapsed(), Duration::from_millis(1300));
+    #[derive(Clone, Copy)]
+    enum Trouble {
+        None,
+        Panics,
+        Silent,
+    }
+
+    thread_local! {
+        static TROUBLE: Cell<Trouble> =
+            const { Cell::new(Trouble::None) };
+    }
+
+    pub async fn trouble() {
+        match TROUBLE.get() {
+            Trouble::None => {}
+            Trouble::Panics => {
+                std::panic::resume_unwind(Box::new("bad mail"))
+            }
+            Trouble::Silent => std::future::pending().await,
+        }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_keeps_for_those_who_come_late() {
+    async fn stop_finishes_a_fetch() -> Result<(), JoinError> {
+        let start = Instant::now();
+        assert_eq!(run().await?, [2, 2]);
+        assert_eq!(start.elapsed(), Duration::from_millis(1300));
+        hazards::no_task_left().await;
+        Ok(())
+    }
+
+    /// At each moment, every fetch that was begun is finished.
+    #[tokio::test(start_paused = true)]
+    async fn stop_at_any_moment_counts_whole_fetches() {
+        for millis in 0..2500 {
+            let stop = CancellationToken::new();
+            let mailbox = tokio::spawn(poll_mail(stop.clone()));
+            sleep(Duration::from_millis(millis)).await;
+            stop.cancel();
+            let told = Instant::now();
+            let fetched = mailbox.await.expect("no panic");
+            assert!(told.elapsed() <= Duration::from_millis(300));
+            let begun = millis / 1000 + 1;
+            let ended = fetched as u64;
+            assert!(ended == begun || ended + 1 == begun, "{millis}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_stopped_before_it_starts() {
         let stop = CancellationToken::new();
         stop.cancel();
         assert_eq!(poll_mail(stop).await, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_holds_the_stop_for_the_limit_only() {
+        TROUBLE.set(Trouble::Silent);
+        let start = Instant::now();
+        assert_eq!(run().await.expect("no panic"), [0, 0]);
+        assert_eq!(start.elapsed(), LIMIT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_is_an_error_and_stops_the_other() {
+        TROUBLE.set(Trouble::Panics);
+        let error = run().await.expect_err("it panics");
+        assert!(error.to_string().contains("bad mail"), "{error}");
+        hazards::no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_stops_both() {
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(run()).await;
+            hazards::no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_leaves_no_task() {
+        let owner = tokio::spawn(run());
+        sleep(Duration::from_millis(500)).await;
+        owner.abort();
+        hazards::no_task_left().await;
+    }
+
+    /// A fetch that takes longer than a second delays the next one.
+    #[tokio::test(start_paused = true)]
+    async fn clock_a_late_tick_is_not_made_up_for() {
+        TROUBLE.set(Trouble::Silent);
+        let stop = CancellationToken::new();
+        let mailbox = tokio::spawn(poll_mail(stop.clone()));
+        // Two fetches of five seconds, and then the next in a second.
+        sleep(Duration::from_millis(10_100)).await;
+        TROUBLE.set(Trouble::None);
+        sleep(Duration::from_secs(3)).await;
+        stop.cancel();
+        assert!(mailbox.await.expect("no panic") <= 3);
     }
 }

@@ -1,11 +1,11 @@
 //! Wait for a tracker's tasks within a grace period, then drop the rest.
 
-// ANCHOR: spawn
 use std::{
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
 };
 
+// ANCHOR: spawn
 use futures::FutureExt;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -14,10 +14,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 struct Tasks {
     /// Asks the tasks to stop. Each of them decides when it does.
     stop: CancellationToken,
-    /// Drops each task at the `.await` that it waits for.
+    /// Drops each task where it waits.
     cut: CancellationToken,
     running: TaskTracker,
-    /// A service that runs for months logs these instead.
+    /// In a service that runs for months, log these instead.
     failed: Arc<Mutex<Vec<String>>>,
 }
 

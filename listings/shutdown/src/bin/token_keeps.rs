@@ -1,11 +1,11 @@
-//! A token that is canceled stays so, for those who come later, too.
+//! A token stays canceled, also for tasks that ask later.
 
 // ANCHOR: connection
 use tokio::time::{Duration, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// A connection takes a while to be set up, and is then served until
-/// it is told to stop.
+/// A connection takes a while to set up, and is then served until the
+/// stop. It can be dropped at any time.
 async fn connection(stop: CancellationToken) {
     sleep(Duration::from_millis(100)).await;
     stop.cancelled().await;
@@ -31,9 +31,59 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_stops_at_once() {
+    async fn stop_reaches_a_connection_that_starts_late() {
         let start = tokio::time::Instant::now();
         assert!(it_stops().await);
         assert_eq!(start.elapsed(), Duration::from_millis(100));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_at_any_moment_reaches_it() {
+        for millis in 0..200 {
+            let stop = CancellationToken::new();
+            let serving = tokio::spawn(connection(stop.clone()));
+            sleep(Duration::from_millis(millis)).await;
+            stop.cancel();
+            let ended = hazards::within(hazards::HOUR, serving).await;
+            ended.expect("no panic");
+        }
+    }
+
+    /// A wait that was dropped, and a new one.
+    #[tokio::test(start_paused = true)]
+    async fn cancel_of_a_wait_misses_nothing() {
+        hazards::at_every_poll(async |cancel| {
+            let stop = CancellationToken::new();
+            let stops = stop.clone();
+            let cancels = tokio::spawn(async move {
+                sleep(Duration::from_millis(150)).await;
+                stops.cancel();
+            });
+            cancel.run(connection(stop.clone())).await;
+            let again = connection(stop);
+            hazards::within(hazards::HOUR, again).await;
+            cancels.await.expect("no panic");
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_stopped_before_it_starts() {
+        let stop = CancellationToken::new();
+        stop.cancel();
+        hazards::within(hazards::HOUR, connection(stop)).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_all_hear_it() {
+        for _ in 0..200 {
+            let stop = CancellationToken::new();
+            let mut waits = tokio::task::JoinSet::new();
+            for _ in 0..20 {
+                waits.spawn(stop.clone().cancelled_owned());
+            }
+            stop.cancel();
+            waits.join_all().await;
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! A clone is the same token. A child is a branch.
+//! A clone is the same token. A child can stop alone.
 
 // ANCHOR: tree
 use tokio_util::sync::CancellationToken;
@@ -57,19 +57,65 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_child_stops_alone() {
+    fn stop_of_a_child_leaves_the_rest() {
         let stopped = stop(|it| &it.workers[0]);
         assert_eq!(stopped, "worker with a child");
     }
 
     #[test]
-    fn a_clone_stops_the_branch() {
+    fn stop_of_a_clone_stops_the_branch() {
         assert_eq!(stop(|it| &it.workers[1]), stop(|it| &it.importer));
         assert!(!stop(|it| &it.importer).contains("api"));
     }
 
     #[test]
-    fn the_root_stops_all() {
+    fn stop_of_the_root_stops_all() {
         assert_eq!(stop(|it| &it.service).split(", ").count(), 5);
+    }
+
+    #[test]
+    fn again_a_second_cancel_changes_nothing() {
+        let tokens = Tokens::new();
+        tokens.importer.cancel();
+        tokens.importer.cancel();
+        assert!(!tokens.service.is_cancelled());
+    }
+
+    /// A child of a token that is canceled is canceled from its start.
+    #[test]
+    fn edges_a_child_that_comes_late() {
+        let tokens = Tokens::new();
+        tokens.importer.cancel();
+        assert!(tokens.importer.child_token().is_cancelled());
+        assert!(!tokens.service.child_token().is_cancelled());
+    }
+
+    /// A dropped parent cancels nothing: its child is on its own.
+    #[test]
+    fn owner_gone_cancels_nothing() {
+        let parent = CancellationToken::new();
+        let child = parent.child_token();
+        drop(parent);
+        assert!(!child.is_cancelled());
+        child.cancel();
+        assert!(child.is_cancelled());
+    }
+
+    #[test]
+    fn threads_that_make_children_during_the_cancel() {
+        for _ in 0..200 {
+            let tokens = Tokens::new();
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        let child = tokens.importer.child_token();
+                        while !child.is_cancelled() {
+                            std::thread::yield_now();
+                        }
+                    });
+                }
+                tokens.service.cancel();
+            });
+        }
     }
 }

@@ -1,21 +1,23 @@
-//! A watch tells how far the shutdown is.
+//! A watch says how far the shutdown has come.
 
 // ANCHOR: phases
 use tokio::{
     sync::watch,
+    task::JoinError,
     time::{Duration, sleep},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 enum Phase {
     Running,
-    /// Take nothing new, finish what there is.
+    /// Accept nothing new, and finish what was accepted.
     Draining,
-    /// Leave it, and go.
+    /// Leave the rest, and exit.
     Stopping,
 }
 
-/// Renders jobs; returns how many are done and how many are left.
+/// Renders jobs; returns how many are done and how many are left. A job
+/// that `Stopping` cuts is one of those. Dropped, it cuts its job.
 async fn render(
     mut jobs: u32,
     mut phase: watch::Receiver<Phase>,
@@ -25,7 +27,7 @@ async fn render(
     while jobs > 0 {
         tokio::select! {
             biased;
-            // An error: whoever told the phase has gone.
+            // An error: the sender was dropped, which means the same.
             _ = stopping.wait_for(|it| *it == Phase::Stopping) => break,
             () = sleep(Duration::from_millis(100)) => {
                 (done, jobs) = (done + 1, jobs - 1);
@@ -38,23 +40,28 @@ async fn render(
 }
 // ANCHOR_END: phases
 
-/// Drains after 250 ms, and stops after `patience` more.
-async fn run(patience: Duration) -> (u32, u32) {
-    let (tell, phase) = watch::channel(Phase::Running);
+// ANCHOR: run
+/// Drains after 250 ms, and stops after `patience` more. Dropped, it
+/// stops immediately: `phases` is dropped.
+async fn run(patience: Duration) -> Result<(u32, u32), JoinError> {
+    let (phases, phase) = watch::channel(Phase::Running);
     let rendering = tokio::spawn(render(5, phase));
     sleep(Duration::from_millis(250)).await;
-    tell.send_replace(Phase::Draining);
+    // Unlike `send`, it stores the value even if no receiver is alive.
+    phases.send_replace(Phase::Draining);
     sleep(patience).await;
-    tell.send_replace(Phase::Stopping);
-    rendering.await.expect("it does not panic")
+    phases.send_replace(Phase::Stopping);
+    rendering.await
 }
+// ANCHOR_END: run
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() {
+async fn main() -> Result<(), JoinError> {
     for millis in [1000, 300] {
-        let (done, left) = run(Duration::from_millis(millis)).await;
+        let (done, left) = run(Duration::from_millis(millis)).await?;
         println!("after {millis} ms: {done} done, {left} left");
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -62,18 +69,55 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn with_patience_all_is_done() {
-        assert_eq!(run(Duration::from_secs(1)).await, (7, 0));
+    async fn stop_drains_and_leaves_what_takes_too_long() {
+        let drained = run(Duration::from_secs(1)).await;
+        assert_eq!(drained.expect("no panic"), (7, 0));
+        let left = run(Duration::from_millis(300)).await;
+        assert_eq!(left.expect("no panic"), (5, 2));
+    }
+
+    /// Every job is counted once, at any moment of the two steps.
+    #[tokio::test(start_paused = true)]
+    async fn stop_at_any_moment_counts_every_job() {
+        for millis in 0..1200 {
+            let patience = Duration::from_millis(millis);
+            let (done, left) = run(patience).await.expect("no panic");
+            assert_eq!(done + left, 7);
+        }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_some_is_left() {
-        assert_eq!(run(Duration::from_millis(300)).await, (5, 2));
+    async fn edges_a_receiver_that_comes_late_and_no_job() {
+        let (_phases, phase) = watch::channel(Phase::Stopping);
+        assert_eq!(render(5, phase.clone()).await, (0, 5));
+        assert_eq!(render(0, phase).await, (0, 0));
+    }
+
+    /// The value is there for a receiver that is made later.
+    #[tokio::test(start_paused = true)]
+    async fn edges_a_phase_that_nobody_received() {
+        let (phases, phase) = watch::channel(Phase::Running);
+        drop(phase);
+        assert!(phases.send(Phase::Stopping).is_err());
+        assert_eq!(*phases.borrow(), Phase::Running);
+        phases.send_replace(Phase::Stopping);
+        assert_eq!(render(5, phases.subscribe()).await, (0, 5));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_comes_late_is_told() {
-        let (_tell, phase) = watch::channel(Phase::Stopping);
-        assert_eq!(render(5, phase).await, (0, 5));
+    async fn cancel_stops_the_rendering() {
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(run(Duration::from_millis(300))).await;
+            hazards::no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_stops_the_rendering() {
+        let owner = tokio::spawn(run(hazards::HOUR));
+        sleep(Duration::from_millis(300)).await;
+        owner.abort();
+        hazards::no_task_left().await;
     }
 }

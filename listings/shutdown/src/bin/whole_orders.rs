@@ -1,31 +1,52 @@
-//! The stop comes between two orders, never in one.
+//! The stop comes between two orders, never in the middle of one.
 
 // ANCHOR: serve
 use tokio::{
     sync::mpsc,
-    time::{Duration, sleep},
+    time::{Duration, error::Elapsed, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-/// Charges and ships each order until it is told to stop.
+/// Charges and ships each order until the stop. Returns the orders that
+/// it hasn't begun. The stop takes as long as an order: up to twice
+/// `LIMIT`. Dropped, it cuts an order in half.
 async fn serve(
     mut orders: mpsc::Receiver<u32>,
     stop: CancellationToken,
     log: &mut Vec<String>,
-) {
-    // Only the waiting is given up.
+) -> Vec<u32> {
+    // The stop cancels only the waiting.
     while let Some(Some(order)) =
         stop.run_until_cancelled(orders.recv()).await
     {
-        charge().await;
-        log.push(format!("order {order} charged"));
-        ship().await;
-        log.push(format!("order {order} shipped"));
+        if let Err(elapsed) = process(order, log).await {
+            log.push(format!("order {order} unfinished: {elapsed}"));
+        }
     }
+    orders.close();
+    std::iter::from_fn(|| orders.try_recv().ok()).collect()
+}
+
+async fn process(
+    order: u32,
+    log: &mut Vec<String>,
+) -> Result<(), Elapsed> {
+    timeout(LIMIT, charge(order)).await?;
+    log.push(format!("order {order} charged"));
+    timeout(LIMIT, ship()).await?;
+    log.push(format!("order {order} shipped"));
+    Ok(())
 }
 // ANCHOR_END: serve
 
-async fn charge() {
+/// Each step of an order takes no longer.
+const LIMIT: Duration = Duration::from_secs(5);
+
+async fn charge(order: u32) {
+    // The bank never answers for this one.
+    if order == 13 {
+        std::future::pending().await
+    }
     sleep(Duration::from_millis(100)).await;
 }
 
@@ -33,10 +54,11 @@ async fn ship() {
     sleep(Duration::from_millis(100)).await;
 }
 
-/// Two orders; the stop comes after 350 ms.
-async fn run() -> Vec<String> {
+/// Three orders; the stop comes after 350 ms. Returns what was done, and
+/// which orders are left.
+async fn run() -> (Vec<String>, Vec<u32>) {
     let (sender, orders) = mpsc::channel(8);
-    for order in [1, 2] {
+    for order in [1, 2, 3] {
         sender.send(order).await.expect("there is room");
     }
     let stop = CancellationToken::new();
@@ -46,15 +68,17 @@ async fn run() -> Vec<String> {
         stopping.cancel();
     });
     let mut log = Vec::new();
-    serve(orders, stop, &mut log).await;
-    log
+    let left = serve(orders, stop, &mut log).await;
+    (log, left)
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    for line in run().await {
+    let (log, left) = run().await;
+    for line in log {
         println!("{line}");
     }
+    println!("not begun: {left:?}");
 }
 
 #[cfg(test)]
@@ -62,19 +86,65 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_begun_is_finished() {
-        let log = run().await;
+    async fn stop_ships_what_was_charged() {
+        let (log, left) = run().await;
         assert_eq!(log.last().expect("it ran"), "order 2 shipped");
+        assert_eq!(left, [3]);
+    }
+
+    /// A stop at each moment: nothing is charged and not shipped, and
+    /// every order is done or returned.
+    #[tokio::test(start_paused = true)]
+    async fn stop_at_any_moment_loses_no_order() {
+        for millis in 0..700 {
+            let (sender, orders) = mpsc::channel(8);
+            for order in [1, 2, 3] {
+                sender.send(order).await.expect("there is room");
+            }
+            let stop = CancellationToken::new();
+            let stops = async {
+                sleep(Duration::from_millis(millis)).await;
+                stop.cancel();
+            };
+            let mut log = Vec::new();
+            let serving = serve(orders, stop.clone(), &mut log);
+            let serving = async { (serving.await, drop(sender)).0 };
+            let (left, ()) = tokio::join!(serving, stops);
+            assert_eq!(log.len() % 2, 0, "{log:?}");
+            assert_eq!(log.len() / 2 + left.len(), 3);
+        }
+    }
+
+    async fn serve_all(all: &[u32]) -> (Vec<String>, Vec<u32>) {
+        let (sender, orders) = mpsc::channel(8);
+        for order in all {
+            sender.send(*order).await.expect("there is room");
+        }
+        drop(sender);
+        let mut log = Vec::new();
+        let served = serve(orders, CancellationToken::new(), &mut log);
+        let left = hazards::within(hazards::HOUR, served).await;
+        (log, left)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_is_begun_after_the_stop() {
+    async fn silence_of_the_bank_is_logged_with_its_order() {
+        let (log, left) = serve_all(&[13, 1]).await;
+        assert!(log[0].starts_with("order 13 unfinished"), "{log:?}");
+        assert_eq!(log[1..], ["order 1 charged", "order 1 shipped"]);
+        assert!(left.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_order_and_stopped_before() {
+        assert_eq!(serve_all(&[]).await, (vec![], vec![]));
         let (sender, orders) = mpsc::channel(8);
         sender.send(1).await.expect("there is room");
         let stop = CancellationToken::new();
         stop.cancel();
         let mut log = Vec::new();
-        serve(orders, stop, &mut log).await;
+        assert_eq!(serve(orders, stop, &mut log).await, [1]);
         assert!(log.is_empty());
+        assert!(sender.send(2).await.is_err());
     }
 }
