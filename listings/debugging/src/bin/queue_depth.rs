@@ -5,20 +5,24 @@ use std::time::Duration;
 use tokio::{
     sync::mpsc,
     task::JoinSet,
-    time::{interval, sleep},
+    time::{MissedTickBehavior, interval, sleep},
 };
 
 // ANCHOR: depth
 /// The messages in a queue, with the room that senders have reserved.
+/// `None` when the senders or the receiver are gone.
 fn depth<T>(sender: &mpsc::WeakSender<T>) -> Option<usize> {
-    // Does not keep the queue open: the last sender still closes it.
+    // Dropped below, so the queue still closes with its last sender.
     let sender = sender.upgrade()?;
-    Some(sender.max_capacity() - sender.capacity())
+    let depth = sender.max_capacity() - sender.capacity();
+    (!sender.is_closed()).then_some(depth)
 }
 
-/// Reports until the queue is closed.
+/// Reports every second until the queue is closed.
 async fn report_depth<T>(sender: mpsc::WeakSender<T>) {
     let mut ticks = interval(Duration::from_secs(1));
+    // After a stall, one report is enough.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     ticks.tick().await;
     loop {
         ticks.tick().await;
@@ -60,23 +64,96 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn what_is_reserved_counts_too() {
+    async fn edges_of_a_queue_of_four() {
         let (sender, mut receiver) = mpsc::channel(4);
-        assert_eq!(depth(&sender.downgrade()), Some(0));
+        let weak = sender.downgrade();
+        assert_eq!(depth(&weak), Some(0));
         let permit = sender.reserve().await.expect("there is room");
-        assert_eq!(depth(&sender.downgrade()), Some(1));
+        assert_eq!(depth(&weak), Some(1), "reserved room counts");
         permit.send(1);
-        assert_eq!(depth(&sender.downgrade()), Some(1));
+        assert_eq!(depth(&weak), Some(1));
+        for number in 2..=4 {
+            sender.try_send(number).expect("there is room");
+        }
+        assert_eq!(depth(&weak), Some(4));
         assert_eq!(receiver.recv().await, Some(1));
-        assert_eq!(depth(&sender.downgrade()), Some(0));
+        assert_eq!(depth(&weak), Some(3));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn threads_never_see_more_than_the_capacity() {
+        let (sender, mut receiver) = mpsc::channel(4);
+        let weak = sender.downgrade();
+        let mut senders = JoinSet::new();
+        for number in 0..8 {
+            let sender = sender.clone();
+            senders.spawn(async move {
+                for _ in 0..100 {
+                    sender.send(number).await.expect("it is received");
+                }
+            });
+        }
+        drop(sender);
+        let mut received = 0;
+        while receiver.recv().await.is_some() {
+            received += 1;
+            assert!(depth(&weak).is_none_or(|depth| depth <= 4));
+        }
+        assert_eq!(received, 800);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_report_does_not_keep_the_queue_open() {
+    async fn stop_of_the_senders_closes_the_queue_and_ends_the_report()
+    {
         let (sender, mut receiver) = mpsc::channel::<u32>(4);
-        let report = tokio::spawn(report_depth(sender.downgrade()));
+        let mut report = JoinSet::new();
+        report.spawn(report_depth(sender.downgrade()));
         drop(sender);
         assert_eq!(receiver.recv().await, None);
-        assert!(report.await.is_ok());
+        hazards::within(Duration::from_secs(3), report.join_all())
+            .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_the_report_ends_with_the_receiver() {
+        let (sender, receiver) = mpsc::channel::<u32>(4);
+        drop(receiver);
+        let report = report_depth(sender.downgrade());
+        hazards::within(Duration::from_secs(3), report).await;
+        assert!(sender.is_closed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_consumer_and_the_queue_is_full_at_most() {
+        let (sender, mut receiver) = mpsc::channel(8);
+        let weak = sender.downgrade();
+        let send = async move {
+            for number in 0..100 {
+                sender.send(number).await.expect("it is received");
+                assert!(depth(&sender.downgrade()) <= Some(8));
+            }
+        };
+        let receive = async {
+            while receiver.recv().await.is_some() {
+                sleep(Duration::from_secs(1)).await;
+            }
+        };
+        tokio::join!(send, receive);
+        assert_eq!(depth(&weak), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_of_the_report_leaves_the_queue_open() {
+        let (sender, mut receiver) = mpsc::channel(4);
+        for polls in 0..5 {
+            let cut = Duration::from_millis(700 * polls);
+            let report = report_depth(sender.downgrade());
+            let cut = tokio::time::timeout(cut, report);
+            assert!(cut.await.is_err());
+        }
+        sender.send(17).await.expect("it is open");
+        drop(sender);
+        assert_eq!(receiver.recv().await, Some(17));
+        assert_eq!(receiver.recv().await, None);
     }
 }

@@ -1,11 +1,16 @@
 //! One request id in all lines: across a task and through a queue.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
+    time::timeout,
 };
 use tracing::{Instrument, Span, info, info_span, instrument};
+
+const LIMIT: Duration = Duration::from_secs(5);
 
 // ANCHOR: send
 /// A job of the printer, with the span of the request that sent it.
@@ -15,14 +20,21 @@ struct Job {
     done: oneshot::Sender<()>,
 }
 
-#[instrument(skip_all, fields(id = %id))]
+/// Fails if the label isn't printed within [`LIMIT`]: it may have
+/// been printed nevertheless.
+#[instrument(level = "error", skip_all, fields(id = %id))]
 async fn handle(id: String, printer: mpsc::Sender<Job>) -> Result<()> {
     info!("is accepted");
     let (done, is_done) = oneshot::channel();
     let request = Span::current();
     let job = Job { label: format!("label of {id}"), request, done };
-    printer.send(job).await.context("the printer has ended")?;
-    is_done.await.context("the label was not printed")?;
+    let print = async {
+        printer.send(job).await.context("the printer has stopped")?;
+        is_done.await.context("the label was not printed")
+    };
+    let printed = timeout(LIMIT, print).await;
+    let printed = printed.context("the printer is too slow").flatten();
+    printed.with_context(|| format!("request {id}"))?;
     info!("is answered");
     Ok(())
 }
@@ -32,8 +44,12 @@ async fn handle(id: String, printer: mpsc::Sender<Job>) -> Result<()> {
 async fn print_labels(mut jobs: mpsc::Receiver<Job>) {
     while let Some(Job { label, request, done }) = jobs.recv().await {
         let print = async {
+            if done.is_closed() {
+                info!("skips the {label}: nobody waits for it");
+                return;
+            }
             info!("prints the {label}");
-            // Where the caller has gone, nobody is told.
+            // If the caller is gone by now, nobody needs to know.
             let _gone = done.send(());
         };
         let span = info_span!(parent: &request, "printer");
@@ -53,8 +69,8 @@ async fn serve() -> Result<()> {
         tasks.spawn(handle(id.to_owned(), printer.clone()));
     }
     drop(printer);
-    while let Some(ended) = tasks.join_next().await {
-        ended??;
+    while let Some(finished) = tasks.join_next().await {
+        finished??;
     }
     Ok(())
 }
@@ -74,13 +90,15 @@ mod tests {
     use super::*;
     use std::{io::Read, sync::Mutex};
     use tokio::runtime::Builder;
+    use tracing::instrument::WithSubscriber;
 
-    /// For each place, tracing remembers whether anyone listens: a test
-    /// that does not listen must not ask first while another begins to.
-    static TURN: Mutex<()> = Mutex::new(());
+    /// For each call site, tracing remembers whether anyone listens: a
+    /// test that doesn't listen must not ask first while another one
+    /// starts to.
+    static ALONE: Mutex<()> = Mutex::new(());
 
-    fn logged(mut runtime: Builder) -> String {
-        let _turn = TURN.lock().expect("no test panics");
+    fn logged(mut runtime: Builder, run: impl Future) -> String {
+        let _alone = ALONE.lock().expect("no test panics");
         let (mut reader, writer) = std::io::pipe().expect("a pipe");
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)
@@ -88,16 +106,23 @@ mod tests {
             .finish();
         let runtime = runtime.enable_all().build().expect("a runtime");
         tracing::subscriber::with_default(subscriber, || {
-            runtime.block_on(serve()).expect("labels are printed");
+            runtime.block_on(run);
         });
+        drop(runtime);
         let mut text = String::new();
         reader.read_to_string(&mut text).expect("it is text");
         text
     }
 
+    fn paused() -> Builder {
+        let mut runtime = Builder::new_current_thread();
+        runtime.start_paused(true);
+        runtime
+    }
+
     #[test]
     fn each_line_has_the_id_of_its_request() {
-        let text = logged(Builder::new_current_thread());
+        let text = logged(paused(), serve());
         assert_eq!(text.lines().count(), 6, "{text}");
         for line in text.lines() {
             assert!(line.contains("handle{id="), "{line}");
@@ -107,21 +132,132 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_goes_leaves_the_printer_alive() {
-        let _turn = TURN.lock().expect("no test panics");
-        let runtime =
-            Builder::new_multi_thread().build().expect("a runtime");
-        runtime.block_on(async {
+    fn threads_do_not_mix_up_the_ids() {
+        let run = async {
+            let (printer, jobs) = mpsc::channel(2);
+            let mut tasks = JoinSet::new();
+            let printing = async {
+                print_labels(jobs).await;
+                anyhow::Ok(())
+            };
+            tasks.spawn(printing.with_current_subscriber());
+            for id in 0..50 {
+                let request = handle(format!("r{id}"), printer.clone());
+                tasks.spawn(request.with_current_subscriber());
+            }
+            drop(printer);
+            while let Some(finished) = tasks.join_next().await {
+                finished.expect("no panic").expect("it is printed");
+            }
+        };
+        let mut threads = Builder::new_multi_thread();
+        threads.worker_threads(4);
+        let text = logged(threads, run);
+        for id in 0..50 {
+            let printed = format!("prints the label of r{id}");
+            let mut lines = text.lines();
+            let line = lines.find(|line| line.ends_with(&printed));
+            let line = line.expect("it is printed");
+            assert!(line.contains(&format!("{{id=r{id}}}:printer: ")));
+        }
+    }
+
+    #[test]
+    fn cancel_of_a_request_skips_its_label() {
+        let text = logged(paused(), async {
             let (printer, jobs) = mpsc::channel(8);
-            let working = tokio::spawn(print_labels(jobs));
-            let (done, gone) = oneshot::channel();
-            drop(gone);
-            let request = Span::none();
-            let job = Job { label: String::new(), request, done };
-            assert!(printer.send(job).await.is_ok());
-            let last = handle("c5".to_owned(), printer);
-            last.await.expect("it prints on");
-            assert!(working.await.is_ok());
+            let request = handle("c5".to_owned(), printer);
+            let dropped = timeout(Duration::ZERO, request).await;
+            assert!(dropped.is_err());
+            print_labels(jobs).await;
+        });
+        let printer = "handle{id=c5}:printer: ";
+        assert!(text.contains(printer), "{text}");
+        assert!(text.contains("skips the label of c5"), "{text}");
+        assert!(!text.contains("prints"), "{text}");
+    }
+
+    #[test]
+    fn cancel_at_every_poll_leaves_the_printer_working() {
+        let text = logged(paused(), async {
+            hazards::at_every_poll(async |cancel| {
+                let (printer, jobs) = mpsc::channel(1);
+                let printing = tokio::spawn(print_labels(jobs));
+                let request = handle("c5".to_owned(), printer.clone());
+                cancel.run(request).await;
+                let next = handle("d6".to_owned(), printer).await;
+                next.expect("it is printed");
+                printing.await.expect("no panic");
+            })
+            .await;
+        });
+        assert!(text.contains("handle{id=d6}: "), "{text}");
+    }
+
+    #[test]
+    fn silence_of_the_printer_is_an_error_with_the_id() {
+        logged(paused(), async {
+            let (printer, _jobs) = mpsc::channel(1);
+            // The queue has room for one of them, and nobody prints.
+            let mut requests = JoinSet::new();
+            for id in ["a1", "b2", "c3"] {
+                requests.spawn(handle(id.to_owned(), printer.clone()));
+            }
+            let all = requests.join_all();
+            for failed in hazards::within(hazards::HOUR, all).await {
+                let error =
+                    format!("{:#}", failed.expect_err("silent"));
+                assert!(error.starts_with("request "), "{error}");
+                assert!(error.contains("printer is too slow"));
+            }
+        });
+    }
+
+    #[test]
+    fn overload_makes_requests_wait_and_loses_none() {
+        let text = logged(paused(), async {
+            let (printer, jobs) = mpsc::channel(2);
+            let mut requests = JoinSet::new();
+            for id in 0..5 {
+                requests
+                    .spawn(handle(format!("r{id}"), printer.clone()));
+            }
+            drop(printer);
+            requests.spawn(async {
+                print_labels(jobs).await;
+                Ok(())
+            });
+            for handled in requests.join_all().await {
+                handled.expect("it is printed");
+            }
+        });
+        assert!(!text.contains("skips"), "{text}");
+    }
+
+    #[test]
+    fn owner_gone_a_request_without_a_printer_is_an_error() {
+        logged(paused(), async {
+            let (printer, jobs) = mpsc::channel(1);
+            let printing = tokio::spawn(print_labels(jobs));
+            printing.abort();
+            assert!(printing.await.is_err());
+            let failed = handle("a1".to_owned(), printer).await;
+            let error = format!("{:#}", failed.expect_err("aborted"));
+            let start = "request a1: the printer has stopped";
+            assert!(error.starts_with(start), "{error}");
+        });
+    }
+
+    #[test]
+    fn failure_to_print_is_an_error_with_the_id() {
+        logged(paused(), async {
+            let (printer, mut jobs) = mpsc::channel(1);
+            let request = handle("a1".to_owned(), printer);
+            let lose = async { drop(jobs.recv().await) };
+            let (failed, ()) = tokio::join!(request, lose);
+            let error = format!("{:#}", failed.expect_err("lost"));
+            let start = "request a1: the label was not printed";
+            assert!(error.starts_with(start), "{error}");
         });
     }
 }

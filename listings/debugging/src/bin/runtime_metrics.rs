@@ -1,4 +1,4 @@
-//! What a runtime tells of its health, without any unstable feature.
+//! How healthy a runtime is, measured without unstable features.
 
 use std::{sync::mpsc, time::Duration};
 
@@ -9,40 +9,42 @@ use tokio::{
 };
 
 // ANCHOR: health
-/// How loaded a runtime is, since the last look.
+/// Measures how loaded a runtime is.
 struct Health {
     metrics: RuntimeMetrics,
     busy_before: Duration,
 }
 
 struct Load {
-    /// Tasks that have not ended.
+    /// Tasks that haven't finished.
     alive: usize,
-    /// Tasks in the common queue, which no worker has taken yet.
+    /// Tasks in the queue that all workers share.
     queued: usize,
-    /// The time that the workers spent in polls, all together.
+    /// How long the workers were busy since the last look, together.
     busy: Duration,
 }
 
 impl Health {
     fn of(runtime: &Handle) -> Self {
         let metrics = runtime.metrics();
-        Self { metrics, busy_before: Duration::ZERO }
+        let busy_before = total_busy(&metrics);
+        Self { metrics, busy_before }
     }
 
     fn look(&mut self) -> Load {
-        let workers = 0..self.metrics.num_workers();
-        let total: Duration = workers
-            .map(|it| self.metrics.worker_total_busy_duration(it))
-            .sum();
-        let busy =
-            total - std::mem::replace(&mut self.busy_before, total);
+        let total = total_busy(&self.metrics);
+        let before = std::mem::replace(&mut self.busy_before, total);
         Load {
             alive: self.metrics.num_alive_tasks(),
             queued: self.metrics.global_queue_depth(),
-            busy,
+            busy: total.saturating_sub(before),
         }
     }
+}
+
+fn total_busy(metrics: &RuntimeMetrics) -> Duration {
+    let workers = 0..metrics.num_workers();
+    workers.map(|it| metrics.worker_total_busy_duration(it)).sum()
 }
 // ANCHOR_END: health
 
@@ -105,7 +107,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn a_poll_counts_as_busy_when_it_has_ended() {
+    async fn slow_a_blocked_worker_counts_as_busy_when_it_rests() {
         let (during, afterwards) = look_twice().await;
         assert_eq!((during.alive, during.queued), (6, 5));
         assert!(during.busy < BLOCKED);
@@ -114,7 +116,35 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn what_a_worker_spawns_is_not_in_the_common_queue() {
+    async fn slow_polls_that_follow_each_other_count_later() {
+        let runtime = Handle::current();
+        let mut health = Health::of(&runtime);
+        let mut tasks = JoinSet::new();
+        let (started, starts) = mpsc::channel();
+        let (next, until) = mpsc::channel();
+        let until = std::sync::Arc::new(std::sync::Mutex::new(until));
+        for _ in 0..10 {
+            let (started, until) = (started.clone(), until.clone());
+            tasks.spawn(async move {
+                let _started = started.send(());
+                let _next: Result<(), _> =
+                    until.lock().expect("no panic").recv();
+            });
+        }
+        for _ in 0..3 {
+            starts.recv().expect("it starts");
+            std::thread::sleep(BLOCKED);
+            next.send(()).expect("it waits");
+        }
+        starts.recv().expect("the fourth one starts");
+        // Three polls are over, and took 60 ms.
+        assert!(health.look().busy < BLOCKED);
+        drop(next);
+        tasks.join_all().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn threads_what_a_worker_spawns_is_in_its_own_queue() {
         let on_a_worker = tokio::spawn(async {
             let mut tasks = JoinSet::new();
             for _ in 0..5 {
@@ -128,11 +158,11 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn each_look_counts_from_the_last_one() {
-        let runtime = Handle::current();
+    async fn edges_each_look_counts_from_the_last_one() {
         let (_, after) = look_twice().await;
-        let mut health = Health::of(&runtime);
-        assert!(health.look().busy >= after.busy);
+        assert!(after.busy >= BLOCKED);
+        let mut health = Health::of(&Handle::current());
+        assert!(health.look().busy < BLOCKED);
         assert!(health.look().busy < BLOCKED);
     }
 }

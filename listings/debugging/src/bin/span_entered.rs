@@ -6,8 +6,8 @@ use tokio::time::sleep;
 use tracing::{info, info_span};
 
 // ANCHOR: wrong
-/// Wrong: at the `.await`, the request stops and its span does not.
-/// Whatever runs on this thread meanwhile, logs in it.
+/// Wrong: at the `.await`, the request steps back and its span
+/// doesn't. Whatever the thread polls next logs in that span.
 async fn handle(number: u32) {
     let _entered = info_span!("request", number).entered();
     info!("is read");
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn more_threads_do_not_help() {
+    fn threads_of_two_requests_and_their_spans() {
         let text = logged(Builder::new_multi_thread());
         let nested = "request{number=1}:request{number=2}: ";
         assert_eq!(text.matches(nested).count(), 2, "{text}");

@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn each_line_is_in_its_own_span() {
+    fn threads_of_two_requests_and_their_spans() {
         let one_thread = Builder::new_current_thread();
         for runtime in [one_thread, Builder::new_multi_thread()] {
             let text = logged(runtime);
@@ -66,5 +66,27 @@ mod tests {
                 assert_eq!(text.matches(&span).count(), 2, "{text}");
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_the_span_at_every_poll() {
+        hazards::at_every_poll(async |cancel| {
+            let (mut reader, writer) = std::io::pipe().expect("a pipe");
+            let subscriber = tracing_subscriber::fmt()
+                .with_ansi(false)
+                .with_writer(Mutex::new(writer))
+                .finish();
+            let both = async {
+                cancel.run(handle(1)).await;
+                handle(2).await;
+            };
+            both.with_subscriber(subscriber).await;
+            let mut text = String::new();
+            reader.read_to_string(&mut text).expect("it is text");
+            assert!(!text.contains("}:request"), "{text}");
+            let second = "request{number=2}: ";
+            assert_eq!(text.matches(second).count(), 2, "{text}");
+        })
+        .await;
     }
 }

@@ -2,18 +2,25 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
-use tracing::{info, instrument};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tracing::{error, info, instrument};
+
+const LIMIT: Duration = Duration::from_secs(10);
 
 // ANCHOR: wrong
-#[instrument]
+#[instrument(level = "error")]
 async fn request(number: u32) {
     info!("is placed");
-    let mail = tokio::spawn(send_mail());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(send_mail());
     sleep(Duration::from_millis(10)).await;
     info!("is answered");
-    if mail.await.is_err() {
-        info!("the mail was lost");
+    match timeout(LIMIT, tasks.join_next()).await {
+        Ok(Some(Ok(()))) => {}
+        lost => error!(?lost, "the mail is lost"),
     }
 }
 // ANCHOR_END: wrong
@@ -39,7 +46,7 @@ mod tests {
     use tokio::runtime::Builder;
 
     #[test]
-    fn the_mail_does_not_say_whose_it_is() {
+    fn threads_and_the_span_of_a_spawned_task() {
         let (mut reader, writer) = std::io::pipe().expect("a pipe");
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)

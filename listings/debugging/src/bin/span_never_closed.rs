@@ -19,7 +19,7 @@ async fn place_order() {
 
 fn set_up_tracing() {
     tracing_subscriber::fmt()
-        // A line when a span begins, and one when it is over.
+        // A line when a span is created, and one when it's closed.
         .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
         .without_time()
         .with_ansi(false)
@@ -36,7 +36,7 @@ async fn main() {
     let mut order = std::pin::pin!(order);
     let hour = Duration::from_secs(3600);
     if timeout(hour, order.as_mut()).await.is_err() {
-        println!("An hour later, nothing has come of it.");
+        println!("An hour later, the order is still not placed.");
         // Returning would drop the order, and that closes its spans.
         std::process::exit(0);
     }
@@ -49,7 +49,7 @@ mod tests {
     use tokio::runtime::Builder;
 
     #[test]
-    fn the_span_that_hangs_is_new_and_never_closed() {
+    fn silence_leaves_a_span_that_is_never_closed() {
         let (mut reader, writer) = std::io::pipe().expect("a pipe");
         let subscriber = tracing_subscriber::fmt()
             .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
@@ -79,5 +79,28 @@ mod tests {
         assert_eq!(text.matches("charge").count(), 1, "{text}");
         assert_eq!(text.matches("reserve").count(), 2, "{text}");
         assert!(!text.contains("ship"), "{text}");
+    }
+
+    #[test]
+    fn cancel_closes_the_span_that_was_waiting() {
+        let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        let subscriber = tracing_subscriber::fmt()
+            .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
+            .with_ansi(false)
+            .with_writer(Mutex::new(writer))
+            .finish();
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .expect("a runtime");
+        tracing::subscriber::with_default(subscriber, || {
+            let short = Duration::from_millis(100);
+            let order = async { timeout(short, place_order()).await };
+            assert!(runtime.block_on(order).is_err());
+        });
+        let mut text = String::new();
+        reader.read_to_string(&mut text).expect("it is text");
+        assert_eq!(text.matches("charge").count(), 2, "{text}");
     }
 }

@@ -4,24 +4,46 @@ use tracing::{debug, error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 // ANCHOR: setup
-/// What is logged where the variable RUST_LOG is not set: this
-/// service, and what other crates warn of.
+/// What is logged if the variable RUST_LOG isn't set: this service,
+/// and the warnings of other crates.
 const DEFAULT: &str = "warn,shop=info";
 
-fn filter() -> EnvFilter {
-    EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new(DEFAULT))
+/// The filter, and what is wrong with RUST_LOG if it can't be parsed.
+fn filter(rust_log: Option<&str>) -> (EnvFilter, Option<String>) {
+    let directives = rust_log.filter(|it| !it.is_empty());
+    match EnvFilter::try_new(directives.unwrap_or(DEFAULT)) {
+        Ok(filter) => (filter, None),
+        Err(error) => {
+            (EnvFilter::new(DEFAULT), Some(error.to_string()))
+        }
+    }
 }
 
-fn set_up_tracing() {
+/// Call it as `set_up_tracing(std::env::var("RUST_LOG").ok())`.
+/// Panics if there is a subscriber already.
+fn set_up_tracing(rust_log: Option<String>) {
+    let (filter, error) = filter(rust_log.as_deref());
     tracing_subscriber::fmt()
-        .with_env_filter(filter())
-        // What the book prints is the same in each run.
+        .with_env_filter(filter)
+        // The book's output is the same in every run.
         .without_time()
         .with_ansi(false)
         .init();
+    if let Some(error) = error {
+        warn!(target: "shop", ?rust_log, error, "uses {DEFAULT}");
+    }
 }
 // ANCHOR_END: setup
+
+fn main() {
+    // As if somebody had set it, in a hurry.
+    let typo = || Some("shop=debgu".to_owned());
+    set_up_tracing(std::env::var("RUST_LOG").ok().or_else(typo));
+    place_order(7, 3);
+    place_order(8, 0);
+    info!(target: "http", "a connection is open");
+    error!(target: "http", "a connection broke");
+}
 
 // ANCHOR: events
 fn place_order(number: u32, items: usize) {
@@ -34,28 +56,22 @@ fn place_order(number: u32, items: usize) {
 }
 // ANCHOR_END: events
 
-fn main() {
-    set_up_tracing();
-    place_order(7, 3);
-    place_order(8, 0);
-    info!(target: "http", "a connection is open");
-    error!(target: "http", "a connection broke");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::{io::Read, sync::Mutex};
 
-    /// For each place, tracing remembers whether anyone listens: two
-    /// tests with other filters take turns.
-    static TURN: Mutex<()> = Mutex::new(());
+    /// For each call site, tracing remembers whether anyone listens:
+    /// tests with different filters run one after the other.
+    static ALONE: Mutex<()> = Mutex::new(());
 
-    fn logged(directives: &str) -> String {
-        let _turn = TURN.lock().expect("no test panics");
+    fn logged(rust_log: Option<&str>) -> (String, Option<String>) {
+        let _alone = ALONE.lock().expect("no test panics");
         let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        let (filter, error) = filter(rust_log);
         let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new(directives))
+            .with_env_filter(filter)
+            .with_ansi(false)
             .with_writer(Mutex::new(writer))
             .finish();
         tracing::subscriber::with_default(subscriber, || {
@@ -64,12 +80,13 @@ mod tests {
         });
         let mut text = String::new();
         reader.read_to_string(&mut text).expect("it is text");
-        text
+        (text, error)
     }
 
     #[test]
-    fn the_default_leaves_out_what_others_tell() {
-        let text = logged(DEFAULT);
+    fn the_default_leaves_out_the_debug_events_of_this_service() {
+        let (text, error) = logged(None);
+        assert_eq!(error, None);
         assert!(
             text.contains("is placed") && !text.contains("is read")
         );
@@ -78,8 +95,32 @@ mod tests {
 
     #[test]
     fn a_directive_shows_more_of_one_target() {
-        let text = logged("off,shop=debug");
+        let (text, error) = logged(Some("off,shop=debug"));
+        assert_eq!(error, None);
         assert!(text.contains("is read"));
         assert!(!text.contains("a connection"));
+    }
+
+    #[test]
+    fn failure_of_a_directive_is_reported_and_the_default_applies() {
+        for typo in ["shop=debgu", "shop=info,sqlx=debgu", "\u{fffd}=é"]
+        {
+            let (text, error) = logged(Some(typo));
+            assert!(text.contains("is placed"), "{typo}: {text}");
+            assert!(error.is_some(), "{typo}");
+        }
+    }
+
+    #[test]
+    fn edges_an_empty_variable_is_as_good_as_none() {
+        let (text, error) = logged(Some(""));
+        assert_eq!(error, None);
+        assert!(text.contains("is placed"), "{text}");
+    }
+
+    #[test]
+    fn edges_a_single_word_that_is_no_level_is_taken_for_a_target() {
+        let (text, error) = logged(Some("inof"));
+        assert_eq!((text.as_str(), error), ("", None));
     }
 }

@@ -1,4 +1,4 @@
-//! Wrong: the clock is advanced before the task has begun.
+//! Wrong: the clock is advanced before the task has started.
 
 use tokio::{
     task::JoinSet,
@@ -15,8 +15,8 @@ async fn remind() {
     }
 }
 
-/// Wrong: `advance` jumps at once. The task has not been polled, so
-/// its first twenty minutes begin after the jump.
+/// Wrong: `advance` jumps before the task is polled for the first
+/// time, so its first twenty minutes start after the jump.
 async fn is_done_after_an_hour() -> bool {
     let mut tasks = JoinSet::new();
     tasks.spawn(remind());
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_hour_is_over_and_nothing_is_done() {
+    async fn clock_an_hour_is_over_and_all_have_rung() {
         assert!(!is_done_after_an_hour().await);
     }
 

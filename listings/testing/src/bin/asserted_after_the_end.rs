@@ -1,14 +1,14 @@
-//! A test waits for what the code has spawned, and then looks.
+//! A test waits for the spawned task, and then asserts.
 
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use tokio::time::sleep;
+use tokio::time::{error::Elapsed, sleep, timeout};
 use tokio_util::task::TaskTracker;
 
-/// Sends receipts behind its caller's back. `tasks` is its owner's,
+/// Sends receipts in tasks of its own. `tasks` belongs to its owner,
 /// who waits for them at shutdown.
 struct Shop {
     tasks: TaskTracker,
@@ -26,21 +26,22 @@ impl Shop {
 }
 
 // ANCHOR: waits
-/// The way in which the service ends is the way to wait in a test.
-async fn receipts_of_one_order() -> usize {
+/// What the service waits for at shutdown is what a test waits for.
+async fn receipts_of_one_order() -> Result<usize, Elapsed> {
     let tasks = TaskTracker::new();
     let receipts = Arc::default();
     let shop = Shop { tasks, receipts };
     shop.place(17);
     shop.tasks.close();
-    shop.tasks.wait().await;
-    shop.receipts.lock().expect("no panic").len()
+    timeout(Duration::from_secs(60), shop.tasks.wait()).await?;
+    Ok(shop.receipts.lock().expect("no panic").len())
 }
 // ANCHOR_END: waits
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() {
-    println!("receipts: {}", receipts_of_one_order().await);
+async fn main() -> Result<(), Elapsed> {
+    println!("receipts: {}", receipts_of_one_order().await?);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -48,12 +49,12 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_there() {
-        assert_eq!(receipts_of_one_order().await, 1);
+    async fn slow_task_and_what_the_test_sees() {
+        assert_eq!(receipts_of_one_order().await, Ok(1));
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn on_more_threads_too() {
-        assert_eq!(receipts_of_one_order().await, 1);
+    async fn threads_make_no_difference() {
+        assert_eq!(receipts_of_one_order().await, Ok(1));
     }
 }

@@ -1,4 +1,4 @@
-//! Wrong: a test looks before the task has begun.
+//! Wrong: a test asserts before the task has started.
 
 use std::{
     sync::{Arc, Mutex},
@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
 // ANCHOR: wrong
-/// Sends receipts behind its caller's back. `tasks` is its owner's,
+/// Sends receipts in tasks of its own. `tasks` belongs to its owner,
 /// who waits for them at shutdown.
 struct Shop {
     tasks: TaskTracker,
@@ -26,7 +26,7 @@ impl Shop {
     }
 }
 
-/// Wrong: `spawn` only puts the task in line.
+/// Wrong: `spawn` only puts the task into the runtime's queue.
 async fn receipts_of_one_order() -> usize {
     let tasks = TaskTracker::new();
     let receipts = Arc::default();
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_has_not_begun() {
+    async fn slow_task_and_what_the_test_sees() {
         assert_eq!(receipts_of_one_order().await, 0);
     }
 }

@@ -18,13 +18,13 @@ use tokio::{
 const LIMIT: Duration = Duration::from_secs(5);
 
 // ANCHOR: wrong
-/// Wrong: a thread of our own will answer. The runtime does not know
-/// of it: all its tasks wait, so the clock jumps to the next timer.
+/// Wrong: a thread of our own will answer. The runtime doesn't know
+/// the thread: all its tasks wait, so the clock jumps to the timer.
 async fn ask_a_thread() -> Answer {
     let (answer, answered) = oneshot::channel();
     let bank = Bank::on_a_thread(move |request| {
         if request == "price" {
-            // Whoever asked may have gone.
+            // The caller may be gone by now.
             let _ = answer.send(1250);
         }
         Ok(())
@@ -34,8 +34,8 @@ async fn ask_a_thread() -> Answer {
     Ok((outcome.is_ok(), start.elapsed(), bank.end()?))
 }
 
-/// Wrong: a server behind a socket will answer. To the runtime, the
-/// task that reads waits, as if for nothing.
+/// Wrong: a server behind a socket will answer. For the clock, a task
+/// that reads is a task that waits.
 async fn ask_a_server() -> Answer {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let mut server = TcpStream::connect(listener.local_addr()?).await?;
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_clock_jumps_over_threads_and_sockets() {
+    async fn slow_peers_outside_of_the_runtime() {
         for answer in [ask_a_thread().await, ask_a_server().await] {
             let (in_time, waited, answers) = answer.expect("it runs");
             assert!(!in_time && answers);

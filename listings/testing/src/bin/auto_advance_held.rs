@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(1);
 
 // ANCHOR: ways
 /// In memory: the peer is a task, which waits by the same clock.
@@ -29,27 +29,47 @@ async fn ask_a_task() -> io::Result<u8> {
 }
 
 /// A closure on the blocking pool holds the clock while it runs, here
-/// until a thread has answered.
-async fn ask_on_the_blocking_pool() -> io::Result<u8> {
+/// until a thread has answered. Its limit is in real time: while the
+/// clock is held, no `timeout` fires.
+async fn ask_on_the_blocking_pool<B>(bank: B) -> io::Result<u8>
+where
+    B: FnOnce(mpsc::Sender<u8>) -> bool + Send + 'static,
+{
     let (answer, answered) = mpsc::channel();
-    let bank = thread::spawn(move || answer.send(125).is_ok());
-    let waiting = spawn_blocking(move || answered.recv());
-    let price = timeout(LIMIT, waiting).await??;
-    assert!(bank.join().expect("it does not panic"));
-    price.map_err(io::Error::other)
-}
-
-/// In real time: the clock runs until it is paused again.
-async fn ask_in_real_time() -> io::Result<u8> {
-    tokio::time::resume();
-    let (answer, answered) = oneshot::channel();
-    let bank = thread::spawn(move || answer.send(125).is_ok());
-    let price = timeout(LIMIT, answered).await?;
-    tokio::time::pause();
-    assert!(bank.join().expect("it does not panic"));
-    price.map_err(io::Error::other)
+    thread::spawn(move || bank(answer));
+    let waiting = spawn_blocking(move || answered.recv_timeout(LIMIT));
+    waiting.await?.map_err(io::Error::other)
 }
 // ANCHOR_END: ways
+
+// ANCHOR: real
+/// In real time: the clock runs until the value is dropped, so that
+/// neither an error nor a cancellation leaves it running.
+struct RealTime;
+
+impl RealTime {
+    fn start() -> Self {
+        tokio::time::resume();
+        Self
+    }
+}
+
+impl Drop for RealTime {
+    fn drop(&mut self) {
+        tokio::time::pause();
+    }
+}
+
+async fn ask_in_real_time<B>(bank: B) -> io::Result<u8>
+where
+    B: FnOnce(oneshot::Sender<u8>) -> bool + Send + 'static,
+{
+    let (answer, answered) = oneshot::channel();
+    thread::spawn(move || bank(answer));
+    let _real_time = RealTime::start();
+    timeout(LIMIT, answered).await?.map_err(io::Error::other)
+}
+// ANCHOR_END: real
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> io::Result<()> {
@@ -57,10 +77,12 @@ async fn main() -> io::Result<()> {
     println!("a task:            {}", ask_a_task().await?);
     println!("                   after {:?}", start.elapsed());
     let start = Instant::now();
-    let price = ask_on_the_blocking_pool().await?;
+    let bank = |answer: mpsc::Sender<_>| answer.send(125).is_ok();
+    let price = ask_on_the_blocking_pool(bank).await?;
     println!("the blocking pool: {price}");
     println!("                   after {:?}", start.elapsed());
-    println!("in real time:      {}", ask_in_real_time().await?);
+    let bank = |answer: oneshot::Sender<_>| answer.send(125).is_ok();
+    println!("in real time:      {}", ask_in_real_time(bank).await?);
     Ok(())
 }
 
@@ -68,11 +90,61 @@ async fn main() -> io::Result<()> {
 mod tests {
     use super::*;
 
+    async fn is_paused() -> bool {
+        let start = std::time::Instant::now();
+        sleep(Duration::from_secs(60)).await;
+        start.elapsed() < Duration::from_secs(30)
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn each_is_answered() -> io::Result<()> {
+    async fn slow_peers_outside_of_the_runtime() -> io::Result<()> {
         assert_eq!(ask_a_task().await?, 125);
-        assert_eq!(ask_on_the_blocking_pool().await?, 125);
-        assert_eq!(ask_in_real_time().await?, 125);
+        let bank = |answer: mpsc::Sender<_>| answer.send(125).is_ok();
+        assert_eq!(ask_on_the_blocking_pool(bank).await?, 125);
+        let bank =
+            |answer: oneshot::Sender<_>| answer.send(125).is_ok();
+        assert_eq!(ask_in_real_time(bank).await?, 125);
+        assert!(is_paused().await);
         Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_a_thread_ends_after_the_limit() {
+        let (hold, held) = mpsc::channel::<()>();
+        let silent = move |answer: mpsc::Sender<u8>| {
+            let _end = held.recv();
+            answer.send(125).is_ok()
+        };
+        let price = ask_on_the_blocking_pool(silent).await;
+        assert!(price.is_err());
+        drop(hold);
+        let (hold, held) = mpsc::channel::<()>();
+        let silent = move |answer: oneshot::Sender<u8>| {
+            let _end = held.recv();
+            answer.send(125).is_ok()
+        };
+        assert!(ask_in_real_time(silent).await.is_err());
+        drop(hold);
+        assert!(is_paused().await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_a_thread_is_an_error() {
+        let bank = |_: mpsc::Sender<u8>| panic!("no price");
+        assert!(ask_on_the_blocking_pool(bank).await.is_err());
+        let bank = |_: oneshot::Sender<u8>| panic!("no price");
+        assert!(ask_in_real_time(bank).await.is_err());
+        assert!(is_paused().await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_the_clock_paused() {
+        hazards::at_every_poll(async |cancel| {
+            let bank =
+                |answer: oneshot::Sender<_>| answer.send(125).is_ok();
+            cancel.run(ask_in_real_time(bank)).await;
+            assert!(is_paused().await);
+        })
+        .await;
     }
 }

@@ -1,38 +1,56 @@
 //! What has been read outlives the read that is dropped.
 
 use std::{
-    io,
+    io::{
+        self,
+        ErrorKind::{InvalidData, UnexpectedEof},
+    },
     pin::pin,
     task::Poll::{Pending, Ready},
     time::Duration,
 };
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio_test::io::{Builder, Mock};
 
 // ANCHOR: orders
 struct Orders<R> {
-    client: R,
+    client: BufReader<R>,
     /// What has been read of the next line.
-    line: String,
+    line: Vec<u8>,
 }
 
+/// No line is longer, in bytes.
+const LONGEST: usize = 1024;
+
 impl<R: AsyncRead + Unpin> Orders<R> {
-    /// The next line. Can be dropped at any time, and called again.
-    async fn next(&mut self) -> io::Result<String> {
-        loop {
-            match self.client.read_u8().await? {
-                b'\n' => return Ok(std::mem::take(&mut self.line)),
-                letter => self.line.push(letter.into()),
+    /// The next line, or `None` when the client has closed cleanly.
+    /// Can be dropped at any time, and called again. After an error,
+    /// the connection is of no more use.
+    async fn next(&mut self) -> io::Result<Option<String>> {
+        let room = LONGEST - self.line.len();
+        let mut client = (&mut self.client).take(room as u64);
+        // Appends what it has read before it waits.
+        client.read_until(b'\n', &mut self.line).await?;
+        let kind = match self.line.last() {
+            None => return Ok(None),
+            Some(b'\n') => {
+                self.line.pop();
+                let line = std::mem::take(&mut self.line);
+                let text = String::from_utf8(line);
+                return text.map(Some).map_err(io::Error::other);
             }
-        }
+            Some(_) if self.line.len() == LONGEST => InvalidData,
+            Some(_) => UnexpectedEof,
+        };
+        Err(kind.into())
     }
 }
 // ANCHOR_END: orders
 
 // ANCHOR: tool
-/// Polls a future at most so many times, each time when it is woken,
-/// and then drops it. `None`: it had not ended.
+/// Polls a future at most so many times, each time when it's woken,
+/// and then drops it. `None`: it wasn't ready by then.
 async fn drop_after<F: Future>(
     polls: usize,
     future: F,
@@ -65,32 +83,36 @@ fn client() -> Orders<Mock> {
         .wait(pause)
         .read(b"17\n")
         .build();
-    Orders { client, line: String::new() }
+    Orders { client: BufReader::new(client), line: Vec::new() }
 }
 
-/// What a second call returns, after the first one was dropped at
-/// each of its awaits.
+/// What a second call returns after the first one was dropped, for
+/// each number of polls; at last, what a call returns undisturbed.
 async fn dropped_and_called_again() -> io::Result<Vec<String>> {
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for polls in 0.. {
         let mut orders = client();
         let first = drop_after(polls, orders.next()).await;
-        if let Some(line) = first {
-            told.push(line?);
+        let is_complete = first.is_some();
+        let line = match first {
+            Some(line) => line?,
+            None => orders.next().await?,
+        };
+        lines.push(line.ok_or(UnexpectedEof)?);
+        if is_complete {
             break;
         }
-        told.push(orders.next().await?);
     }
-    Ok(told)
+    Ok(lines)
 }
 // ANCHOR_END: everywhere
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> io::Result<()> {
-    let told = dropped_and_called_again().await?;
-    for (polls, line) in told.iter().enumerate() {
+    let lines = dropped_and_called_again().await?;
+    for (polls, line) in lines.iter().enumerate() {
         let what = match polls {
-            3 => "ended after",
+            3 => "ready after",
             _ => "dropped after",
         };
         println!("{what} {polls} polls: {line:?}");
@@ -103,14 +125,37 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_can_be_dropped_at_each_await() -> io::Result<()> {
-        let told = dropped_and_called_again().await?;
-        assert_eq!(told, ["order 17"; 4]);
+    async fn cancel_and_what_a_second_call_returns() -> io::Result<()> {
+        let lines = dropped_and_called_again().await?;
+        assert_eq!(lines, ["order 17"; 4]);
         Ok(())
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn cancel_before_each_of_many_polls_loses_no_line() {
+        let text = "order 1\n\nlatté 2\n".as_bytes();
+        let mut builder = Builder::new();
+        for byte in text.chunks(1) {
+            builder.read(byte).wait(Duration::from_millis(1));
+        }
+        let client = BufReader::new(builder.build());
+        let mut orders = Orders { client, line: Vec::new() };
+        let mut lines = Vec::new();
+        loop {
+            let one_poll = drop_after(1, orders.next()).await;
+            match one_poll.transpose().expect("it's text") {
+                Some(Some(line)) => lines.push(line),
+                Some(None) => break,
+                None => {
+                    tokio::time::sleep(Duration::from_millis(1)).await
+                }
+            }
+        }
+        assert_eq!(lines, ["order 1", "", "latté 2"]);
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn the_tool_drops_when_it_says() {
+    async fn edges_of_the_tool() {
         let yields = || async {
             tokio::task::yield_now().await;
             17
@@ -118,5 +163,64 @@ mod tests {
         assert_eq!(drop_after(0, yields()).await, None);
         assert_eq!(drop_after(1, yields()).await, None);
         assert_eq!(drop_after(2, yields()).await, Some(17));
+    }
+
+    async fn all(bytes: &[u8]) -> (Vec<String>, Option<io::ErrorKind>) {
+        let client = BufReader::new(bytes);
+        let mut orders = Orders { client, line: Vec::new() };
+        let mut lines = Vec::new();
+        loop {
+            match orders.next().await {
+                Ok(Some(line)) => lines.push(line),
+                Ok(None) => return (lines, None),
+                Err(error) => return (lines, Some(error.kind())),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn edges_of_the_lines() {
+        assert_eq!(all(b"").await, (vec![], None));
+        let one = |line: &str| vec![line.to_owned()];
+        let cafe = "café 17\n".as_bytes();
+        assert_eq!(all(cafe).await, (one("café 17"), None));
+        let torn = b"order 17\norder 1";
+        let expected = (one("order 17"), Some(UnexpectedEof));
+        assert_eq!(all(torn).await, expected);
+        let latin_1 = b"caf\xe9\n";
+        assert_eq!(all(latin_1).await.1, Some(io::ErrorKind::Other));
+        let longest = [b"x".repeat(LONGEST - 1), b"\n".to_vec()];
+        assert_eq!(all(&longest.concat()).await.1, None);
+        let endless = b"x".repeat(2 * LONGEST);
+        assert_eq!(all(&endless).await, (vec![], Some(InvalidData)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_with_the_callers_timeout_and_loses_nothing() {
+        let client = Builder::new()
+            .read(b"ord")
+            .wait(hazards::HOUR)
+            .read(b"er 17\n")
+            .build();
+        let client = BufReader::new(client);
+        let mut orders = Orders { client, line: Vec::new() };
+        let minute = Duration::from_secs(60);
+        let next = tokio::time::timeout(minute, orders.next());
+        assert!(next.await.is_err());
+        let line = orders.next().await.expect("a line");
+        assert_eq!(line.as_deref(), Some("order 17"));
+    }
+
+    #[tokio::test]
+    async fn failure_to_read_reaches_the_caller() {
+        let reset = io::ErrorKind::ConnectionReset;
+        let client = Builder::new()
+            .read(b"ord")
+            .read_error(reset.into())
+            .build();
+        let client = BufReader::new(client);
+        let mut orders = Orders { client, line: Vec::new() };
+        let error = orders.next().await.expect_err("it is reset");
+        assert_eq!(error.kind(), reset);
     }
 }

@@ -7,25 +7,24 @@ use std::{
     time::Duration,
 };
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio_test::io::{Builder, Mock};
 
 // ANCHOR: wrong
 struct Orders<R> {
-    client: R,
+    client: BufReader<R>,
 }
 
 impl<R: AsyncRead + Unpin> Orders<R> {
-    /// Wrong: what has been read so far is in the future, and goes
-    /// with it.
+    /// Wrong: what has been read of the line is in the future, and is
+    /// dropped with it.
     async fn next(&mut self) -> io::Result<String> {
-        let mut line = String::new();
-        loop {
-            match self.client.read_u8().await? {
-                b'\n' => return Ok(line),
-                letter => line.push(letter.into()),
-            }
+        let mut line = Vec::new();
+        self.client.read_until(b'\n', &mut line).await?;
+        if line.pop() != Some(b'\n') {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        String::from_utf8(line).map_err(io::Error::other)
     }
 }
 // ANCHOR_END: wrong
@@ -61,31 +60,31 @@ fn client() -> Orders<Mock> {
         .wait(pause)
         .read(b"17\n")
         .build();
-    Orders { client }
+    Orders { client: BufReader::new(client) }
 }
 
-/// What a second call returns, after the first one was dropped at
-/// each of its awaits.
+/// What a second call returns after the first one was dropped, for
+/// each number of polls; at last, what a call returns undisturbed.
 async fn dropped_and_called_again() -> io::Result<Vec<String>> {
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for polls in 0.. {
         let mut orders = client();
         let first = drop_after(polls, orders.next()).await;
         if let Some(line) = first {
-            told.push(line?);
+            lines.push(line?);
             break;
         }
-        told.push(orders.next().await?);
+        lines.push(orders.next().await?);
     }
-    Ok(told)
+    Ok(lines)
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> io::Result<()> {
-    let told = dropped_and_called_again().await?;
-    for (polls, line) in told.iter().enumerate() {
+    let lines = dropped_and_called_again().await?;
+    for (polls, line) in lines.iter().enumerate() {
         let what = match polls {
-            3 => "ended after",
+            3 => "ready after",
             _ => "dropped after",
         };
         println!("{what} {polls} polls: {line:?}");
@@ -98,9 +97,9 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_second_call_gets_the_rest() -> io::Result<()> {
-        let told = dropped_and_called_again().await?;
-        assert_eq!(told, ["order 17", "er 17", "17", "order 17"]);
+    async fn cancel_and_what_a_second_call_returns() -> io::Result<()> {
+        let lines = dropped_and_called_again().await?;
+        assert_eq!(lines, ["order 17", "er 17", "17", "order 17"]);
         Ok(())
     }
 }

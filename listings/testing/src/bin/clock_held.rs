@@ -1,4 +1,4 @@
-//! A paused clock that does not jump: it is advanced by hand.
+//! A paused clock that doesn't jump: only `advance` moves it.
 
 use std::{sync::mpsc, time::Duration};
 
@@ -9,13 +9,14 @@ use tokio::{
 };
 
 // ANCHOR: hold
-/// As long as it lives, a paused clock does not jump.
+/// While this value lives, a paused clock doesn't jump.
 struct HeldClock {
     _release: mpsc::Sender<()>,
 }
 
 /// A closure on the blocking pool holds the clock while it runs. This
-/// one waits until the value is dropped, also by a panic.
+/// one waits until the value is dropped, by a panic too. Meanwhile, no
+/// `sleep` ends and no `timeout` fires by itself.
 fn hold_the_clock() -> HeldClock {
     let (release, released) = mpsc::channel();
     spawn_blocking(move || released.recv());
@@ -35,7 +36,7 @@ async fn connect() -> sqlx::Result<SqlitePool> {
     Ok(pool)
 }
 
-/// Ends the sessions that are older than half an hour.
+/// Ends the sessions that are half an hour old, or older.
 async fn expire(pool: &SqlitePool, now: Duration) -> sqlx::Result<u64> {
     let delete = "DELETE FROM sessions WHERE opened <= ?";
     let limit = now.as_secs() as i64 - 30 * 60;
@@ -75,13 +76,15 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_ends_after_half_an_hour() -> sqlx::Result<()> {
+    async fn clock_is_advanced_by_quarters_of_an_hour()
+    -> sqlx::Result<()> {
         assert_eq!(ended_by_quarter().await?, [0, 1, 0]);
         Ok(())
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_sleep_waits_for_an_advance() -> sqlx::Result<()> {
+    async fn slow_database_and_a_sleep_that_waits_for_an_advance()
+    -> sqlx::Result<()> {
         let _held = hold_the_clock();
         let minute = Duration::from_secs(60);
         let mut tasks = tokio::task::JoinSet::new();
@@ -94,9 +97,45 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn once_released_it_jumps_again() {
+    async fn owner_gone_once_released_it_jumps_again() {
         drop(hold_the_clock());
         let minute = Duration::from_secs(60);
         assert!(timeout(2 * minute, sleep(minute)).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_releases_the_clock() {
+        let minute = Duration::from_secs(60);
+        let held = async {
+            let _held = hold_the_clock();
+            tokio::task::yield_now().await;
+            panic!("in the middle");
+        };
+        assert!(tokio::spawn(held).await.is_err());
+        assert!(timeout(2 * minute, sleep(minute)).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_releases_the_clock() {
+        let minute = Duration::from_secs(60);
+        hazards::at_every_poll(async |cancel| {
+            let held = async {
+                let _held = hold_the_clock();
+                tokio::task::yield_now().await;
+            };
+            cancel.run(held).await;
+            assert!(timeout(2 * minute, sleep(minute)).await.is_ok());
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_database_and_a_paused_clock() -> sqlx::Result<()> {
+        let _held = hold_the_clock();
+        // Without it, the pool's thirty seconds may be over first.
+        for _ in 0..20 {
+            connect().await?.close().await;
+        }
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! One suite of promises, for every store that claims to keep them.
+//! One suite of promises for every store that claims to keep them.
 
 use std::{collections::BTreeMap, sync::Mutex};
 
@@ -9,7 +9,8 @@ use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
 type Stored<T> = Result<T, Unreachable>;
 
 trait Seats {
-    /// Whether it is theirs. `false`: it is somebody else's.
+    /// Whether the seat is theirs. Dropped or failed, it may be: ask
+    /// again. `false`: it's somebody else's.
     async fn reserve(&self, seat: u32, guest: &str) -> Stored<bool>;
 
     async fn guest(&self, seat: u32) -> Stored<Option<String>>;
@@ -35,8 +36,7 @@ impl std::fmt::Display for Unreachable {
 impl std::error::Error for Unreachable {}
 
 // ANCHOR: suite
-/// Tries each promise on a store that is empty. Returns those that
-/// it breaks.
+/// Tries each promise on an empty store. Returns the broken ones.
 async fn broken_by(seats: &impl Seats) -> Stored<Vec<&'static str>> {
     let mut broken = Vec::new();
     let mut check = |is_kept: bool, promise| {
@@ -54,11 +54,11 @@ async fn broken_by(seats: &impl Seats) -> Stored<Vec<&'static str>> {
     let winner = won.iter().position(|won| *won);
     let winner = winner.map(|n| guests[n].clone());
     let guest = seats.guest(1).await?;
-    check(guest == winner, "the seat is whose it was said to be");
+    check(guest == winner, "the seat belongs to the winner");
 
     let again =
         seats.reserve(1, guest.as_deref().unwrap_or("")).await?;
-    check(again, "who asks again has it still");
+    check(again, "a guest who asks again still has the seat");
 
     check(
         seats.guest(2).await?.is_none(),
@@ -104,7 +104,7 @@ struct InSqlite(SqlitePool);
 
 impl Seats for InSqlite {
     async fn reserve(&self, seat: u32, guest: &str) -> Stored<bool> {
-        // The key of the table decides, and not a look before.
+        // The table's key decides, not a look before the insert.
         let insert = "INSERT INTO seats (seat, guest) VALUES (?, ?)
             ON CONFLICT (seat) DO NOTHING";
         sqlx::query(insert)
@@ -126,8 +126,8 @@ impl Seats for InSqlite {
 // ANCHOR_END: sqlite
 
 // ANCHOR: run
-/// A database of its own: it is gone with its only connection, which
-/// is never closed for being old or idle.
+/// A database of its own: it lives in its only connection, which is
+/// never closed for being old or idle.
 async fn in_sqlite() -> Stored<InSqlite> {
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
@@ -163,25 +163,25 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn memory_keeps_the_contract() -> Stored<()> {
+    async fn overload_memory_keeps_the_contract() -> Stored<()> {
         assert!(broken_by(&InMemory::default()).await?.is_empty());
         Ok(())
     }
 
     #[tokio::test]
-    async fn sqlite_keeps_the_contract() -> Stored<()> {
+    async fn overload_sqlite_keeps_the_contract() -> Stored<()> {
         assert!(broken_by(&in_sqlite().await?).await?.is_empty());
         Ok(())
     }
 
     #[tokio::test]
-    async fn the_contract_finds_a_liar() -> Stored<()> {
+    async fn failure_the_contract_finds_a_liar() -> Stored<()> {
         assert_eq!(broken_by(&SaysYes).await?.len(), 2);
         Ok(())
     }
     // ANCHOR_END: tests
 
-    /// Looks, waits as for a database, and writes then.
+    /// Looks, waits as if for a database, and writes then.
     #[derive(Default)]
     struct LooksFirst(InMemory);
 
@@ -206,9 +206,73 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_contract_finds_who_looks_first() -> Stored<()> {
+    async fn failure_the_contract_finds_a_store_that_looks_first()
+    -> Stored<()> {
         let broken = broken_by(&LooksFirst::default()).await?;
         assert_eq!(broken[0], "of many at once, one gets the seat");
         Ok(())
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn threads_one_of_many_guests_gets_the_seat() {
+        use std::sync::Arc;
+        let (memory, sqlite) =
+            (InMemory::default(), in_sqlite().await.expect("a table"));
+        let (memory, sqlite) = (Arc::new(memory), Arc::new(sqlite));
+        let mut guests = tokio::task::JoinSet::new();
+        for n in 0..20 {
+            let memory = Arc::clone(&memory);
+            let sqlite = Arc::clone(&sqlite);
+            guests.spawn(async move {
+                let guest = format!("guest {n}");
+                let one = memory.reserve(1, &guest).await.expect("it");
+                let other = sqlite.reserve(1, &guest).await;
+                (one, other.expect("it answers"))
+            });
+        }
+        let won = guests.join_all().await;
+        assert_eq!(won.iter().filter(|won| won.0).count(), 1);
+        assert_eq!(won.iter().filter(|won| won.1).count(), 1);
+    }
+
+    #[tokio::test]
+    async fn cancel_and_ask_again() {
+        hazards::at_every_poll(async |cancel| {
+            let seats = in_sqlite().await.expect("a table");
+            cancel.run(seats.reserve(1, "Zoë")).await;
+            let again = seats.reserve(1, "Zoë").await;
+            assert!(again.expect("it answers"), "{}", cancel.polls());
+            let other = seats.reserve(1, "Ben").await;
+            assert!(!other.expect("it answers"));
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn again_asked_a_guest_still_has_the_seat() {
+        let seats = in_sqlite().await.expect("a table");
+        for _ in 0..3 {
+            assert!(seats.reserve(1, "Ann").await.expect("it answers"));
+        }
+    }
+
+    #[tokio::test]
+    async fn edges_of_seats_and_guests() {
+        let seats = in_sqlite().await.expect("a table");
+        for seat in [0, u32::MAX] {
+            for guest in ["", "Zoë'; DROP TABLE seats"] {
+                let is_first = guest.is_empty();
+                let reserved = seats.reserve(seat, guest).await;
+                assert_eq!(reserved.expect("it answers"), is_first);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn failure_of_the_database_says_what_it_was() {
+        let seats = in_sqlite().await.expect("a table");
+        seats.0.close().await;
+        let error = seats.reserve(1, "Ann").await.expect_err("closed");
+        assert!(error.to_string().contains("closed pool"), "{error}");
     }
 }

@@ -3,7 +3,7 @@
 use sqlx::{SqliteConnection, SqlitePool, sqlite::SqlitePoolOptions};
 
 // ANCHOR: each
-/// In a database of its own, which nobody else sees.
+/// In a database of its own, which no other test sees.
 async fn an_order_is_listed() -> sqlx::Result<bool> {
     let pool = connect().await?;
     let mut connection = pool.acquire().await?;
@@ -11,8 +11,8 @@ async fn an_order_is_listed() -> sqlx::Result<bool> {
     Ok(listed(&mut connection).await? == [17])
 }
 
-/// In a transaction that ends with the test: what it has written is
-/// rolled back, and nobody else has seen it.
+/// In a transaction that is dropped with the test: what it has written
+/// is rolled back, and no other test has seen it.
 async fn two_orders_are_listed(
     shared: &SqlitePool,
 ) -> sqlx::Result<bool> {
@@ -76,7 +76,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn both_pass_in_any_order() -> sqlx::Result<()> {
+    async fn again_in_any_order_and_what_each_test_finds()
+    -> sqlx::Result<()> {
         assert_eq!(run_both().await?, (true, true));
         let shared = connect().await?;
         assert!(two_orders_are_listed(&shared).await?);
@@ -87,12 +88,40 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn and_side_by_side() -> sqlx::Result<()> {
+    async fn threads_and_tests_side_by_side() -> sqlx::Result<()> {
         let (one, other) = tokio::try_join!(
             an_order_is_listed(),
             an_order_is_listed()
         )?;
         assert!(one && other);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn panic_of_a_test_leaves_nothing_behind() -> sqlx::Result<()>
+    {
+        let shared = connect().await?;
+        let pool = shared.clone();
+        let test = tokio::spawn(async move {
+            let mut test = pool.begin().await.expect("a transaction");
+            place(&mut test, 18).await.expect("a table");
+            panic!("an assertion");
+        });
+        assert!(test.await.is_err());
+        assert!(two_orders_are_listed(&shared).await?);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn cancel_of_a_test_leaves_nothing_behind() -> sqlx::Result<()>
+    {
+        let shared = connect().await?;
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(two_orders_are_listed(&shared)).await;
+            let next = two_orders_are_listed(&shared).await;
+            assert!(next.expect("it runs"), "{}", cancel.polls());
+        })
+        .await;
         Ok(())
     }
 }

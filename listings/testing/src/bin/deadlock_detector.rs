@@ -1,18 +1,19 @@
-//! A deadlock is found at once, with the clock paused.
+//! With the clock paused, a deadlock is found without waiting.
 
 // ANCHOR: detector
 use tokio::time::{Duration, timeout};
 
-/// No work in a test takes so long.
+/// Longer than anything in a test takes.
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 #[derive(Debug, PartialEq)]
 struct Hangs;
 
-/// Runs a scenario to its end, or says that it will never end.
+/// Runs a scenario to its end, or reports that it hangs.
 ///
-/// For a paused clock: when every task waits for another one, the
-/// clock jumps to the end of the year.
+/// For a paused clock: if every task waits for another one, the clock
+/// jumps to the end of the year. Doesn't return if a task blocks its
+/// thread or never yields.
 async fn ends<F: Future>(scenario: F) -> Result<F::Output, Hangs> {
     timeout(YEAR, scenario).await.map_err(|_| Hangs)
 }
@@ -24,7 +25,7 @@ use tokio::{
 };
 
 // ANCHOR: scenarios
-/// Takes two locks; another one needs some time in between.
+/// Takes two locks, with some time in between.
 async fn move_stock(from: &Mutex<u32>, to: &Mutex<u32>) {
     let mut from = from.lock().await;
     sleep(Duration::from_millis(1)).await;
@@ -48,7 +49,7 @@ async fn in_two_orders() {
     );
 }
 
-/// Its own sender is still there, so the queue never ends.
+/// Its own sender is still alive, so the queue is never closed.
 async fn waits_for_itself() {
     let (sender, mut orders) = mpsc::channel(8);
     while orders.recv().await.is_some() {}
@@ -74,10 +75,40 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_tells_slow_from_hanging() {
+    async fn silence_is_told_from_slow() {
         assert_eq!(ends(in_one_order()).await, Ok(()));
-        assert_eq!(ends(takes_half_a_year()).await, Ok(()));
         assert_eq!(ends(in_two_orders()).await, Err(Hangs));
         assert_eq!(ends(waits_for_itself()).await, Err(Hangs));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_is_not_hanging() {
+        assert_eq!(ends(takes_half_a_year()).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    #[should_panic(expected = "the scenario")]
+    async fn panic_of_a_scenario_fails_the_test() {
+        let _hangs = ends(async { panic!("the scenario") }).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_of_the_year() {
+        assert_eq!(ends(async { 7 }).await, Ok(7));
+        let second = Duration::from_secs(1);
+        assert_eq!(ends(sleep(YEAR - second)).await, Ok(()));
+        assert_eq!(ends(sleep(YEAR + second)).await, Err(Hangs));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_a_scenario_that_hangs_is_dropped() {
+        let lock = std::sync::Arc::new(Mutex::new(0));
+        let held = std::sync::Arc::clone(&lock);
+        let scenario = async move {
+            let _held = held.lock().await;
+            std::future::pending::<()>().await;
+        };
+        assert_eq!(ends(scenario).await, Err(Hangs));
+        assert!(lock.try_lock().is_ok());
     }
 }

@@ -11,14 +11,14 @@ struct Session {
 }
 
 impl Drop for Session {
-    /// Wrong: `spawn` needs the runtime, and it may be gone.
+    /// Wrong: `spawn` needs a runtime, and there may be none anymore.
     fn drop(&mut self) {
         tokio::spawn(say_goodbye(self.number));
     }
 }
 
-/// A test as many are written: what was made in the runtime is
-/// handed out of it, and dropped at the end of the test.
+/// As many tests are written: a value that was created in the runtime
+/// is returned from it, and dropped at the end of the test.
 fn test() -> io::Result<()> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().build()?;
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_no_runtime_any_more() {
+    fn owner_gone_a_session_is_dropped_after_its_runtime() {
         assert!(verdict().contains("there is no reactor running"));
     }
 

@@ -4,26 +4,46 @@ use std::{io, time::Duration};
 
 use tokio::{
     io::{
-        AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt,
-        BufReader, duplex, split,
+        AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite,
+        AsyncWriteExt, BufReader, duplex, split,
     },
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 // ANCHOR: session
-/// Answers each line with a receipt, until the client has gone.
+/// How long a client may say nothing, and read nothing.
+const IDLE: Duration = Duration::from_secs(300);
+const DEAF: Duration = Duration::from_secs(10);
+/// No line is longer, in bytes.
+const LONGEST: u64 = 100;
+
+/// Answers each line with a receipt, until the client closes. Returns
+/// how many lines there were.
 async fn serve<S>(client: S) -> io::Result<u32>
 where
     S: AsyncRead + AsyncWrite,
 {
     let (read, mut write) = split(client);
-    let mut lines = BufReader::new(read).lines();
+    let mut read = BufReader::new(read);
     let mut served = 0;
-    while let Some(line) = lines.next_line().await? {
-        write.write_all(format!("paid {line}\n").as_bytes()).await?;
+    loop {
+        let mut line = String::new();
+        let mut one = (&mut read).take(LONGEST);
+        timeout(IDLE, one.read_line(&mut line)).await??;
+        if line.is_empty() {
+            return Ok(served);
+        }
+        if !line.ends_with('\n') {
+            let error = format!("{line:?} is no line");
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                error,
+            ));
+        }
+        let receipt = format!("paid {line}");
+        timeout(DEAF, write.write_all(receipt.as_bytes())).await??;
         served += 1;
     }
-    Ok(served)
 }
 // ANCHOR_END: session
 
@@ -51,18 +71,13 @@ async fn talk() -> io::Result<(u32, Vec<String>)> {
 
 // ANCHOR: full
 /// A client that reads nothing: the third receipt finds no room.
-async fn deaf_client() -> Option<io::Result<u32>> {
+async fn deaf_client() -> io::Result<u32> {
     let (mut here, there) = duplex(32);
-    let deaf = async {
-        here.write_all(b"order 1\norder 2\norder 3\n").await?;
-        std::future::pending::<io::Result<()>>().await
-    };
-    tokio::select! {
-        biased;
-        served = serve(there) => Some(served),
-        ended = deaf => ended.err().map(Err),
-        () = sleep(Duration::from_secs(3600)) => None,
-    }
+    here.write_all(b"order 1\norder 2\norder 3\n").await?;
+    let served = serve(there).await;
+    // It was open until now.
+    drop(here);
+    served
 }
 // ANCHOR_END: full
 
@@ -72,17 +87,21 @@ async fn main() -> io::Result<()> {
     let (served, receipts) = talk().await?;
     println!("served {served} in {:?}", start.elapsed());
     println!("the client read {receipts:?}");
-    let ended = deaf_client().await.is_some();
-    println!("with a deaf client it ended: {ended}");
+    let start = Instant::now();
+    if let Err(error) = deaf_client().await {
+        println!("deaf client: {error} ({:?})", start.elapsed());
+    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hazards::{HOUR, within};
 
     #[tokio::test(start_paused = true)]
-    async fn each_order_gets_its_receipt() -> io::Result<()> {
+    async fn slow_client_gets_a_receipt_for_each_order()
+    -> io::Result<()> {
         let (served, receipts) = talk().await?;
         assert_eq!(served, 2);
         assert_eq!(receipts, ["paid order 17", "paid order 18"]);
@@ -90,12 +109,72 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_deaf_client_holds_it_up() {
-        assert!(deaf_client().await.is_none());
+    async fn silence_of_a_client_ends_its_session() {
+        for served in [
+            within(HOUR, deaf_client()).await,
+            within(HOUR, serve(hazards::Silent)).await,
+        ] {
+            let error = served.expect_err("it is silent");
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_of_what_a_client_sends() -> io::Result<()> {
+        for (sent, served) in [
+            ("", Ok(0)),
+            ("\n", Ok(1)),
+            ("café\n", Ok(1)),
+            ("order 1\norder", Err(io::ErrorKind::InvalidData)),
+            (&"x".repeat(101), Err(io::ErrorKind::InvalidData)),
+        ] {
+            let (mut here, there) = duplex(1024);
+            here.write_all(sent.as_bytes()).await?;
+            here.shutdown().await?;
+            let outcome = serve(there).await;
+            assert_eq!(outcome.map_err(|it| it.kind()), served);
+        }
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_to_write_reaches_the_caller() {
+        for good in 0..3 {
+            let (mut here, there) = duplex(1024);
+            let orders = b"order 1\norder 2\norder 3\n";
+            here.write_all(orders).await.expect("there is room");
+            let there = hazards::Failing::after(there, good);
+            let error = serve(there).await.expect_err("it fails");
+            assert_eq!(error.to_string(), "disk full");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_closes_the_connection() {
+        hazards::at_every_poll(async |cancel| {
+            let (mut here, there) = duplex(8);
+            let client = async {
+                let sent = here.write_all(b"order 17\n").await;
+                let mut byte = [0];
+                // The end, at last.
+                while here.read(&mut byte).await? > 0 {
+                    if byte == *b"\n" {
+                        here.shutdown().await?;
+                    }
+                }
+                sent
+            };
+            let session = async { cancel.run(serve(there)).await };
+            let both = async { tokio::join!(client, session) };
+            let (_, served) = within(HOUR, both).await;
+            let served = served.map(|served| served.expect("it is"));
+            assert!(served.is_none_or(|served| served == 1));
+        })
+        .await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn the_other_end_may_go() -> io::Result<()> {
+    async fn owner_gone_the_other_end_may_close() -> io::Result<()> {
         let (here, there) = duplex(64);
         drop(here);
         assert_eq!(serve(there).await?, 0);

@@ -5,8 +5,8 @@ use std::{io, net::SocketAddr};
 use tokio::net::TcpListener;
 
 // ANCHOR: wrong
-/// Wrong: `cargo test` runs tests side by side, and a port has room
-/// for one of them.
+/// Wrong: `cargo test` runs tests side by side, and only one of them
+/// can have the port.
 async fn start(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind(("127.0.0.1", port)).await
 }
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_second_one_finds_it_in_use() -> io::Result<()> {
+    async fn overload_two_tests_at_the_same_time() -> io::Result<()> {
         let ran = two_tests(chosen().await?).await;
         let error = ran.expect_err("two of them on one port");
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);

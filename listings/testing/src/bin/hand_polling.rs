@@ -1,4 +1,4 @@
-//! A future, polled by hand, and its waker, watched.
+//! A future is polled manually, and its waker is watched.
 
 use tokio::{sync::mpsc, task::yield_now};
 use tokio_test::task;
@@ -17,7 +17,7 @@ async fn main() -> Result<(), mpsc::error::TrySendError<u32>> {
     println!("woken:      {}", second.is_woken());
     println!("has room:   {:?}", second.poll());
 
-    // In a runtime, `yield_now` is woken when the turn has ended.
+    // The runtime wakes what has yielded after its other tasks.
     let mut yielding = task::spawn(yield_now());
     println!("yields:     {:?}", yielding.poll());
     println!("woken:      {}", yielding.is_woken());
@@ -36,7 +36,7 @@ mod tests {
     };
 
     #[test]
-    fn a_full_queue_makes_the_sender_wait() {
+    fn overload_a_full_queue_makes_the_sender_wait() {
         let (sender, mut orders) = mpsc::channel(1);
         let mut first = task::spawn(sender.send(17));
         assert_ready_ok!(first.poll());
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn dropped_it_leaves_the_line() {
+    fn cancel_takes_the_sender_out_of_the_queue() {
         let (sender, mut orders) = mpsc::channel(1);
         sender.try_send(17).expect("there is room");
         let mut second = task::spawn(sender.send(18));

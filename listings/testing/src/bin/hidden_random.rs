@@ -1,11 +1,11 @@
-//! Wrong: two random sources that do not look like ones.
+//! Wrong: two sources of randomness that don't look like it.
 
 // ANCHOR: wrong
 use std::collections::{HashMap, HashSet};
 
 use tokio::sync::mpsc;
 
-/// Eight orders and eight cancellations are there, and taken.
+/// Eight orders and eight cancellations are queued, and received.
 async fn one_run() -> Vec<String> {
     let (orders, mut ordered) = mpsc::channel(8);
     let (stops, mut stopped) = mpsc::channel(8);
@@ -17,7 +17,7 @@ async fn one_run() -> Vec<String> {
     }
     drop((orders, stops));
     let mut events = Vec::new();
-    // Wrong: of two branches that are ready, chance takes one.
+    // Wrong: which branch is polled first is random.
     while let Some(event) = tokio::select! {
         Some(number) = ordered.recv() => Some(format!("+{number}")),
         Some(number) = stopped.recv() => Some(format!("-{number}")),
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn no_two_runs_need_be_alike() {
+    async fn edges_of_a_hundred_runs() {
         assert!(orders_in_100_runs().await > 50);
     }
 }

@@ -1,4 +1,4 @@
-//! The same three tests, which notice.
+//! The same three tests, fixed so that they fail.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -21,13 +21,13 @@ async fn check() {
 use futures::future::join_all;
 use tokio::task::JoinSet;
 
-/// The handle gives the panic, and `expect` hands it on.
+/// The handle returns the panic, and `expect` passes it on.
 async fn a_task_panics() {
     tokio::spawn(check()).await.expect("the task does not panic");
 }
 
-/// The test ends after its tasks. `join_all` of a set panics with
-/// the first one that did.
+/// The test waits for its tasks. `join_all` of a set panics if one of
+/// them did.
 async fn a_task_is_cut_off() {
     let mut tasks = JoinSet::new();
     tasks.spawn(check());
@@ -64,7 +64,7 @@ fn verdicts() -> [(&'static str, &'static str); 3] {
 }
 
 fn main() {
-    // A panic that the verdict tells needs no message besides.
+    // The verdict says what panicked, so the hook needn't.
     std::panic::set_hook(Box::new(|_| ()));
     for (test, verdict) in verdicts() {
         println!("test {test} ... {verdict}");
@@ -76,9 +76,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_of_them_fails() {
+    fn panic_and_the_verdict_of_each_test() {
         for (test, verdict) in verdicts() {
             assert_eq!(verdict, "FAILED", "{test}");
+        }
+    }
+
+    #[test]
+    fn panic_of_any_task_of_a_set_fails_the_test() {
+        for panicking in hazards::some_panic(5) {
+            let test = async move {
+                let mut tasks = JoinSet::new();
+                for task in 0..5 {
+                    let panics = panicking.contains(&task);
+                    tasks.spawn(async move { assert!(!panics) });
+                }
+                tasks.join_all().await;
+            };
+            assert_eq!(verdict(test), "FAILED");
         }
     }
 

@@ -1,21 +1,30 @@
 //! A web client against a server that the test writes itself.
 
 // ANCHOR: client
+use std::time::Duration;
+
 use reqwest::StatusCode;
 
-/// The part that is tested. It is told where the service is.
+/// The part that is tested. It's told where the service is.
 struct Rates {
     service: String,
     http: reqwest::Client,
+    /// For each try.
+    limit: Duration,
+    pause: Duration,
 }
 
 impl Rates {
-    /// Asks a second time where the service is overloaded.
+    /// Tries once more, after a pause, if the service is overloaded.
     async fn of(&self, currency: &str) -> reqwest::Result<String> {
         let url = format!("{}/rates/{currency}", self.service);
-        let mut answer = self.http.get(&url).send().await?;
+        let ask = || self.http.get(&url).timeout(self.limit).send();
+        let mut answer = ask().await?;
         if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
-            answer = self.http.get(&url).send().await?;
+            // Gives the connection back to the client's pool.
+            drop(answer.bytes().await?);
+            tokio::time::sleep(self.pause).await;
+            answer = ask().await?;
         }
         answer.error_for_status()?.text().await
     }
@@ -28,7 +37,7 @@ use std::{io, sync::Arc, sync::Mutex};
 use axum::{Router, extract::Path, http, routing::get};
 use tokio::{net::TcpListener, task::JoinSet};
 
-/// A server on a port that the system chooses. It ends when the set
+/// A server on a port that the system chooses. It stops when the set
 /// is dropped, and notes what it was asked.
 async fn start(
     refused: usize,
@@ -44,7 +53,7 @@ async fn start(
         }
     };
     let service = Router::new().route("/rates/{currency}", get(answer));
-    // From here on, connections wait in line until they are accepted.
+    // From here on, connections are queued until they're accepted.
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = format!("http://{}", listener.local_addr()?);
     let mut running = JoinSet::new();
@@ -56,10 +65,19 @@ async fn start(
 // ANCHOR_END: server
 
 // ANCHOR: main
+/// A client that asks the test's server, and not the proxy that this
+/// machine's variables may name.
+fn rates(service: String) -> reqwest::Result<Rates> {
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let limit = Duration::from_secs(5);
+    let pause = Duration::from_millis(10);
+    Ok(Rates { service, http, limit, pause })
+}
+
 async fn ask(refused: usize) -> io::Result<(String, usize)> {
     let (service, asked, _running) = start(refused).await?;
-    let rates = Rates { service, http: reqwest::Client::new() };
-    let told = match rates.of("EUR").await {
+    let rates = rates(service).map_err(io::Error::other)?;
+    let answer = match rates.of("EUR").await {
         Ok(rate) => rate,
         Err(error) => match error.status() {
             Some(status) => status.to_string(),
@@ -67,14 +85,14 @@ async fn ask(refused: usize) -> io::Result<(String, usize)> {
         },
     };
     let asked = asked.lock().expect("nobody panicked").len();
-    Ok((told, asked))
+    Ok((answer, asked))
 }
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
     for refused in 0..3 {
-        let (told, asked) = ask(refused).await?;
-        println!("{refused} refused: asked {asked} times: {told}");
+        let (answer, asked) = ask(refused).await?;
+        println!("{refused} refused: asked {asked} times: {answer}");
     }
     Ok(())
 }
@@ -85,7 +103,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_asks_twice_and_no_more() -> io::Result<()> {
+    async fn overload_of_the_service_is_asked_twice_and_no_more()
+    -> io::Result<()> {
         assert_eq!(ask(0).await?, ("1.25".to_owned(), 1));
         assert_eq!(ask(1).await?, ("1.25".to_owned(), 2));
         let refused = "503 Service Unavailable".to_owned();
@@ -93,15 +112,78 @@ mod tests {
         Ok(())
     }
 
+    #[tokio::test]
+    async fn overload_two_tests_at_the_same_time() -> io::Result<()> {
+        let (one, other) = tokio::try_join!(ask(0), ask(1))?;
+        assert_eq!((one.1, other.1), (1, 2));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn silence_of_a_server_is_an_error_after_the_limit()
+    -> io::Result<()> {
+        // It accepts nothing, so connections stay in its queue.
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let service = format!("http://{}", listener.local_addr()?);
+        let mut rates = rates(service).expect("a client");
+        rates.limit = Duration::from_millis(100);
+        let error = rates.of("EUR").await.expect_err("it is silent");
+        assert!(error.is_timeout(), "{error:?}");
+        assert!(error.to_string().contains("/rates/EUR"), "{error}");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn cancel_in_the_middle_leaves_a_client_that_works()
+    -> io::Result<()> {
+        let (service, _, _running) = start(0).await?;
+        let rates = rates(service).expect("a client");
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(rates.of("EUR")).await;
+            let answer = rates.of("EUR").await;
+            assert_eq!(answer.expect("it answers"), "1.25");
+        })
+        .await;
+        Ok(())
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_service_that_has_gone_is_an_error() -> io::Result<()> {
+    async fn threads_ask_with_one_client() -> io::Result<()> {
+        let (service, asked, _running) = start(0).await?;
+        let rates = Arc::new(rates(service).expect("a client"));
+        let mut callers = JoinSet::new();
+        for _ in 0..50 {
+            let rates = Arc::clone(&rates);
+            callers.spawn(async move { rates.of("EUR").await });
+        }
+        for answer in callers.join_all().await {
+            assert_eq!(answer.expect("it answers"), "1.25");
+        }
+        assert_eq!(asked.lock().expect("no panic").len(), 50);
+        Ok(())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn owner_gone_a_server_that_was_dropped_is_an_error()
+    -> io::Result<()> {
         let (service, _, running) = start(0).await?;
         drop(running);
-        let rates = Rates { service, http: reqwest::Client::new() };
+        let rates = rates(service).expect("a client");
         // Until the aborted server has closed its socket.
         while rates.of("EUR").await.is_ok() {
             tokio::task::yield_now().await;
         }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn failure_with_another_status_is_not_repeated()
+    -> io::Result<()> {
+        let (service, asked, _running) = start(0).await?;
+        let rates = rates(service).expect("a client");
+        let error = rates.of("EUR/USD").await.expect_err("no route");
+        assert_eq!(error.status(), Some(StatusCode::NOT_FOUND));
+        assert!(asked.lock().expect("no panic").is_empty());
         Ok(())
     }
 }

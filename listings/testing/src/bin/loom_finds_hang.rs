@@ -5,7 +5,6 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-// ANCHOR: wrong
 use std::{
     future::poll_fn,
     task::{Poll, Waker},
@@ -13,33 +12,40 @@ use std::{
 
 use loom::sync::{
     Arc, Mutex,
-    atomic::{AtomicBool, Ordering::SeqCst},
+    atomic::{
+        AtomicBool,
+        Ordering::{Acquire, Release},
+    },
 };
 
+// ANCHOR: wrong
 #[derive(Default)]
 struct Door {
     is_open: AtomicBool,
-    waiting: Mutex<Option<Waker>>,
+    waiting: Mutex<Vec<Waker>>,
 }
 
 impl Door {
     fn open(&self) {
-        self.is_open.store(true, SeqCst);
-        let waiting = self.waiting.lock().expect("no panic").take();
-        if let Some(waker) = waiting {
+        self.is_open.store(true, Release);
+        let mut waiting = self.waiting.lock().expect("no panic");
+        for waker in std::mem::take(&mut *waiting) {
             waker.wake();
         }
     }
 
-    /// Wrong: looks first, and leaves its waker then. Who opens the
-    /// door in between finds no waker.
+    /// Wrong: looks first, and leaves its waker then. If the door is
+    /// opened in between, there is no waker to call.
     async fn opened(&self) {
         poll_fn(|context| {
-            if self.is_open.load(SeqCst) {
+            if self.is_open.load(Acquire) {
                 return Poll::Ready(());
             }
-            let waker = context.waker().clone();
-            *self.waiting.lock().expect("no panic") = Some(waker);
+            let waker = context.waker();
+            let mut waiting = self.waiting.lock().expect("no panic");
+            if !waiting.iter().any(|it| it.will_wake(waker)) {
+                waiting.push(waker.clone());
+            }
             Poll::Pending
         })
         .await
@@ -90,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loom_finds_that_both_wait() {
+    fn threads_that_open_and_wait() {
         let found = model().expect_err("it hangs in one order");
         assert!(found.starts_with("it waits"), "{found}");
     }

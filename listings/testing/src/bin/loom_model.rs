@@ -1,4 +1,4 @@
-//! A door, right in every order in which two threads can meet.
+//! A door that is right in every order that loom explores.
 
 use std::{
     panic::catch_unwind,
@@ -12,32 +12,39 @@ use std::{
 
 use loom::sync::{
     Arc, Mutex,
-    atomic::{AtomicBool, Ordering::SeqCst},
+    atomic::{
+        AtomicBool,
+        Ordering::{Acquire, Release},
+    },
 };
 
 #[derive(Default)]
 struct Door {
     is_open: AtomicBool,
-    waiting: Mutex<Option<Waker>>,
+    waiting: Mutex<Vec<Waker>>,
 }
 
 impl Door {
     fn open(&self) {
-        self.is_open.store(true, SeqCst);
-        let waiting = self.waiting.lock().expect("no panic").take();
-        if let Some(waker) = waiting {
+        self.is_open.store(true, Release);
+        let mut waiting = self.waiting.lock().expect("no panic");
+        for waker in std::mem::take(&mut *waiting) {
             waker.wake();
         }
     }
 
     // ANCHOR: opened
-    /// Leaves its waker first, and looks then. Who opens the door
-    /// after the look finds the waker.
+    /// Leaves its waker first, and looks then. If the door is opened
+    /// after the look, the waker is called.
     async fn opened(&self) {
         poll_fn(|context| {
-            let waker = context.waker().clone();
-            *self.waiting.lock().expect("no panic") = Some(waker);
-            match self.is_open.load(SeqCst) {
+            let waker = context.waker();
+            let mut waiting = self.waiting.lock().expect("no panic");
+            if !waiting.iter().any(|it| it.will_wake(waker)) {
+                waiting.push(waker.clone());
+            }
+            drop(waiting);
+            match self.is_open.load(Acquire) {
                 true => Poll::Ready(()),
                 false => Poll::Pending,
             }
@@ -50,8 +57,8 @@ impl Door {
 static ORDERS: AtomicUsize = AtomicUsize::new(0);
 
 // ANCHOR: model
-/// Some open, one waits. Returns in how many orders they can meet,
-/// or what loom found.
+/// Some open, one waits. Returns how many orders loom has explored,
+/// or the mistake that it found.
 fn model(openers: usize) -> Result<usize, String> {
     ORDERS.store(0, Relaxed);
     let checked = catch_unwind(move || {
@@ -97,7 +104,54 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_waits_at_an_open_door() {
+    fn threads_that_open_and_wait() {
         assert!(model(1).is_ok_and(|orders| orders > 1));
+    }
+
+    #[test]
+    fn overload_two_wait_at_one_door() {
+        loom::model(|| {
+            let door = Arc::new(Door::default());
+            let opener = Arc::clone(&door);
+            let opening = loom::thread::spawn(move || opener.open());
+            let mut one = tokio_test::task::spawn(door.opened());
+            let mut other = tokio_test::task::spawn(door.opened());
+            let one_is_ready = one.poll().is_ready();
+            let other_is_ready = other.poll().is_ready();
+            opening.join().expect("no panic");
+            assert!(one_is_ready || one.is_woken());
+            assert!(other_is_ready || other.is_woken());
+        });
+    }
+
+    #[test]
+    fn cancel_of_one_leaves_the_other_waiting() {
+        loom::model(|| {
+            let door = Arc::new(Door::default());
+            let opener = Arc::clone(&door);
+            let opening = loom::thread::spawn(move || opener.open());
+            let mut one = tokio_test::task::spawn(door.opened());
+            let mut other = tokio_test::task::spawn(door.opened());
+            let _polled = one.poll();
+            let is_ready = other.poll().is_ready();
+            drop(one);
+            opening.join().expect("no panic");
+            assert!(is_ready || other.is_woken());
+        });
+    }
+
+    #[test]
+    fn again_polled_it_keeps_one_waker() {
+        loom::model(|| {
+            let door = Door::default();
+            let mut waiting = tokio_test::task::spawn(door.opened());
+            for _ in 0..3 {
+                assert!(waiting.poll().is_pending());
+            }
+            assert_eq!(door.waiting.lock().expect("alone").len(), 1);
+            door.open();
+            door.open();
+            assert!(waiting.is_woken() && waiting.poll().is_ready());
+        });
     }
 }

@@ -18,7 +18,7 @@ struct Price {
 }
 
 impl Price {
-    /// Wrong: `Relaxed` says nothing about what is seen first.
+    /// Wrong: `Relaxed` doesn't say which write is seen first.
     fn set(&self, cents: u32) {
         self.cents.store(cents, Relaxed);
         self.is_known.store(true, Relaxed);
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_known_before_it_is_there() {
+    fn threads_that_set_and_read_a_price() {
         assert_eq!(model(), Err("known, and 0 cents".to_owned()));
     }
 }

@@ -21,7 +21,8 @@ struct Price {
 
 // ANCHOR: publish
 impl Price {
-    /// Who sees the flag by `Acquire` sees what is above `Release`.
+    /// A thread whose `Acquire` sees the flag also sees everything
+    /// that was written before the `Release`.
     fn set(&self, cents: u32) {
         self.cents.store(cents, Relaxed);
         self.is_known.store(true, Release);
@@ -74,7 +75,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_known_is_there() {
+    fn threads_that_set_and_read_a_price() {
         assert!(model().is_ok_and(|orders| orders > 1));
+    }
+
+    #[test]
+    fn overload_two_readers_and_a_setter() {
+        loom::model(|| {
+            let price = Arc::new(Price::default());
+            let setter = Arc::clone(&price);
+            let setting = loom::thread::spawn(move || setter.set(1250));
+            let reader = Arc::clone(&price);
+            let reading = loom::thread::spawn(move || reader.get());
+            assert!(price.get().is_none_or(|cents| cents == 1250));
+            let read = reading.join().expect("no panic");
+            assert!(read.is_none_or(|cents| cents == 1250));
+            setting.join().expect("no panic");
+            assert_eq!(price.get(), Some(1250));
+        });
     }
 }

@@ -14,12 +14,12 @@ async fn total(prices: &[u32]) -> u32 {
 }
 
 // ANCHOR: wrong
-/// What each of the tests wants to know. It panics, if it runs.
+/// What each of the tests checks. It panics if it runs.
 async fn check() {
     assert_eq!(total(&[1000, 300]).await, 1250);
 }
 
-/// Wrong: the panic stays in the handle, and nobody looks there.
+/// Wrong: the panic is in the handle, and nobody looks there.
 async fn a_task_panics() {
     let task = tokio::spawn(check());
     while !task.is_finished() {
@@ -27,12 +27,12 @@ async fn a_task_panics() {
     }
 }
 
-/// Wrong: the test ends first, and its runtime drops the task.
+/// Wrong: the test returns first, and its runtime drops the task.
 async fn a_task_is_cut_off() {
     tokio::spawn(check());
 }
 
-/// Wrong: three futures are made and counted, and none is awaited.
+/// Wrong: three futures are created and counted; none is awaited.
 async fn never_awaited() {
     let checks: Vec<_> = (0..3).map(|_| check()).collect();
     assert_eq!(checks.len(), 3);
@@ -62,7 +62,7 @@ fn verdicts() -> [(&'static str, &'static str); 3] {
 }
 
 fn main() {
-    // A panic that the verdict tells needs no message besides.
+    // The verdict says what panicked, so the hook needn't.
     std::panic::set_hook(Box::new(|_| ()));
     for (test, verdict) in verdicts() {
         println!("test {test} ... {verdict}");
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_of_them_passes() {
+    fn panic_and_the_verdict_of_each_test() {
         for (test, verdict) in verdicts() {
             assert_eq!(verdict, "ok", "{test}");
         }

@@ -1,15 +1,20 @@
-//! A peer that follows a script: it splits, waits and fails.
+//! A peer that follows a script: it splits, waits, and fails.
 
 // ANCHOR: session
 use std::io;
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt},
-    io::{BufReader, split},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite},
+    io::{AsyncWriteExt, BufReader, split},
     time::{Duration, timeout},
 };
 
-/// Takes one order from a client, and tells it so.
+/// For the whole session, and for the bytes of a line.
+const LIMIT: Duration = Duration::from_secs(5);
+const LONGEST: u64 = 100;
+
+/// Reads one order from a client, and confirms it. After an error,
+/// the client may have the confirmation or not.
 ///
 /// `S` is a `TcpStream` in production. Nothing else is generic.
 async fn take_order<S>(client: S) -> io::Result<u32>
@@ -17,15 +22,23 @@ where
     S: AsyncRead + AsyncWrite,
 {
     let (read, mut write) = split(client);
-    let mut lines = BufReader::new(read).lines();
-    let limit = Duration::from_secs(5);
-    let line = timeout(limit, lines.next_line()).await??;
-    let order = line
-        .and_then(|line| line.strip_prefix("order ")?.parse().ok())
-        .ok_or(io::ErrorKind::InvalidData)?;
-    write.write_all(b"accepted\n").await?;
-    write.flush().await?;
-    Ok(order)
+    let session = async {
+        let mut line = String::new();
+        let mut read = BufReader::new(read.take(LONGEST));
+        read.read_line(&mut line).await?;
+        // A line without an end was cut off, or is too long.
+        let order = line
+            .strip_suffix('\n')
+            .and_then(|line| line.strip_prefix("order ")?.parse().ok());
+        let order = order.ok_or_else(|| {
+            let error = format!("{line:?} is no order");
+            io::Error::new(io::ErrorKind::InvalidData, error)
+        })?;
+        write.write_all(b"accepted\n").await?;
+        write.flush().await?;
+        Ok(order)
+    };
+    timeout(LIMIT, session).await?
 }
 // ANCHOR_END: session
 
@@ -41,21 +54,21 @@ async fn main() {
         .read(b"er 17\n")
         .write(b"accepted\n")
         .build();
-    println!("in pieces: {:?}", told(take_order(in_pieces).await));
+    println!("in pieces: {:?}", outcome(take_order(in_pieces).await));
 
     let slow = Builder::new().read(b"ord").wait(6 * second).build();
-    println!("slow:      {:?}", told(take_order(slow).await));
+    println!("slow:      {:?}", outcome(take_order(slow).await));
 
     let reset = io::ErrorKind::ConnectionReset;
     let breaks = Builder::new()
         .read(b"order 17\n")
         .write_error(reset.into())
         .build();
-    println!("breaks:    {:?}", told(take_order(breaks).await));
+    println!("breaks:    {:?}", outcome(take_order(breaks).await));
 }
 // ANCHOR_END: scripts
 
-fn told(taken: io::Result<u32>) -> Result<u32, io::ErrorKind> {
+fn outcome(taken: io::Result<u32>) -> Result<u32, io::ErrorKind> {
     taken.map_err(|error| error.kind())
 }
 
@@ -64,22 +77,75 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn no_order_is_no_order() {
-        for line in [b"".as_slice(), b"order x\n", b"17\n"] {
+    async fn edges_no_order_is_no_order() {
+        let long = [b"order ", &[b'1'; 94][..]].concat();
+        for line in [
+            b"".as_slice(),
+            b"order x\n",
+            b"order \n",
+            b"17\n",
+            b"order 4294967296\n",
+            // Cut off in the middle of `order 17`.
+            b"order 1",
+            b"ord\xc3\xa4r 1\n",
+            &long,
+        ] {
             let client = Builder::new().read(line).build();
-            let taken = told(take_order(client).await);
+            let taken = outcome(take_order(client).await);
             assert_eq!(taken, Err(io::ErrorKind::InvalidData));
         }
     }
 
+    #[tokio::test]
+    async fn failure_names_what_was_read() {
+        let client = Builder::new().read(b"order x\n").build();
+        let error = take_order(client).await.expect_err("no order");
+        assert_eq!(error.to_string(), r#""order x\n" is no order"#);
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn the_limit_is_for_the_line() {
+    async fn slow_client_has_five_seconds_for_all_of_it() {
         let client = Builder::new()
             .wait(Duration::from_secs(4))
             .read(b"order 17\n")
             .write(b"accepted\n")
             .build();
-        assert_eq!(told(take_order(client).await), Ok(17));
+        assert_eq!(outcome(take_order(client).await), Ok(17));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_after_the_limit() {
+        let session = take_order(hazards::Silent);
+        let taken = hazards::within(hazards::HOUR, session).await;
+        assert_eq!(outcome(taken), Err(io::ErrorKind::TimedOut));
+        // A client that reads nothing.
+        let (mut here, there) = tokio::io::duplex(8);
+        let order = here.write_all(b"order 7\n");
+        let (sent, taken) = tokio::join!(order, take_order(there));
+        sent.expect("there is room");
+        assert_eq!(outcome(taken), Err(io::ErrorKind::TimedOut));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_closes_the_connection() {
+        hazards::at_every_poll(async |cancel| {
+            let (mut here, there) = tokio::io::duplex(4);
+            let client = async {
+                here.write_all(b"order 17\n").await?;
+                let mut read = String::new();
+                here.read_to_string(&mut read).await?;
+                io::Result::Ok(read)
+            };
+            let session = async {
+                cancel.run(take_order(there)).await.map(outcome)
+            };
+            let both = async { tokio::join!(client, session) };
+            let (read, taken) = hazards::within(LIMIT, both).await;
+            assert!(taken.is_none_or(|taken| taken == Ok(17)));
+            let is_confirmed = read.is_ok_and(|it| it == "accepted\n");
+            assert!(taken.is_none() || is_confirmed);
+        })
+        .await;
     }
 
     // ANCHOR: panics

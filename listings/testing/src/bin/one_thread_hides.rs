@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn two_threads_sell_it_twice() {
+    fn threads_and_how_often_it_is_sold() {
         assert_eq!(sold_by_two_threads(), 2);
     }
 }

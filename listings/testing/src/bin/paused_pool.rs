@@ -8,8 +8,8 @@ use std::{
 use sqlx::{SqliteConnection, SqlitePool, sqlite::SqlitePoolOptions};
 
 // ANCHOR: wrong
-/// Wrong: the driver works on a thread of its own. To the runtime,
-/// nobody works, so the clock jumps, over the time to connect.
+/// Wrong: the driver works on a thread of its own. The runtime sees
+/// only tasks that wait, so the clock jumps past the time to connect.
 async fn connect(work: Work) -> sqlx::Result<SqlitePool> {
     SqlitePoolOptions::new()
         .acquire_timeout(Duration::from_secs(30))
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_time_to_connect_is_over_at_once() {
+    async fn slow_database_and_a_paused_clock() {
         let (moment, work) = Work::new();
         let error = connect(work).await.expect_err("the clock jumps");
         assert!(matches!(error, sqlx::Error::PoolTimedOut));

@@ -1,4 +1,4 @@
-//! A session of an hour and more, tested in no time.
+//! A session of more than an hour, tested in no time.
 
 // ANCHOR: serve
 use tokio::{
@@ -8,8 +8,8 @@ use tokio::{
 
 const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
-/// Serves a session until no request has come for half an hour.
-/// Returns how many there were.
+/// Serves a session until its client is gone or has sent nothing for
+/// half an hour. Returns how many requests there were.
 async fn serve(mut requests: mpsc::Receiver<&str>) -> u32 {
     let mut served = 0;
     while let Ok(Some(_)) = timeout(PATIENCE, requests.recv()).await {
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_closes_after_half_an_hour_of_silence() {
+    async fn silence_of_half_an_hour_closes_it() {
         let (_sender, requests) = mpsc::channel(8);
         let start = Instant::now();
         assert_eq!(serve(requests).await, 0);
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_in_the_last_moment_keeps_it_open() {
+    async fn edges_a_request_in_the_last_moment_keeps_it_open() {
         let (sender, requests) = mpsc::channel(8);
         let start = Instant::now();
         let client = async {
@@ -67,11 +67,52 @@ mod tests {
     }
     // ANCHOR_END: tests
 
+    // ANCHOR: rounds
+    #[tokio::test(start_paused = true)]
+    async fn clock_rounds_up_to_the_next_millisecond() {
+        let start = Instant::now();
+        sleep(Duration::from_micros(1_500)).await;
+        assert_eq!(start.elapsed(), Duration::from_millis(2));
+        sleep(Duration::from_nanos(1)).await;
+        assert_eq!(start.elapsed(), Duration::from_millis(3));
+    }
+    // ANCHOR_END: rounds
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_ends_with_the_client() {
+    async fn owner_gone_it_ends_with_the_client() {
         let (sender, requests) = mpsc::channel(8);
         sender.send("list orders").await.expect("there is room");
         drop(sender);
         assert_eq!(serve(requests).await, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_senders_an_error() {
+        hazards::at_every_poll(async |cancel| {
+            let (sender, requests) = mpsc::channel(1);
+            let client = async {
+                for _ in 0..3 {
+                    sender.send("list orders").await?;
+                }
+                Ok::<_, mpsc::error::SendError<_>>(())
+            };
+            let served = async { cancel.run(serve(requests)).await };
+            let (sent, served) = tokio::join!(client, served);
+            assert!(served.is_none() || sent.is_ok());
+            assert!(sent.is_err() || sender.is_closed());
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_makes_the_client_wait() {
+        let (sender, requests) = mpsc::channel(1);
+        let client = async move {
+            for _ in 0..100 {
+                sender.send("list orders").await.expect("it serves");
+            }
+        };
+        let (served, ()) = tokio::join!(serve(requests), client);
+        assert_eq!(served, 100);
     }
 }

@@ -1,11 +1,11 @@
-//! One thread, a paused clock and no chance: each run is the same.
+//! One thread, a paused clock, no randomness: every run is the same.
 
 use std::collections::{BTreeMap, HashSet};
 
 use tokio::sync::mpsc;
 
 // ANCHOR: same
-/// Eight orders and eight cancellations are there, and taken.
+/// Eight orders and eight cancellations are queued, and received.
 async fn one_run() -> Vec<String> {
     let (orders, mut ordered) = mpsc::channel(8);
     let (stops, mut stopped) = mpsc::channel(8);
@@ -50,12 +50,12 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn each_run_is_the_same() {
+    async fn edges_of_a_hundred_runs() {
         assert_eq!(orders_in_100_runs().await, 1);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn within_one_task_threads_do_not_matter() {
+    async fn threads_do_not_matter_within_one_task() {
         assert_eq!(orders_in_100_runs().await, 1);
     }
 }

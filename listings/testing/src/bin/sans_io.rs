@@ -1,40 +1,72 @@
 //! A protocol that knows no network, tested at each split.
 
 // ANCHOR: decoder
-/// Takes bytes as they come, and gives orders. No socket, no clock,
-/// no `async`: who reads the bytes is not its business.
+/// Accepts bytes as they come, and returns orders. It has no socket,
+/// no clock, and no `async`: who reads the bytes is not its business.
 #[derive(Default)]
 struct Decoder {
-    rest: Vec<u8>,
+    bytes: Vec<u8>,
+    /// Where the next order starts, and what was searched for its end.
+    start: usize,
+    searched: usize,
 }
 
+/// No order is longer, in bytes.
+const LONGEST: usize = 1024;
+
+/// Bytes that are no order. The connection is of no more use.
+#[derive(Debug, PartialEq)]
+enum Refused {
+    TooLong,
+    NotText,
+}
+// ANCHOR_END: decoder
+
+// ANCHOR: next
 impl Decoder {
-    fn take(&mut self, bytes: &[u8]) {
-        self.rest.extend_from_slice(bytes);
+    fn feed(&mut self, piece: &[u8]) {
+        // Once for each piece, not for each order.
+        self.bytes.drain(..self.start);
+        self.searched -= std::mem::take(&mut self.start);
+        self.bytes.extend_from_slice(piece);
     }
 
     /// The next whole order, or `None` until more bytes come.
-    fn next(&mut self) -> Option<String> {
-        let end = self.rest.iter().position(|byte| *byte == b'\n')?;
-        let line: Vec<_> = self.rest.drain(..=end).collect();
-        Some(String::from_utf8_lossy(&line[..end]).into_owned())
+    fn next(&mut self) -> Result<Option<String>, Refused> {
+        let new = &self.bytes[self.searched..];
+        let found = new.iter().position(|byte| *byte == b'\n');
+        let end = self.searched + found.unwrap_or(new.len());
+        if end - self.start > LONGEST {
+            return Err(Refused::TooLong);
+        }
+        self.searched = end;
+        if found.is_none() {
+            return Ok(None);
+        }
+        let order = self.bytes[self.start..end].to_vec();
+        let order = String::from_utf8(order);
+        let order = order.map_err(|_| Refused::NotText)?;
+        (self.start, self.searched) = (end + 1, end + 1);
+        Ok(Some(order))
     }
 }
-// ANCHOR_END: decoder
+// ANCHOR_END: next
 
 // ANCHOR: splits
 /// Cuts two orders in two at each place, and decodes the pieces.
 /// Returns how many cuts there were.
 fn cut_everywhere() -> Result<usize, Vec<String>> {
-    let bytes = b"order 17\norder 18\n";
+    let bytes = "order 17\nlatté 18\n".as_bytes();
     for cut in 0..=bytes.len() {
         let mut decoder = Decoder::default();
         let mut orders = Vec::new();
         for piece in [&bytes[..cut], &bytes[cut..]] {
-            decoder.take(piece);
-            orders.extend(std::iter::from_fn(|| decoder.next()));
+            decoder.feed(piece);
+            while let Ok(Some(order)) = decoder.next() {
+                orders.push(order);
+            }
         }
-        if orders != ["order 17", "order 18"] {
+        if orders != ["order 17", "latté 18"] {
             return Err(orders);
         }
     }
@@ -54,14 +86,65 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_cut_matters() {
-        assert_eq!(cut_everywhere(), Ok(19));
+    fn edges_no_cut_matters_not_even_within_a_letter() {
+        assert_eq!(cut_everywhere(), Ok(20));
+    }
+
+    fn next_of(bytes: &[u8]) -> Result<Option<String>, Refused> {
+        let mut decoder = Decoder::default();
+        decoder.feed(bytes);
+        decoder.next()
     }
 
     #[test]
-    fn half_an_order_is_none() {
+    fn edges_of_an_order() {
+        assert_eq!(next_of(b""), Ok(None));
+        assert_eq!(next_of(b"\n"), Ok(Some(String::new())));
+        assert_eq!(next_of(b"order 1"), Ok(None), "half of one");
+        let longest = [&[b'x'; LONGEST][..], b"\n"].concat();
+        assert!(next_of(&longest).is_ok_and(|it| it.is_some()));
+    }
+
+    #[test]
+    fn failure_stays_a_failure() {
+        for (bytes, refused) in [
+            (vec![b'x'; LONGEST + 1], Refused::TooLong),
+            (b"caf\xe9\norder 1\n".to_vec(), Refused::NotText),
+        ] {
+            let mut decoder = Decoder::default();
+            decoder.feed(&bytes);
+            assert_eq!(decoder.next().as_ref(), Err(&refused));
+            decoder.feed(b"\norder 2\n");
+            assert_eq!(decoder.next(), Err(refused));
+        }
+    }
+
+    #[test]
+    fn slow_peer_one_byte_at_a_time_costs_no_memory() {
         let mut decoder = Decoder::default();
-        decoder.take(b"order 1");
-        assert_eq!(decoder.next(), None);
+        for number in 0..1000 {
+            let order = format!("order {number}");
+            for byte in order.bytes() {
+                decoder.feed(&[byte]);
+                assert_eq!(decoder.next(), Ok(None));
+            }
+            decoder.feed(b"\n");
+            assert_eq!(decoder.next(), Ok(Some(order)));
+        }
+        assert!(decoder.bytes.capacity() <= LONGEST);
+    }
+
+    #[test]
+    fn overload_many_orders_in_one_piece_are_decoded_in_one_pass() {
+        let bytes = b"order 1\n".repeat(100_000);
+        let mut decoder = Decoder::default();
+        decoder.feed(&bytes);
+        let mut orders = 0;
+        while let Ok(Some(_)) = decoder.next() {
+            orders += 1;
+        }
+        assert_eq!(orders, 100_000);
+        decoder.feed(b"");
+        assert!(decoder.bytes.is_empty());
     }
 }

@@ -9,26 +9,33 @@ use std::{
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
 use turmoil::net::{TcpListener, TcpStream};
 
 // ANCHOR: both
-/// Pays order 17. A try may take 150 ms; the key says that it is
-/// the same payment.
-async fn pay(events: &Events) {
+/// Pays order 17, in twenty tries of 150 ms at most. By the key, the
+/// bank sees that it's the same payment. After an error, it may have
+/// been made or not.
+async fn pay(events: &Events) -> io::Result<()> {
+    let mut tries = 1;
     loop {
         let limit = Duration::from_millis(150);
         let tried = timeout(limit, ask(17)).await;
         match tried.map_err(io::Error::from).flatten() {
-            Ok(_) => return events.note("the client: paid"),
+            Err(error) if tries == 20 => return Err(error),
             Err(_) => events.note("the client: again"),
+            Ok(_) => break,
         }
+        tries += 1;
+        sleep(Duration::from_millis(50)).await;
     }
+    events.note("the client: paid");
+    Ok(())
 }
 
-/// Charges once for each key.
+/// Charges once for each key, as long as the bank remembers it.
 async fn charge(mut client: TcpStream, bank: Bank) -> io::Result<()> {
     let key = client.read_u32().await?;
     if bank.seen.lock().expect("no panic").insert(key) {
@@ -88,10 +95,7 @@ fn simulate(seed: u64) -> Vec<String> {
         .build();
     simulation.host("bank", move || serve(bank.clone()));
     let noted = events.clone();
-    simulation.client("client", async move {
-        pay(&noted).await;
-        Ok(())
-    });
+    simulation.client("client", async move { Ok(pay(&noted).await?) });
     if let Err(error) = simulation.run() {
         events.note(&error.to_string());
     }
@@ -124,14 +128,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_seed_charges_twice() {
-        assert!(!(0..200).any(is_charged_twice));
+    fn again_and_how_often_a_payment_is_made() {
+        hazards::each_seed(200, |seed| {
+            let events = simulate(seed);
+            let charges =
+                events.iter().filter(|it| it.ends_with("charges"));
+            assert_eq!(charges.count(), 1, "{events:?}");
+            let last = events.last().expect("it has events");
+            assert!(last.ends_with("the client: paid"), "{events:?}");
+        });
     }
 
     #[test]
-    fn a_seed_is_one_run() {
-        for seed in 0..20 {
+    fn edges_a_seed_is_one_run() {
+        hazards::each_seed(20, |seed| {
             assert_eq!(simulate(seed), simulate(seed));
-        }
+        });
+    }
+
+    #[test]
+    fn silence_of_the_bank_ends_with_an_error() {
+        let mut simulation = turmoil::Builder::new()
+            .rng_seed(7)
+            .simulation_duration(Duration::from_secs(60))
+            .build();
+        simulation.host("bank", || async {
+            let listener = TcpListener::bind("0.0.0.0:80").await?;
+            let mut clients = Vec::new();
+            loop {
+                clients.push(listener.accept().await?);
+            }
+        });
+        simulation.client("client", async {
+            let paid = pay(&Events::default()).await;
+            let error = paid.expect_err("it is silent");
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            Ok(())
+        });
+        simulation.run().expect("the client comes to its end");
     }
 }

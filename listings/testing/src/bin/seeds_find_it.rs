@@ -1,4 +1,4 @@
-//! Wrong: what is sold twice, found by a thousand seeds.
+//! Wrong: the last one is sold twice, as a thousand seeds show.
 
 use std::{cell::RefCell, time::Duration};
 
@@ -21,7 +21,7 @@ impl Database {
     }
 }
 
-/// Wrong: between the two calls, somebody else buys.
+/// Wrong: between the two calls, somebody else may buy.
 async fn buy(who: &str, database: &Database) -> bool {
     let look = format!("{who} looks");
     let left = database.call(&look, || *database.left.borrow()).await;
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn some_seeds_sell_it_twice() {
+    async fn again_and_how_often_it_is_sold() {
         let seeds = sold_twice().await;
         assert!((1..1000).contains(&seeds.len()));
         // The same seed is the same run.

@@ -71,10 +71,39 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn no_seed_sells_it_twice_and_each_sells_it() {
+    async fn again_and_how_often_it_is_sold() {
         assert_eq!(sold_twice().await, Vec::<u64>::new());
         for seed in 0..1000 {
             assert_eq!(run(seed).await.0, 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_has_bought_or_has_not() {
+        hazards::at_every_poll(async |cancel| {
+            let database = Database {
+                random: RefCell::new(fastrand::Rng::with_seed(1)),
+                left: RefCell::new(1),
+                calls: RefCell::default(),
+            };
+            let bought = cancel.run(buy("Ann", &database)).await;
+            let sold = usize::from(bought == Some(true));
+            assert_eq!(*database.left.borrow(), 1 - sold as u32);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_ten_buyers_and_three_left() {
+        for seed in 0..100 {
+            let database = Database {
+                random: RefCell::new(fastrand::Rng::with_seed(seed)),
+                left: RefCell::new(3),
+                calls: RefCell::default(),
+            };
+            let buyers = (0..10).map(|_| buy("somebody", &database));
+            let sold = futures::future::join_all(buyers).await;
+            assert_eq!(sold.iter().filter(|sold| **sold).count(), 3);
         }
     }
 }

@@ -3,7 +3,7 @@
 use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
 
 // ANCHOR: wrong
-/// Wrong: it is alone in the database, it thinks.
+/// Wrong: it assumes that the database has no other orders.
 async fn an_order_is_listed(pool: &SqlitePool) -> sqlx::Result<bool> {
     place(pool, 17).await?;
     Ok(listed(pool).await? == [17])
@@ -66,7 +66,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_comes_second_fails() -> sqlx::Result<()> {
+    async fn again_in_any_order_and_what_each_test_finds()
+    -> sqlx::Result<()> {
         assert_eq!(run_both().await?, (true, false));
         Ok(())
     }

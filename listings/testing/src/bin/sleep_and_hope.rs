@@ -16,7 +16,7 @@ fn work_time(day: u64) -> Duration {
 }
 
 // ANCHOR: wrong
-/// Wrong: 100 ms were enough on the machine of whoever wrote it.
+/// Wrong: 100 ms were enough on the author's machine.
 async fn passes(day: u64) -> bool {
     let is_sent = Arc::new(AtomicBool::new(false));
     let mut tasks = JoinSet::new();
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn sometimes_it_passes() {
+    async fn slow_machine_and_how_often_it_passes() {
         assert!((1..100).contains(&passed_of_a_hundred().await));
     }
 }

@@ -1,4 +1,4 @@
-//! A test that sleeps lets every timer ring in its turn.
+//! A test that sleeps lets every timer fire when it's due.
 
 use tokio::{
     task::JoinSet,
@@ -16,7 +16,7 @@ async fn remind() {
 
 // ANCHOR: sleep
 /// The clock goes from timer to timer. One millisecond more than an
-/// hour: what is due at the same moment has no order.
+/// hour, because timers that are due at the same moment have no order.
 async fn is_done_after_an_hour() -> bool {
     let mut tasks = JoinSet::new();
     tasks.spawn(remind());
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn all_three_have_rung() {
+    async fn clock_an_hour_is_over_and_all_have_rung() {
         assert!(is_done_after_an_hour().await);
     }
 }

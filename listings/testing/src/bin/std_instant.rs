@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn to_it_no_time_has_passed() {
+    async fn clock_paused_and_an_hour_later() {
         assert!(is_fresh_after(Duration::from_secs(3600)).await);
     }
 }

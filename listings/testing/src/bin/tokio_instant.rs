@@ -1,4 +1,4 @@
-//! Tokio's clock: it stands and jumps with the timers.
+//! Tokio's clock: it stops and jumps with the timers.
 
 // ANCHOR: rate
 use tokio::time::{Duration, Instant};
@@ -34,15 +34,20 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_fresh_for_a_minute() {
+    async fn edges_it_is_fresh_for_less_than_a_minute() {
         let minute = Duration::from_secs(60);
         let millisecond = Duration::from_millis(1);
         assert!(is_fresh_after(minute - millisecond).await);
         assert!(!is_fresh_after(minute).await);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn clock_paused_and_an_hour_later() {
+        assert!(!is_fresh_after(Duration::from_secs(3600)).await);
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_is_fresh_at_once() {
+    async fn threads_it_is_fresh_immediately() {
         assert!(is_fresh_after(Duration::ZERO).await);
     }
 }

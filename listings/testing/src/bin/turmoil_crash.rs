@@ -9,7 +9,7 @@ use tokio::{
 use turmoil::net::{TcpListener, TcpStream};
 
 // ANCHOR: crash
-/// Gives out order numbers, and remembers the last one: in memory.
+/// Hands out order numbers, and keeps the last one only in memory.
 async fn serve() -> turmoil::Result {
     let listener = TcpListener::bind("0.0.0.0:80").await?;
     for number in 1_u8.. {

@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     time::sleep,
 };
 use tokio_util::task::TaskTracker;
@@ -11,15 +11,15 @@ use tokio_util::task::TaskTracker;
 // ANCHOR: wrong
 use turmoil::net::{TcpListener, TcpStream};
 
-/// Wrong: an error is one kind of failure. Silence is another one.
-async fn price() -> String {
+/// Wrong: an error is one kind of failure, and silence is another.
+async fn price() -> io::Result<String> {
     let mut attempt = 1;
     loop {
         match ask().await {
-            Ok(price) => return price,
-            Err(error) => {
+            Err(error) if attempt < 10 => {
                 note(&format!("try {attempt}: {}", error.kind()));
             }
+            outcome => return outcome,
         }
         attempt += 1;
         sleep(Duration::from_secs(1)).await;
@@ -30,8 +30,10 @@ async fn ask() -> io::Result<String> {
     let mut server = TcpStream::connect("server:80").await?;
     server.write_all(b"price\n").await?;
     let mut price = String::new();
-    server.read_to_string(&mut price).await?;
-    Ok(price)
+    BufReader::new(server).read_line(&mut price).await?;
+    // Without an end, a part of it is missing.
+    let whole = price.strip_suffix('\n').map(str::to_owned);
+    whole.ok_or(io::ErrorKind::UnexpectedEof.into())
 }
 // ANCHOR_END: wrong
 
@@ -51,7 +53,7 @@ async fn serve() -> turmoil::Result {
 async fn answer(client: TcpStream) -> io::Result<()> {
     let mut client = BufReader::new(client);
     client.read_line(&mut String::new()).await?;
-    client.write_all(b"1250").await?;
+    client.write_all(b"1250\n").await?;
     client.shutdown().await
 }
 
@@ -78,7 +80,7 @@ fn simulate() -> turmoil::Result {
         Ok(())
     });
     simulation.client("client", async {
-        note(&format!("the price is {}", price().await));
+        note(&format!("the price is {}", price().await?));
         Ok(())
     });
     simulation.run()
@@ -101,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_waits_until_the_simulation_is_over() {
+    fn silence_of_the_network_and_the_client() {
         let error = simulate().expect_err("it hangs").to_string();
         assert!(error.contains("without completing"), "{error}");
     }

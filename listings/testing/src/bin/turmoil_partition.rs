@@ -1,9 +1,9 @@
-//! A client through a partition, a network that holds, and repair.
+//! A client, a partition, and a network that holds messages back.
 
 use std::{io, time::Duration};
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     time::{sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
@@ -11,17 +11,18 @@ use tokio_util::task::TaskTracker;
 // ANCHOR: client
 use turmoil::net::{TcpListener, TcpStream};
 
-/// Asks for the price until it is told. Each try has half a second.
-async fn price() -> String {
+/// Asks for the price, ten times at most. Each try has half a second,
+/// for connecting too. Returns the last error.
+async fn price() -> io::Result<String> {
     let mut attempt = 1;
     loop {
         let limit = Duration::from_millis(500);
         let asked = timeout(limit, ask()).await;
         match asked.map_err(io::Error::from).flatten() {
-            Ok(price) => return price,
-            Err(error) => {
+            Err(error) if attempt < 10 => {
                 note(&format!("try {attempt}: {}", error.kind()));
             }
+            outcome => return outcome,
         }
         attempt += 1;
         sleep(Duration::from_secs(1)).await;
@@ -32,8 +33,10 @@ async fn ask() -> io::Result<String> {
     let mut server = TcpStream::connect("server:80").await?;
     server.write_all(b"price\n").await?;
     let mut price = String::new();
-    server.read_to_string(&mut price).await?;
-    Ok(price)
+    BufReader::new(server).read_line(&mut price).await?;
+    // Without an end, a part of it is missing.
+    let whole = price.strip_suffix('\n').map(str::to_owned);
+    whole.ok_or(io::ErrorKind::UnexpectedEof.into())
 }
 // ANCHOR_END: client
 
@@ -43,7 +46,11 @@ async fn serve() -> turmoil::Result {
     loop {
         let (client, _) = listener.accept().await?;
         sessions.spawn(async {
-            if let Err(error) = answer(client).await {
+            let limit = Duration::from_secs(5);
+            let answered = timeout(limit, answer(client)).await;
+            if let Err(error) =
+                answered.map_err(io::Error::from).flatten()
+            {
                 note(&format!("the server: {error}"));
             }
         });
@@ -53,7 +60,7 @@ async fn serve() -> turmoil::Result {
 async fn answer(client: TcpStream) -> io::Result<()> {
     let mut client = BufReader::new(client);
     client.read_line(&mut String::new()).await?;
-    client.write_all(b"1250").await?;
+    client.write_all(b"1250\n").await?;
     client.shutdown().await
 }
 
@@ -81,7 +88,7 @@ fn simulate() -> turmoil::Result {
         Ok(())
     });
     simulation.client("client", async {
-        note(&format!("the price is {}", price().await));
+        note(&format!("the price is {}", price().await?));
         Ok(())
     });
     simulation.run()
@@ -104,8 +111,97 @@ fn main() {
 mod tests {
     use super::*;
 
+    /// What the client gets from a server and a network that both do
+    /// what a test says.
+    fn outcome<F>(
+        serve: fn(TcpStream) -> F,
+        network: impl Future<Output = ()> + 'static,
+    ) -> io::Result<String>
+    where
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        let mut simulation = turmoil::Builder::new()
+            .rng_seed(7)
+            .simulation_duration(Duration::from_secs(120))
+            .build();
+        simulation.host("server", move || async move {
+            let listener = TcpListener::bind("0.0.0.0:80").await?;
+            let sessions = TaskTracker::new();
+            loop {
+                let (client, _) = listener.accept().await?;
+                sessions.spawn(serve(client));
+            }
+        });
+        let (sender, receiver) = std::sync::mpsc::channel();
+        simulation.client("client", async move {
+            sender.send(price().await)?;
+            Ok(())
+        });
+        simulation.client("network", async {
+            network.await;
+            Ok(())
+        });
+        simulation.run().expect("each client comes to its end");
+        receiver.recv().expect("it has an outcome")
+    }
+
     #[test]
-    fn the_client_gets_its_price() -> turmoil::Result {
-        simulate()
+    fn silence_of_the_network_and_the_client() {
+        simulate().expect("the client gets its price");
+    }
+
+    #[test]
+    fn silence_of_a_server_ends_with_an_error() {
+        let silent = |client| async move {
+            std::future::pending::<()>().await;
+            drop(client);
+            Ok(())
+        };
+        let price = outcome(silent, async {});
+        let error = price.expect_err("it is silent");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn silence_from_the_first_moment_ends_with_an_error() {
+        let hold: fn() = || turmoil::hold("client", "server");
+        let cut: fn() = || turmoil::partition("client", "server");
+        for (silence, kind) in [
+            (hold, io::ErrorKind::TimedOut),
+            // In turmoil, connecting fails here.
+            (cut, io::ErrorKind::ConnectionRefused),
+        ] {
+            let price = outcome(answer, async move { silence() });
+            assert_eq!(price.expect_err("silence").kind(), kind);
+        }
+    }
+
+    #[test]
+    fn failure_in_the_middle_of_an_answer_is_no_price() {
+        let torn = |mut client: TcpStream| async move {
+            client.write_all(b"12").await?;
+            client.shutdown().await
+        };
+        let error = outcome(torn, async {}).expect_err("it is torn");
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn crash_of_the_server_is_survived() {
+        let mut simulation = turmoil::Builder::new()
+            .rng_seed(7)
+            .simulation_duration(Duration::from_secs(60))
+            .build();
+        simulation.host("server", serve);
+        simulation.client("client", async {
+            assert_eq!(price().await?, "1250");
+            Ok(())
+        });
+        simulation.crash("server");
+        while !simulation.step().expect("it comes to its end") {
+            if simulation.elapsed() == Duration::from_secs(3) {
+                simulation.bounce("server");
+            }
+        }
     }
 }

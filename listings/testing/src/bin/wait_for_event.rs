@@ -1,6 +1,7 @@
 //! A test that waits for what it wants to see.
 
 use std::{
+    error::Error,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -8,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 /// The machine takes as long as it takes: 50 to 149 ms.
 fn work_time(day: u64) -> Duration {
@@ -16,27 +20,32 @@ fn work_time(day: u64) -> Duration {
 }
 
 // ANCHOR: event
-/// The end of the task is the event. The limit is for a test that
-/// hangs: it decides nothing else, so it can be long.
-async fn passes(day: u64) -> bool {
+/// The task's end is the event. The timeout is only for a test that
+/// would hang, so it can be long. A panic in the task fails the test.
+async fn passes(
+    day: u64,
+) -> Result<bool, Box<dyn Error + Send + Sync>> {
     let is_sent = Arc::new(AtomicBool::new(false));
     let mut tasks = JoinSet::new();
     tasks.spawn(send_report(day, Arc::clone(&is_sent)));
     let limit = Duration::from_secs(60);
-    let sent = tokio::time::timeout(limit, tasks.join_next());
-    matches!(sent.await, Ok(Some(Ok(())))) && is_sent.load(Relaxed)
+    timeout(limit, tasks.join_next()).await?.transpose()?;
+    Ok(is_sent.load(Relaxed))
 }
 // ANCHOR_END: event
 
 async fn send_report(day: u64, is_sent: Arc<AtomicBool>) {
+    assert!(day < NO_DAY, "there is no day {day}");
     sleep(work_time(day)).await;
     is_sent.store(true, Relaxed);
 }
 
+const NO_DAY: u64 = 366;
+
 async fn passed_of_a_hundred() -> usize {
     let mut passed = 0;
     for day in 0..100 {
-        passed += usize::from(passes(day).await);
+        passed += usize::from(passes(day).await.unwrap_or(false));
     }
     passed
 }
@@ -52,12 +61,30 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_passes_each_time() {
+    async fn slow_machine_and_how_often_it_passes() {
         assert_eq!(passed_of_a_hundred().await, 100);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn in_real_time_too() {
-        assert!(passes(7).await);
+    async fn threads_and_real_time_make_no_difference() {
+        assert_eq!(passes(7).await.ok(), Some(true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_the_task_is_an_error_with_its_message() {
+        let error = passes(NO_DAY).await.expect_err("no such day");
+        let message = error.to_string();
+        assert!(message.contains("there is no day 366"), "{message}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_no_task() {
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(passes(7)).await;
+            tokio::task::yield_now().await;
+            let soon = Duration::from_millis(1);
+            hazards::within(soon, hazards::no_task_left()).await;
+        })
+        .await;
     }
 }

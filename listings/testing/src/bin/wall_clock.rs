@@ -1,11 +1,11 @@
-//! A date that goes on with the paused clock.
+//! A date that moves with the paused clock.
 
 // ANCHOR: clock
 use std::{sync::Arc, time::SystemTime};
 
 use tokio::time::{Duration, Instant, sleep};
 
-/// Tells the date: the machine's, or the one that a test says.
+/// Knows the date: the machine's, or one that a test chooses.
 #[derive(Clone)]
 struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 
@@ -14,7 +14,7 @@ impl Clock {
         Self(Arc::new(SystemTime::now))
     }
 
-    /// Begins at a date, and goes on as Tokio's clock does.
+    /// Starts at a date, and moves as Tokio's clock does.
     fn from(date: SystemTime) -> Self {
         let start = Instant::now();
         Self(Arc::new(move || date + start.elapsed()))
@@ -24,8 +24,8 @@ impl Clock {
         self.0()
     }
 
-    /// Waits for a date. A machine's date may be set meanwhile, so
-    /// it looks again each minute.
+    /// Waits for a date. The machine's date may be set meanwhile, so
+    /// it's checked every minute: that is how late it may return.
     async fn wait_for(&self, date: SystemTime) {
         while let Ok(left) = date.duration_since(self.now())
             && !left.is_zero()
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_waits_for_the_date_and_no_longer() {
+    async fn clock_it_waits_for_the_date_and_no_longer() {
         let today = SystemTime::UNIX_EPOCH + 20_000 * DAY;
         let clock = Clock::from(today);
         let start = Instant::now();
@@ -70,9 +70,55 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn the_machine_has_one_too() {
+    async fn threads_and_the_clock_of_this_machine() {
         let clock = Clock::of_this_machine();
         assert!(clock.now() > SystemTime::UNIX_EPOCH + 20_000 * DAY);
         clock.wait_for(clock.now()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clock_that_is_set_is_noticed_within_a_minute() {
+        let start = Instant::now();
+        let today = SystemTime::UNIX_EPOCH + 20_000 * DAY;
+        // Somebody sets it two hours ahead, after half an hour.
+        let minute = Duration::from_secs(60);
+        let clock = Clock(Arc::new(move || {
+            let now = start.elapsed();
+            let ahead = u32::from(now >= 30 * minute) * 120 * minute;
+            today + now + ahead
+        }));
+        clock.wait_for(today + 100 * minute).await;
+        assert!(start.elapsed() <= 31 * minute);
+        // A date that is slow: it's waited for longer.
+        let clock =
+            Clock(Arc::new(move || today + start.elapsed() / 2));
+        let before = start.elapsed();
+        clock.wait_for(today + before).await;
+        assert!(start.elapsed() >= 2 * before - minute);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_of_the_date() {
+        let today = SystemTime::UNIX_EPOCH + 20_000 * DAY;
+        let clock = Clock::from(today);
+        let start = Instant::now();
+        clock.wait_for(today).await;
+        clock.wait_for(SystemTime::UNIX_EPOCH).await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        let moment = today + Duration::from_nanos(1);
+        clock.wait_for(moment).await;
+        assert!(clock.now() >= moment);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_and_wait_again() {
+        let today = SystemTime::UNIX_EPOCH + 20_000 * DAY;
+        let clock = Clock::from(today);
+        let minute = Duration::from_secs(60);
+        let date = today + 5 * minute;
+        let wait = tokio::time::timeout(minute, clock.wait_for(date));
+        assert!(wait.await.is_err());
+        clock.wait_for(date).await;
+        assert_eq!(clock.now(), date);
     }
 }
