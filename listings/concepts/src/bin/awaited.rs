@@ -34,6 +34,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn edges_one_call_charges_once() {
+        let register = Register::default();
+        check_out(&register).await;
+        assert_eq!(register.charged.get(), 1250);
+    }
+
+    #[tokio::test]
     async fn again_called_it_runs_each_time() {
         let register = Register::default();
         check_out(&register).await;

@@ -8,12 +8,12 @@ use tokio_util::task::AbortOnDropHandle;
 ///
 /// Canceled, it aborts that task.
 async fn price() -> Result<u32, JoinError> {
-    AbortOnDropHandle::new(tokio::spawn(ask_the_shop())).await
+    AbortOnDropHandle::new(tokio::spawn(compute())).await
 }
 // ANCHOR_END: price
 
-/// Asks another server.
-async fn ask_the_shop() -> u32 {
+/// Works out the price.
+async fn compute() -> u32 {
     tokio::task::yield_now().await;
     1250
 }

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_pool_works_on_one_thread() {
+    async fn edges_called_in_async_code() {
         assert_eq!(in_the_pool().await.ok(), Some(1250));
     }
 

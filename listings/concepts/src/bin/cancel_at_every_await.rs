@@ -97,7 +97,7 @@ mod tests {
         let start = tokio::time::Instant::now();
         let minute = || sleep(Duration::from_secs(60));
         assert_eq!(drop_after(1, minute()).await, None);
-        // It was dropped at once, and not when its timer fired.
+        // It was dropped immediately, and not when its timer fired.
         assert_eq!(start.elapsed(), Duration::ZERO);
         assert_eq!(drop_after(2, minute()).await, Some(()));
     }

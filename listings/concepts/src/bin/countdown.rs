@@ -1,4 +1,4 @@
-//! A future by hand: three polls, and it is done.
+//! A hand-written future that is ready at the third poll.
 
 use std::{
     pin::Pin,
@@ -6,7 +6,7 @@ use std::{
 };
 
 // ANCHOR: countdown
-/// Counts down to zero, a step for each poll.
+/// Counts down to zero, one step in every poll.
 struct Countdown {
     left: u32,
 }
@@ -23,7 +23,7 @@ impl Future for Countdown {
             return Poll::Ready("liftoff");
         }
         self.left -= 1;
-        // There is more to do at once, so: poll me again.
+        // There is more to do, so poll me again.
         context.waker().wake_by_ref();
         Poll::Pending
     }

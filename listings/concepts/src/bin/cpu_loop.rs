@@ -32,7 +32,7 @@ fn background() -> Arc<AtomicU32> {
     turns
 }
 
-/// A price that is in the cache: ready at once.
+/// A price that is in the cache, and so ready immediately.
 async fn cached_price(product: u32) -> u32 {
     10 * product
 }

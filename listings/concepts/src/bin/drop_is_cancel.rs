@@ -1,11 +1,11 @@
-//! A timeout drops an order half-way: what has run, and what not?
+//! A timeout drops an order halfway: what ran, and what didn't?
 
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
 // ANCHOR: place
-/// Three steps, and a value that tells when it is dropped.
+/// Three steps, and a value that prints when it is dropped.
 async fn place(order: u32) {
     let _reserved = Reserved { order };
     println!("order {order}: reserved");

@@ -3,14 +3,14 @@
 use tokio::task::yield_now;
 
 // ANCHOR: sizes
-/// Needed behind the await, so it is kept in the future.
+/// Needed after the await, so it is stored in the future.
 async fn holds() -> u8 {
     let page = [0u8; 4096];
     yield_now().await;
     page[0]
 }
 
-/// Gone before the await.
+/// Dropped before the await.
 async fn scoped() -> u8 {
     let first = {
         let page = [0u8; 4096];
@@ -27,7 +27,7 @@ async fn heap() -> u8 {
     page[0]
 }
 
-/// The future of a call is kept in its caller's.
+/// The future of a call is stored in its caller's.
 async fn calls() -> u8 {
     holds().await
 }
@@ -36,7 +36,7 @@ async fn calls_boxed() -> u8 {
     Box::pin(holds()).await
 }
 
-/// An argument is kept twice: as it came, and as the variable.
+/// An argument is stored twice: as it came, and as the variable.
 async fn takes(page: [u8; 4096]) -> u8 {
     yield_now().await;
     page[0]

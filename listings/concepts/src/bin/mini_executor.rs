@@ -28,7 +28,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
         println!("  polled");
         match future.as_mut().poll(&mut context) {
             Poll::Ready(output) => return output,
-            // Returns at once if it was woken meanwhile.
+            // Returns immediately if it was woken meanwhile.
             Poll::Pending => thread::park(),
         }
     }
@@ -40,7 +40,7 @@ async fn ask() -> Option<u32> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let thread = thread::spawn(move || {
         thread::sleep(Duration::from_millis(20));
-        // Who asked is waiting: it runs on a thread of its own.
+        // An error here: nobody waits for the answer.
         sender.send(1250).ok();
     });
     let price = receiver.await.ok();

@@ -29,14 +29,14 @@ fn read(prices: &Mutex<Vec<u32>>) -> usize {
 
 /// Calls each of them as async code would.
 async fn call_each(runtime: Runtime) {
-    told("price", || price().map(drop));
-    told("close", || close(runtime));
-    told("read", || read(&Mutex::default()));
+    report("price", || price().map(drop));
+    report("close", || close(runtime));
+    report("read", || read(&Mutex::default()));
 }
 // ANCHOR_END: wrong
 
 /// Prints the panic that a call ends with.
-fn told<T>(name: &str, call: impl FnOnce() -> T) {
+fn report<T>(name: &str, call: impl FnOnce() -> T) {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(_) => println!("{name}: no panic"),
         Err(panic) => println!("{name}: {}\n", message(panic)),
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn they_panic_on_one_thread() {
+    async fn edges_called_in_async_code() {
         all_panic().await;
     }
 

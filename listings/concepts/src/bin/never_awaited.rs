@@ -35,7 +35,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_future_that_is_dropped_does_nothing() {
+    async fn edges_one_call_charges_once() {
+        // It doesn't: its future is dropped.
         let register = Register::default();
         check_out(&register).await;
         assert_eq!(register.charged.get(), 0);

@@ -39,7 +39,7 @@ fn local_without_a_set() -> io::Result<()> {
 // ANCHOR_END: wrong
 
 /// Prints the panic that a call ends with.
-fn told<T>(name: &str, call: impl FnOnce() -> T) {
+fn report<T>(name: &str, call: impl FnOnce() -> T) {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(_) => println!("{name}: no panic"),
         Err(panic) => println!("{name}: {}\n", message(panic)),
@@ -60,10 +60,10 @@ fn message(panic: Box<dyn Any + Send>) -> String {
 fn main() {
     // What a panic says is printed below.
     std::panic::set_hook(Box::new(|_| ()));
-    told("by_another_executor", by_another_executor);
-    told("without_timers", without_timers);
-    told("in_place_on_one_thread", in_place_on_one_thread);
-    told("local_without_a_set", local_without_a_set);
+    report("by_another_executor", by_another_executor);
+    report("without_timers", without_timers);
+    report("in_place_on_one_thread", in_place_on_one_thread);
+    report("local_without_a_set", local_without_a_set);
 }
 
 #[cfg(test)]
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn each_says_what_is_missing() {
+    fn edges_no_runtime_on_this_thread() {
         let said = panic_of(by_another_executor);
         assert!(said.starts_with("there is no reactor running"));
         assert!(panic_of(without_timers).contains("enable_time"));

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_second_time_panics() {
+    async fn again_polled_until_both_are_ready() {
         let joined = tokio::spawn(both(at_once(), later())).await;
         let error = joined.expect_err("it panics").to_string();
         assert!(error.contains("resumed after completion"), "{error}");

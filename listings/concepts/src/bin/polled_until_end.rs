@@ -60,6 +60,15 @@ mod tests {
         assert_eq!(both(at_once(), at_once()).await, 2);
     }
 
+    #[tokio::test]
+    async fn again_polled_until_both_are_ready() {
+        let twice = async {
+            later().await;
+            later().await
+        };
+        assert_eq!(both(at_once(), twice).await, 3);
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_wake_it_for_each() {
         for _ in 0..100 {

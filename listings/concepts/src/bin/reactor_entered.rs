@@ -8,8 +8,8 @@ use tokio::{
 };
 
 // ANCHOR: entered
-/// Makes a timer outside of async code. While the guard lives, this
-/// thread knows the runtime.
+/// Creates a timer outside of async code. While the guard lives,
+/// this thread knows the runtime.
 fn timer(handle: &Handle) -> Sleep {
     let _entered = handle.enter();
     sleep(Duration::from_millis(1))
@@ -39,12 +39,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_timer_that_was_made_inside_is_polled_anywhere() {
+    fn edges_no_runtime_on_this_thread() {
         by_another_executor().expect("a runtime");
+        // The guard is dropped: this thread knows no runtime.
+        assert!(Handle::try_current().is_err());
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn inside_there_is_nothing_to_enter() {
-        timer(&Handle::current()).await;
+    async fn threads_inside_there_is_nothing_to_enter() {
+        let handle = Handle::current();
+        timer(&handle).await;
+        let other = std::thread::spawn(move || {
+            futures::executor::block_on(timer(&handle));
+        });
+        let joined = tokio::task::spawn_blocking(|| other.join()).await;
+        assert!(joined.expect("no panic").is_ok());
     }
 }

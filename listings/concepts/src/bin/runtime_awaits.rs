@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use tokio::{
-    task::JoinHandle,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 // ANCHOR: main
-/// Waits for the mail before it ends, for at most ten seconds: then
-/// the runtime drops the task where it is.
+/// Waits for the mail before it ends, but not forever.
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    let mail = tokio::spawn(send_mail());
+    let mail = AbortOnDropHandle::new(tokio::spawn(send_mail()));
     // Other work, during which the mail is started.
     sleep(Duration::from_millis(10)).await;
     if let Err(why) = finish(mail).await {
@@ -21,7 +18,9 @@ async fn main() {
     println!("good night");
 }
 
-async fn finish(task: JoinHandle<()>) -> Result<(), String> {
+/// Waits for at most ten seconds, and aborts the task then. Dropped,
+/// it aborts the task as well.
+async fn finish(task: AbortOnDropHandle<()>) -> Result<(), String> {
     match timeout(Duration::from_secs(10), task).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),
@@ -43,28 +42,45 @@ mod tests {
 
     use super::*;
 
+    fn spawn<F>(task: F) -> AbortOnDropHandle<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        AbortOnDropHandle::new(tokio::spawn(task))
+    }
+
     #[tokio::test(start_paused = true)]
     async fn owner_gone_after_the_mail_is_sent() {
-        assert!(finish(tokio::spawn(send_mail())).await.is_ok());
+        assert!(finish(spawn(send_mail())).await.is_ok());
         hazards::no_task_left().await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_ends_after_ten_seconds() {
         let start = tokio::time::Instant::now();
-        assert!(finish(tokio::spawn(pending())).await.is_err());
+        assert!(finish(spawn(pending())).await.is_err());
         assert_eq!(start.elapsed(), Duration::from_secs(10));
+        hazards::no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_aborts_the_task() {
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(finish(spawn(pending()))).await;
+            hazards::no_task_left().await;
+        })
+        .await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn panic_of_the_task_is_reported() {
-        let task = tokio::spawn(async { panic!("no address") });
+        let task = spawn(async { panic!("no address") });
         let why = finish(task).await.expect_err("it panics");
         assert!(why.contains("no address"), "{why}");
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_finish_elsewhere() {
-        assert!(finish(tokio::spawn(send_mail())).await.is_ok());
+        assert!(finish(spawn(send_mail())).await.is_ok());
     }
 }

@@ -1,6 +1,6 @@
 //! Heavy async work on a runtime with threads of its own.
 
-use std::{io, thread, time::Duration};
+use std::{io, num::NonZeroUsize, thread, time::Duration};
 
 use tokio::{
     runtime::{Builder, Handle},
@@ -18,9 +18,9 @@ struct Heavy {
 }
 
 impl Heavy {
-    fn new(threads: usize) -> io::Result<Self> {
+    fn new(threads: NonZeroUsize) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
-            .worker_threads(threads)
+            .worker_threads(threads.get())
             .thread_name("heavy")
             .enable_all()
             .build()?;
@@ -54,7 +54,7 @@ async fn draw(chart: u32) -> u32 {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    let heavy = Heavy::new(1)?;
+    let heavy = Heavy::new(NonZeroUsize::MIN)?;
     let mut beats = 0;
     let heartbeat = async {
         loop {
@@ -81,9 +81,14 @@ mod tests {
 
     use super::*;
 
+    fn heavy(threads: usize) -> Heavy {
+        let threads = NonZeroUsize::new(threads).expect("a number");
+        Heavy::new(threads).expect("a runtime")
+    }
+
     #[tokio::test]
     async fn slow_work_leaves_the_other_runtime_alone() {
-        let heavy = Heavy::new(1).expect("a runtime");
+        let heavy = heavy(1);
         let start = std::time::Instant::now();
         let drawn = heavy.run(draw(7));
         let other = async { start.elapsed() };
@@ -94,7 +99,7 @@ mod tests {
 
     #[tokio::test]
     async fn cancel_aborts_the_work() {
-        let heavy = Heavy::new(1).expect("a runtime");
+        let heavy = heavy(1);
         let held = Arc::new(());
         hazards::at_every_poll(async |cancel| {
             let holds = Arc::clone(&held);
@@ -112,7 +117,7 @@ mod tests {
 
     #[tokio::test]
     async fn panic_of_the_work_is_reported() {
-        let heavy = Heavy::new(1).expect("a runtime");
+        let heavy = heavy(1);
         let broken = heavy.run(async { panic!("no data") });
         let error = broken.await.expect_err("it panics").to_string();
         assert!(error.contains("no data"), "{error}");
@@ -121,7 +126,7 @@ mod tests {
 
     #[tokio::test]
     async fn overload_waits_for_a_thread() {
-        let heavy = Heavy::new(2).expect("a runtime");
+        let heavy = heavy(2);
         let charts = (0..5).map(|chart| heavy.run(draw(chart)));
         let charts = futures::future::join_all(charts).await;
         assert!(charts.iter().all(Result::is_ok));
@@ -129,7 +134,7 @@ mod tests {
 
     #[tokio::test]
     async fn owner_gone_in_async_code_ends_the_work() {
-        let heavy = Heavy::new(1).expect("a runtime");
+        let heavy = heavy(1);
         let held = Arc::new(());
         let holds = Arc::clone(&held);
         heavy.handle.spawn(async move {
@@ -144,7 +149,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_share_it() {
-        let heavy = Arc::new(Heavy::new(2).expect("a runtime"));
+        let heavy = Arc::new(heavy(2));
         let done = Arc::new(AtomicU32::new(0));
         let mut tasks = JoinSet::new();
         for _ in 0..100 {

@@ -1,11 +1,11 @@
-//! The losers of a `select!` end where they stand.
+//! The losing branches of a `select!` stop at their `.await`.
 
 use std::{cell::Cell, time::Duration};
 
 use tokio::time::sleep;
 
 // ANCHOR: race
-/// Counts its steps, one each 10 ms, ten in all.
+/// Counts its steps: one every 10 ms, ten in all.
 async fn upload(steps: &Cell<u32>) {
     for _ in 0..10 {
         sleep(Duration::from_millis(10)).await;

@@ -164,6 +164,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn stop_of_the_runtime_waits_for_one_row() {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let start = Instant::now();
+        // An hour of rows.
+        runtime.spawn(import(180_000));
+        thread::sleep(Duration::from_millis(50));
+        drop(runtime);
+        assert!(start.elapsed() < Duration::from_secs(60));
+    }
+
     #[tokio::test]
     async fn edges_no_rows() {
         assert!(import(0).await.is_ok());

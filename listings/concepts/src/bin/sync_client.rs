@@ -46,12 +46,14 @@ impl SyncClient {
 struct Client;
 
 impl Client {
-    /// Knows the price of a desk, and never answers about a bed.
+    /// Knows the price of a desk, never answers about a bed, and
+    /// panics when it's asked for the moon.
     async fn price(&self, product: &str) -> io::Result<u32> {
         sleep(Duration::from_millis(1)).await;
         match product {
             "desk" => Ok(1250),
             "bed" => std::future::pending().await,
+            "moon" => panic!("the moon has no price"),
             _ => Err(io::Error::other(format!("{product}: not sold"))),
         }
     }
@@ -104,6 +106,14 @@ mod tests {
     fn again_after_a_timeout_it_answers() {
         let shop = shop();
         assert!(shop.price("bed").is_err());
+        assert_eq!(shop.price("desk").ok(), Some(1250));
+    }
+
+    #[test]
+    fn panic_of_the_client_leaves_it_usable() {
+        let shop = shop();
+        let moon = std::panic::AssertUnwindSafe(|| shop.price("moon"));
+        assert!(std::panic::catch_unwind(moon).is_err());
         assert_eq!(shop.price("desk").ok(), Some(1250));
     }
 

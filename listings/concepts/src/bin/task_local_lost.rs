@@ -1,13 +1,13 @@
-//! Wrong: a task that was spawned does not know the request.
+//! Wrong: the spawned task does not know the request.
 
 // ANCHOR: wrong
 tokio::task_local! {
-    /// The number of the request that this task works on.
+    /// The number of the request that this code works for.
     static REQUEST: u32;
 }
 
-/// Wrong: a task-local belongs to the task in which it was set, and
-/// `spawn` makes another one. Returns the request of the mail.
+/// Wrong: a task-local belongs to the future in its `scope`, and the
+/// spawned one is another. Returns the request of the mail.
 async fn handle() -> Option<u32> {
     log("the order is placed");
     let mail = tokio::spawn(send_mail());

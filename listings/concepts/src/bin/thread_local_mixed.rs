@@ -32,7 +32,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_later_one_wins() {
+    async fn threads_keep_their_requests_apart() {
+        // They don't, even on one thread: the later one wins.
         let one = tokio::spawn(handle(1));
         let two = tokio::spawn(handle(2));
         assert_eq!(one.await.expect("no panic"), 2);

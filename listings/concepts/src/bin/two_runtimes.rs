@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(price.ok(), Some(1250));
     }
 
-    /// The same for a timer that was made there: whoever polls it,
+    /// The same for a timer that was made there: whichever runtime polls it,
     /// its own runtime has to wake it.
     #[test]
     fn a_timer_stays_with_its_runtime() {

@@ -13,7 +13,7 @@ async fn main() {
 #[cfg(test)]
 mod tests {
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_task_owns_what_it_uses() {
+    async fn threads_own_what_they_use() {
         let order = String::from("desk");
         let task = tokio::spawn(async move { order.len() });
         assert_eq!(task.await.ok(), Some(4));

@@ -184,6 +184,7 @@ mod tests {
             let mut question = String::new();
             client.read_line(&mut question).await?;
             for byte in bytes {
+                // The client may hang up first.
                 client.write_all(&[*byte]).await?;
                 tokio::time::sleep(pause).await;
             }
@@ -191,7 +192,6 @@ mod tests {
         };
         let limit = Duration::from_millis(300);
         let line = price_line("tea", server, limit);
-        // The client may hang up first.
         tokio::join!(line, drip).0
     }
 
@@ -201,6 +201,29 @@ mod tests {
             let line = answers_with(sent.as_bytes(), Duration::ZERO);
             assert_eq!(line.await, "failed: unexpected end of file");
         }
+    }
+
+    #[tokio::test]
+    async fn edges_an_endless_line_and_no_time() -> io::Result<()> {
+        let line = answers_with(&[b'4'; 200], Duration::ZERO).await;
+        assert_eq!(line, "failed: unexpected end of file");
+        let (server, _running) = price_server::start().await?;
+        let line = price_line("coffee", server, Duration::ZERO).await;
+        assert_eq!(line, "no answer within 0ns");
+        Ok(())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_ask_at_the_same_time() -> io::Result<()> {
+        let (server, _running) = price_server::start().await?;
+        let minute = Duration::from_secs(60);
+        let lines: Vec<_> = (0..50)
+            .map(|_| tokio::spawn(price_line("tea", server, minute)))
+            .collect();
+        for line in lines {
+            assert_eq!(line.await.map_err(io::Error::other)?, "4.20");
+        }
+        Ok(())
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Wait for two things at once.
+//! Wait for two things concurrently.
 
 use std::time::Duration;
 
