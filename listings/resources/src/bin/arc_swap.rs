@@ -1,4 +1,4 @@
-//! A configuration that is read without a lock, and replaced whole.
+//! A configuration that is read without a lock and replaced whole.
 
 // ANCHOR: config
 use std::{sync::Arc, time::Duration};
@@ -16,7 +16,7 @@ struct Service {
 }
 
 impl Service {
-    /// One value for the whole request, across each `.await`. A
+    /// One version for the whole request, across every `.await`. A
     /// reload in between is for the next request.
     async fn handle(&self) -> String {
         let config = self.config.load_full();
@@ -24,7 +24,7 @@ impl Service {
         format!("version {}, {} tries", config.version, config.retries)
     }
 
-    /// Waits for nobody, and nobody waits for it.
+    /// Waits for nobody, and no request waits for it.
     fn reload(&self, config: Config) {
         self.config.store(Arc::new(config));
     }
@@ -57,22 +57,37 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::at_every_poll;
     use tokio::task::JoinSet;
 
     use super::*;
 
+    const NEW: Config = Config { version: 2, retries: 5 };
+
     #[tokio::test(start_paused = true)]
-    async fn a_request_sees_one_version() {
+    async fn slow_requests_see_one_version() {
         let service = service();
         let mut first = Box::pin(service.handle());
         assert!(futures::poll!(first.as_mut()).is_pending());
-        service.reload(Config { version: 2, retries: 5 });
+        service.reload(NEW);
         assert_eq!(first.await, "version 1, 3 tries");
         assert_eq!(service.handle().await, "version 2, 5 tries");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn cancel_frees_the_old_version() {
+        at_every_poll(async |cancel| {
+            let service = service();
+            let old = Arc::downgrade(&service.config.load_full());
+            cancel.run(service.handle()).await;
+            service.reload(NEW);
+            assert!(old.upgrade().is_none());
+        })
+        .await;
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn no_reader_sees_half_of_it() {
+    async fn threads_see_no_half_of_it() {
         let service = Arc::new(service());
         let mut tasks = JoinSet::new();
         for version in 0..50 {

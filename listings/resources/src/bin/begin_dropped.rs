@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_next_caller_is_in_a_transaction_of_nobody() {
+    async fn cancel_while_it_begins() {
         assert_eq!(two_callers().await, Some(true));
     }
 }

@@ -1,4 +1,4 @@
-//! A driver notes that a transaction begins before it waits.
+//! The driver notes that a transaction begins before it waits.
 
 use std::time::Duration;
 
@@ -79,10 +79,26 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::at_every_poll;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_next_caller_has_a_clean_session() {
+    async fn cancel_while_it_begins() {
         assert_eq!(two_callers().await, Some(false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_anywhere_the_session_is_clean() {
+        at_every_poll(async |cancel| {
+            let mut pool = Pool { idle: Vec::new() };
+            let server = Server::default();
+            let mut session = Session { server, depth: 0 };
+            cancel.run(session.begin()).await;
+            pool.put(session);
+            let session = pool.idle.pop().expect("it is back");
+            assert!(!session.server.in_transaction);
+        })
+        .await;
     }
 }

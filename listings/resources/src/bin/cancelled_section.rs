@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn half_of_it_stays() {
+    async fn cancel_between_the_changes() {
         let totals = Mutex::new(Totals { orders: 0, euros: 0 });
         assert_eq!(two_callers(&totals).await, (2, 12));
     }

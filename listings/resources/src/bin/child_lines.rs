@@ -1,30 +1,88 @@
-//! Reads what a child prints line by line, as it comes.
+//! Reads what a child prints line by line, as it prints it.
 
 // ANCHOR: follow
-use std::{io, process::Stdio};
+use std::{
+    io,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
+    time::timeout,
 };
 
-/// Passes on each line when it is printed. Returns how it ended.
+/// Passes on each line when it's printed, and returns the status.
+///
+/// A child that prints nothing for `patience` is killed, with all that
+/// it has started. So it is on an error, on cancellation, and if
+/// `on_line` panics.
 async fn follow(
     mut job: Command,
+    patience: Duration,
     mut on_line: impl FnMut(&str),
-) -> io::Result<bool> {
-    let mut child =
-        job.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+) -> io::Result<ExitStatus> {
+    let (mut child, group) = spawn_group(job.stdout(Stdio::piped()))?;
     let stdout = child.stdout.take();
     let stdout = stdout.ok_or(io::ErrorKind::BrokenPipe)?;
-    let mut lines = BufReader::new(stdout).lines();
-    while let Some(line) = lines.next_line().await? {
-        on_line(&line);
+    // Not `lines`: that fails on a line that isn't UTF-8.
+    let mut lines = BufReader::new(stdout).split(b'\n');
+    while let Some(line) =
+        timeout(patience, lines.next_segment()).await??
+    {
+        on_line(&String::from_utf8_lossy(&line));
     }
     // Its output has ended, so now it can be waited for.
-    Ok(child.wait().await?.success())
+    let status = timeout(patience, child.wait()).await??;
+    group.has_ended();
+    Ok(status)
 }
 // ANCHOR_END: follow
+
+use tokio::process::Child;
+
+/// A process group, which is killed when this is dropped.
+struct Group {
+    leader: Option<u32>,
+}
+
+fn spawn_group(command: &mut Command) -> io::Result<(Child, Group)> {
+    #[cfg(unix)]
+    command.process_group(0);
+    let child = command.kill_on_drop(true).spawn()?;
+    let leader = child.id();
+    Ok((child, Group { leader }))
+}
+
+impl Group {
+    /// The leader was waited for, so its number may be reused.
+    fn has_ended(mut self) {
+        self.leader = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.leader {
+            kill_group(leader);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn kill_group(leader: u32) {
+    use nix::{sys::signal, unistd::Pid};
+
+    if let Ok(leader) = leader.try_into() {
+        // An error says that no process of the group is left.
+        signal::killpg(Pid::from_raw(leader), signal::SIGKILL).ok();
+    }
+}
+
+/// Windows has job objects for this. Here, only the child is killed.
+#[cfg(not(unix))]
+fn kill_group(_leader: u32) {}
 
 fn convert() -> Command {
     let mut job = Command::new("sh");
@@ -35,8 +93,9 @@ fn convert() -> Command {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    let is_ok = follow(convert(), |line| println!("{line}")).await?;
-    println!("it went well: {is_ok}");
+    let minute = Duration::from_secs(60);
+    let print = |line: &str| println!("{line}");
+    println!("{}", follow(convert(), minute, print).await?);
     Ok(())
 }
 
@@ -44,22 +103,101 @@ async fn main() -> io::Result<()> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn each_line_and_the_end_is_told() -> io::Result<()> {
+    const MINUTE: Duration = Duration::from_secs(60);
+    const MOMENT: Duration = Duration::from_millis(100);
+
+    fn sh(command: &str) -> Command {
+        let mut job = Command::new("sh");
+        job.args(["-c", command]).stdin(Stdio::null());
+        job
+    }
+
+    async fn lines(command: &str) -> io::Result<Vec<String>> {
         let mut lines = Vec::new();
         let push = |line: &str| lines.push(line.to_owned());
-        assert!(!follow(convert(), push).await?);
+        follow(sh(command), MINUTE, push).await?;
+        Ok(lines)
+    }
+
+    #[tokio::test]
+    async fn failure_is_the_status() -> io::Result<()> {
+        let mut lines = Vec::new();
+        let push = |line: &str| lines.push(line.to_owned());
+        let status = follow(convert(), MINUTE, push).await?;
+        assert_eq!(status.code(), Some(3));
         assert_eq!(lines, ["page 1", "page 2"]);
         Ok(())
     }
 
     #[tokio::test]
-    async fn much_output_does_not_stop_it() -> io::Result<()> {
-        let mut job = Command::new("sh");
-        job.args(["-c", "yes order | head -n 100000"]);
-        let mut lines = 0;
-        assert!(follow(job, |_| lines += 1).await?);
-        assert_eq!(lines, 100_000);
+    async fn overload_of_output_does_not_stop_it() -> io::Result<()> {
+        let lines = lines("yes order | head -n 100000").await?;
+        assert_eq!(lines.len(), 100_000);
         Ok(())
+    }
+
+    #[tokio::test]
+    async fn silence_ends_with_an_error() {
+        for silent in
+            ["echo page 1; sleep 1000", "exec >&-; sleep 1000"]
+        {
+            let ended = follow(sh(silent), MOMENT, |_| {}).await;
+            let error = ended.expect_err("it falls silent");
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        }
+    }
+
+    #[tokio::test]
+    async fn slow_lines_arrive_one_by_one() -> io::Result<()> {
+        let slow = "for i in 1 2 3; do echo $i; sleep 0.05; done";
+        assert_eq!(lines(slow).await?, ["1", "2", "3"]);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn edges_of_lines() -> io::Result<()> {
+        assert!(lines("true").await?.is_empty());
+        assert_eq!(lines("printf 'a\\n\\nb'").await?, ["a", "", "b"]);
+        assert_eq!(lines("echo Jörg").await?, ["Jörg"]);
+        let latin_1 = lines("printf 'J\\366rg\\nb\\n'").await?;
+        assert_eq!(latin_1, ["J\u{fffd}rg", "b"]);
+        Ok(())
+    }
+
+    /// Dropped or panicking, it kills the child: the pipe is closed.
+    #[tokio::test]
+    async fn cancel_and_panic_kill_the_child() -> io::Result<()> {
+        use std::io::Read;
+
+        for panics in [false, true] {
+            let (mut reader, writer) = std::io::pipe()?;
+            let mut job = Command::new("sh");
+            job.args(["-c", "echo page 1; sleep 1000"]);
+            job.stdin(Stdio::null()).stderr(writer);
+            let task = tokio::spawn(async move {
+                let on_line = |_: &str| assert!(!panics, "page 1");
+                follow(job, MINUTE, on_line).await.map(drop)
+            });
+            if !panics {
+                tokio::time::sleep(MOMENT).await;
+                task.abort();
+            }
+            let error =
+                task.await.expect_err("it panics or is aborted");
+            assert_eq!(error.is_panic(), panics);
+            let read = move || reader.read(&mut [0]);
+            let read = tokio::task::spawn_blocking(read);
+            assert!(timeout(MINUTE, read).await.is_ok());
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn panic_of_the_caller_is_reported() {
+        let task = tokio::spawn(async {
+            follow(convert(), MINUTE, |line| panic!("{line}")).await
+        });
+        let error = task.await.expect_err("it panics").to_string();
+        assert!(error.contains("page 1"), "{error}");
     }
 }

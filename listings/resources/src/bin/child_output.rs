@@ -3,39 +3,125 @@
 // ANCHOR: run
 use std::{io, process::Stdio, time::Duration};
 
-use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
+use tokio::{process::Command, time::timeout};
 
-/// Gives the command its input, and returns what it prints. On
-/// cancellation, and when its time is over, it is killed.
+/// Gives the command its input, and returns what it prints.
+///
+/// On cancellation, and when its time is up, it's killed, together with
+/// everything that it has started.
 async fn run(
     command: &str,
     input: &[u8],
     limit: Duration,
 ) -> io::Result<String> {
-    let mut child = Command::new("sh")
-        .args(["-c", command])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
-    let stdin = child.stdin.take();
-    let mut stdin = stdin.ok_or(io::ErrorKind::BrokenPipe)?;
-    // Dropped at its end, and so the child sees the end of its input.
-    let feed = async move { stdin.write_all(input).await };
-    // Both at once: neither side waits for a pipe that is full.
-    let run = async { tokio::join!(feed, child.wait_with_output()) };
-    let (fed, output) = timeout(limit, run).await?;
-    let output = output?;
-    if !output.status.success() {
-        let message = String::from_utf8_lossy(&output.stderr);
-        let message = format!("{}: {message}", output.status);
-        return Err(io::Error::other(message.trim_end()));
+    let mut sh = Command::new("sh");
+    sh.args(["-c", command]).stdin(Stdio::piped());
+    sh.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (mut child, group) = spawn_group(&mut sh)?;
+    let (stdin, stdout, stderr) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    // All at the same time: nobody waits for a pipe that is full.
+    let work = async {
+        tokio::try_join!(
+            feed(stdin, input),
+            read(stdout),
+            read(stderr),
+            child.wait(),
+        )
+    };
+    let ((), output, errors, status) = timeout(limit, work).await??;
+    group.has_ended();
+    if !status.success() {
+        let text = String::from_utf8_lossy(&errors);
+        let text = format!("{status}: {}", text.trim_end());
+        return Err(io::Error::other(text));
     }
-    fed?;
-    String::from_utf8(output.stdout).map_err(io::Error::other)
+    String::from_utf8(output).map_err(io::Error::other)
 }
 // ANCHOR_END: run
+
+// ANCHOR: pipes
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    process::ChildStdin,
+};
+
+/// Writes all of the input, and closes the pipe: that is its end. A
+/// child that doesn't read all of it closes the pipe first, as `head`
+/// does. If that was a mistake, its status says so.
+async fn feed(
+    stdin: Option<ChildStdin>,
+    input: &[u8],
+) -> io::Result<()> {
+    let Some(mut stdin) = stdin else { return Ok(()) };
+    match stdin.write_all(input).await {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+const MOST: u64 = 10 * 1024 * 1024;
+
+/// Reads to the end, and no more than `MOST` bytes.
+async fn read(
+    pipe: Option<impl AsyncRead + Unpin>,
+) -> io::Result<Vec<u8>> {
+    let mut output = Vec::new();
+    if let Some(pipe) = pipe {
+        pipe.take(MOST + 1).read_to_end(&mut output).await?;
+    }
+    match output.len() as u64 <= MOST {
+        true => Ok(output),
+        false => Err(io::Error::other("it prints too much")),
+    }
+}
+// ANCHOR_END: pipes
+
+// ANCHOR: group
+use tokio::process::Child;
+
+/// A process group, which is killed when this is dropped.
+struct Group {
+    leader: Option<u32>,
+}
+
+fn spawn_group(command: &mut Command) -> io::Result<(Child, Group)> {
+    #[cfg(unix)]
+    command.process_group(0);
+    let child = command.kill_on_drop(true).spawn()?;
+    let leader = child.id();
+    Ok((child, Group { leader }))
+}
+
+impl Group {
+    /// The leader was waited for, so its number may be reused.
+    fn has_ended(mut self) {
+        self.leader = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.leader {
+            kill_group(leader);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn kill_group(leader: u32) {
+    use nix::{sys::signal, unistd::Pid};
+
+    if let Ok(leader) = leader.try_into() {
+        // An error says that no process of the group is left.
+        signal::killpg(Pid::from_raw(leader), signal::SIGKILL).ok();
+    }
+}
+
+/// Windows has job objects for this. Here, only the child is killed.
+#[cfg(not(unix))]
+fn kill_group(_leader: u32) {}
+// ANCHOR_END: group
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -48,7 +134,7 @@ async fn main() -> io::Result<()> {
         Err(error) => println!("{error}"),
     }
     let limit = Duration::from_millis(100);
-    match run("exec sleep 1000", b"", limit).await {
+    match run("sleep 1000; echo printed", b"", limit).await {
         Ok(_) => println!("printed"),
         Err(error) => println!("{error}"),
     }
@@ -57,10 +143,14 @@ async fn main() -> io::Result<()> {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use hazards::at_every_poll;
+
     use super::*;
 
+    const MOMENT: Duration = Duration::from_millis(50);
+
     #[tokio::test]
-    async fn much_goes_in_and_comes_out() -> io::Result<()> {
+    async fn overload_much_goes_in_and_comes_out() -> io::Result<()> {
         let input = "order 7\n".repeat(100_000);
         let output = run("cat", input.as_bytes(), MINUTE).await?;
         assert!(output == input);
@@ -68,21 +158,96 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn errors_are_told() {
-        let fails = "echo no paper >&2; exit 3";
-        let error = run(fails, b"", MINUTE).await.expect_err("fails");
-        assert_eq!(error.to_string(), "exit status: 3: no paper");
-        let limit = Duration::from_millis(50);
-        let error = run("exec sleep 1000", b"", limit).await;
-        let error = error.expect_err("it takes long");
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    async fn overload_of_output_is_bounded() {
+        let error = run("yes order", b"", MINUTE).await;
+        let error = error.expect_err("it never ends");
+        assert_eq!(error.to_string(), "it prints too much");
     }
 
     #[tokio::test]
-    async fn not_all_of_the_input_was_read() {
+    async fn failure_says_why() {
+        let fails = "echo no paper >&2; exit 3";
+        let error = run(fails, b"", MINUTE).await.expect_err("fails");
+        assert_eq!(error.to_string(), "exit status: 3: no paper");
+        let fails = "exec <&-; exit 3";
         let input = vec![b' '; 1_000_000];
-        let output = run("exec true <&-", &input, MINUTE).await;
-        let error = output.expect_err("not all of it was read");
-        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        let error = run(fails, &input, MINUTE).await;
+        let error = error.expect_err("it fails");
+        assert_eq!(error.to_string(), "exit status: 3: ");
+    }
+
+    #[tokio::test]
+    async fn silence_ends_with_the_limit() {
+        for silent in ["sleep 1000", "exec sleep 1000", "sleep 1000 &"]
+        {
+            let error = run(silent, b"", MOMENT).await;
+            let error = error.expect_err("it takes long");
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        }
+    }
+
+    #[tokio::test]
+    async fn slow_child_that_leaves_a_pipe_full() {
+        let input = vec![b' '; 1_000_000];
+        let slow = "sleep 0.1; cat | wc -c; sleep 0.1";
+        let output = run(slow, &input, MINUTE).await;
+        let output = output.expect("it reads all");
+        assert_eq!(output.trim(), "1000000");
+    }
+
+    /// Neither a cancellation nor the limit leaves a grandchild.
+    #[tokio::test]
+    async fn cancel_kills_what_the_command_has_started()
+    -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        at_every_poll(async |cancel| {
+            let late = folder.path().join(cancel.polls().to_string());
+            let command = format!(
+                "(sleep 3; echo late > {}) & sleep 1000",
+                late.display()
+            );
+            cancel.run(run(&command, b"", MOMENT)).await;
+        })
+        .await;
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert_eq!(std::fs::read_dir(folder.path())?.count(), 0);
+        Ok(())
+    }
+
+    /// The leader has ended, and what it has started holds the pipes.
+    #[tokio::test]
+    async fn owner_gone_and_the_group_is_killed() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let late = folder.path().join("late");
+        let command =
+            format!("(sleep 3; echo late > {}) &", late.display());
+        assert!(run(&command, b"", MOMENT).await.is_err());
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert!(!late.exists());
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn edges_of_input_and_output() -> io::Result<()> {
+        assert_eq!(run("true", b"", MINUTE).await?, "");
+        assert_eq!(
+            run("cat", "Jörg".as_bytes(), MINUTE).await?,
+            "Jörg"
+        );
+        assert!(run("printf '\\377'", b"", MINUTE).await.is_err());
+        let error = run("exit 1", b"", Duration::ZERO).await;
+        assert!(error.is_err());
+        Ok(())
+    }
+
+    /// `head` reads a part of its input, and all is well.
+    #[tokio::test]
+    async fn edges_not_all_of_the_input_is_read() -> io::Result<()> {
+        for lines in [100, 100_000] {
+            let input = "order 7\n".repeat(lines);
+            let head = run("head -n 1", input.as_bytes(), MINUTE);
+            assert_eq!(head.await?, "order 7\n");
+        }
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Stops a child process: asks it, waits a while, kills it, and waits.
+//! Stops a child: ask it, give it time, kill it, and wait for it.
 
 // ANCHOR: stop
 use std::{
@@ -12,8 +12,9 @@ use tokio::{
     time::timeout,
 };
 
-/// The end of its input asks it to end. What has not ended in time is
-/// killed. Either way it is waited for, so that no zombie is left.
+/// Closes the child's input, which asks it to exit. After the grace
+/// period it's killed. Either way it's waited for, so that no zombie is
+/// left. Dropped early, a child with `kill_on_drop` is killed.
 async fn stop(
     mut child: Child,
     grace: Duration,
@@ -38,36 +39,75 @@ fn start(command: &str) -> io::Result<Child> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    let listens = start("exec cat")?;
-    let deaf = start("exec sleep 1000")?;
+    let cat = start("exec cat")?;
+    let sleep = start("exec sleep 1000")?;
     let minute = Duration::from_secs(60);
     let moment = Duration::from_millis(100);
-    println!("one that listens: {}", stop(listens, minute).await?);
-    println!("one that is deaf: {}", stop(deaf, moment).await?);
+    println!(
+        "cat, which reads its input: {}",
+        stop(cat, minute).await?
+    );
+    println!("sleep, which doesn't: {}", stop(sleep, moment).await?);
     Ok(())
 }
 
 #[cfg(all(test, unix))]
 mod tests {
+    use hazards::at_every_poll;
+
     use super::*;
 
+    const MINUTE: Duration = Duration::from_secs(60);
+    const MOMENT: Duration = Duration::from_millis(50);
+
     #[tokio::test]
-    async fn it_ends_by_itself_or_is_killed() -> io::Result<()> {
-        let minute = Duration::from_secs(60);
-        assert!(stop(start("exec cat")?, minute).await?.success());
-        let moment = Duration::from_millis(50);
+    async fn stop_by_itself_or_killed() -> io::Result<()> {
+        assert!(stop(start("exec cat")?, MINUTE).await?.success());
         let deaf = start("exec sleep 1000")?;
-        assert_eq!(stop(deaf, moment).await?.code(), None);
+        assert_eq!(stop(deaf, MOMENT).await?.code(), None);
         Ok(())
     }
 
     #[tokio::test]
-    async fn one_that_has_ended_is_waited_for() -> io::Result<()> {
+    async fn silence_ends_with_the_grace_period() -> io::Result<()> {
+        for _ in 0..5 {
+            let deaf = start("exec sleep 1000")?;
+            let status = stop(deaf, Duration::ZERO).await?;
+            assert!(!status.success());
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn again_one_that_has_ended_is_waited_for() -> io::Result<()>
+    {
         let mut ended = start("exit 3")?;
         let code = ended.wait().await?.code();
         assert_eq!(code, Some(3));
-        let minute = Duration::from_secs(60);
-        assert_eq!(stop(ended, minute).await?.code(), code);
+        assert_eq!(stop(ended, MINUTE).await?.code(), code);
         Ok(())
+    }
+
+    /// Its pipe is closed, so it's dead or has exited.
+    #[tokio::test]
+    async fn cancel_kills_it() {
+        use std::io::Read;
+
+        at_every_poll(async |cancel| {
+            let (mut reader, writer) =
+                std::io::pipe().expect("there is one");
+            let child = Command::new("sleep")
+                .arg("1000")
+                .stdin(Stdio::piped())
+                .stdout(writer)
+                .kill_on_drop(true)
+                .spawn()
+                .expect("it starts");
+            cancel.run(stop(child, MOMENT)).await;
+            let read = move || reader.read(&mut [0]);
+            let read = tokio::task::spawn_blocking(read);
+            assert!(timeout(MINUTE, read).await.is_ok());
+        })
+        .await;
     }
 }

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_answers() -> io::Result<()> {
+    async fn cancel_and_the_child() -> io::Result<()> {
         assert_eq!(give_up_and_ask().await?, "still here\n");
         Ok(())
     }

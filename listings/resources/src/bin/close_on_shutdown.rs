@@ -1,11 +1,11 @@
-//! A closed semaphore refuses those who wait, and lets others end.
+//! A closed semaphore refuses new work, and lets old work finish.
 
 // ANCHOR: close
 use std::sync::Arc;
 
 use tokio::{
     sync::{AcquireError, Semaphore},
-    time::{Duration, sleep},
+    time::{Duration, sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
 
@@ -15,12 +15,19 @@ async fn import(permits: &Semaphore) -> Result<(), AcquireError> {
     Ok(())
 }
 
-/// Those that have begun come to their end. Those that wait do not
-/// begin, and neither do those that come later.
-async fn stop(permits: &Semaphore, imports: &TaskTracker) {
+/// Imports that have a permit finish. Those that wait for one are
+/// refused, and so are those that come later.
+///
+/// Returns how many are still running after the grace period.
+async fn stop(
+    permits: &Semaphore,
+    imports: &TaskTracker,
+    grace: Duration,
+) -> usize {
     permits.close();
     imports.close();
-    imports.wait().await;
+    timeout(grace, imports.wait()).await.ok();
+    imports.len()
 }
 // ANCHOR_END: close
 
@@ -35,16 +42,16 @@ async fn run() -> Vec<String> {
         })
         .collect();
     sleep(Duration::from_millis(500)).await;
-    stop(&permits, &imports).await;
-    let mut told = Vec::new();
+    let left = stop(&permits, &imports, Duration::from_secs(10)).await;
+    let mut lines = vec![format!("still running: {left}")];
     for (number, handle) in (1..).zip(handles) {
-        told.push(match handle.await {
+        lines.push(match handle.await {
             Ok(Ok(())) => format!("import {number}: done"),
             Ok(Err(error)) => format!("import {number}: {error}"),
             Err(error) => format!("import {number}: {error}"),
         });
     }
-    told
+    lines
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -56,25 +63,77 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+    use tokio::{task::yield_now, time::Instant};
 
     use super::*;
 
+    const GRACE: Duration = Duration::from_secs(10);
+
     #[tokio::test(start_paused = true)]
-    async fn two_end_and_three_are_refused() {
+    async fn stop_lets_two_finish_and_refuses_three() {
         let start = Instant::now();
-        let told = run().await;
+        let lines = run().await;
         assert_eq!(start.elapsed(), Duration::from_secs(1));
-        let done = told.iter().filter(|line| line.ends_with("done"));
+        assert_eq!(lines[0], "still running: 0");
+        let done = lines.iter().filter(|line| line.ends_with("done"));
         assert_eq!(done.count(), 2);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_with_the_grace_period() {
+        let (permits, imports) =
+            (Semaphore::new(2), TaskTracker::new());
+        let silent = imports.spawn(std::future::pending::<()>());
+        let stop = stop(&permits, &imports, GRACE);
+        assert_eq!(within(HOUR, stop).await, 1);
+        silent.abort();
+        no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_is_in_the_handle() {
+        let (permits, imports) =
+            (Semaphore::new(2), TaskTracker::new());
+        let broken = imports.spawn(async { panic!("line 7") });
+        assert_eq!(stop(&permits, &imports, GRACE).await, 0);
+        let error: tokio::task::JoinError =
+            broken.await.expect_err("it has panicked");
+        assert!(error.to_string().contains("line 7"));
+    }
+
+    /// Called again after a cancellation, it waits for what is left.
+    #[tokio::test(start_paused = true)]
+    async fn cancel_and_stop_again() {
+        at_every_poll(async |cancel| {
+            let permits = Arc::new(Semaphore::new(2));
+            let imports = TaskTracker::new();
+            let clone = Arc::clone(&permits);
+            let import =
+                imports.spawn(async move { import(&clone).await });
+            yield_now().await;
+            cancel.run(stop(&permits, &imports, GRACE)).await;
+            assert_eq!(stop(&permits, &imports, GRACE).await, 0);
+            assert!(import.await.is_ok_and(|import| import.is_ok()));
+        })
+        .await;
+    }
+
     #[tokio::test]
-    async fn closed_is_for_good() {
+    async fn again_closed_is_for_good() {
         let permits = Semaphore::new(1);
+        permits.close();
         permits.close();
         permits.add_permits(1);
         assert!(permits.acquire().await.is_err());
         assert!(permits.try_acquire().is_err());
+    }
+
+    #[tokio::test]
+    async fn edges_no_import() {
+        let (permits, imports) =
+            (Semaphore::new(2), TaskTracker::new());
+        let left = stop(&permits, &imports, Duration::ZERO).await;
+        assert_eq!(left, 0);
     }
 }

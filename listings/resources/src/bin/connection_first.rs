@@ -66,7 +66,8 @@ async fn handle(pool: Arc<Pool>) {
     yield_now().await;
 }
 
-/// A hundred requests at once, on four connections. How many panic?
+/// A hundred requests at the same time, on four connections. How many
+/// panic?
 async fn run() -> usize {
     let (pool, requests) = (Pool::new(4), TaskTracker::new());
     let handles: Vec<_> = (0..100)
@@ -103,25 +104,58 @@ fn main() -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, within};
     use tokio::task::JoinError;
 
     use super::*;
 
+    fn assert_whole(pool: &Pool, connections: usize) {
+        let idle = pool.idle.lock().expect("no panic").len();
+        let permits = pool.permits.available_permits();
+        assert_eq!((idle, permits), (connections, connections));
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn no_request_panics() -> Result<(), JoinError> {
+    async fn overload_a_hundred_requests() -> Result<(), JoinError> {
         assert_eq!(tokio::spawn(run()).await?, 0);
         Ok(())
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn on_several_threads_none_panics() {
+    async fn threads_a_hundred_rounds() {
         for _ in 0..100 {
             assert_eq!(run().await, 0);
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn cancel_gives_both_back() {
+        at_every_poll(async |cancel| {
+            let pool = Pool::new(1);
+            let held = pool.get().await;
+            let handle = cancel.run(handle(Arc::clone(&pool)));
+            let release = async { drop(held) };
+            tokio::join!(biased; handle, release);
+            assert_whole(&pool, 1);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_a_request_gives_both_back() {
+        let pool = Pool::new(1);
+        let task = Arc::clone(&pool);
+        let panics = tokio::spawn(async move {
+            let _connection = task.get().await;
+            panic!("a bug in the request");
+        });
+        assert!(panics.await.is_err());
+        assert_whole(&pool, 1);
+        within(HOUR, handle(pool)).await;
+    }
+
     #[test]
-    fn it_needs_no_runtime() -> io::Result<()> {
+    fn owner_gone_runtime_is_dropped() -> io::Result<()> {
         assert_eq!(drop_outside()?, 1);
         Ok(())
     }

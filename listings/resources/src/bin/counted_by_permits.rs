@@ -24,14 +24,16 @@ impl Pool {
     async fn get(
         &self,
     ) -> io::Result<(Connection, SemaphorePermit<'_>)> {
-        let all_out = |_| io::Error::other("all three are out");
+        let all_out = |_| io::Error::other("all three are in use");
         let permit = self.permits.try_acquire().map_err(all_out)?;
         let idle = self.idle.lock().expect("no panic").pop();
         if let Some(connection) = idle {
             return Ok((connection, permit));
         }
-        // Whoever fails here, or gives up, drops the permit.
-        let connection = self.server.connect().await?;
+        // An error, a timeout, and a cancellation all drop the permit.
+        let limit = Duration::from_secs(5);
+        let connection =
+            timeout(limit, self.server.connect()).await??;
         Ok((connection, permit))
     }
 }
@@ -40,7 +42,8 @@ impl Pool {
 impl Pool {
     fn new() -> Self {
         let (idle, permits) = (Mutex::default(), Semaphore::new(3));
-        Self { server: Server::default(), idle, permits }
+        let (is_up, takes) = (false.into(), Duration::from_secs(1));
+        Self { server: Server { is_up, takes }, idle, permits }
     }
 }
 
@@ -48,23 +51,23 @@ impl Pool {
 #[derive(Debug)]
 struct Connection;
 
-/// Does not answer while it is down.
-#[derive(Default)]
+/// Refuses connections while it is down.
 struct Server {
     is_up: AtomicBool,
+    takes: Duration,
 }
 
 impl Server {
     async fn connect(&self) -> io::Result<Connection> {
-        sleep(Duration::from_secs(1)).await;
+        sleep(self.takes).await;
         let is_up = self.is_up.load(Relaxed);
         let down = || io::Error::other("the server is down");
         is_up.then_some(Connection).ok_or_else(down)
     }
 }
 
-/// The server is down: one caller gives up, and two are told. Then it
-/// is up again, and another one comes.
+/// The server is down: one caller gives up, and two get an error. Then
+/// it's up again, and another caller comes.
 async fn four_callers(pool: &Pool) -> io::Result<()> {
     let patience = Duration::from_millis(100);
     assert!(timeout(patience, pool.get()).await.is_err());
@@ -85,17 +88,72 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, within};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn failures_cost_no_place() {
+    async fn cancel_and_failures_while_it_connects() {
         let pool = Pool::new();
         assert!(four_callers(&pool).await.is_ok());
         assert_eq!(pool.permits.available_permits(), 3);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn three_are_the_limit() {
+    async fn cancel_gives_the_permit_back() {
+        at_every_poll(async |cancel| {
+            let pool = Pool::new();
+            cancel.run(pool.get()).await;
+            assert_eq!(pool.permits.available_permits(), 3);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_costs_no_place() {
+        let pool = Pool::new();
+        for _ in 0..10 {
+            let error = pool.get().await.expect_err("it is down");
+            assert_eq!(error.to_string(), "the server is down");
+        }
+        assert_eq!(pool.permits.available_permits(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_with_an_error() {
+        let mut pool = Pool::new();
+        pool.server.takes = HOUR;
+        let all = futures::future::join_all([
+            pool.get(),
+            pool.get(),
+            pool.get(),
+            pool.get(),
+        ]);
+        let all = within(HOUR / 2, all).await;
+        assert!(all.iter().all(Result::is_err));
+        drop(all);
+        assert_eq!(pool.permits.available_permits(), 3);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_leave_all_permits() {
+        let mut pool = Pool::new();
+        pool.server.takes = Duration::from_millis(1);
+        let pool = std::sync::Arc::new(pool);
+        let mut tasks = tokio::task::JoinSet::new();
+        for task in 0..50 {
+            let pool = std::sync::Arc::clone(&pool);
+            tasks.spawn(async move {
+                pool.server.is_up.store(task % 2 == 0, Relaxed);
+                pool.get().await.map(drop).is_ok()
+            });
+        }
+        tasks.join_all().await;
+        assert_eq!(pool.permits.available_permits(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_is_refused() {
         let pool = Pool::new();
         pool.server.is_up.store(true, Relaxed);
         let three = tokio::join!(pool.get(), pool.get(), pool.get());

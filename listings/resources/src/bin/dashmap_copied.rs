@@ -1,4 +1,4 @@
-//! What is needed of a DashMap is cloned out of it.
+//! Clone what you need out of a DashMap, and await after that.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ type Sessions = DashMap<u32, String>;
 
 // ANCHOR: greet
 async fn greet(sessions: Arc<Sessions>) -> usize {
-    // In a statement of its own: here the guard ends.
+    // A statement of its own: the guard is dropped at its end.
     let user = sessions.get(&7).map(|user| user.clone());
     match user {
         Some(user) => send(&user).await,
@@ -56,20 +56,41 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::at_every_poll;
+    use tokio::task::JoinSet;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_map_is_free_while_the_task_sleeps() {
+    async fn slow_greeting_and_a_writer() {
         let [meanwhile, afterwards] = greet_and_rename().await;
-        assert_eq!(meanwhile, "renamed");
-        assert_eq!(afterwards, "renamed");
+        assert_eq!([meanwhile, afterwards], ["renamed"; 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_the_map_free() {
+        at_every_poll(async |cancel| {
+            let sessions = Arc::new(Sessions::new());
+            sessions.insert(7, "Ada".to_owned());
+            cancel.run(greet(Arc::clone(&sessions))).await;
+            assert_eq!(rename(&sessions), "renamed");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn edges_of_a_session() {
+        let sessions = Arc::new(Sessions::new());
+        assert_eq!(greet(Arc::clone(&sessions)).await, 0);
+        sessions.insert(7, String::new());
+        assert_eq!(greet(sessions).await, 0);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn many_tasks_write_while_others_greet() {
+    async fn threads_write_while_others_greet() {
         let sessions = Arc::new(Sessions::new());
         sessions.insert(7, "Ada".to_owned());
-        let mut tasks = tokio::task::JoinSet::new();
+        let mut tasks = JoinSet::new();
         for number in 0..50 {
             let sessions = Arc::clone(&sessions);
             tasks.spawn(async move {

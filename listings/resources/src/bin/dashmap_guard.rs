@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_map_is_locked_while_the_task_sleeps() {
+    async fn slow_greeting_and_a_writer() {
         let [meanwhile, afterwards] = greet_and_rename().await;
         assert!(meanwhile.starts_with("locked"));
         assert_eq!(afterwards, "renamed");

@@ -1,4 +1,4 @@
-//! The same with deadpool: a manager, and three time limits.
+//! The same pool with deadpool: a manager, and three time limits.
 
 // ANCHOR: manager
 use deadpool::{
@@ -23,7 +23,7 @@ impl Manager for Orders {
         _metrics: &Metrics,
     ) -> RecycleResult<io::Error> {
         if session.is_asking {
-            let reason = "its caller left in the middle of a question";
+            let reason = "its caller left before the answer came";
             return Err(RecycleError::message(reason));
         }
         session.ping().await.map_err(RecycleError::Backend)
@@ -44,7 +44,10 @@ fn open(orders: Orders) -> Result<Pool<Orders>, BuildError> {
 use std::{
     error::Error,
     io,
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use tokio::{
@@ -57,13 +60,20 @@ use tokio::{
 #[derive(Default)]
 struct Orders {
     connected: AtomicUsize,
+    is_down: AtomicBool,
+    is_silent: Arc<AtomicBool>,
 }
 
 impl Orders {
     async fn connect(&self) -> io::Result<Session> {
         sleep(Duration::from_millis(50)).await;
+        answers(&self.is_silent).await;
+        if self.is_down.load(Relaxed) {
+            return Err(io::Error::other("the server is down"));
+        }
         let number = 1 + self.connected.fetch_add(1, Relaxed);
-        Ok(Session { number, is_asking: false })
+        let is_silent = Arc::clone(&self.is_silent);
+        Ok(Session { number, is_asking: false, is_silent })
     }
 }
 
@@ -71,10 +81,19 @@ struct Session {
     number: usize,
     /// An answer is on its way.
     is_asking: bool,
+    is_silent: Arc<AtomicBool>,
+}
+
+/// Never returns while the server is silent.
+async fn answers(is_silent: &AtomicBool) {
+    if is_silent.load(Relaxed) {
+        std::future::pending().await
+    }
 }
 
 impl Session {
     async fn ping(&mut self) -> io::Result<()> {
+        answers(&self.is_silent).await;
         sleep(Duration::from_millis(10)).await;
         Ok(())
     }
@@ -132,23 +151,69 @@ async fn main() -> Result<(), Box<dyn Error>> {
 #[cfg(test)]
 mod tests {
     use deadpool::managed::{PoolError, TimeoutType};
+    use hazards::{HOUR, at_every_poll, within};
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn the_session_in_use_is_replaced()
-    -> Result<(), Box<dyn Error>> {
-        let pool = open(Orders::default())?;
-        run(&pool).await;
-        assert_eq!(pool.manager().connected.load(Relaxed), 3);
-        assert_eq!(pool.status().size, 2);
-        Ok(())
+    fn pool() -> Pool<Orders> {
+        open(Orders::default()).expect("it has a runtime")
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wait_has_its_limit() -> Result<(), Box<dyn Error>> {
-        let pool = open(Orders::default())?;
-        let held = (pool.get().await?, pool.get().await?);
+    async fn cancel_in_the_middle_of_a_question() {
+        let pool = pool();
+        run(&pool).await;
+        assert_eq!(pool.manager().connected.load(Relaxed), 3);
+        assert_eq!(pool.status().size, 2);
+    }
+
+    /// Dropped while it connects, checks, or asks: the two places stay,
+    /// and nobody gets a session in the middle of a question.
+    #[tokio::test(start_paused = true)]
+    async fn cancel_costs_no_place() {
+        for is_idle in [false, true] {
+            at_every_poll(async |cancel| {
+                let pool = pool();
+                if is_idle {
+                    drop(pool.get().await);
+                }
+                let ask = async {
+                    if let Ok(mut session) = pool.get().await {
+                        session.ask().await;
+                    }
+                };
+                cancel.run(ask).await;
+                let two =
+                    async { tokio::join!(pool.get(), pool.get()) };
+                let (one, other) = within(HOUR, two).await;
+                for session in [one, other] {
+                    let session = session.expect("there are two");
+                    assert!(!session.is_asking);
+                }
+                assert!(pool.status().size <= 2);
+            })
+            .await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_a_caller_gives_the_session_back() {
+        let pool = pool();
+        for _ in 0..3 {
+            let pool = pool.clone();
+            let panics = tokio::spawn(async move {
+                let _session = pool.get().await;
+                panic!("a bug in the caller");
+            });
+            assert!(panics.await.is_err());
+        }
+        assert_eq!(pool.manager().connected.load(Relaxed), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_ends_with_the_wait() {
+        let pool = pool();
+        let held = (pool.get().await, pool.get().await);
         let start = Instant::now();
         let full = pool.get().await;
         let Err(PoolError::Timeout(TimeoutType::Wait)) = full else {
@@ -157,19 +222,69 @@ mod tests {
         assert_eq!(start.elapsed(), Duration::from_secs(1));
         drop(held);
         assert!(pool.get().await.is_ok());
-        Ok(())
     }
 
-    /// Its `close` does not wait: what is out stays open.
     #[tokio::test(start_paused = true)]
-    async fn closing_does_not_wait() -> Result<(), Box<dyn Error>> {
-        let pool = open(Orders::default())?;
-        let mut held = pool.get().await?;
+    async fn silence_ends_with_an_error() {
+        let pool = pool();
+        drop(pool.get().await);
+        pool.manager().is_silent.store(true, Relaxed);
+        // The idle session doesn't answer, and neither does a new one.
+        let start = Instant::now();
+        let silent = within(HOUR, pool.get()).await;
+        let Err(PoolError::Timeout(TimeoutType::Create)) = silent
+        else {
+            panic!("nobody answers");
+        };
+        let limits = Duration::from_millis(1000 + 50 + 5000);
+        assert!(start.elapsed() <= limits);
+        pool.manager().is_silent.store(false, Relaxed);
+        assert!(pool.get().await.is_ok());
+        assert_eq!(pool.status().size, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_says_why_and_costs_no_place() {
+        let pool = pool();
+        pool.manager().is_down.store(true, Relaxed);
+        for _ in 0..10 {
+            let refused = pool.get().await;
+            let Err(PoolError::Backend(error)) = refused else {
+                panic!("it is down");
+            };
+            assert_eq!(error.to_string(), "the server is down");
+        }
+        pool.manager().is_down.store(false, Relaxed);
+        assert!(pool.get().await.is_ok());
+    }
+
+    /// Its `close` doesn't wait: sessions that are out stay open.
+    #[tokio::test(start_paused = true)]
+    async fn stop_does_not_wait() {
+        let pool = pool();
+        let mut held = pool.get().await.expect("it connects");
         pool.close();
+        assert!(pool.get().await.is_err());
         held.ask().await;
         assert_eq!(pool.status().size, 1);
         drop(held);
         assert_eq!(pool.status().size, 0);
-        Ok(())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_share_two_sessions() {
+        let pool = pool();
+        let mut tasks = JoinSet::new();
+        for _ in 0..8 {
+            let pool = pool.clone();
+            tasks.spawn(async move {
+                for _ in 0..5 {
+                    let session = pool.get().await;
+                    assert!(!session.expect("in time").is_asking);
+                }
+            });
+        }
+        tasks.join_all().await;
+        assert!(pool.manager().connected.load(Relaxed) <= 2);
     }
 }

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_permit_is_back_and_the_connection_is_lost() {
+    fn owner_gone_runtime_is_dropped() {
         let pool = Pool::new(1);
         let panic = panic_of(|| print_report(&pool));
         let panic = panic.expect("it panics");
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_end_of_a_runtime_it_is_lost() -> io::Result<()> {
+    fn owner_gone_runtime_is_shutting_down() -> io::Result<()> {
         let pool = Pool::new(1);
         let runtime = Builder::new_current_thread().build()?;
         runtime.block_on(async {

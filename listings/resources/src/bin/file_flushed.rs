@@ -1,4 +1,4 @@
-//! A file is flushed before it is dropped.
+//! Flush a file before you drop it.
 
 use std::{io, sync::mpsc};
 
@@ -7,16 +7,17 @@ use tokio::task::{spawn_blocking, yield_now};
 // ANCHOR: save
 use tokio::{fs::File, io::AsyncWriteExt};
 
-/// `Ok` says that the system has all of it. After a crash it may
-/// still be lost: where that matters, `sync_all` comes next.
+/// After `Ok`, the system has all of the text. A power cut may still
+/// lose it: if that matters, call `sync_all` next. After an error or a
+/// cancellation, some part of the text may be in the file.
 async fn save(mut file: File, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes()).await?;
     file.flush().await
 }
 // ANCHOR_END: save
 
-/// Saves while the one thread for files is busy for a moment. Returns
-/// what it said, and how many bytes are in the file when it is said.
+/// Saves while the only thread for files is busy for a moment. Returns
+/// whether that was `Ok`, and how many bytes were in the file by then.
 async fn save_and_look() -> io::Result<(bool, u64)> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("orders.txt");
@@ -38,8 +39,8 @@ async fn save_and_look() -> io::Result<(bool, u64)> {
     seen
 }
 
-/// Saves to a file that was opened for reading. Returns whether it
-/// said that it is saved.
+/// Saves to a file that was opened for reading. Returns whether that
+/// was `Ok`.
 async fn save_to_read_only() -> io::Result<bool> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("orders.txt");
@@ -72,14 +73,45 @@ mod tests {
     }
 
     #[test]
-    fn it_is_in_the_file() -> io::Result<()> {
+    fn slow_thread_for_files() -> io::Result<()> {
         assert_eq!(run(save_and_look())?, (true, 16));
         Ok(())
     }
 
     #[test]
-    fn the_error_is_told() -> io::Result<()> {
+    fn failure_is_returned() -> io::Result<()> {
         assert!(!run(save_to_read_only())?);
+        Ok(())
+    }
+
+    #[test]
+    fn edges_of_a_text() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        for text in ["", "Jörg", &"order 7\n".repeat(1_000_000)] {
+            let path = folder.path().join("orders.txt");
+            let file = std::fs::File::create(&path)?;
+            run(save(File::from_std(file), text))?;
+            assert!(std::fs::read_to_string(&path)? == *text);
+        }
+        Ok(())
+    }
+
+    /// Canceled, it leaves the start of the text, and nothing else.
+    #[tokio::test]
+    async fn cancel_leaves_a_part() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let text = "order 7, order 8\n".repeat(500_000);
+        hazards::at_every_poll(async |cancel| {
+            let path = folder.path().join("orders.txt");
+            let file = std::fs::File::create(&path);
+            let file = File::from_std(file.expect("it is created"));
+            let saved = cancel.run(save(file, &text)).await;
+            let found = std::fs::read_to_string(&path);
+            let found = found.expect("it is text");
+            assert!(text.starts_with(&found));
+            assert!(saved.is_none() || found == text);
+        })
+        .await;
         Ok(())
     }
 }

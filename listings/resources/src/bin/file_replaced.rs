@@ -9,18 +9,36 @@ use std::{
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
-/// Whoever reads the file sees all of the old or all of the new text,
-/// even after a crash. On cancellation, it is done all the same.
+/// A reader sees all of the old text or all of the new text, at any
+/// time, also after a crash. After `Ok`, it's the new text.
+///
+/// On cancellation it's done all the same, unless the runtime shuts
+/// down before a thread has started it.
 async fn replace(path: PathBuf, text: String) -> io::Result<()> {
     let write = move || {
-        let folder = path.parent().unwrap_or(Path::new("."));
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
         let mut file = NamedTempFile::new_in(folder)?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(&path)?;
-        Ok(())
+        sync_folder(folder)
     };
     spawn_blocking(write).await.map_err(io::Error::other)?
+}
+
+/// The disk has the text. Now it gets the file's new name as well.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    std::fs::File::open(folder)?.sync_all()
+}
+
+/// Windows can't sync a folder this way.
+#[cfg(not(unix))]
+fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
 }
 // ANCHOR_END: replace
 
@@ -43,12 +61,28 @@ async fn main() -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use hazards::at_every_poll;
     use tokio::task::JoinSet;
 
     use super::*;
 
+    const OLD: &str = "[7]";
+    const NEW: &str = "[7, 8]";
+
+    /// A folder with a file that has the old text.
+    fn old() -> io::Result<(tempfile::TempDir, PathBuf)> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("orders.json");
+        std::fs::write(&path, OLD)?;
+        Ok((folder, path))
+    }
+
+    fn files(folder: &Path) -> io::Result<usize> {
+        Ok(std::fs::read_dir(folder)?.count())
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn no_reader_sees_half_of_it() -> io::Result<()> {
+    async fn threads_see_no_half_of_it() -> io::Result<()> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("orders.json");
         let text = |digit: u32| digit.to_string().repeat(100_000);
@@ -68,39 +102,83 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn dropped_it_is_done_all_the_same() -> io::Result<()> {
-        let folder = tempfile::tempdir()?;
-        let path = folder.path().join("orders.json");
-        let mut replaced =
-            Box::pin(replace(path.clone(), "[7]".to_owned()));
-        assert!(futures::poll!(replaced.as_mut()).is_pending());
-        drop(replaced);
-        while !path.exists() {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(std::fs::read_to_string(path)?, "[7]");
+    async fn cancel_does_all_or_nothing() -> io::Result<()> {
+        let (folder, path) = old()?;
+        at_every_poll(async |cancel| {
+            std::fs::write(&path, OLD).expect("the folder is there");
+            cancel.run(replace(path.clone(), NEW.to_owned())).await;
+            let expected = if cancel.polls() == 0 { OLD } else { NEW };
+            loop {
+                let text = std::fs::read_to_string(&path);
+                let text = text.expect("it is never missing");
+                assert!([OLD, NEW].contains(&&*text), "{text}");
+                if text == expected {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        assert_eq!(files(folder.path())?, 1);
         Ok(())
     }
 
+    /// What a process leaves that dies before the rename.
+    #[tokio::test]
+    async fn crash_before_the_rename_keeps_the_old_text()
+    -> io::Result<()> {
+        let (folder, path) = old()?;
+        let mut torn = NamedTempFile::new_in(folder.path())?;
+        torn.write_all(&NEW.as_bytes()[..3])?;
+        let (_, torn) = torn.keep()?;
+        assert_eq!(std::fs::read_to_string(&path)?, OLD);
+        replace(path.clone(), NEW.to_owned()).await?;
+        assert_eq!(std::fs::read_to_string(&path)?, NEW);
+        assert!(torn.exists());
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn failure_keeps_the_old_text() -> io::Result<()> {
+        let path = PathBuf::from("no/such/folder/orders.json");
+        assert!(replace(path, String::new()).await.is_err());
+        // A folder can't be replaced by a file.
+        let (folder, path) = old()?;
+        let target = folder.path().to_owned();
+        assert!(replace(target, NEW.to_owned()).await.is_err());
+        assert_eq!(std::fs::read_to_string(&path)?, OLD);
+        assert_eq!(files(folder.path())?, 1);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn again_it_is_the_same() -> io::Result<()> {
+        let (folder, path) = old()?;
+        for _ in 0..2 {
+            replace(path.clone(), NEW.to_owned()).await?;
+            assert_eq!(std::fs::read_to_string(&path)?, NEW);
+        }
+        assert_eq!(files(folder.path())?, 1);
+        Ok(())
+    }
+
+    /// A rename replaces the link, and not the file behind it.
     #[cfg(unix)]
     #[tokio::test]
-    async fn only_its_owner_may_read_it() -> io::Result<()> {
-        use std::os::unix::fs::PermissionsExt;
+    async fn edges_of_links_and_permissions() -> io::Result<()> {
+        use std::os::unix::fs::{PermissionsExt, symlink};
 
-        let folder = tempfile::tempdir()?;
-        let path = folder.path().join("orders.json");
-        std::fs::write(&path, "[]")?;
+        let (folder, path) = old()?;
         let open = std::fs::Permissions::from_mode(0o644);
         std::fs::set_permissions(&path, open)?;
-        replace(path.clone(), "[7]".to_owned()).await?;
+        let link = folder.path().join("link.json");
+        symlink(&path, &link)?;
+        replace(link.clone(), NEW.to_owned()).await?;
+        assert_eq!(std::fs::read_to_string(&path)?, OLD);
+        assert!(!std::fs::symlink_metadata(&link)?.is_symlink());
+        replace(path.clone(), String::new()).await?;
         let mode = std::fs::metadata(path)?.permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         Ok(())
-    }
-
-    #[tokio::test]
-    async fn without_a_folder_it_is_an_error() {
-        let path = PathBuf::from("no/such/folder/orders.json");
-        assert!(replace(path, String::new()).await.is_err());
     }
 }

@@ -71,13 +71,13 @@ mod tests {
     }
 
     #[test]
-    fn it_is_not_in_the_file() -> io::Result<()> {
+    fn slow_thread_for_files() -> io::Result<()> {
         assert_eq!(run(save_and_look())?, (true, 0));
         Ok(())
     }
 
     #[test]
-    fn the_error_is_lost() -> io::Result<()> {
+    fn failure_is_returned() -> io::Result<()> {
         assert!(run(save_to_read_only())?);
         Ok(())
     }

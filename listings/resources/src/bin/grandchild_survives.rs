@@ -1,4 +1,4 @@
-//! Wrong: the shell is killed, and what it has started goes on.
+//! Wrong: the shell is killed, and what it has started keeps running.
 
 use std::{
     io::{self, Read, Write, pipe},
@@ -23,7 +23,7 @@ async fn run(mut job: Command) -> io::Result<ExitStatus> {
 }
 // ANCHOR_END: wrong
 
-/// Gives up waiting for the job when it copies. Then sends it a line,
+/// Gives up waiting for the job while it copies. Then sends it a line,
 /// and returns what comes back.
 async fn give_up_and_ask() -> io::Result<String> {
     let (input, mut to_job) = pipe()?;
@@ -39,7 +39,7 @@ async fn give_up_and_ask() -> io::Result<String> {
     running.abort();
     let killed = timeout(Duration::from_secs(60), running).await;
     println!("aborted: {}", killed.is_ok_and(|ended| ended.is_err()));
-    // Where nobody reads it, that is an error here.
+    // An error says that nobody is there to read it.
     to_job.write_all(b"line 2\n").ok();
     drop(to_job);
     let mut answer = String::new();
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_still_copies() -> io::Result<()> {
+    async fn cancel_and_the_grandchild() -> io::Result<()> {
         assert_eq!(give_up_and_ask().await?, "line 2\n");
         Ok(())
     }

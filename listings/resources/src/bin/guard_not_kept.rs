@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_lock_holds_nobody_back() {
+    async fn overload_three_print() {
         assert_eq!(three().await, 3);
     }
 }

@@ -93,15 +93,16 @@ async fn two_callers() -> io::Result<String> {
     let patience = Duration::from_millis(20);
     let mut session = pool.get(&mut bank);
     let gave_up = timeout(patience, session.balance("Ann")).await;
-    assert!(gave_up.is_err());
+    if gave_up.is_err() {
+        println!("Ann gave up");
+    }
     drop(session);
     pool.get(&mut bank).balance("Bob").await
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> io::Result<()> {
-    println!("Ann gave up");
-    print!("Bob is told: {}", two_callers().await?);
+    print!("Bob reads: {}", two_callers().await?);
     Ok(())
 }
 
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn bob_is_told_what_ann_has() -> io::Result<()> {
+    async fn cancel_in_the_middle_of_a_question() -> io::Result<()> {
         assert_eq!(two_callers().await?, "Ann has 125000\n");
         Ok(())
     }

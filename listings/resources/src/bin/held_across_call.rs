@@ -12,7 +12,7 @@ async fn pay(pool: &SqlitePool, bank: &Bank) -> sqlx::Result<()> {
     let price = "SELECT price FROM orders WHERE id = 7";
     let price: i64 =
         sqlx::query_scalar(price).fetch_one(&mut *connection).await?;
-    // Wrong: the bank is slow, and the connection is out meanwhile.
+    // Wrong: the bank is slow, and nobody else has the connection.
     bank.charge(price).await;
     sqlx::query("UPDATE orders SET paid = 1 WHERE id = 7")
         .execute(&mut *connection)
@@ -21,7 +21,7 @@ async fn pay(pool: &SqlitePool, bank: &Bank) -> sqlx::Result<()> {
 }
 // ANCHOR_END: wrong
 
-/// Answers when it is told to.
+/// Answers when the test lets it.
 #[derive(Default)]
 struct Bank {
     asked: Notify,
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_other_request_gets_none() -> sqlx::Result<()> {
+    async fn slow_bank_and_another_request() -> sqlx::Result<()> {
         let counted = count_meanwhile(&open().await?).await?;
         assert!(matches!(counted, Err(sqlx::Error::PoolTimedOut)));
         Ok(())

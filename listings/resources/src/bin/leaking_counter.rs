@@ -25,9 +25,9 @@ impl Pool {
         }
         if self.open.fetch_add(1, Relaxed) >= 3 {
             self.open.fetch_sub(1, Relaxed);
-            return Err(io::Error::other("all three are out"));
+            return Err(io::Error::other("all three are in use"));
         }
-        // Wrong: whoever fails here, or gives up, stays counted.
+        // Wrong: after an error or a cancellation, it stays counted.
         self.server.connect().await
     }
 }
@@ -44,7 +44,7 @@ impl Pool {
 #[derive(Debug)]
 struct Connection;
 
-/// Does not answer while it is down.
+/// Refuses connections while it is down.
 #[derive(Default)]
 struct Server {
     is_up: AtomicBool,
@@ -59,8 +59,8 @@ impl Server {
     }
 }
 
-/// The server is down: one caller gives up, and two are told. Then it
-/// is up again, and another one comes.
+/// The server is down: one caller gives up, and two get an error. Then
+/// it's up again, and another caller comes.
 async fn four_callers(pool: &Pool) -> io::Result<()> {
     let patience = Duration::from_millis(100);
     assert!(timeout(patience, pool.get()).await.is_err());
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_pool_without_connections_is_full() {
+    async fn cancel_and_failures_while_it_connects() {
         let pool = Pool::new();
         assert!(four_callers(&pool).await.is_err());
         assert_eq!(pool.open.load(Relaxed), 3);

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_lock_is_held_while_the_task_sleeps() {
+    async fn slow_log_and_a_report() {
         let told = count_and_report().await;
         assert!(told.starts_with("a deadlock: "), "{told}");
     }

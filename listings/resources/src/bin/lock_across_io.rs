@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn one_after_the_other() {
+    async fn slow_warehouse() {
         let expected = (Duration::from_secs(1), 550);
         assert_eq!(refresh_ten().await, expected);
     }

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn each_waits_for_the_other() {
+    async fn overload_there_and_back() {
         let (a, b) = (Arc::new(account(1)), Arc::new(account(2)));
         assert!(!there_and_back(&a, &b).await);
         assert_eq!(*a.balance.lock().await, 100);

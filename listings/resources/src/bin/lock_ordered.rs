@@ -1,4 +1,4 @@
-//! Several locks are taken in one order, whoever takes them.
+//! Several locks are always taken in the same order.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,12 +10,14 @@ use tokio::{
 
 // ANCHOR: transfer
 struct Account {
+    /// No two accounts have the same.
     number: u32,
     balance: Mutex<i64>,
 }
 
-/// Locks the one with the smaller number first.
-async fn transfer(from: &Account, to: &Account, amount: i64) {
+/// Moves money, all of it or none. Locks the account with the smaller
+/// number first. A transfer from an account to itself does nothing.
+async fn transfer(from: &Account, to: &Account, amount: u32) {
     if from.number == to.number {
         return;
     }
@@ -28,8 +30,9 @@ async fn transfer(from: &Account, to: &Account, amount: i64) {
         target = to.balance.lock().await;
         source = from.balance.lock().await;
     }
-    *source -= amount;
-    *target += amount;
+    // No `.await` from here on.
+    *source -= i64::from(amount);
+    *target += i64::from(amount);
 }
 // ANCHOR_END: transfer
 
@@ -41,7 +44,8 @@ fn account(number: u32) -> Account {
     Account { number, balance: Mutex::new(100) }
 }
 
-/// There and back at once, in two tasks. Whether both ended.
+/// There and back at the same time, in two tasks. Whether both are
+/// done within an hour.
 async fn there_and_back(a: &Arc<Account>, b: &Arc<Account>) -> bool {
     let mut transfers = JoinSet::new();
     for (from, to, amount) in [(a, b, 30), (b, a, 10)] {
@@ -67,25 +71,56 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::at_every_poll;
+
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn both_are_done() {
-        let (a, b) = (Arc::new(account(1)), Arc::new(account(2)));
-        assert!(there_and_back(&a, &b).await);
-        assert_eq!(*a.balance.lock().await, 80);
-        assert_eq!(*b.balance.lock().await, 120);
+    async fn balances(accounts: [&Account; 2]) -> [i64; 2] {
+        let [a, b] = accounts;
+        [*a.balance.lock().await, *b.balance.lock().await]
     }
 
     #[tokio::test(start_paused = true)]
-    async fn to_itself_it_is_nothing() {
+    async fn overload_there_and_back() {
+        let (a, b) = (Arc::new(account(1)), Arc::new(account(2)));
+        assert!(there_and_back(&a, &b).await);
+        assert_eq!(balances([&a, &b]).await, [80, 120]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_moves_all_or_nothing() {
+        at_every_poll(async |cancel| {
+            let (a, b) = (account(1), account(2));
+            let holder = b.balance.lock().await;
+            let release = async {
+                sleep(Duration::from_secs(1)).await;
+                drop(holder);
+            };
+            let transfer = cancel.run(transfer(&a, &b, 30));
+            let (moved, ()) = tokio::join!(biased; transfer, release);
+            let expected = match moved {
+                Some(()) => [70, 130],
+                None => [100, 100],
+            };
+            assert_eq!(balances([&a, &b]).await, expected);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_to_itself_it_is_nothing() {
         let a = Arc::new(account(1));
         assert!(there_and_back(&a, &a).await);
         assert_eq!(*a.balance.lock().await, 100);
+        let b = account(2);
+        transfer(&a, &b, 0).await;
+        transfer(&a, &b, u32::MAX).await;
+        let sum: i64 = balances([&a, &b]).await.into_iter().sum();
+        assert_eq!(sum, 200);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_thousand_at_once() {
+    async fn threads_a_thousand_transfers() {
         let accounts: Arc<Vec<_>> =
             Arc::new((0..5).map(account).collect());
         let mut tasks = JoinSet::new();

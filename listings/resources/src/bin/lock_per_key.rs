@@ -1,4 +1,4 @@
-//! A lock for each key: those who want the same one take turns.
+//! A lock for every key: only callers of the same key take turns.
 
 // ANCHOR: locks
 use std::{
@@ -16,8 +16,8 @@ struct Locks {
 }
 
 impl Locks {
-    /// Waits until nobody has the lock of this account. Cancel safe,
-    /// but for the place in line.
+    /// Waits until nobody has the lock of this account. On
+    /// cancellation, the caller loses its place in the queue.
     async fn lock(&self, account: u32) -> OwnedMutexGuard<()> {
         self.of(account).lock_owned().await
     }
@@ -28,8 +28,13 @@ impl Locks {
         {
             return lock;
         }
-        // Those that nobody holds or waits for are forgotten.
-        locks.retain(|_, lock| lock.strong_count() > 0);
+        // Before the map would grow, forget the locks that nobody
+        // holds or waits for. So most calls look at one entry only.
+        if locks.len() == locks.capacity() {
+            locks.retain(|_, lock| lock.strong_count() > 0);
+            let used = locks.len();
+            locks.reserve(used);
+        }
         let lock = Arc::new(KeyLock::default());
         locks.insert(account, Arc::downgrade(&lock));
         lock
@@ -44,7 +49,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// Books on these accounts at once. Returns who was done when.
+/// Books on these accounts at the same time. Returns which booking was
+/// done when.
 async fn book(accounts: [u32; 3]) -> Vec<(u32, Duration)> {
     let (locks, start) = (Arc::new(Locks::default()), Instant::now());
     let mut bookings = JoinSet::new();
@@ -68,12 +74,17 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::{
+        future::pending,
+        sync::atomic::{AtomicU32, Ordering},
+    };
+
+    use hazards::{HOUR, at_every_poll, within};
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn only_the_same_key_waits() {
+    async fn slow_bookings_hold_up_the_same_key_only() {
         let millis = Duration::from_millis;
         let mut done = book([1, 1, 2]).await;
         done.sort();
@@ -82,18 +93,64 @@ mod tests {
         assert_eq!(done[2], (2, millis(100)));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn cancel_gives_the_lock_to_the_next() {
+        at_every_poll(async |cancel| {
+            let locks = Locks::default();
+            let holder = locks.lock(7).await;
+            let lock = cancel.run(async { drop(locks.lock(7).await) });
+            let release = async { drop(holder) };
+            tokio::join!(biased; lock, release);
+            drop(within(HOUR, locks.lock(7)).await);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_a_holder_frees_its_key() {
+        let locks = Arc::new(Locks::default());
+        let task = Arc::clone(&locks);
+        let panics = tokio::spawn(async move {
+            let _guard = task.lock(7).await;
+            panic!("a bug in the booking");
+        });
+        assert!(panics.await.is_err());
+        drop(within(HOUR, locks.lock(7)).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_a_holder_holds_up_its_key_only() {
+        let locks = Arc::new(Locks::default());
+        let task = Arc::clone(&locks);
+        let mut holders = JoinSet::new();
+        holders.spawn(async move {
+            let _guard = task.lock(7).await;
+            pending::<()>().await;
+        });
+        tokio::task::yield_now().await;
+        drop(within(HOUR, locks.lock(8)).await);
+        let held = tokio::time::timeout(HOUR, locks.lock(7)).await;
+        assert!(held.is_err());
+    }
+
     #[tokio::test]
-    async fn what_nobody_uses_is_forgotten() {
+    async fn edges_of_many_keys() {
         let locks = Locks::default();
-        for account in 0..1000 {
+        for account in 0..10_000 {
             drop(locks.lock(account).await);
         }
         let kept = locks.by_account.lock().expect("no panic").len();
-        assert_eq!(kept, 1);
+        assert!(kept < 10, "{kept} locks that nobody uses");
+        let mut held = Vec::new();
+        for account in 0..1000 {
+            held.push(locks.lock(account).await);
+        }
+        drop(locks.lock(u32::MAX).await);
+        assert!(locks.of(7).try_lock().is_err());
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn two_never_hold_the_same() {
+    async fn threads_never_hold_the_same() {
         let locks = Arc::new(Locks::default());
         let holders: Arc<[AtomicU32; 3]> = Arc::default();
         let mut tasks = JoinSet::new();

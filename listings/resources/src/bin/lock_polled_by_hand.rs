@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_never_woken() {
+    async fn slow_holder() {
         let ledger = Arc::default();
         assert!(!add(Arc::clone(&ledger)).await);
         assert!(ledger.try_lock().is_ok_and(|it| it.is_empty()));

@@ -1,100 +1,269 @@
 //! Three ways to lock and to await, but not at the same time.
 
-use std::{mem, sync::Mutex};
-
-use tokio::task::yield_now;
+use std::{io, mem, sync::Mutex};
 
 // ANCHOR: ways
 struct Client {
+    server: Server,
     token: Mutex<String>,
+    /// One login at a time.
+    login: tokio::sync::Mutex<()>,
     orders: Mutex<Vec<u32>>,
 }
 
 impl Client {
     /// Copy it out, then await.
-    async fn fetch(&self) -> String {
+    async fn fetch(&self) -> io::Result<String> {
         let token = self.token.lock().expect("no panic").clone();
-        request(&token).await
+        timeout(LIMIT, self.server.request(&token)).await?
     }
 
-    /// Await, then lock.
-    async fn renew(&self) {
-        let token = log_in().await;
+    /// Await, then lock. Callers whose token has expired together share
+    /// one login, and an older token can't overwrite a newer one.
+    async fn renew(&self, expired: &str) -> io::Result<()> {
+        let _turn = self.login.lock().await;
+        if *self.token.lock().expect("no panic") != expired {
+            return Ok(());
+        }
+        let token = timeout(LIMIT, self.server.log_in()).await??;
         *self.token.lock().expect("no panic") = token;
+        Ok(())
     }
 
-    /// Take all of it out, then await.
-    async fn send(&self) -> usize {
-        let orders =
-            mem::take(&mut *self.orders.lock().expect("no panic"));
-        upload(orders).await
+    /// Take all of it out, then await. On an error or a cancellation
+    /// the orders go back. The upload may have arrived all the same, so
+    /// the server must know an order that it gets again.
+    async fn send(&self) -> io::Result<usize> {
+        let orders = mem::take(&mut *self.orders());
+        let mut batch = Batch { client: self, orders };
+        timeout(LIMIT, self.server.upload(&batch.orders)).await??;
+        Ok(mem::take(&mut batch.orders).len())
     }
 }
 // ANCHOR_END: ways
 
-async fn request(token: &str) -> String {
-    yield_now().await;
-    format!("answer to {token}")
+// ANCHOR: batch
+/// Orders that were taken out. What is still in here goes back.
+struct Batch<'a> {
+    client: &'a Client,
+    orders: Vec<u32>,
 }
 
-async fn log_in() -> String {
-    yield_now().await;
-    "token 2".to_owned()
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        // In front of those that came in the meantime.
+        self.client.orders().splice(..0, self.orders.drain(..));
+    }
+}
+// ANCHOR_END: batch
+
+use std::{
+    sync::{
+        MutexGuard,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::time::{sleep, timeout};
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+impl Client {
+    fn orders(&self) -> MutexGuard<'_, Vec<u32>> {
+        self.orders.lock().expect("no panic")
+    }
 }
 
-async fn upload(orders: Vec<u32>) -> usize {
-    yield_now().await;
-    orders.len()
+/// The first login takes longest.
+#[derive(Default)]
+struct Server {
+    logins: AtomicU32,
+    is_down: AtomicBool,
+    is_silent: AtomicBool,
+    uploaded: Mutex<Vec<u32>>,
+}
+
+impl Server {
+    async fn answer(&self, turns: u32) -> io::Result<()> {
+        if self.is_silent.load(Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        sleep(Duration::from_millis(100) * turns).await;
+        match self.is_down.load(Relaxed) {
+            true => Err(io::Error::other("status 503")),
+            false => Ok(()),
+        }
+    }
+
+    async fn request(&self, token: &str) -> io::Result<String> {
+        self.answer(1).await?;
+        Ok(format!("answer to {token}"))
+    }
+
+    async fn log_in(&self) -> io::Result<String> {
+        let login = self.logins.fetch_add(1, Relaxed);
+        self.answer(3_u32.saturating_sub(login).max(1)).await?;
+        Ok(format!("token {}", login + 2))
+    }
+
+    async fn upload(&self, orders: &[u32]) -> io::Result<()> {
+        self.answer(1).await?;
+        self.uploaded.lock().expect("no panic").extend(orders);
+        Ok(())
+    }
 }
 
 fn client() -> Client {
     Client {
+        server: Server::default(),
         token: Mutex::new("token 1".to_owned()),
+        login: tokio::sync::Mutex::default(),
         orders: Mutex::new(vec![7, 8, 9]),
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() -> io::Result<()> {
     let client = client();
-    println!("{}", client.fetch().await);
-    client.renew().await;
-    println!("{}", client.fetch().await);
-    println!("{} orders sent", client.send().await);
+    println!("{}", client.fetch().await?);
+    client.renew("token 1").await?;
+    println!("{}", client.fetch().await?);
+    println!("{} orders sent", client.send().await?);
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use hazards::{HOUR, at_every_poll, within};
     use tokio::task::JoinSet;
 
     use super::*;
 
-    /// That it compiles is what matters: these can be spawned.
+    /// Each order is here or at the server. In between it may be both.
+    #[tokio::test(start_paused = true)]
+    async fn cancel_loses_no_order() {
+        at_every_poll(async |cancel| {
+            let client = client();
+            let sent = cancel.run(client.send()).await;
+            client.orders().push(10);
+            let uploaded = client.server.uploaded.lock();
+            let mut all = uploaded.expect("no panic").clone();
+            all.extend(client.orders().iter());
+            assert_eq!(all, [7, 8, 9, 10]);
+            assert_eq!(client.orders().len() == 1, sent.is_some());
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_gives_the_login_to_the_next() {
+        at_every_poll(async |cancel| {
+            let client = client();
+            cancel.run(client.renew("token 1")).await;
+            let renewed = client.renew("token 1");
+            assert!(within(HOUR, renewed).await.is_ok());
+            assert_ne!(*client.token.lock().expect("ok"), "token 1");
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_with_an_error() {
+        let client = client();
+        client.server.is_silent.store(true, Relaxed);
+        let all = async {
+            let renews =
+                tokio::join!(client.renew("token 1"), client.fetch());
+            (renews.0.is_err(), renews.1.is_err(), client.send().await)
+        };
+        let (renew, fetch, send) = within(HOUR, all).await;
+        assert!(renew && fetch);
+        let error = send.expect_err("nobody answers");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(*client.orders(), [7, 8, 9]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_login_does_not_overwrite_a_newer_one() {
+        let client = client();
+        let renew = || client.renew("token 1");
+        let (one, other) = tokio::join!(renew(), renew());
+        assert!(one.is_ok() && other.is_ok());
+        assert_eq!(client.server.logins.load(Relaxed), 1);
+        assert!(client.renew("token 2").await.is_ok());
+        assert_eq!(*client.token.lock().expect("no panic"), "token 3");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_puts_the_orders_back() {
+        let client = client();
+        client.server.is_down.store(true, Relaxed);
+        assert!(client.renew("token 1").await.is_err());
+        let error = client.send().await.expect_err("it is down");
+        assert_eq!(error.to_string(), "status 503");
+        assert_eq!(*client.orders(), [7, 8, 9]);
+    }
+
+    /// While `fetch` and `send` wait, their locks are free.
+    #[tokio::test(start_paused = true)]
+    async fn slow_log_and_a_report() {
+        let client = client();
+        let mut fetch = Box::pin(client.fetch());
+        let mut send = Box::pin(client.send());
+        assert!(futures::poll!(fetch.as_mut()).is_pending());
+        assert!(futures::poll!(send.as_mut()).is_pending());
+        assert!(client.token.try_lock().is_ok());
+        assert!(client.orders.try_lock().is_ok());
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn tasks_may_call_it() {
+    async fn threads_share_one_login() -> io::Result<()> {
+        twenty_callers().await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_shares_one_login() -> io::Result<()> {
+        twenty_callers().await
+    }
+
+    /// That it compiles matters as well: these can be spawned.
+    async fn twenty_callers() -> io::Result<()> {
         let client = Arc::new(client());
         let mut tasks = JoinSet::new();
         for _ in 0..20 {
             let client = Arc::clone(&client);
             tasks.spawn(async move {
-                client.renew().await;
-                let answer = client.fetch().await;
-                assert_eq!(answer, "answer to token 2");
+                client.renew("token 1").await?;
                 client.send().await
             });
         }
-        let sent = tasks.join_all().await;
-        assert_eq!(sent.into_iter().sum::<usize>(), 3);
+        let mut sent = 0;
+        for task in tasks.join_all().await {
+            sent += task?;
+        }
+        assert_eq!(sent, 3);
+        assert_eq!(client.server.logins.load(Relaxed), 1);
+        assert_eq!(client.fetch().await?, "answer to token 2");
+        Ok(())
     }
 
-    #[tokio::test]
-    async fn what_was_taken_out_is_lost_with_the_future() {
+    #[tokio::test(start_paused = true)]
+    async fn edges_nothing_to_send() -> io::Result<()> {
         let client = client();
-        let mut send = Box::pin(client.send());
-        assert!(futures::poll!(send.as_mut()).is_pending());
-        drop(send);
-        assert_eq!(client.send().await, 0);
+        client.orders().clear();
+        assert_eq!(client.send().await?, 0);
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn again_sends_nothing_twice() -> io::Result<()> {
+        let client = client();
+        assert_eq!(client.send().await? + client.send().await?, 3);
+        let uploaded = client.server.uploaded.into_inner();
+        assert_eq!(uploaded.expect("no panic"), [7, 8, 9]);
+        Ok(())
     }
 }

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn each_waits_for_the_other() {
+    async fn overload_two_copies() {
         assert_eq!(two_copies().await, None);
     }
 }

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn with_a_writer_in_between_it_hangs() {
+    async fn overload_a_writer_in_between() {
         assert_eq!(total_and_set(prices()).await, None);
     }
 

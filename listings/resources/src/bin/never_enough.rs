@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_is_served() {
+    async fn edges_more_than_there_is() {
         assert!(!encode_both().await);
     }
 }

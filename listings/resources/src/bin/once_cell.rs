@@ -1,7 +1,9 @@
-//! One value, made when it is first needed, by whoever needs it.
+//! One value, made by the first caller that needs it.
 
 // ANCHOR: client
-use tokio::sync::OnceCell;
+use std::time::Duration;
+
+use tokio::{sync::OnceCell, time::timeout};
 
 #[derive(Default)]
 struct Client {
@@ -10,30 +12,37 @@ struct Client {
 }
 
 impl Client {
-    /// The first caller logs in, and the others wait for it. When
-    /// that fails, the next one tries.
+    /// The first caller logs in, and the others wait for it. If that
+    /// fails or is canceled, the next caller tries. So each caller may
+    /// wait for the callers before it, ten seconds for each.
     async fn token(&self) -> Result<&str, LoginError> {
-        let log_in = || self.service.log_in();
+        let log_in = async || {
+            let login = self.service.log_in();
+            let token = timeout(Duration::from_secs(10), login).await;
+            token.unwrap_or(Err(LoginError::TimedOut))
+        };
         let token = self.token.get_or_try_init(log_in).await?;
         Ok(token)
     }
 }
 // ANCHOR_END: client
 
-use std::{
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use tokio::time::sleep;
 
 #[derive(Debug, PartialEq, thiserror::Error)]
-#[error("login {0} was refused")]
-struct LoginError(u32);
+enum LoginError {
+    #[error("login {0} was refused")]
+    Refused(u32),
+    #[error("the login took too long")]
+    TimedOut,
+}
 
 #[derive(Default)]
 struct Service {
     logins: AtomicU32,
+    is_silent: AtomicBool,
 }
 
 impl Service {
@@ -41,8 +50,11 @@ impl Service {
     async fn log_in(&self) -> Result<String, LoginError> {
         let login = 1 + self.logins.fetch_add(1, Ordering::Relaxed);
         sleep(Duration::from_millis(100)).await;
+        if self.is_silent.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         match login {
-            1 => Err(LoginError(login)),
+            1 => Err(LoginError::Refused(login)),
             _ => Ok(format!("token of login {login}")),
         }
     }
@@ -68,12 +80,52 @@ async fn main() {
 mod tests {
     use std::sync::Arc;
 
+    use hazards::{HOUR, at_every_poll, within};
     use tokio::task::JoinSet;
 
     use super::*;
 
+    fn logins(client: &Client) -> u32 {
+        client.service.logins.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_lets_the_next_one_try() {
+        let client = Client::default();
+        let refused = client.token().await;
+        assert_eq!(refused, Err(LoginError::Refused(1)));
+        for _ in 0..2 {
+            assert_eq!(client.token().await, Ok("token of login 2"));
+        }
+        assert_eq!(logins(&client), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_lets_the_next_one_log_in() {
+        at_every_poll(async |cancel| {
+            let client = Client::default();
+            client.service.logins.store(1, Ordering::Relaxed);
+            cancel.run(client.token()).await;
+            assert!(within(HOUR, client.token()).await.is_ok());
+            assert!(logins(&client) <= 3);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_for_all() {
+        let client = Client::default();
+        client.service.is_silent.store(true, Ordering::Relaxed);
+        let all = async {
+            tokio::join!(client.token(), client.token()).1.is_err()
+        };
+        assert!(within(HOUR, all).await);
+        client.service.is_silent.store(false, Ordering::Relaxed);
+        assert!(client.token().await.is_ok());
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn one_fails_and_one_logs_in() {
+    async fn threads_one_fails_and_one_logs_in() {
         let client = Arc::new(Client::default());
         let mut callers = JoinSet::new();
         for _ in 0..50 {
@@ -82,6 +134,16 @@ mod tests {
         }
         let tokens = callers.join_all().await;
         assert_eq!(tokens.iter().filter(|is_ok| !**is_ok).count(), 1);
-        assert_eq!(client.service.logins.load(Ordering::Relaxed), 2);
+        assert_eq!(logins(&client), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_shares_one_login() {
+        let client = Client::default();
+        client.service.logins.store(1, Ordering::Relaxed);
+        let all = (0..50).map(|_| client.token());
+        let tokens = futures::future::join_all(all).await;
+        assert!(tokens.iter().all(Result::is_ok));
+        assert_eq!(logins(&client), 2);
     }
 }

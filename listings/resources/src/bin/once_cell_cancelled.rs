@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn there_are_two() {
+    async fn cancel_of_the_first_caller() {
         assert_eq!(two_callers().await, (2, 2));
     }
 }

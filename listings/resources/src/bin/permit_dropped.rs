@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn all_are_open_at_once() {
+    async fn overload_a_hundred_uploads() {
         assert_eq!(upload_all().await, 100);
     }
 }

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn most_requests_panic() -> Result<(), JoinError> {
+    async fn overload_a_hundred_requests() -> Result<(), JoinError> {
         let panics = tokio::spawn(run()).await?;
         assert!(panics > 50, "{panics}");
         Ok(())

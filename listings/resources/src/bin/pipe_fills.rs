@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn they_wait_for_each_other() {
+    async fn overload_more_than_a_pipe_holds() {
         let error = export_in_time().await.expect_err("it hangs");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }

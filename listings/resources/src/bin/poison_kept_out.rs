@@ -1,4 +1,4 @@
-//! What can fail comes first, and the lock is for one step.
+//! Anything that can fail comes first, and the lock is for one step.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,8 +10,9 @@ struct Orders {
 }
 
 impl Orders {
-    /// The total, or that it is none: before the lock. Under the lock
-    /// is one step, so the list is whole even after a panic.
+    /// The number of the order, or `None` if its total is too large.
+    /// That is checked before the lock. Under the lock is one step, so
+    /// the list is whole even if another thread panics.
     fn add(&self, price: u32, units: u32) -> Option<usize> {
         let total = price.checked_mul(units)?;
         let mut totals =
@@ -24,45 +25,47 @@ impl Orders {
 
 /// Three requests, each in a task of its own.
 async fn three_requests(orders: Arc<Orders>) -> Vec<String> {
-    let mut told = Vec::new();
+    let mut answers = Vec::new();
     for (price, units) in [(12, 2), (u32::MAX, 2), (5, 1)] {
         let orders = Arc::clone(&orders);
         let request =
             tokio::spawn(async move { orders.add(price, units) });
-        told.push(match request.await {
+        answers.push(match request.await {
             Ok(Some(number)) => format!("order {number} is there"),
             Ok(None) => "status 400".to_owned(),
             Err(_) => "status 500".to_owned(),
         });
     }
-    told
+    answers
+}
+
+fn orders() -> Arc<Orders> {
+    Arc::new(Orders { totals: Mutex::default() })
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    let orders = Arc::new(Orders { totals: Mutex::default() });
-    for told in three_requests(orders).await {
-        println!("{told}");
+    for answer in three_requests(orders()).await {
+        println!("{answer}");
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::JoinSet;
+
     use super::*;
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn the_others_go_on() {
-        let orders = Arc::new(Orders { totals: Mutex::default() });
-        let told = three_requests(orders).await;
-        assert_eq!(
-            told,
-            ["order 1 is there", "status 400", "order 2 is there"]
-        );
+    #[tokio::test]
+    async fn panic_of_one_request() {
+        let answers = three_requests(orders()).await;
+        let last = answers.last().expect("there are three");
+        assert_eq!(last, "order 2 is there");
     }
 
     #[tokio::test]
-    async fn after_a_panic_it_goes_on_as_well() {
-        let orders = Arc::new(Orders { totals: Mutex::default() });
+    async fn panic_under_the_lock_leaves_the_others() {
+        let orders = orders();
         let other = Arc::clone(&orders);
         let panics = tokio::spawn(async move {
             let _guard = other.totals.lock();
@@ -71,5 +74,27 @@ mod tests {
         assert!(panics.await.is_err());
         assert!(orders.totals.is_poisoned());
         assert_eq!(orders.add(12, 2), Some(1));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_get_different_numbers() {
+        let orders = orders();
+        let mut tasks = JoinSet::new();
+        for _ in 0..100 {
+            let orders = Arc::clone(&orders);
+            tasks.spawn(async move { orders.add(12, 2) });
+        }
+        let mut numbers: Vec<_> =
+            tasks.join_all().await.into_iter().flatten().collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, Vec::from_iter(1..=100));
+    }
+
+    #[test]
+    fn edges_of_a_total() {
+        let orders = orders();
+        assert_eq!(orders.add(u32::MAX, 2), None);
+        assert_eq!(orders.add(u32::MAX, 1), Some(1));
+        assert_eq!(orders.add(0, 0), Some(2));
     }
 }

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_panic_is_everyones() {
+    async fn panic_of_one_request() {
         let told = three_requests().await;
         assert_eq!(
             told,

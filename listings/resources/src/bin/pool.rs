@@ -209,6 +209,18 @@ impl<M: Manager> Clone for Pool<M> {
 }
 // Here the pool ends.
 
+// ANCHOR: close_within
+impl<M: Manager> Pool<M> {
+    /// Closes the pool, and waits for this long at most. Returns how
+    /// many connections are still out. Each of them is closed when its
+    /// caller drops it.
+    pub async fn close_within(&self, grace: Duration) -> usize {
+        timeout(grace, self.close()).await.ok();
+        self.shared.out.len()
+    }
+}
+// ANCHOR_END: close_within
+
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use tokio::{
@@ -299,7 +311,8 @@ async fn run(pool: &Pool<Orders>) {
 async fn main() {
     let pool = Pool::new(Orders::default(), LIMITS);
     run(&pool).await;
-    pool.close().await;
+    let left = pool.close_within(Duration::from_secs(10)).await;
+    println!("still out: {left}");
     let refused = pool.get().await;
     println!("closed: {}", refused.is_err());
 }
@@ -444,7 +457,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_million_calls_leave_it_whole() {
+    async fn threads_a_million_calls_leave_it_whole() {
         let (pool, counts) = counted(4);
         let mut tasks = JoinSet::new();
         for seed in 0..8 {
@@ -468,7 +481,7 @@ mod tests {
     /// Drops `get` after each number of polls, until it is through:
     /// before it begins, while it checks or connects, and after that.
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_is_whole_wherever_get_is_dropped() {
+    async fn cancel_leaves_it_whole_wherever_get_is_dropped() {
         for is_idle in [false, true] {
             for polls in 0.. {
                 let (pool, counts) = counted(1);
@@ -503,7 +516,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_gives_up_in_line_costs_no_permit() {
+    async fn cancel_in_the_queue_costs_no_permit() {
         let (pool, counts) = counted(1);
         let line = pool.get().await;
         let mut waits = Box::pin(pool.get());
@@ -515,7 +528,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_server_that_is_down_takes_no_place() {
+    async fn failure_to_connect_takes_no_place() {
         let (pool, counts) = counted(2);
         counts.is_down.store(true, Relaxed);
         for _ in 0..10 {
@@ -529,7 +542,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_does_not_answer_is_replaced() {
+    async fn failure_of_a_check_replaces_the_connection() {
         let (pool, counts) = counted(1);
         drop(pool.get().await);
         counts.is_down.store(true, Relaxed);
@@ -565,7 +578,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_wait_has_its_limit() {
+    async fn silence_ends_with_each_limit() {
         let limits = Limits { connections: 1, ..LIMITS };
         let pool = Pool::new(Silent { connects: true }, limits);
         let start = Instant::now();
@@ -586,7 +599,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_session_that_was_asked_is_not_lent_again() {
+    async fn cancel_in_the_middle_of_a_question() {
         let pool = Pool::new(Orders::default(), LIMITS);
         run(&pool).await;
         // The one of the caller who gave up is closed.
@@ -595,7 +608,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn closing_waits_for_those_that_are_out() {
+    async fn stop_waits_for_connections_that_are_out() {
         let (pool, counts) = counted(2);
         drop(pool.get().await);
         let (one, other) = (pool.get().await, pool.get().await);
@@ -621,7 +634,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn closing_waits_for_one_that_connects() {
+    async fn stop_waits_for_one_that_connects() {
         let pool = Pool::new(Orders::default(), LIMITS);
         let mut connects = pin!(pool.get());
         assert!(futures::poll!(connects.as_mut()).is_pending());
@@ -636,7 +649,7 @@ mod tests {
     }
 
     #[test]
-    fn it_may_be_dropped_outside_of_a_runtime() -> io::Result<()> {
+    fn owner_gone_runtime_is_dropped() -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()?;
@@ -646,6 +659,66 @@ mod tests {
         drop(line);
         assert_whole(&pool, counts.open.load(Relaxed));
         Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_ends_with_the_grace_period() {
+        let (pool, counts) = counted(2);
+        let kept = pool.get().await;
+        let start = Instant::now();
+        assert_eq!(pool.close_within(LIMITS.wait).await, 1);
+        assert_eq!(start.elapsed(), LIMITS.wait);
+        drop(kept);
+        assert_eq!(pool.close_within(LIMITS.wait).await, 0);
+        assert_eq!(counts.open.load(Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_a_caller_gives_the_connection_back() {
+        let (pool, counts) = counted(2);
+        for _ in 0..10 {
+            let pool = pool.clone();
+            let panics = tokio::spawn(async move {
+                let _line = pool.get().await;
+                panic!("a bug in the caller");
+            });
+            assert!(panics.await.is_err());
+        }
+        assert_whole(&pool, counts.open.load(Relaxed));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_serves_or_refuses_all() {
+        let pool = Pool::new(Orders::default(), LIMITS);
+        let mut callers = JoinSet::new();
+        for caller in 0..50 {
+            let (pool, start) = (pool.clone(), Instant::now());
+            callers.spawn(async move {
+                call(&pool, start, caller).await.is_ok()
+            });
+        }
+        let served = callers.join_all().await;
+        let served = served.into_iter().filter(|is_ok| *is_ok).count();
+        // Two at a time, within the second that a caller waits.
+        assert!((16..50).contains(&served), "{served}");
+        assert_whole(&pool, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_of_a_pool_without_places() {
+        let (pool, _) = counted(0);
+        assert!(matches!(pool.get().await, Err(PoolError::NoneFree)));
+        pool.close().await;
+        pool.close().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn again_the_same_connection_is_lent() {
+        let pool = Pool::new(Orders::default(), LIMITS);
+        for _ in 0..3 {
+            let session = pool.get().await.ok();
+            assert_eq!(session.map(|it| it.number), Some(1));
+        }
     }
 
     struct Sqlite;

@@ -63,7 +63,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_waits_for_ever() -> Result<(), BuildError> {
+    async fn overload_a_request_behind_two_reports()
+    -> Result<(), BuildError> {
         assert_eq!(request().await?, None);
         Ok(())
     }

@@ -220,14 +220,20 @@ struct Session {
 }
 
 impl Session {
-    /// Not cancel safe: dropped half-way, `is_asking` stays, and the
-    /// pool closes it.
+    /// At most ten seconds. Not cancel safe: dropped half-way,
+    /// `is_asking` stays set, and so it does after an error. Then the
+    /// pool closes the session.
     async fn ask(&mut self, question: &str) -> io::Result<String> {
         self.is_asking = true;
         let line = format!("{question}\n");
-        self.stream.write_all(line.as_bytes()).await?;
         let mut answer = String::new();
-        if self.stream.read_line(&mut answer).await? == 0 {
+        let ask = async {
+            self.stream.write_all(line.as_bytes()).await?;
+            self.stream.read_line(&mut answer).await
+        };
+        timeout(Duration::from_secs(10), ask).await??;
+        // A server that hangs up leaves a part of a line, or nothing.
+        if !answer.ends_with('\n') {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.is_asking = false;
@@ -279,8 +285,8 @@ async fn serve(listener: TcpListener) -> io::Result<()> {
     }
 }
 
-/// Hangs up after three orders, as a server does that is restarted, or
-/// a load balancer that finds a connection idle.
+/// Hangs up after three orders, as a server does when it restarts, and
+/// a load balancer when a connection is idle.
 async fn answer(mut stream: BufReader<TcpStream>) -> io::Result<()> {
     let (mut line, mut orders) = (String::new(), 0);
     while orders < 3 && stream.read_line(&mut line).await? > 0 {
@@ -335,8 +341,75 @@ mod tests {
 
     use super::*;
 
+    /// Whatever is canceled, the next caller gets its own answer.
     #[tokio::test]
-    async fn no_order_is_lost() -> io::Result<()> {
+    async fn cancel_anywhere_the_next_one_is_answered() -> io::Result<()>
+    {
+        let (pool, _server) = start().await?;
+        let pool = &pool;
+        hazards::at_every_poll(async |cancel| {
+            let ask = async {
+                let got = pool.get().await;
+                got.map_err(io::Error::other)?.ask("one").await
+            };
+            cancel.run(ask).await;
+            let mut next = pool.get().await.expect("it connects");
+            let answer = next.ask("two").await;
+            assert_eq!(answer.ok().as_deref(), Some("placed: two\n"));
+        })
+        .await;
+        let permits = pool.shared.permits.available_permits();
+        assert_eq!(permits, LIMITS.connections);
+        Ok(())
+    }
+
+    /// A server that accepts connections, and says this.
+    async fn answer_of(says: &str) -> io::Result<(io::Error, bool)> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let server = listener.local_addr()?;
+        let orders = Orders {
+            server,
+            connected: AtomicU32::new(0),
+            found_dead: AtomicU32::new(0),
+        };
+        let mut session = orders.connect().await?;
+        let (mut stream, _) = listener.accept().await?;
+        stream.write_all(says.as_bytes()).await?;
+        drop(stream);
+        let answer = session.ask("ping").await;
+        let error = answer.expect_err("it is no answer");
+        Ok((error, orders.is_clean(&session)))
+    }
+
+    #[tokio::test]
+    async fn crash_of_the_server_in_the_middle_of_a_line()
+    -> io::Result<()> {
+        for says in ["", "po", "pong"] {
+            let (_, is_clean) = answer_of(says).await?;
+            assert!(!is_clean);
+        }
+        Ok(())
+    }
+
+    /// The system accepts the connection, and nobody answers.
+    #[tokio::test]
+    async fn silence_of_the_server_ends_with_the_limit()
+    -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let server = listener.local_addr()?;
+        let (connected, found_dead) = Default::default();
+        let orders = Orders { server, connected, found_dead };
+        let mut session = orders.connect().await?;
+        tokio::time::pause();
+        let answer = session.ask("ping").await;
+        let error = answer.expect_err("nobody answers");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(!orders.is_clean(&session));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn failure_of_idle_connections() -> io::Result<()> {
         let (pool, _server) = start().await?;
         for order in 0..30 {
             let session = pool.get().await.map_err(io::Error::other);
@@ -349,8 +422,8 @@ mod tests {
         Ok(())
     }
 
-    /// One in four gives up after a few turns. Nobody is told what
-    /// another one has asked.
+    /// One caller in four gives up after a few polls. Nobody gets the
+    /// answer to a question of somebody else.
     async fn callers(pool: Pool<Orders>, seed: u64) -> io::Result<u32> {
         let (mut random, mut given_up) = (Rng::with_seed(seed), 0);
         for order in 0..200 {
@@ -381,7 +454,8 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn each_answer_is_for_its_question() -> io::Result<()> {
+    async fn threads_get_the_answers_to_their_questions()
+    -> io::Result<()> {
         let (pool, _server) = start().await?;
         let mut tasks = JoinSet::new();
         for seed in 0..8 {

@@ -1,4 +1,4 @@
-//! A pool that says after two seconds that nothing is free.
+//! A pool that returns an error when nothing is free for two seconds.
 
 use deadpool::{
     Runtime,
@@ -41,7 +41,7 @@ impl Manager for Orders {
     }
 }
 
-/// Two reports keep their sessions. What is a request told?
+/// Two reports keep their sessions. What does a request get?
 async fn request() -> Result<Option<String>, BuildError> {
     let pool = open()?;
     let _reports: [Option<Object<Orders>>; 2] =
@@ -57,7 +57,7 @@ async fn request() -> Result<Option<String>, BuildError> {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<(), BuildError> {
     match request().await? {
-        Some(told) => println!("the request: {told}"),
+        Some(answer) => println!("the request: {answer}"),
         None => println!("the request waited for an hour"),
     }
     Ok(())
@@ -65,16 +65,45 @@ async fn main() -> Result<(), BuildError> {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, within};
     use tokio::time::Instant;
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_told_in_time() -> Result<(), BuildError> {
+    async fn overload_a_request_behind_two_reports()
+    -> Result<(), BuildError> {
         let start = Instant::now();
-        let told = request().await?;
-        assert!(told.is_some_and(|told| told.starts_with("Timeout")));
+        let answer = request().await?.expect("within an hour");
+        assert!(answer.starts_with("Timeout"), "{answer}");
         assert_eq!(start.elapsed(), Duration::from_secs(2));
         Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_costs_no_place() {
+        at_every_poll(async |cancel| {
+            let pool = open().expect("it has a runtime");
+            let held = [pool.get().await.ok(), pool.get().await.ok()];
+            let release = async { drop(held) };
+            let get = cancel.run(async { drop(pool.get().await) });
+            tokio::join!(biased; get, release);
+            let two =
+                async { tokio::try_join!(pool.get(), pool.get()) };
+            assert!(within(HOUR, two).await.is_ok());
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_refuses_the_request() {
+        let pool = open().expect("it has a runtime");
+        let held = (pool.get().await, pool.get().await);
+        let close = async { pool.close() };
+        let (request, ()) = tokio::join!(biased; pool.get(), close);
+        assert!(request.is_err_and(|error| {
+            error.to_string().contains("closed")
+        }));
+        drop(held);
     }
 }

@@ -1,23 +1,26 @@
-//! The future that stands in line is made once, and polled on.
+//! Create the future that waits in the queue once, before the loop.
 
 use std::{pin::pin, sync::Mutex};
 
 use tokio::{
-    sync::Semaphore,
+    sync::{AcquireError, Semaphore},
     time::{Duration, interval, sleep},
 };
 
 // ANCHOR: kept
 /// Waits for the printer, and says so every 10 ms.
-async fn print_patiently(printer: &Semaphore, log: &Log) {
+async fn print_patiently(
+    printer: &Semaphore,
+    log: &Log,
+) -> Result<(), AcquireError> {
     let mut tick = interval(Duration::from_millis(10));
     let mut turn = pin!(printer.acquire());
     loop {
         tokio::select! {
             permit = &mut turn => {
+                let _permit = permit?;
                 log.write("the patient one prints");
-                drop(permit);
-                break;
+                return Ok(());
             }
             _ = tick.tick() => log.write("still waiting"),
         }
@@ -34,8 +37,8 @@ impl Log {
     }
 }
 
-/// Somebody prints for 25 ms. One waits from the beginning, another
-/// comes after 15 ms.
+/// The printer is busy for 25 ms. One caller waits from the start, and
+/// another comes after 15 ms.
 async fn two_wait() -> Vec<&'static str> {
     let (printer, log) = (Semaphore::new(1), Log::default());
     let printing = printer.acquire().await;
@@ -50,7 +53,10 @@ async fn two_wait() -> Vec<&'static str> {
         sleep(Duration::from_millis(25)).await;
         drop(printing);
     };
-    tokio::join!(patient, late, end);
+    let (printed, ..) = tokio::join!(patient, late, end);
+    if let Err(error) = printed {
+        println!("the patient one: {error}");
+    }
     log.0.into_inner().expect("no panic")
 }
 
@@ -63,12 +69,43 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, within};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn who_came_first_is_first() {
+    async fn overload_two_wait() {
         let log = two_wait().await;
-        assert_eq!(log[log.len() - 2], "the patient one prints");
-        assert_eq!(log[log.len() - 1], "the late one prints");
+        let last = ["the patient one prints", "the late one prints"];
+        assert_eq!(log[log.len() - 2..], last);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_gives_the_printer_to_the_next() {
+        at_every_poll(async |cancel| {
+            let (printer, log) = (Semaphore::new(1), Log::default());
+            let printing = printer.acquire().await;
+            let release = async {
+                sleep(Duration::from_millis(25)).await;
+                drop(printing);
+            };
+            let print = cancel.run(print_patiently(&printer, &log));
+            tokio::join!(biased; print, release);
+            assert!(within(HOUR, printer.acquire()).await.is_ok());
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_refuses_the_one_that_waits() {
+        let (printer, log) = (Semaphore::new(1), Log::default());
+        let printing = printer.acquire().await;
+        let close = async { printer.close() };
+        let print = print_patiently(&printer, &log);
+        let (printed, ()) = tokio::join!(biased; print, close);
+        assert!(printed.is_err());
+        let lines = log.0.into_inner().expect("no panic");
+        assert!(!lines.contains(&"the patient one prints"));
+        drop(printing);
     }
 }

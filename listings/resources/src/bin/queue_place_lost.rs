@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_late_one_is_first() {
+    async fn overload_two_wait() {
         let log = two_wait().await;
         assert_eq!(log[log.len() - 2], "the late one prints");
         assert_eq!(log[log.len() - 1], "the patient one prints");

@@ -14,15 +14,16 @@ struct Prices {
 }
 
 impl Prices {
-    /// Awaits first, and then reads once, for all of the cart. All
-    /// prices are of the same moment.
-    async fn total(&self, cart: &[&str]) -> Option<u32> {
+    /// The total of a cart, or `None` if a price is missing. Awaits
+    /// first, and then reads once, so all prices are of one moment.
+    async fn total(&self, cart: &[&str]) -> Option<u64> {
         for product in cart {
             load_discount(product).await;
         }
         let prices = self.by_product.read().await;
-        println!("a cart of {} prices", prices.len());
-        cart.iter().map(|product| prices.get(product)).sum()
+        cart.iter()
+            .map(|product| prices.get(product).copied().map(u64::from))
+            .sum()
     }
 
     async fn set(&self, product: &'static str, price: u32) {
@@ -36,7 +37,7 @@ async fn load_discount(_product: &str) {
 }
 
 /// A price is set, by another task, while a total is computed.
-async fn total_and_set(prices: Arc<Prices>) -> Option<Option<u32>> {
+async fn total_and_set(prices: Arc<Prices>) -> Option<Option<u64>> {
     let other = Arc::clone(&prices);
     let set = AbortOnDropHandle::new(tokio::spawn(async move {
         sleep(Duration::from_millis(5)).await;
@@ -56,16 +57,19 @@ fn prices() -> Arc<Prices> {
 async fn main() {
     match total_and_set(prices()).await {
         Some(total) => println!("total: {total:?}"),
-        None => println!("all wait, for an hour, and nobody writes"),
+        None => println!("everybody waited, for an hour"),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, within};
+    use tokio::task::JoinSet;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_writer_in_between_is_served() {
+    async fn overload_a_writer_in_between() {
         let prices = prices();
         let total = total_and_set(Arc::clone(&prices)).await;
         assert_eq!(total, Some(Some(28)));
@@ -73,9 +77,48 @@ mod tests {
         assert_eq!(now.get("tea"), Some(&13));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_the_lock_free() {
+        at_every_poll(async |cancel| {
+            let prices = prices();
+            let mut writer = prices.by_product.write().await;
+            writer.insert("tea", 13);
+            let release = async {
+                sleep(Duration::from_secs(1)).await;
+                drop(writer);
+            };
+            let total = cancel.run(prices.total(&["tea", "coffee"]));
+            let (total, ()) = tokio::join!(biased; total, release);
+            assert!(total.is_none_or(|total| total == Some(28)));
+            within(HOUR, prices.set("tea", 14)).await;
+        })
+        .await;
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn with_several_threads_too() {
-        let total = total_and_set(prices()).await;
-        assert_eq!(total, Some(Some(28)));
+    async fn threads_read_and_write() {
+        let prices = prices();
+        let mut tasks = JoinSet::new();
+        for price in 0..50 {
+            let prices = Arc::clone(&prices);
+            tasks.spawn(async move {
+                prices.set("tea", price).await;
+                prices.total(&["tea", "tea"]).await
+            });
+        }
+        // Both are of one moment.
+        for total in tasks.join_all().await {
+            assert_eq!(total.map(|total| total % 2), Some(0));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_of_a_cart() {
+        let prices = prices();
+        assert_eq!(prices.total(&[]).await, Some(0));
+        assert_eq!(prices.total(&["tea", "gold"]).await, None);
+        prices.set("tea", u32::MAX).await;
+        let two = prices.total(&["tea", "tea"]).await;
+        assert_eq!(two, Some(2 * u64::from(u32::MAX)));
     }
 }

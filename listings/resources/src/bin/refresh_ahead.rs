@@ -1,70 +1,97 @@
-//! A task refreshes the value each minute, and no request waits.
+//! A task refreshes the value every minute, and no request waits.
 
 // ANCHOR: rates
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, panic::AssertUnwindSafe, sync::Arc};
 
 use arc_swap::ArcSwap;
-use tokio::time::{MissedTickBehavior, interval};
+use futures::FutureExt;
+use tokio::time::{
+    Duration, Instant, MissedTickBehavior, interval, timeout,
+};
 use tokio_util::task::AbortOnDropHandle;
 
+struct Rate {
+    rate: u32,
+    /// Its age is a metric: only it shows that the bank is down.
+    loaded_at: Instant,
+}
+
 struct Rates {
-    newest: Arc<ArcSwap<u32>>,
+    newest: Arc<ArcSwap<Rate>>,
     _refresh: AbortOnDropHandle<()>,
 }
 
 impl Rates {
-    /// Loads once, so that there is a value. After that, a task does,
-    /// which ends with this.
+    /// Loads once, so that there is a value. After that a task does,
+    /// until this is dropped.
     async fn start(bank: Bank) -> Result<Self, LoadError> {
-        let rate = bank.load().await?;
-        let newest = Arc::new(ArcSwap::from_pointee(rate));
+        let first = Arc::new(load(&bank).await?);
+        let newest = Arc::new(ArcSwap::new(first));
         let refresh = refresh(bank, Arc::clone(&newest));
         let task = AbortOnDropHandle::new(tokio::spawn(refresh));
         Ok(Self { newest, _refresh: task })
     }
 }
+// ANCHOR_END: rates
 
-async fn refresh(bank: Bank, newest: Arc<ArcSwap<u32>>) {
-    let mut each_minute = interval(Duration::from_secs(60));
-    each_minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    each_minute.tick().await; // The first one comes at once.
+// ANCHOR: refresh
+type LoadError = Box<dyn Error + Send + Sync>;
+
+async fn load(bank: &Bank) -> Result<Rate, LoadError> {
+    let rate = timeout(Duration::from_secs(10), bank.load()).await??;
+    Ok(Rate { rate, loaded_at: Instant::now() })
+}
+
+async fn refresh(bank: Bank, newest: Arc<ArcSwap<Rate>>) {
+    let mut every_minute = interval(Duration::from_secs(60));
+    every_minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    every_minute.tick().await; // The first tick is immediate.
     loop {
-        each_minute.tick().await;
-        match bank.load().await {
-            Ok(rate) => newest.store(Arc::new(rate)),
-            Err(error) => println!("the old one stays: {error}"),
+        every_minute.tick().await;
+        // A load that hangs or panics doesn't end the refreshing.
+        match AssertUnwindSafe(load(&bank)).catch_unwind().await {
+            Ok(Ok(rate)) => newest.store(Arc::new(rate)),
+            Ok(Err(error)) => println!("the old rate stays: {error}"),
+            Err(_) => println!("the old rate stays: a panic"),
         }
     }
 }
-// ANCHOR_END: rates
+// ANCHOR_END: refresh
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::time::sleep;
 
-#[derive(Debug, thiserror::Error)]
-#[error("load {0} has failed")]
-struct LoadError(u32);
-
 #[derive(Default)]
 struct Bank {
     loads: Arc<AtomicU32>,
+    /// The load that fails, and how.
+    fails: Option<(u32, &'static str)>,
 }
 
 impl Bank {
-    /// The second one fails.
     async fn load(&self) -> Result<u32, LoadError> {
         let load = 1 + self.loads.fetch_add(1, Ordering::Relaxed);
         sleep(Duration::from_secs(2)).await;
-        if load == 2 { Err(LoadError(load)) } else { Ok(100 + load) }
+        match self.fails {
+            Some((fails, how)) if fails == load => match how {
+                "a bug" => panic!("a bug in load {load}"),
+                "silence" => std::future::pending().await,
+                error => Err(format!("load {load}: {error}").into()),
+            },
+            _ => Ok(100 + load),
+        }
     }
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<(), LoadError> {
-    let rates = Rates::start(Bank::default()).await?;
+    let fails = Some((2, "refused"));
+    let rates = Rates::start(Bank { fails, ..Bank::default() }).await?;
     for _ in 0..3 {
-        println!("rate {}", rates.newest.load());
+        let newest = rates.newest.load_full();
+        let age = newest.loaded_at.elapsed().as_secs();
+        println!("rate {}, {age} s old", newest.rate);
         sleep(Duration::from_secs(65)).await;
     }
     Ok(())
@@ -72,28 +99,78 @@ async fn main() -> Result<(), LoadError> {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_failure_keeps_the_old_one() -> Result<(), LoadError> {
-        let rates = Rates::start(Bank::default()).await?;
-        let mut seen = Vec::new();
-        for _ in 0..3 {
-            seen.push(**rates.newest.load());
-            sleep(Duration::from_secs(65)).await;
+    fn failing(load: u32, how: &'static str) -> Bank {
+        Bank { fails: Some((load, how)), ..Bank::default() }
+    }
+
+    /// The rates that requests see when the second load fails.
+    async fn seen(how: &'static str) -> Result<[u32; 3], LoadError> {
+        let rates = Rates::start(failing(2, how)).await?;
+        let mut seen = [0; 3];
+        for rate in &mut seen {
+            *rate = rates.newest.load().rate;
+            sleep(Duration::from_secs(75)).await;
         }
-        assert_eq!(seen, [101, 101, 103]);
+        Ok(seen)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_keeps_the_old_rate() -> Result<(), LoadError> {
+        assert_eq!(seen("refused").await?, [101, 101, 103]);
+        let first = Rates::start(failing(1, "refused")).await;
+        let error = first.err().expect("it fails");
+        assert_eq!(error.to_string(), "load 1: refused");
         Ok(())
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_task_ends_with_the_rates() -> Result<(), LoadError> {
+    async fn panic_keeps_the_old_rate() -> Result<(), LoadError> {
+        assert_eq!(seen("a bug").await?, [101, 101, 103]);
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_keeps_the_old_rate() -> Result<(), LoadError> {
+        assert_eq!(seen("silence").await?, [101, 101, 103]);
+        let first = Rates::start(failing(1, "silence"));
+        assert!(within(HOUR, first).await.is_err());
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_no_task() {
+        at_every_poll(async |cancel| {
+            drop(cancel.run(Rates::start(Bank::default())).await);
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_ends_the_task() -> Result<(), LoadError> {
         let bank = Bank::default();
         let loads = Arc::clone(&bank.loads);
         drop(Rates::start(bank).await?);
-        sleep(Duration::from_secs(600)).await;
+        no_task_left().await;
+        sleep(HOUR).await;
         assert_eq!(loads.load(Ordering::Relaxed), 1);
-        assert_eq!(Arc::strong_count(&loads), 1);
+        Ok(())
+    }
+
+    /// A minute from tick to tick, and its load takes two seconds.
+    #[tokio::test(start_paused = true)]
+    async fn clock_no_rate_is_older_than_a_minute_and_a_load()
+    -> Result<(), LoadError> {
+        let rates = Rates::start(Bank::default()).await?;
+        for _ in 0..1000 {
+            sleep(Duration::from_millis(777)).await;
+            let age = rates.newest.load().loaded_at.elapsed();
+            assert!(age <= Duration::from_secs(62), "{age:?}");
+        }
         Ok(())
     }
 }

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_waits_for_itself() {
+    async fn again_the_same_lock() {
         let hour = Duration::from_secs(3600);
         let account = account();
         assert!(timeout(hour, account.withdraw(70)).await.is_err());

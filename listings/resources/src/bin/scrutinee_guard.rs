@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn two_of_them_wait_for_themselves() {
+    async fn again_the_same_lock() {
         let ends = outcomes().await.map(|(_, ends)| ends);
         assert_eq!(ends, [false, false, true, true]);
     }

@@ -1,9 +1,9 @@
-//! A cache whose entries are loaded once, whoever gives up.
+//! A cache that loads each entry once, even if the first caller leaves.
 
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -18,33 +18,43 @@ use tokio::{
 use futures::future::{BoxFuture, FutureExt, Shared};
 use tokio_util::task::AbortOnDropHandle;
 
-/// All who clone it wait for the same load, and get its result.
+/// All clones wait for the same load, and get its result.
 type Load = Shared<BoxFuture<'static, Result<u32, LoadError>>>;
 
 impl Prices {
-    /// On cancellation, the load goes on. A failure goes to all who
-    /// wait for it, and is not kept.
+    /// Takes at most as long as a load may take. On cancellation, the
+    /// load continues. All callers that wait for it get its failure,
+    /// and the next call loads again.
     async fn get(&self, product: u32) -> Result<u32, LoadError> {
-        let load = self
-            .loads()
-            .entry(product)
-            .or_insert_with(|| self.start(product))
-            .clone();
-        let price = load.clone().await;
-        if price.is_err() {
-            // This one, and not a newer one that somebody started.
-            self.loads().retain(|_, kept| !kept.ptr_eq(&load));
+        self.load_of(product).await
+    }
+
+    fn load_of(&self, product: u32) -> Load {
+        let mut loads = self.loads.lock().expect("no panic in here");
+        // A load that has failed is over, so the next one starts.
+        if let Some(load) = loads.get(&product)
+            && !matches!(load.clone().now_or_never(), Some(Err(_)))
+        {
+            return load.clone();
         }
-        price
+        let load = self.start(product);
+        loads.insert(product, load.clone());
+        load
     }
 
     /// Loads in a task: it ends with the cache, not with a caller.
     fn start(&self, product: u32) -> Load {
         let load = Arc::clone(&self.backend).load(product);
+        let load = timeout(Duration::from_secs(10), load);
         let task = AbortOnDropHandle::new(tokio::spawn(load));
-        async move { task.await.unwrap_or(Err(LoadError::Panicked)) }
-            .boxed()
-            .shared()
+        let load = async move {
+            match task.await {
+                Ok(Ok(loaded)) => loaded,
+                Ok(Err(_)) => Err(LoadError::TimedOut(product)),
+                Err(e) => Err(LoadError::Lost(product, e.to_string())),
+            }
+        };
+        load.boxed().shared()
     }
 }
 // ANCHOR_END: get
@@ -53,25 +63,22 @@ impl Prices {
 #[derive(Default)]
 struct Prices {
     backend: Arc<Backend>,
-    /// Those that are loading, and those that are there.
+    /// Loads that are running, and loads that are done.
     loads: Mutex<HashMap<u32, Load>>,
 }
 
-/// All who wait get it, so it can be cloned.
+/// Several callers may get it, so it can be cloned.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 enum LoadError {
     #[error("product {0} has no price")]
     NoPrice(u32),
-    #[error("the load has panicked")]
-    Panicked,
+    #[error("the price of product {0} doesn't come")]
+    TimedOut(u32),
+    /// The load panicked, or the runtime is shutting down.
+    #[error("cannot load product {0}: {1}")]
+    Lost(u32, String),
 }
 // ANCHOR_END: state
-
-impl Prices {
-    fn loads(&self) -> MutexGuard<'_, HashMap<u32, Load>> {
-        self.loads.lock().expect("no panic in here")
-    }
-}
 
 #[derive(Default)]
 struct Backend {
@@ -84,7 +91,8 @@ impl Backend {
         sleep(Duration::from_millis(100)).await;
         match product {
             0 => Err(LoadError::NoPrice(product)),
-            13 => panic!("a bug in the load of product 13"),
+            13 => panic!("a bug in the load"),
+            99 => std::future::pending().await,
             _ => Ok(10 * product),
         }
     }
@@ -116,14 +124,22 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+
     use super::*;
 
     fn loads(prices: &Prices) -> u32 {
         prices.backend.loads.load(Ordering::Relaxed)
     }
 
+    /// A caller that gives up after 50 ms.
+    async fn impatient(prices: &Prices, product: u32) {
+        let limit = Duration::from_millis(50);
+        assert!(timeout(limit, prices.get(product)).await.is_err());
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn one_load_for_all_though_the_first_gives_up() {
+    async fn overload_ten_callers() {
         let prices = Arc::default();
         let got = ten_callers(&prices, 7).await;
         assert_eq!(got, vec![Ok(70); 9]);
@@ -132,60 +148,87 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failure_is_for_all_and_is_not_kept() {
-        let prices = Arc::default();
-        let got = ten_callers(&prices, 0).await;
-        assert_eq!(got, vec![Err(LoadError::NoPrice(0)); 9]);
-        assert_eq!(loads(&prices), 1);
-        assert!(prices.loads().is_empty());
-        assert!(prices.get(0).await.is_err());
-        assert_eq!(loads(&prices), 2);
+    async fn cancel_leaves_one_load() {
+        at_every_poll(async |cancel| {
+            let prices = Prices::default();
+            cancel.run(prices.get(7)).await;
+            assert_eq!(within(HOUR, prices.get(7)).await, Ok(70));
+            assert_eq!(loads(&prices), 1);
+        })
+        .await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_panic_is_an_error_for_all() {
-        let prices = Arc::default();
-        let got = ten_callers(&prices, 13).await;
-        assert_eq!(got, vec![Err(LoadError::Panicked); 9]);
-        assert!(prices.loads().is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn it_goes_on_when_all_have_given_up() {
+    async fn cancel_of_all_callers_leaves_the_load_running() {
         let prices = Prices::default();
-        let limit = Duration::from_millis(50);
-        assert!(timeout(limit, prices.get(7)).await.is_err());
+        impatient(&prices, 7).await;
         sleep(Duration::from_millis(100)).await;
-        // It is there: this does not wait.
+        // It's there: this doesn't wait.
         assert_eq!(prices.get(7).now_or_never(), Some(Ok(70)));
         assert_eq!(loads(&prices), 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failure_that_nobody_awaited_is_told_once() {
-        let prices = Prices::default();
-        let limit = Duration::from_millis(50);
-        assert!(timeout(limit, prices.get(0)).await.is_err());
-        sleep(Duration::from_millis(100)).await;
-        let told = prices.get(0).now_or_never();
-        assert_eq!(told, Some(Err(LoadError::NoPrice(0))));
-        assert_eq!(prices.get(0).now_or_never(), None);
+    async fn failure_goes_to_all_and_is_not_kept() {
+        let prices = Arc::default();
+        let got = ten_callers(&prices, 0).await;
+        assert_eq!(got, vec![Err(LoadError::NoPrice(0)); 9]);
+        assert_eq!(loads(&prices), 1);
+        assert!(prices.get(0).await.is_err());
+        assert_eq!(loads(&prices), 2);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_ends_with_the_cache() {
+    async fn failure_that_nobody_awaited_is_not_kept() {
         let prices = Prices::default();
-        let backend = Arc::clone(&prices.backend);
-        let limit = Duration::from_millis(50);
-        assert!(timeout(limit, prices.get(7)).await.is_err());
-        assert_eq!(Arc::strong_count(&backend), 3);
+        impatient(&prices, 0).await;
+        sleep(HOUR).await;
+        impatient(&prices, 0).await;
+        assert_eq!(loads(&prices), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_is_an_error_for_all() {
+        let prices = Arc::default();
+        let got = ten_callers(&prices, 13).await;
+        assert_eq!(got.len(), 9);
+        for price in got {
+            let error = price.expect_err("it has panicked").to_string();
+            assert!(error.contains("product 13"), "{error}");
+            assert!(error.contains("a bug in the load"), "{error}");
+        }
+        // The others go on.
+        assert_eq!(prices.get(7).await, Ok(70));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_for_all_and_is_not_kept() {
+        let prices = Prices::default();
+        let two =
+            async { tokio::join!(prices.get(99), prices.get(99)) };
+        let error = Err(LoadError::TimedOut(99));
+        let got = within(HOUR, two).await;
+        assert_eq!(got, (error.clone(), error));
+        assert_eq!(loads(&prices), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_ends_the_load() {
+        let prices = Prices::default();
+        impatient(&prices, 99).await;
         drop(prices);
-        sleep(Duration::from_millis(1)).await;
-        assert_eq!(Arc::strong_count(&backend), 1);
+        no_task_left().await;
+    }
+
+    #[tokio::test]
+    async fn again_loads_once() {
+        let prices = Prices::default();
+        assert_eq!(prices.get(7).await, prices.get(7).await);
+        assert_eq!(loads(&prices), 1);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn with_several_threads_too() {
+    async fn threads_share_five_loads() {
         let prices = Arc::new(Prices::default());
         let mut callers = JoinSet::new();
         for number in 0..200 {

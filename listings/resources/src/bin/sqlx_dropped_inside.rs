@@ -57,12 +57,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_does_not_panic() -> Result<(), Box<dyn Error>> {
+    fn owner_gone_outside_of_the_runtime() -> Result<(), Box<dyn Error>>
+    {
         let (runtime, pool) = open()?;
         let report = || report(&runtime, &pool).expect("it is there");
         assert_eq!(panic_of(report), None);
         // And it goes back.
         runtime.block_on(pool.close());
+        assert_eq!(pool.size(), 0);
         Ok(())
     }
 }

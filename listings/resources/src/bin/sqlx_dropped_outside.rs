@@ -57,7 +57,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_panics() -> Result<(), Box<dyn Error>> {
+    fn owner_gone_outside_of_the_runtime() -> Result<(), Box<dyn Error>>
+    {
         let (runtime, pool) = open()?;
         let report = || report(&runtime, &pool).expect("it is there");
         let panic = panic_of(report).expect("it panics");

@@ -3,16 +3,17 @@
 // ANCHOR: settings
 use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
 use std::time::Duration;
+use tokio::time::timeout;
 
 async fn open(address: &str) -> sqlx::Result<SqlitePool> {
     SqlitePoolOptions::new()
-        // All processes together stay below what the server takes.
+        // All processes together stay below the server's limit.
         .max_connections(4)
-        // Waits for a free one, checks it, connects: all in this time.
+        // To wait for a free one, check it, or connect: all of that.
         .acquire_timeout(Duration::from_millis(200))
         // A firewall forgets what is idle for longer.
         .idle_timeout(Duration::from_secs(5 * 60))
-        // So that a server that is new gets its share.
+        // So that a new server gets its share.
         .max_lifetime(Duration::from_secs(30 * 60))
         .connect(address)
         .await
@@ -33,7 +34,10 @@ async fn run(pool: &SqlitePool) -> sqlx::Result<()> {
     drop(reports);
     let one = sqlx::query_scalar::<_, i64>("SELECT 1");
     println!("then: {}", one.fetch_one(pool).await?);
-    pool.close().await;
+    // It waits for all that is out, so it needs a time limit.
+    if timeout(Duration::from_secs(5), pool.close()).await.is_err() {
+        println!("still out: {}", pool.size());
+    }
     if let Err(error) = pool.acquire().await {
         println!("closed: {error}");
     }
@@ -52,10 +56,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 #[cfg(test)]
 mod tests {
+    use hazards::at_every_poll;
+
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_full_pool_says_so() -> sqlx::Result<()> {
+    async fn overload_is_an_error() -> sqlx::Result<()> {
         let pool = open("sqlite::memory:").await?;
         let mut held = Vec::new();
         for _ in 0..4 {
@@ -68,8 +74,63 @@ mod tests {
         Ok(())
     }
 
+    /// Each time, all four places are there afterwards.
+    #[tokio::test]
+    async fn cancel_costs_no_place() -> sqlx::Result<()> {
+        let pool = open("sqlite::memory:").await?;
+        let pool = &pool;
+        at_every_poll(async |cancel| {
+            cancel.run(async { drop(pool.acquire().await) }).await;
+            let four = async {
+                tokio::try_join!(
+                    pool.acquire(),
+                    pool.acquire(),
+                    pool.acquire(),
+                    pool.acquire(),
+                )
+            };
+            assert!(four.await.is_ok());
+        })
+        .await;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn panic_gives_the_connection_back() -> sqlx::Result<()> {
+        let pool = open("sqlite::memory:").await?;
+        for _ in 0..5 {
+            let pool = pool.clone();
+            let panics = tokio::spawn(async move {
+                let _connection = pool.acquire().await;
+                panic!("a bug in the report");
+            });
+            assert!(panics.await.is_err());
+        }
+        assert!(pool.acquire().await.is_ok());
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn stop_waits_for_what_is_out() -> sqlx::Result<()> {
+        let pool = open("sqlite::memory:").await?;
+        let held = pool.acquire().await?;
+        let limit = Duration::from_millis(20);
+        assert!(timeout(limit, pool.close()).await.is_err());
+        drop(held);
+        pool.close().await;
+        assert_eq!(pool.size(), 0);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn failure_says_why() {
+        let missing = open("sqlite:no/such/folder/orders.db").await;
+        let error = missing.expect_err("there is no such folder");
+        assert!(matches!(error, sqlx::Error::Database(_)));
+    }
+
     #[test]
-    fn the_default_is_longer_than_a_client_waits() {
+    fn clock_the_default_is_longer_than_a_client_waits() {
         let default = SqlitePoolOptions::new().get_acquire_timeout();
         assert_eq!(default, Duration::from_secs(30));
     }

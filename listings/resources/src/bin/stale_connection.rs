@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn each_fourth_order_is_lost() -> io::Result<()> {
+    async fn failure_of_idle_connections() -> io::Result<()> {
         let (pool, _server) = start().await?;
         let told = place_all(&pool).await?;
         for (number, line) in (1..).zip(told) {

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn each_of_them_loads() {
+    async fn overload_ten_callers() {
         assert_eq!(ten_callers().await, (vec![70; 10], 10));
     }
 }

@@ -1,4 +1,4 @@
-//! The input of the child is dropped, and that is its end.
+//! Dropping the child's stdin is the end of its input.
 
 use std::{io, process::Stdio, time::Duration};
 
@@ -10,6 +10,8 @@ use tokio::{
     process::Command,
 };
 
+/// For a child that reads all of its input before it prints. Any other
+/// is fed and read at the same time. On cancellation, it's killed.
 async fn sort(text: &str) -> io::Result<String> {
     let mut child = Command::new("sort")
         .stdin(Stdio::piped())
@@ -45,10 +47,26 @@ async fn main() -> io::Result<()> {
 mod tests {
     use super::*;
 
+    const MINUTE: Duration = Duration::from_secs(60);
+
     #[tokio::test]
-    async fn it_is_sorted() -> io::Result<()> {
-        let sorted = sort("order 8\norder 7\n").await?;
-        assert_eq!(sorted, "order 7\norder 8\n");
+    async fn silence_until_the_end_of_the_input() -> io::Result<()> {
+        let sorted = timeout(MINUTE, sort("order 8\norder 7\n"));
+        assert_eq!(sorted.await??, "order 7\norder 8\n");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn overload_more_than_a_pipe_holds() -> io::Result<()> {
+        let text = "order 7\n".repeat(100_000);
+        assert!(timeout(MINUTE, sort(&text)).await?? == text);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn edges_of_input() -> io::Result<()> {
+        assert_eq!(timeout(MINUTE, sort("")).await??, "");
+        assert_eq!(timeout(MINUTE, sort("ö")).await??, "ö\n");
         Ok(())
     }
 }

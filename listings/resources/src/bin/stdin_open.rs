@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn both_wait() {
+    async fn silence_until_the_end_of_the_input() {
         let limit = Duration::from_millis(500);
         let sorted = timeout(limit, sort("order 7\n")).await;
         assert!(sorted.is_err());

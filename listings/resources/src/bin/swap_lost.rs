@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_of_two_is_lost() {
+    async fn overload_two_at_the_same_time() {
         assert_eq!(block_two().await.len(), 1);
     }
 }

@@ -5,27 +5,40 @@ use std::{collections::HashMap, time::Duration};
 use tokio::{sync::RwLock, time::timeout};
 
 // ANCHOR: numbers
-/// The number of each customer.
+/// The number of each customer. No number is given out twice, even if
+/// customers are removed.
 struct Numbers {
-    by_name: RwLock<HashMap<&'static str, usize>>,
+    customers: RwLock<Customers>,
+}
+
+struct Customers {
+    by_name: HashMap<&'static str, usize>,
+    next: usize,
 }
 
 impl Numbers {
+    /// The number of a customer, who gets one if there is none yet.
     async fn get(&self, name: &'static str) -> usize {
-        let known = self.by_name.read().await.get(name).copied();
+        let customers = self.customers.read().await;
+        let known = customers.by_name.get(name).copied();
+        drop(customers);
         if let Some(number) = known {
             return number;
         }
+        let mut customers = self.customers.write().await;
         // Between the two locks, another task may have been here.
-        let mut numbers = self.by_name.write().await;
-        let next = numbers.len() + 1;
-        *numbers.entry(name).or_insert(next)
+        let Customers { by_name, next } = &mut *customers;
+        *by_name.entry(name).or_insert_with(|| {
+            *next += 1;
+            *next - 1
+        })
     }
 }
 // ANCHOR_END: numbers
 
 fn numbers() -> Numbers {
-    Numbers { by_name: RwLock::new(HashMap::from([("Ada", 1)])) }
+    let by_name = HashMap::from([("Ada", 1)]);
+    Numbers { customers: Customers { by_name, next: 2 }.into() }
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -44,14 +57,23 @@ async fn main() {
 mod tests {
     use std::sync::Arc;
 
+    use hazards::{HOUR, at_every_poll, within};
     use tokio::task::JoinSet;
 
     use super::*;
 
-    #[tokio::test]
-    async fn two_that_both_read_get_the_same_number() {
+    #[tokio::test(start_paused = true)]
+    async fn again_the_same_lock() {
         let numbers = numbers();
-        let reading = numbers.by_name.read().await;
+        assert_eq!(within(HOUR, numbers.get("Ada")).await, 1);
+        assert_eq!(within(HOUR, numbers.get("Grace")).await, 2);
+        assert_eq!(within(HOUR, numbers.get("Grace")).await, 2);
+    }
+
+    #[tokio::test]
+    async fn overload_two_that_both_read_get_the_same_number() {
+        let numbers = numbers();
+        let reading = numbers.customers.read().await;
         let mut one = Box::pin(numbers.get("Grace"));
         let mut other = Box::pin(numbers.get("Grace"));
         // Both have found nothing, and wait to write.
@@ -61,8 +83,23 @@ mod tests {
         assert_eq!(tokio::join!(one, other), (2, 2));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn cancel_gives_out_no_number_twice() {
+        at_every_poll(async |cancel| {
+            let numbers = numbers();
+            let reading = numbers.customers.read().await;
+            let get = cancel.run(numbers.get("Grace"));
+            let release = async { drop(reading) };
+            tokio::join!(biased; get, release);
+            let grace = within(HOUR, numbers.get("Grace")).await;
+            let alan = within(HOUR, numbers.get("Alan")).await;
+            assert_eq!((grace, alan), (2, 3));
+        })
+        .await;
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn with_several_threads_too() {
+    async fn threads_get_the_same_number() {
         let numbers = Arc::new(numbers());
         let mut tasks = JoinSet::new();
         for _ in 0..100 {
@@ -70,5 +107,14 @@ mod tests {
             tasks.spawn(async move { numbers.get("Grace").await });
         }
         assert_eq!(tasks.join_all().await, [2; 100]);
+    }
+
+    #[tokio::test]
+    async fn edges_after_a_deletion() {
+        let numbers = numbers();
+        assert_eq!(numbers.get("Jörg").await, 2);
+        numbers.customers.write().await.by_name.remove("Ada");
+        assert_eq!(numbers.get("").await, 3);
+        assert_eq!(numbers.get("Ada").await, 4);
     }
 }

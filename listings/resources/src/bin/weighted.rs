@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_clips_come_last() {
+    async fn overload_clips_behind_a_film() {
         let start = Instant::now();
         encode_all(start).await;
         assert_eq!(start.elapsed(), Duration::from_secs(41));

@@ -1,75 +1,212 @@
-//! Small jobs have a line of their own.
+//! Small jobs have a queue of their own.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use tokio::{
-    sync::Semaphore,
+    sync::{AcquireError, Semaphore},
     task::JoinSet,
-    time::{Duration, Instant, sleep},
+    time::{Duration, Instant, error::Elapsed, sleep, timeout},
 };
 
-/// A permit is a gigabyte of memory.
-async fn encode(video: Video, memory: &Semaphore) {
-    let permits = memory.acquire_many(video.gigabytes).await;
-    let _permits = permits.expect("it is never closed");
-    sleep(video.takes).await;
+// ANCHOR: encode
+/// A permit is a gigabyte of memory: four for large videos, and a
+/// fifth for small ones.
+struct Memory {
+    large: Semaphore,
+    small: Semaphore,
+}
+
+const LARGE: u32 = 4;
+
+/// Waits for memory, and encodes. A video that needs more than there
+/// is gets an error, because it would wait forever.
+async fn encode(
+    video: &Video,
+    memory: &Memory,
+) -> Result<(), EncodeError> {
+    let _permits = match video.gigabytes {
+        0 | 1 => memory.small.acquire().await?,
+        2..=LARGE => memory.large.acquire_many(video.gigabytes).await?,
+        more => return Err(EncodeError::TooLarge(more)),
+    };
+    timeout(Duration::from_secs(3600), video.encode()).await?;
+    Ok(())
+}
+// ANCHOR_END: encode
+
+#[derive(Debug, thiserror::Error)]
+enum EncodeError {
+    #[error("it needs {0} GB, and there are {LARGE}")]
+    TooLarge(u32),
+    #[error("it takes longer than an hour")]
+    TimedOut(#[from] Elapsed),
+    #[error("shutting down")]
+    Closed(#[from] AcquireError),
 }
 
 // ANCHOR: apart
-async fn encode_all(start: Instant) {
-    let large = Arc::new(Semaphore::new(4));
-    let small = Arc::new(Semaphore::new(1));
-    let mut tasks = JoinSet::new();
-    for video in VIDEOS {
-        let is_small = video.gigabytes == 1;
-        let memory = if is_small { &small } else { &large };
-        let memory = Arc::clone(memory);
-        tasks.spawn(async move {
-            encode(video, &memory).await;
-            video.name
-        });
+/// Encodes all videos. Reports each outcome when it's known: an error
+/// or a panic of one video leaves the others alone.
+async fn encode_all(
+    videos: Vec<Video>,
+    mut report: impl FnMut(&str, Result<(), String>),
+) {
+    let (large, small) = (Semaphore::new(4), Semaphore::new(1));
+    let memory = Arc::new(Memory { large, small });
+    let (mut tasks, mut names) = (JoinSet::new(), HashMap::new());
+    for video in videos {
+        let (name, memory) = (video.name, Arc::clone(&memory));
+        let task = async move { encode(&video, &memory).await };
+        names.insert(tasks.spawn(task).id(), name);
     }
-    while let Some(Ok(name)) = tasks.join_next().await {
-        println!("{:>2} s: {name}", start.elapsed().as_secs());
+    while let Some(ended) = tasks.join_next_with_id().await {
+        let (id, outcome) = match ended {
+            Ok((id, Ok(()))) => (id, Ok(())),
+            Ok((id, Err(error))) => (id, Err(error.to_string())),
+            Err(panic) => (panic.id(), Err(panic.to_string())),
+        };
+        report(names[&id], outcome);
     }
 }
 // ANCHOR_END: apart
 
-#[derive(Clone, Copy)]
 struct Video {
     name: &'static str,
     gigabytes: u32,
     takes: Duration,
 }
 
-const fn video(
-    name: &'static str,
-    gigabytes: u32,
-    takes: u64,
-) -> Video {
+impl Video {
+    async fn encode(&self) {
+        sleep(self.takes).await;
+        assert!(self.name != "broken", "a broken video");
+    }
+}
+
+fn video(name: &'static str, gigabytes: u32, takes: u64) -> Video {
     Video { name, gigabytes, takes: Duration::from_secs(takes) }
 }
 
-const VIDEOS: [Video; 4] = [
-    video("a talk (2 GB)", 2, 10),
-    video("a film (4 GB)", 4, 30),
-    video("a clip (1 GB)", 1, 1),
-    video("a clip (1 GB)", 1, 1),
-];
+fn videos() -> Vec<Video> {
+    vec![
+        video("a talk (2 GB)", 2, 10),
+        video("a film (4 GB)", 4, 30),
+        video("a clip (1 GB)", 1, 1),
+        video("a clip (1 GB)", 1, 1),
+    ]
+}
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    encode_all(Instant::now()).await;
+    let start = Instant::now();
+    encode_all(videos(), |name, outcome| {
+        let at = start.elapsed().as_secs();
+        match outcome {
+            Ok(()) => println!("{at:>2} s: {name}"),
+            Err(error) => println!("{at:>2} s: {name}: {error}"),
+        }
+    })
+    .await;
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{
+        HOUR, at_every_poll, no_task_left, some_panic, within,
+    };
+
     use super::*;
 
+    /// The outcomes, with the seconds.
+    async fn outcomes(
+        videos: Vec<Video>,
+    ) -> Vec<(u64, String, Result<(), String>)> {
+        let (mut outcomes, start) = (Vec::new(), Instant::now());
+        let report = |name: &str, outcome| {
+            let at = start.elapsed().as_secs();
+            outcomes.push((at, name.to_owned(), outcome));
+        };
+        within(3 * HOUR, encode_all(videos, report)).await;
+        outcomes
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn the_clips_do_not_wait_for_the_film() {
-        let start = Instant::now();
-        encode_all(start).await;
-        assert_eq!(start.elapsed(), Duration::from_secs(40));
+    async fn overload_clips_behind_a_film() {
+        let outcomes = outcomes(videos()).await;
+        assert!(outcomes.iter().all(|(_, _, it)| it.is_ok()));
+        let at: Vec<_> = outcomes.iter().map(|it| it.0).collect();
+        assert_eq!(at, [1, 2, 10, 40]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_one_video_leaves_the_others() {
+        for broken in some_panic(4) {
+            let mut videos = videos();
+            for video in &broken {
+                videos[*video].name = "broken";
+            }
+            let outcomes = outcomes(videos).await;
+            assert_eq!(outcomes.len(), 4);
+            for (_, name, outcome) in outcomes {
+                let is_broken = name == "broken";
+                assert_eq!(outcome.is_err(), is_broken);
+                let text = outcome.err().unwrap_or_default();
+                assert_eq!(text.contains("a broken video"), is_broken);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_too_large_and_nothing() {
+        let mut videos = videos();
+        videos.insert(0, video("an opera", 8, 1));
+        videos.insert(0, video("a still", 0, 1));
+        let outcomes = outcomes(videos).await;
+        let refused: Vec<_> =
+            outcomes.iter().filter(|it| it.2.is_err()).collect();
+        let [(0, name, Err(error))] = &*refused else {
+            panic!("one is too large: {refused:?}");
+        };
+        assert_eq!(name, "an opera");
+        assert_eq!(error, "it needs 8 GB, and there are 4");
+        encode_all(Vec::new(), |_, _| panic!("there is none")).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_an_encoder_frees_the_memory() {
+        let endless = || video("endless", 4, u64::from(u32::MAX));
+        let videos = vec![endless(), endless(), video("a film", 4, 1)];
+        let outcomes = outcomes(videos).await;
+        let times: Vec<_> = outcomes.iter().map(|it| it.0).collect();
+        assert_eq!(times, [3600, 7200, 7201]);
+        assert!(outcomes[0].2.is_err() && outcomes[2].2.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_stops_all_of_them() {
+        at_every_poll(async |cancel| {
+            cancel.run(encode_all(videos(), |_, _| {})).await;
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_report_each_video_once() {
+        let videos = (0..100).map(|it| video("a still", it % 5, 0));
+        let mut reports = 0;
+        encode_all(videos.collect(), |_, _| reports += 1).await;
+        assert_eq!(reports, 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_refuses_those_that_wait() {
+        let (large, small) = (Semaphore::new(4), Semaphore::new(1));
+        let memory = Memory { large, small };
+        memory.large.close();
+        let film = video("a film", 4, 1);
+        let refused = encode(&film, &memory).await;
+        let error = refused.expect_err("it is closed");
+        assert_eq!(error.to_string(), "shutting down");
     }
 }

@@ -1,4 +1,4 @@
-//! All awaits first, and then one change without any.
+//! All awaits first, and then one change without an `.await`.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -46,20 +46,38 @@ async fn main() {
 mod tests {
     use std::sync::Arc;
 
+    use hazards::at_every_poll;
     use tokio::task::JoinSet;
 
     use super::*;
 
+    fn totals() -> Mutex<Totals> {
+        Mutex::new(Totals { orders: 0, euros: 0 })
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn all_of_it_or_nothing() {
-        let totals = Mutex::new(Totals { orders: 0, euros: 0 });
-        assert_eq!(two_callers(&totals).await, (1, 12));
+    async fn cancel_between_the_changes() {
+        assert_eq!(two_callers(&totals()).await, (1, 12));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_adds_all_or_nothing() {
+        at_every_poll(async |cancel| {
+            let totals = totals();
+            let added = cancel.run(add(&totals, 1)).await;
+            let totals = totals.into_inner().expect("no panic");
+            let orders = u32::from(added.is_some());
+            assert_eq!(
+                (totals.orders, totals.euros),
+                (orders, 12 * orders)
+            );
+        })
+        .await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn with_several_threads_too() {
-        let totals =
-            Arc::new(Mutex::new(Totals { orders: 0, euros: 0 }));
+    async fn threads_and_tasks_that_are_aborted() {
+        let totals = Arc::new(totals());
         let mut tasks = JoinSet::new();
         for order in 0..20 {
             let totals = Arc::clone(&totals);
