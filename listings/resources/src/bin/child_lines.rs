@@ -8,14 +8,14 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     process::Command,
     time::timeout,
 };
 
 /// Passes on each line when it's printed, and returns the status.
 ///
-/// A child that prints nothing for `patience` is killed, with all that
+/// A child that prints no line for `patience` is killed, with all that
 /// it has started. So it is on an error, on cancellation, and if
 /// `on_line` panics.
 async fn follow(
@@ -26,12 +26,18 @@ async fn follow(
     let (mut child, group) = spawn_group(job.stdout(Stdio::piped()))?;
     let stdout = child.stdout.take();
     let stdout = stdout.ok_or(io::ErrorKind::BrokenPipe)?;
-    // Not `lines`: that fails on a line that isn't UTF-8.
-    let mut lines = BufReader::new(stdout).split(b'\n');
-    while let Some(line) =
-        timeout(patience, lines.next_segment()).await??
-    {
-        on_line(&String::from_utf8_lossy(&line));
+    let (mut stdout, mut line) = (BufReader::new(stdout), Vec::new());
+    loop {
+        // Not `lines`, which fails on a line that isn't UTF-8, and
+        // has no bound. A longer line comes in pieces.
+        let mut piece = (&mut stdout).take(64 * 1024);
+        let read = piece.read_until(b'\n', &mut line);
+        if timeout(patience, read).await?? == 0 {
+            break;
+        }
+        let text = String::from_utf8_lossy(&line);
+        on_line(text.trim_end_matches('\n'));
+        line.clear();
     }
     // Its output has ended, so now it can be waited for.
     let status = timeout(patience, child.wait()).await??;
@@ -159,6 +165,12 @@ mod tests {
         assert!(lines("true").await?.is_empty());
         assert_eq!(lines("printf 'a\\n\\nb'").await?, ["a", "", "b"]);
         assert_eq!(lines("echo Jörg").await?, ["Jörg"]);
+        let long = lines("head -c 200000 /dev/zero; echo").await?;
+        assert_eq!(
+            long.iter().map(String::len).sum::<usize>(),
+            200_000
+        );
+        assert_eq!(long.len(), 4);
         let latin_1 = lines("printf 'J\\366rg\\nb\\n'").await?;
         assert_eq!(latin_1, ["J\u{fffd}rg", "b"]);
         Ok(())

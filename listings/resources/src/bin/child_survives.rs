@@ -1,4 +1,4 @@
-//! Wrong: the future is dropped, and its child process goes on.
+//! Wrong: the future is dropped, and its child process keeps running.
 
 use std::{
     io::{self, Read, Write, pipe},

@@ -1,4 +1,4 @@
-//! Wrong: a guard that is assigned to `_` is dropped at once.
+//! Wrong: a guard that is assigned to `_` is dropped immediately.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -22,7 +22,7 @@ async fn print_all(at_once: &AtomicU32) -> u32 {
     printing
 }
 
-/// Three print at once. Returns how many really did.
+/// Three tasks print. Returns how many printed at the same time.
 async fn three() -> u32 {
     let (printer, at_once) = (Mutex::new(()), AtomicU32::new(0));
     let print = || print(&printer, &at_once);
@@ -32,7 +32,7 @@ async fn three() -> u32 {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    println!("at the printer at once: {}", three().await);
+    println!("at the printer at a time: {}", three().await);
 }
 
 #[cfg(test)]

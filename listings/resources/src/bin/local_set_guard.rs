@@ -13,7 +13,7 @@ struct Visit<'a> {
     count: MutexGuard<'a, u32>,
 }
 
-/// Wrong: whoever waits for the lock blocks the thread on which this
+/// Wrong: a task that waits for the lock blocks the thread on which this
 /// should wake up. Where the guard is in a struct, Clippy does not
 /// see it either.
 async fn count_visit(visits: Rc<Mutex<u32>>) {
@@ -23,7 +23,7 @@ async fn count_visit(visits: Rc<Mutex<u32>>) {
 }
 
 /// Another task of the same thread. With `lock`, it would block the
-/// thread on which the other one must go on.
+/// thread that the other task needs.
 async fn report(visits: Rc<Mutex<u32>>) -> String {
     match visits.try_lock() {
         Ok(count) => format!("{count} visit"),
@@ -57,7 +57,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn slow_log_and_a_report() {
-        let told = count_and_report().await;
-        assert!(told.starts_with("a deadlock: "), "{told}");
+        let report = count_and_report().await;
+        assert!(report.starts_with("a deadlock: "), "{report}");
     }
 }

@@ -28,7 +28,7 @@ async fn ask_warehouse(product: u32) -> u32 {
     10 * product
 }
 
-/// Refreshes ten products at once. Returns how long it took, and what
+/// Refreshes ten products together. Returns how long it took, and what
 /// is there.
 async fn refresh_ten() -> (Duration, u32) {
     let (stock, start) = (Arc::new(Stock::default()), Instant::now());

@@ -32,7 +32,8 @@ fn account(number: u32) -> Account {
     Account { number, balance: Mutex::new(100) }
 }
 
-/// There and back at once, in two tasks. Whether both ended.
+/// There and back at the same time, in two tasks. Whether both
+/// are done within an hour.
 async fn there_and_back(a: &Arc<Account>, b: &Arc<Account>) -> bool {
     let mut transfers = JoinSet::new();
     for (from, to, amount) in [(a, b, 30), (b, a, 10)] {

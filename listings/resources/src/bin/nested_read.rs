@@ -1,4 +1,4 @@
-//! Wrong: a reader reads again while a writer stands in line.
+//! Wrong: a reader reads again while a writer waits.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ impl Prices {
     }
 
     /// Wrong: it reads, and calls what reads. When a writer came in
-    /// between, `one` stands behind it, and the writer behind this.
+    /// between, `one` waits behind it, and the writer behind this.
     async fn total(&self, cart: &[&str]) -> Option<u32> {
         let prices = self.by_product.read().await;
         let mut total = 0;

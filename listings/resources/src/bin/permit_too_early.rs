@@ -62,7 +62,7 @@ async fn handle(pool: Arc<Pool>) {
     yield_now().await;
 }
 
-/// A hundred requests at once, on four connections. How many panic?
+/// A hundred requests, on four connections. How many panic?
 async fn run() -> usize {
     let (pool, requests) = (Pool::new(4), TaskTracker::new());
     let handles: Vec<_> = (0..100)

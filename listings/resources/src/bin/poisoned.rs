@@ -21,23 +21,23 @@ impl Orders {
 /// Three requests, each in a task of its own.
 async fn three_requests() -> Vec<String> {
     let orders = Arc::new(Orders { totals: Mutex::default() });
-    let mut told = Vec::new();
+    let mut answers = Vec::new();
     for (price, units) in [(12, 2), (u32::MAX, 2), (5, 1)] {
         let orders = Arc::clone(&orders);
         let request =
             tokio::spawn(async move { orders.add(price, units) });
-        told.push(match request.await {
+        answers.push(match request.await {
             Ok(number) => format!("order {number} is there"),
             Err(_) => "status 500".to_owned(),
         });
     }
-    told
+    answers
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    for told in three_requests().await {
-        println!("{told}");
+    for answer in three_requests().await {
+        println!("{answer}");
     }
 }
 
@@ -47,9 +47,9 @@ mod tests {
 
     #[tokio::test]
     async fn panic_of_one_request() {
-        let told = three_requests().await;
+        let answers = three_requests().await;
         assert_eq!(
-            told,
+            answers,
             ["order 1 is there", "status 500", "status 500"]
         );
     }

@@ -36,7 +36,7 @@ impl Manager for Orders {
     }
 }
 
-/// Two reports keep their sessions. What is a request told?
+/// Two reports keep their sessions. What does a request get?
 async fn request() -> Result<Option<String>, BuildError> {
     let pool = open()?;
     let _reports: [Option<Object<Orders>>; 2] =
@@ -52,7 +52,7 @@ async fn request() -> Result<Option<String>, BuildError> {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<(), BuildError> {
     match request().await? {
-        Some(told) => println!("the request: {told}"),
+        Some(answer) => println!("the request: {answer}"),
         None => println!("the request waited for an hour"),
     }
     Ok(())

@@ -207,7 +207,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
@@ -220,19 +220,20 @@ struct Session {
 }
 
 impl Session {
-    /// At most ten seconds. Not cancel safe: dropped half-way,
-    /// `is_asking` stays set, and so it does after an error. Then the
-    /// pool closes the session.
+    /// Takes ten seconds at most, and reads a thousand bytes at most.
+    /// Not cancel safe: dropped half-way, `is_asking` stays set, and so
+    /// it does after an error. Then the pool closes the session.
     async fn ask(&mut self, question: &str) -> io::Result<String> {
         self.is_asking = true;
         let line = format!("{question}\n");
         let mut answer = String::new();
         let ask = async {
             self.stream.write_all(line.as_bytes()).await?;
-            self.stream.read_line(&mut answer).await
+            let mut line = (&mut self.stream).take(1000);
+            line.read_line(&mut answer).await
         };
         timeout(Duration::from_secs(10), ask).await??;
-        // A server that hangs up leaves a part of a line, or nothing.
+        // It's cut off if it's too long, or if the server hangs up.
         if !answer.ends_with('\n') {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

@@ -1,4 +1,4 @@
-//! Wrong: in a `select!` loop, each turn waits from the end again.
+//! Wrong: in a `select!` loop, each `acquire` starts at the end of the queue.
 
 use std::sync::Mutex;
 
@@ -13,7 +13,7 @@ async fn print_patiently(printer: &Semaphore, log: &Log) {
     let mut tick = interval(Duration::from_millis(10));
     loop {
         tokio::select! {
-            // Wrong: a new future each time, and a new place in line.
+            // Wrong: every time a new future, at the end of the queue.
             permit = printer.acquire() => {
                 log.write("the patient one prints");
                 drop(permit);

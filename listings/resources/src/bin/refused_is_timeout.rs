@@ -12,7 +12,7 @@ async fn through_the_pool(address: &str) -> sqlx::Result<()> {
     pool.acquire().await.map(drop)
 }
 
-/// The same without a pool, which tells what is the matter.
+/// The same without a pool, which says what the reason is.
 async fn by_itself(address: &str) -> sqlx::Result<()> {
     PgConnection::connect(address).await?.close().await
 }

@@ -62,8 +62,8 @@ async fn outcomes() -> [(&'static str, bool); 4] {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     for (way, ends) in outcomes().await {
-        let told = if ends { "done" } else { "it waits for itself" };
-        println!("{way} {told}");
+        let outcome = if ends { "done" } else { "it waits for itself" };
+        println!("{way} {outcome}");
     }
 }
 

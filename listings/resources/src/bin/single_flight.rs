@@ -197,7 +197,7 @@ mod tests {
             assert!(error.contains("product 13"), "{error}");
             assert!(error.contains("a bug in the load"), "{error}");
         }
-        // The others go on.
+        // Other products still load.
         assert_eq!(prices.get(7).await, Ok(70));
     }
 

@@ -96,25 +96,25 @@ async fn start() -> io::Result<(Pool, JoinSet<io::Result<()>>)> {
 
 /// Places eight orders, one after the other.
 async fn place_all(pool: &Pool) -> io::Result<Vec<String>> {
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for order in 1..=8 {
         let mut session = pool.get().await?;
         // What the error says depends on who is quicker.
         match session.ask(&format!("order {order}")).await {
             Ok(answer) => {
-                told.push(format!(
+                lines.push(format!(
                     "session {}: {answer}",
                     session.number
                 ));
                 pool.put(session);
             }
-            Err(_) => told.push(format!(
+            Err(_) => lines.push(format!(
                 "session {}: lost: order {order}\n",
                 session.number
             )),
         }
     }
-    Ok(told)
+    Ok(lines)
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -133,8 +133,8 @@ mod tests {
     #[tokio::test]
     async fn failure_of_idle_connections() -> io::Result<()> {
         let (pool, _server) = start().await?;
-        let told = place_all(&pool).await?;
-        for (number, line) in (1..).zip(told) {
+        let lines = place_all(&pool).await?;
+        for (number, line) in (1..).zip(lines) {
             assert_eq!(
                 line.contains("lost"),
                 number % 4 == 0,

@@ -23,7 +23,7 @@ async fn write_log(_host: &str) {
     yield_now().await;
 }
 
-/// Blocks two hosts at once.
+/// Blocks two hosts at the same time.
 async fn block_two() -> Arc<BTreeSet<&'static str>> {
     let blocked = Arc::new(Blocked::default());
     let mut tasks = JoinSet::new();

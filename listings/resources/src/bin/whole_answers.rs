@@ -4,7 +4,8 @@ use std::{io, sync::Mutex};
 
 use tokio::{
     io::{
-        AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex,
+        AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader,
+        DuplexStream, duplex,
     },
     task::JoinSet,
     time::{Duration, sleep, timeout},
@@ -17,18 +18,20 @@ struct Session {
 }
 
 impl Session {
-    /// At most ten seconds. After an error or a cancellation, there may
-    /// be an answer on its way, so the pool closes the connection.
+    /// Takes ten seconds at most, and reads a thousand bytes at most.
+    /// After an error or a cancellation, there may be an answer on its
+    /// way, so the pool closes the connection.
     async fn balance(&mut self, name: &str) -> io::Result<String> {
         self.is_asking = true;
         let question = format!("{name}\n");
         let mut answer = String::new();
         let ask = async {
             self.stream.write_all(question.as_bytes()).await?;
-            self.stream.read_line(&mut answer).await
+            let mut line = (&mut self.stream).take(1000);
+            line.read_line(&mut answer).await
         };
         timeout(Duration::from_secs(10), ask).await??;
-        // The rest of a line never comes if the bank hangs up.
+        // It's cut off if it's too long, or if the bank hangs up.
         if !answer.ends_with('\n') {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -147,7 +150,7 @@ mod tests {
         bank: &'static [u8],
         is_silent: bool,
     ) -> (io::Result<String>, usize) {
-        let (ours, mut theirs) = duplex(64);
+        let (ours, mut theirs) = duplex(2000);
         let stream = BufReader::new(ours);
         let session = Session { stream, is_asking: false };
         let pool = Pool::default();
@@ -169,7 +172,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn failure_closes_the_connection() {
-        for bank in [&b"not text: \xff\n"[..], b""] {
+        let endless = &[b'1'; 1000];
+        for bank in [&b"not text: \xff\n"[..], b"", endless] {
             let (answer, idle) = answer_of(bank, false).await;
             assert!(answer.is_err());
             assert_eq!(idle, 0);
