@@ -1,44 +1,133 @@
-//! An error of one connection is logged, and the loop goes on.
+//! Each connection has a task and a time limit, and no error ends the
+//! loop.
 
 // ANCHOR: serve
-use std::io;
-
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
-    sync::mpsc,
-    time::{Duration, sleep},
-};
-
-/// Serves one connection after the other, until there are no more.
-async fn serve(
-    mut accepted: mpsc::Receiver<Accepted>,
-) -> io::Result<u32> {
-    let mut served = 0;
-    while let Some(client) = accepted.recv().await {
-        match client {
-            Ok(client) => match answer(client).await {
-                Ok(()) => served += 1,
-                Err(error) => println!("a client: {error}"),
-            },
+/// Serves each connection in a task of its own until `stop` is
+/// canceled; then waits for those that are left, at most `LIMIT`.
+/// Dropped, it aborts them.
+async fn serve<L: Listen>(mut listener: L, stop: CancellationToken) {
+    let mut clients = JoinMap::new();
+    let mut number = 0_u64;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some((client, ended)) = clients.join_next() => {
+                report(client, ended);
+                continue;
+            }
+            // Beyond that many, clients wait in the system's backlog.
+            accepted = listener.accept(), if clients.len() < PLACES => {
+                accepted
+            }
+        };
+        number += 1;
+        match accepted {
+            Ok(socket) => clients.spawn(number, answer(socket)),
             Err(error) => {
-                println!("cannot accept: {error}");
-                // It comes back at once while the cause is there.
-                sleep(Duration::from_millis(100)).await;
+                println!("cannot accept client {number}: {error}");
+                if !concerns_one_client(&error) {
+                    // It would come back immediately.
+                    sleep(PAUSE).await;
+                }
             }
         }
     }
-    Ok(served)
+    while let Some((client, ended)) = clients.join_next().await {
+        report(client, ended);
+    }
 }
 // ANCHOR_END: serve
 
+// ANCHOR: answer
+/// Answers one request, within a time limit: a client may be silent.
+async fn answer(mut client: impl Socket) -> io::Result<()> {
+    let answered = timeout(LIMIT, async {
+        let mut request = [0; 4];
+        client.read_exact(&mut request).await?;
+        if &request == b"boom" {
+            panic!("there is no answer to boom");
+        }
+        client.write_all(b"pong").await
+    });
+    answered.await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// These end one connection, and the next `accept` may well succeed.
+/// "Too many open files" isn't one of them.
+fn concerns_one_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+fn report(client: u64, ended: Result<io::Result<()>, JoinError>) {
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => println!("client {client}: {error}"),
+        Err(panic) => println!("client {client}: {panic}"),
+    }
+}
+// ANCHOR_END: answer
+
+use std::io;
+
+use tokio::{
+    io::{
+        AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt,
+        DuplexStream,
+    },
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    task::JoinError,
+    time::{Duration, sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::JoinMap};
+
+// ANCHOR: listen
+const PLACES: usize = 100;
+const LIMIT: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(100);
+
+trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Socket for S {}
+
+/// What accepts connections. A trait, so that a test can let it fail.
+trait Listen: Send {
+    type Socket: Socket;
+
+    /// Dropped while it waits, it loses no connection.
+    fn accept(
+        &mut self,
+    ) -> impl Future<Output = io::Result<Self::Socket>> + Send;
+}
+
+impl Listen for TcpListener {
+    type Socket = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<TcpStream> {
+        Ok(TcpListener::accept(self).await?.0)
+    }
+}
+// ANCHOR_END: listen
+
 /// What `accept` returns: "too many open files" is an error of one
-/// call, and the next one may succeed.
+/// call, and a later one may succeed.
 type Accepted = io::Result<DuplexStream>;
 
-async fn answer(mut client: DuplexStream) -> io::Result<()> {
-    let mut request = [0; 4];
-    client.read_exact(&mut request).await?;
-    client.write_all(b"pong").await
+/// Stands for a listener whose errors are chosen.
+impl Listen for mpsc::Receiver<Accepted> {
+    type Socket = DuplexStream;
+
+    async fn accept(&mut self) -> Accepted {
+        match self.recv().await {
+            Some(accepted) => accepted,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// Five clients: the second sends half a request, and instead of the
@@ -70,34 +159,197 @@ async fn clients(accept: mpsc::Sender<Accepted>) -> Vec<&'static str> {
     told
 }
 
-async fn run() -> (Vec<&'static str>, io::Result<u32>) {
+async fn run() -> Result<Vec<&'static str>, JoinError> {
     let (accept, accepted) = mpsc::channel(1);
-    let server = tokio::spawn(serve(accepted));
+    let stop = CancellationToken::new();
+    let server = tokio::spawn(serve(accepted, stop.clone()));
     let told = clients(accept).await;
-    (told, server.await.expect("it does not panic"))
+    stop.cancel();
+    server.await?;
+    Ok(told)
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() {
-    let (told, ended) = run().await;
-    for (client, told) in (1..).zip(told) {
+async fn main() -> Result<(), JoinError> {
+    for (client, told) in (1..).zip(run().await?) {
         println!("client {client}: {told}");
     }
-    match ended {
-        Ok(served) => println!("the server served {served}"),
-        Err(error) => println!("the server has ended: {error}"),
-    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
+    /// A server with its listener's other end.
+    fn start() -> (
+        mpsc::Sender<Accepted>,
+        CancellationToken,
+        tokio::task::JoinHandle<()>,
+    ) {
+        let (accept, accepted) = mpsc::channel(1000);
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve(accepted, stop.clone()));
+        (accept, stop, server)
+    }
+
+    async fn connect(accept: &mpsc::Sender<Accepted>) -> DuplexStream {
+        let (client, server) = tokio::io::duplex(64);
+        accept.send(Ok(server)).await.expect("it accepts");
+        client
+    }
+
+    async fn ask(
+        accept: &mpsc::Sender<Accepted>,
+        request: &[u8; 4],
+    ) -> io::Result<()> {
+        let mut client = connect(accept).await;
+        client.write_all(request).await?;
+        client.read_exact(&mut [0; 4]).await?;
+        Ok(())
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn the_others_are_served() {
-        let (told, ended) = run().await;
+    async fn failure_of_one_client_leaves_the_others() {
         let expected = ["pong", "failed", "pong", "failed", "pong"];
-        assert_eq!(told, expected);
-        assert_eq!(ended.expect("it serves to the end"), 3);
+        assert_eq!(run().await.expect("no panic"), expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_accept_pauses_only_if_it_would_come_back() {
+        let (accept, _stop, _server) = start();
+        let start = Instant::now();
+        for _ in 0..100 {
+            let reset = io::ErrorKind::ConnectionReset.into();
+            accept.send(Err(reset)).await.expect("it accepts");
+        }
+        ask(&accept, b"ping").await.expect("an answer");
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        let full = io::Error::other("too many open files");
+        accept.send(Err(full)).await.expect("it accepts");
+        ask(&accept, b"ping").await.expect("an answer");
+        assert_eq!(start.elapsed(), PAUSE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_one_client_does_not_delay_the_next() {
+        let (accept, _stop, _server) = start();
+        let mut silent = connect(&accept).await;
+        let start = Instant::now();
+        ask(&accept, b"ping").await.expect("an answer");
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        // It's disconnected when its time is up.
+        let ended = silent.read(&mut [0; 4]).await;
+        assert_eq!(ended.expect("a clean end"), 0);
+        assert_eq!(start.elapsed(), LIMIT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_clients_have_one_limit_for_the_whole_request() {
+        let (accept, _stop, _server) = start();
+        let mut client = connect(&accept).await;
+        let start = Instant::now();
+        while client.write_all(b"p").await.is_ok() {
+            sleep(Duration::from_secs(2)).await;
+        }
+        assert!(start.elapsed() <= LIMIT * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_waits_in_the_backlog() {
+        let (accept, _stop, _server) = start();
+        let mut silent = Vec::new();
+        for _ in 0..2 * PLACES {
+            silent.push(connect(&accept).await);
+        }
+        let start = Instant::now();
+        ask(&accept, b"ping").await.expect("an answer");
+        // Two rounds of silent clients were before it.
+        assert_eq!(start.elapsed(), LIMIT * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_one_connection_leaves_the_others() {
+        let (accept, stop, server) = start();
+        for _ in 0..3 {
+            assert!(ask(&accept, b"boom").await.is_err());
+            ask(&accept, b"ping").await.expect("an answer");
+        }
+        stop.cancel();
+        server.await.expect("the server doesn't panic");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_waits_for_a_silent_client_no_longer_than_its_limit() {
+        let (accept, stop, server) = start();
+        let _silent = connect(&accept).await;
+        sleep(Duration::from_millis(1)).await;
+        let start = Instant::now();
+        stop.cancel();
+        server.await.expect("no panic");
+        assert!(start.elapsed() <= LIMIT);
+        hazards::no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_no_connection_behind() {
+        hazards::at_every_poll(async |cancel| {
+            let (accept, accepted) = mpsc::channel(8);
+            let stop = CancellationToken::new();
+            let _one = connect(&accept).await;
+            let mut other = connect(&accept).await;
+            other.write_all(b"ping").await.expect("room for it");
+            let stops = async {
+                sleep(Duration::from_secs(1)).await;
+                stop.cancel();
+            };
+            let served = serve(accepted, stop.clone());
+            cancel.run(async { tokio::join!(served, stops) }).await;
+            hazards::no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_takes_the_connections_along() {
+        let (accept, _stop, server) = start();
+        let _silent = connect(&accept).await;
+        sleep(Duration::from_millis(1)).await;
+        server.abort();
+        hazards::no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_an_empty_and_a_long_request() {
+        let (accept, _stop, _server) = start();
+        let empty = connect(&accept).await;
+        drop(empty);
+        let mut long = connect(&accept).await;
+        long.write_all(b"ping and more").await.expect("room for it");
+        long.read_exact(&mut [0; 4]).await.expect("an answer");
+        ask(&accept, b"ping").await.expect("an answer");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_serve_over_real_sockets() -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve(listener, stop.clone()));
+        let mut clients = tokio::task::JoinSet::new();
+        for _ in 0..200 {
+            clients.spawn(async move {
+                let mut client = TcpStream::connect(address).await?;
+                client.write_all(b"ping").await?;
+                client.read_exact(&mut [0; 4]).await
+            });
+        }
+        for asked in clients.join_all().await {
+            assert_eq!(asked?, 4);
+        }
+        stop.cancel();
+        server.await.map_err(io::Error::other)
     }
 }

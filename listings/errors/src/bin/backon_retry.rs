@@ -1,24 +1,36 @@
-//! The same with a library: backon.
+//! Retries with a library: backon.
 
 // ANCHOR: backon
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
+use tokio::time::{sleep, timeout};
 
-/// Reads the price. Five tries, from 100 ms to a second between them.
+/// Longer than this, nobody waits here for the server.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// Reads the price: up to five tries, each of at most a second. The
+/// pauses start at 100 ms, and double. backon's jitter adds up to as
+/// much again, so the longest lasts less than 1.6 s.
 async fn price(server: &Server) -> Result<u32, Refused> {
     let pauses = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(100))
         .with_max_delay(Duration::from_secs(1))
         .with_max_times(4) // after the first
         .with_jitter();
-    (|| server.ask())
-        .retry(pauses)
-        .sleep(tokio::time::sleep)
+    let ask = || async {
+        let answer = timeout(Duration::from_secs(1), server.ask());
+        answer.await.unwrap_or(Err(Refused::Silent))
+    };
+    ask.retry(pauses)
+        .sleep(sleep)
         .when(|refused| *refused != Refused::Forbidden)
-        // Told when to come back? `None` is the end of the tries.
+        // Asked to come back later? Then not before, and not all
+        // together: the backoff's own pause comes on top. `None` ends
+        // the tries, and the caller learns how long it would take.
         .adjust(|refused, pause| match refused {
-            Refused::BusyFor(told) => pause.map(|_| *told),
+            Refused::BusyFor(told) if *told > LONGEST => None,
+            Refused::BusyFor(told) => pause.map(|it| it + *told),
             _ => pause,
         })
         .notify(|refused, _pause| println!("  {refused:?}, once more"))
@@ -26,33 +38,36 @@ async fn price(server: &Server) -> Result<u32, Refused> {
 }
 // ANCHOR_END: backon
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Refused {
     Busy,
     BusyFor(Duration),
     Forbidden,
+    Silent,
 }
 
 /// Refuses so many times, and answers then.
 struct Server {
-    times: Cell<u32>,
+    left: AtomicU32,
     refuses: Refused,
 }
 
 impl Server {
     fn new(times: u32, refuses: Refused) -> Self {
-        Self { times: times.into(), refuses }
+        Self { left: times.into(), refuses }
     }
 
     async fn ask(&self) -> Result<u32, Refused> {
-        match self.times.get() {
-            0 => Ok(42),
-            left => {
-                self.times.set(left - 1);
-                Err(self.refuses)
-            }
+        let order = Ordering::Relaxed;
+        let left = self
+            .left
+            .fetch_update(order, order, |left| left.checked_sub(1));
+        match (left, self.refuses) {
+            (Err(_none), _) => Ok(42),
+            (Ok(_), Refused::Silent) => std::future::pending().await,
+            (Ok(_), refuses) => Err(refuses),
         }
     }
 }
@@ -62,7 +77,9 @@ async fn main() {
     for (times, refuses) in [
         (2, Refused::Busy),
         (9, Refused::Busy),
+        (1, Refused::Silent),
         (1, Refused::BusyFor(Duration::from_secs(2))),
+        (1, Refused::BusyFor(Duration::from_secs(3600))),
         (1, Refused::Forbidden),
     ] {
         println!("{refuses:?} {times} times");
@@ -72,25 +89,75 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_tries_five_times_and_only_where_it_is_worth_it() {
+    async fn failure_is_retried_four_times_if_it_may_pass() {
         let busy = Server::new(4, Refused::Busy);
         assert_eq!(price(&busy).await, Ok(42));
         let busy = Server::new(5, Refused::Busy);
         assert_eq!(price(&busy).await, Err(Refused::Busy));
-        let forbidden = Server::new(1, Refused::Forbidden);
+        let forbidden = Server::new(9, Refused::Forbidden);
         assert_eq!(price(&forbidden).await, Err(Refused::Forbidden));
-        assert_eq!(forbidden.times.get(), 0);
+        assert_eq!(forbidden.left.load(Ordering::Relaxed), 8);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_comes_back_when_it_is_told_and_not_for_ever() {
-        let told = Refused::BusyFor(Duration::from_secs(2));
-        let start = tokio::time::Instant::now();
-        assert_eq!(price(&Server::new(3, told)).await, Ok(42));
-        assert_eq!(start.elapsed(), Duration::from_secs(6));
-        assert_eq!(price(&Server::new(5, told)).await, Err(told));
+    async fn clock_pauses_are_as_long_as_the_comment_says() {
+        for _ in 0..100 {
+            let start = Instant::now();
+            let busy = Server::new(5, Refused::Busy);
+            assert_eq!(price(&busy).await, Err(Refused::Busy));
+            // 100, 200, 400, and 800 ms, and up to as much again.
+            assert!(start.elapsed() >= Duration::from_millis(1500));
+            assert!(start.elapsed() < Duration::from_millis(3010));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_servers_say_when_and_are_not_asked_before() {
+        let two = Duration::from_secs(2);
+        let start = Instant::now();
+        let busy = Server::new(3, Refused::BusyFor(two));
+        assert_eq!(price(&busy).await, Ok(42));
+        assert!(start.elapsed() > two * 3);
+        let hour = Refused::BusyFor(Duration::from_secs(3600));
+        let start = Instant::now();
+        assert_eq!(price(&Server::new(1, hour)).await, Err(hour));
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_bounded_and_retried() {
+        let silent = Server::new(1, Refused::Silent);
+        assert_eq!(price(&silent).await, Ok(42));
+        let silent = Server::new(99, Refused::Silent);
+        let ended = price(&silent);
+        let limit = Duration::from_secs(5 + 4);
+        let ended = hazards::within(limit, ended).await;
+        assert_eq!(ended, Err(Refused::Silent));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_ends_the_tries() {
+        hazards::at_every_poll(async |cancel| {
+            let busy = Server::new(3, Refused::Busy);
+            let ended = cancel.run(price(&busy)).await;
+            let left = busy.left.load(Ordering::Relaxed);
+            tokio::time::sleep(hazards::HOUR).await;
+            assert_eq!(busy.left.load(Ordering::Relaxed), left);
+            assert!(ended.is_none_or(|ended| ended == Ok(42)));
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_may_run_it() {
+        let asked = tokio::spawn(async {
+            price(&Server::new(1, Refused::Busy)).await
+        });
+        assert_eq!(asked.await.expect("no panic"), Ok(42));
     }
 }

@@ -1,7 +1,7 @@
 //! Wrong: the answer was lost, so the card is charged once more.
 
 // ANCHOR: wrong
-/// Charges the card, and tries again when there is no answer.
+/// Charges the card, and tries again if there is no answer.
 async fn pay(bank: &Bank, amount: u32) -> Result<(), NoAnswer> {
     // Wrong: no answer does not mean that nothing was done.
     for _ in 1..3 {
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_is_charged_twice() {
+    async fn again_after_a_lost_answer() {
         let bank = Bank::default();
         pay(&bank, 42).await.expect("the second answer arrives");
         assert_eq!(bank.charged.get(), 84);

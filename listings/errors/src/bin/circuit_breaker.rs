@@ -1,61 +1,99 @@
-//! After some failures in a row, ask no more for a while.
+//! After some failures in a row, don't ask for a while.
 
 // ANCHOR: breaker
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::{Duration, Instant};
 
+/// Spares a peer calls while it's down.
+struct Breaker {
+    /// So many failures in a row open it.
+    limit: u32,
+    /// How long it stays open. Then one call is let through.
+    pause: Duration,
+    /// A call that is dropped after that long counts as a failure.
+    patience: Duration,
+    state: Mutex<State>,
+}
+
 impl Breaker {
-    /// Calls, or returns `None` at once while it is open.
+    /// Calls, or returns `None` immediately while it's open.
     async fn call<T, E>(
         &self,
         call: impl Future<Output = Result<T, E>>,
     ) -> Option<Result<T, E>> {
-        if !self.lets_through() {
-            return None;
-        }
+        let mut attempt = self.start()?;
         let ended = call.await;
-        let mut state = self.state.lock().expect("no panic");
-        if ended.is_ok() {
-            *state = State::default(); // The peer is back.
-        } else {
-            state.failures += 1;
-            if state.failures >= self.limit {
-                state.open_until = Some(Instant::now() + self.pause);
-            }
-        }
+        attempt.succeeded = Some(ended.is_ok());
         Some(ended)
     }
 
-    fn lets_through(&self) -> bool {
-        let mut state = self.state.lock().expect("no panic");
-        let now = Instant::now();
-        match &mut state.open_until {
-            None => true,
-            Some(until) if now < *until => false,
-            Some(until) => {
-                // One call is the trial. The others go on waiting.
-                *until = now + self.pause;
-                true
+    fn start(&self) -> Option<Attempt<'_>> {
+        let (mut state, started) = (self.lock(), Instant::now());
+        if let Some(until) = state.open_until {
+            if started < until {
+                return None;
             }
+            // One call is the trial. The others keep waiting.
+            state.open(self.pause);
         }
+        let round = state.round;
+        Some(Attempt { breaker: self, round, started, succeeded: None })
     }
 }
 // ANCHOR_END: breaker
 
-/// Stands before a peer, and spares it calls while it is down.
-struct Breaker {
-    /// So many failures in a row open it.
-    limit: u32,
-    /// For so long. Then one call is let through.
-    pause: Duration,
-    state: Mutex<State>,
-}
-
+// ANCHOR: attempt
 #[derive(Default)]
 struct State {
     failures: u32,
     open_until: Option<Instant>,
+    /// Changes whenever it opens: older calls don't count then.
+    round: u64,
+}
+
+impl State {
+    fn open(&mut self, pause: Duration) {
+        self.open_until = Some(Instant::now() + pause);
+        self.round += 1;
+    }
+}
+
+/// A call that is under way. Its drop counts it, so that a call that
+/// a caller's deadline drops is counted, too.
+struct Attempt<'a> {
+    breaker: &'a Breaker,
+    round: u64,
+    started: Instant,
+    succeeded: Option<bool>,
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        let mut state = self.breaker.lock();
+        let slow = self.started.elapsed() >= self.breaker.patience;
+        match self.succeeded {
+            // From before it opened: it says nothing of the peer now.
+            _ if state.round != self.round => {}
+            Some(true) => {
+                (state.failures, state.open_until) = (0, None)
+            }
+            None if !slow => {} // An impatient caller, or a panic.
+            Some(false) | None => {
+                state.failures += 1;
+                if state.failures >= self.breaker.limit {
+                    state.open(self.breaker.pause);
+                }
+            }
+        }
+    }
+}
+// ANCHOR_END: attempt
+
+impl Breaker {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A peer that is down for the first ten seconds. A call takes half a
@@ -68,13 +106,18 @@ async fn peer(start: Instant) -> Result<(), ()> {
     }
 }
 
+fn breaker(limit: u32) -> Breaker {
+    Breaker {
+        limit,
+        pause: Duration::from_secs(4),
+        patience: Duration::from_millis(500),
+        state: Mutex::default(),
+    }
+}
+
 /// Calls once a second, for fifteen seconds: failed, spared, answered.
 async fn run() -> (u32, u32, u32) {
-    let breaker = Breaker {
-        limit: 3,
-        pause: Duration::from_secs(4),
-        state: Mutex::default(),
-    };
+    let breaker = breaker(3);
     let start = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     let (mut failed, mut spared, mut answered) = (0, 0, 0);
@@ -99,10 +142,24 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use std::{future::pending, sync::Arc};
+
+    use tokio::time::{sleep, timeout};
+
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
+    async fn ok() -> Result<(), ()> {
+        Ok(())
+    }
+
+    async fn fail() -> Result<(), ()> {
+        Err(())
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_is_down_is_asked_now_and_then() {
+    async fn failure_in_a_row_opens_it_for_a_while() {
         let (failed, spared, answered) = run().await;
         assert_eq!(failed + spared + answered, 15);
         assert_eq!(failed, 3 + 1);
@@ -110,35 +167,129 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_trial_at_a_time() {
-        let breaker = Breaker {
-            limit: 1,
-            pause: Duration::from_secs(4),
-            state: Mutex::default(),
-        };
-        let fail = async { Err::<(), ()>(()) };
-        assert_eq!(breaker.call(fail).await, Some(Err(())));
-        tokio::time::sleep(Duration::from_secs(4)).await;
-        assert!(breaker.lets_through());
-        assert!(!breaker.lets_through());
+    async fn silence_opens_it_though_the_callers_give_up() {
+        let breaker = breaker(3);
+        let (mut late, mut spared) = (0, 0);
+        for _ in 0..100 {
+            let hangs = breaker.call(pending::<Result<(), ()>>());
+            match timeout(SECOND, hangs).await {
+                Err(_elapsed) => late += 1,
+                Ok(ended) => {
+                    assert!(ended.is_none());
+                    spared += 1;
+                }
+            }
+        }
+        assert_eq!((late, spared), (3, 97));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_dropped_trial_is_followed_by_another_pause() {
-        let pause = Duration::from_secs(4);
-        let breaker =
-            Breaker { limit: 1, pause, state: Mutex::default() };
-        let fail = async { Err::<(), ()>(()) };
-        assert_eq!(breaker.call(fail).await, Some(Err(())));
-        tokio::time::sleep(pause).await;
-        let hangs =
-            breaker.call(std::future::pending::<Result<(), ()>>());
-        let second = Duration::from_secs(1);
-        assert!(tokio::time::timeout(second, hangs).await.is_err());
-        let answer = async { Ok::<(), ()>(()) };
-        assert_eq!(breaker.call(answer).await, None);
-        tokio::time::sleep(pause).await;
-        let answer = async { Ok::<(), ()>(()) };
-        assert_eq!(breaker.call(answer).await, Some(Ok(())));
+    async fn slow_answers_from_before_it_opened_do_not_close_it() {
+        let breaker = Arc::new(breaker(1));
+        let old = Arc::clone(&breaker);
+        let old = tokio::spawn(async move {
+            let late = async {
+                sleep(SECOND).await;
+                ok().await
+            };
+            old.call(late).await
+        });
+        tokio::task::yield_now().await;
+        assert_eq!(breaker.call(fail()).await, Some(Err(())));
+        let answered = old.await.expect("no panic");
+        assert_eq!(answered, Some(Ok(())));
+        assert_eq!(breaker.call(ok()).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_failures_from_before_it_opened_do_not_keep_it_open() {
+        let breaker = Arc::new(breaker(1));
+        let old = Arc::clone(&breaker);
+        let old = tokio::spawn(async move {
+            let late = async {
+                sleep(SECOND * 5).await;
+                fail().await
+            };
+            old.call(late).await
+        });
+        tokio::task::yield_now().await;
+        assert_eq!(breaker.call(fail()).await, Some(Err(())));
+        sleep(SECOND * 4).await;
+        assert_eq!(breaker.call(ok()).await, Some(Ok(())));
+        assert_eq!(old.await.expect("no panic"), Some(Err(())));
+        assert_eq!(breaker.call(ok()).await, Some(Ok(())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_makes_one_trial_at_a_time() {
+        let breaker = breaker(1);
+        assert_eq!(breaker.call(fail()).await, Some(Err(())));
+        sleep(SECOND * 4).await;
+        let trial = breaker.start();
+        assert!(trial.is_some());
+        for _ in 0..10 {
+            assert_eq!(breaker.call(ok()).await, None);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_by_an_impatient_caller_counts_as_nothing() {
+        let breaker = breaker(1);
+        hazards::at_every_poll(async |cancel| {
+            let call = async {
+                tokio::task::yield_now().await;
+                ok().await
+            };
+            cancel.run(breaker.call(call)).await;
+            assert_eq!(breaker.call(ok()).await, Some(Ok(())));
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_of_a_trial_is_followed_by_another_pause() {
+        let breaker = breaker(1);
+        assert_eq!(breaker.call(fail()).await, Some(Err(())));
+        sleep(SECOND * 4).await;
+        let hangs = breaker.call(pending::<Result<(), ()>>());
+        assert!(timeout(SECOND, hangs).await.is_err());
+        assert_eq!(breaker.call(ok()).await, None);
+        sleep(SECOND * 4).await;
+        assert_eq!(breaker.call(ok()).await, Some(Ok(())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_a_call_locks_nobody_out() {
+        let breaker = Arc::new(breaker(1));
+        let other = Arc::clone(&breaker);
+        let panics = tokio::spawn(async move {
+            let call = async { panic!("no number") };
+            other.call::<(), ()>(call).await
+        });
+        assert!(panics.await.is_err());
+        assert_eq!(breaker.call(ok()).await, Some(Ok(())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_a_limit_of_zero_opens_at_the_first_failure() {
+        let breaker = breaker(0);
+        assert_eq!(breaker.call(ok()).await, Some(Ok(())));
+        assert_eq!(breaker.call(fail()).await, Some(Err(())));
+        assert_eq!(breaker.call(ok()).await, None);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_open_it_once() {
+        let breaker = Arc::new(breaker(10));
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            let breaker = Arc::clone(&breaker);
+            tasks.spawn(async move { breaker.call(fail()).await });
+        }
+        let failed = tasks.join_all().await.into_iter().flatten();
+        let failed = failed.count();
+        assert!(failed >= 10);
+        assert_eq!(breaker.lock().round, 1);
+        assert_eq!(breaker.call(ok()).await, None);
     }
 }

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use reqwest::Client;
 
-/// A client for the supplier. Each limit catches what the others let
-/// through.
+/// A client for the supplier: one for the whole process. Each limit
+/// catches what the others let through.
 fn client() -> reqwest::Result<Client> {
     Client::builder()
         // A machine that is off: nothing comes back at all.
         .connect_timeout(Duration::from_secs(2))
         // A peer that stalls, before its answer or in the middle.
         .read_timeout(Duration::from_millis(200))
-        // One that sends a byte now and then.
-        .timeout(Duration::from_secs(5))
-        .no_proxy()
+        // A peer that sends a byte every now and then.
+        .timeout(Duration::from_secs(1))
+        .no_proxy() // The supplier of this program is on loopback.
         .build()
 }
 // ANCHOR_END: client
@@ -26,32 +26,44 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
     task::JoinSet,
+    time::sleep,
 };
 
-/// Reads a request, sends the beginning of an answer, and then nothing
-/// more.
-async fn stall(client: TcpStream, begin: &str) -> io::Result<()> {
+/// Reads a request, sends the beginning of an answer, and then a byte
+/// after each pause.
+async fn drip(
+    client: TcpStream,
+    begin: &str,
+    pause: Duration,
+) -> io::Result<()> {
     let mut client = BufReader::new(client);
     let mut request = String::new();
     while !request.ends_with("\r\n\r\n") {
         if client.read_line(&mut request).await? == 0 {
-            return Ok(()); // The client has gone.
+            return Ok(()); // The client has disconnected.
         }
     }
     client.write_all(begin.as_bytes()).await?;
-    std::future::pending().await
+    loop {
+        sleep(pause).await;
+        client.write_all(b".").await?;
+    }
 }
 
-/// Why there is no answer of a peer that sends this and stalls.
-async fn ask(begin: &'static str) -> io::Result<String> {
+/// Why there is no answer of a peer that sends this, and then a byte
+/// after each pause.
+async fn ask(
+    client: &Client,
+    begin: &'static str,
+    pause: Duration,
+) -> io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     let mut peer = JoinSet::new();
     peer.spawn(async move {
         let (client, _) = listener.accept().await?;
-        stall(client, begin).await
+        drip(client, begin, pause).await
     });
-    let client = client().map_err(io::Error::other)?;
     let answer = async { client.get(url).send().await?.text().await };
     Ok(match answer.await {
         Ok(answer) => answer,
@@ -60,23 +72,56 @@ async fn ask(begin: &'static str) -> io::Result<String> {
     })
 }
 
-const HALF: &str = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf";
+const HALF: &str = "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf";
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    println!("says nothing: {}", ask("").await?);
-    println!("says half:    {}", ask(HALF).await?);
+    let client = client().map_err(io::Error::other)?;
+    println!("says nothing: {}", ask(&client, "", DAY).await?);
+    println!("says half:    {}", ask(&client, HALF, DAY).await?);
+    let drips = Duration::from_millis(50);
+    println!("drips:        {}", ask(&client, HALF, drips).await?);
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
+    async fn of(begin: &'static str, pause: Duration) -> String {
+        let client = client().expect("a client");
+        ask(&client, begin, pause).await.expect("a peer")
+    }
+
     #[tokio::test]
-    async fn a_peer_that_stalls_is_left() -> io::Result<()> {
-        assert_eq!(ask("").await?, "timed out");
-        assert_eq!(ask(HALF).await?, "timed out");
+    async fn silence_of_a_peer_ends_the_call() {
+        let start = Instant::now();
+        assert_eq!(of("", DAY).await, "timed out");
+        assert_eq!(of(HALF, DAY).await, "timed out");
+        // It was the limit between two bytes, and not the total one.
+        assert!(start.elapsed() < Duration::from_secs(1) * 2);
+    }
+
+    #[tokio::test]
+    async fn slow_bytes_end_at_the_total_limit() {
+        let start = Instant::now();
+        let drips = Duration::from_millis(50);
+        assert_eq!(of(HALF, drips).await, "timed out");
+        assert!(start.elapsed() >= Duration::from_millis(900));
+        assert!(start.elapsed() < Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn failure_to_connect_is_no_timeout() -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        drop(listener);
+        let client = client().map_err(io::Error::other)?;
+        let refused = client.get(url).send().await;
+        assert!(refused.is_err_and(|error| error.is_connect()));
         Ok(())
     }
 }

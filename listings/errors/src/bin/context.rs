@@ -11,7 +11,7 @@ async fn limit(file: &str) -> Result<u32> {
     let limit = text
         .trim()
         .parse()
-        .with_context(|| format!("{file} holds no number"))?;
+        .with_context(|| format!("{file}: {text:?} is no limit"))?;
     ensure!(limit > 0, "{file}: a limit of zero packs nothing");
     Ok(limit)
 }
@@ -40,6 +40,10 @@ async fn read(file: &str) -> io::Result<&'static str> {
         "eight.txt" => Ok("8\n"),
         "word.txt" => Ok("eight\n"),
         "zero.txt" => Ok("0\n"),
+        "big.txt" => Ok("5000000000"),
+        "minus.txt" => Ok("-1"),
+        "empty.txt" => Ok(""),
+        "umlaut.txt" => Ok("zw\u{f6}lf"),
         _ => Err(io::ErrorKind::NotFound.into()),
     }
 }
@@ -49,7 +53,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_chain_tells_each_layer() -> Result<()> {
+    async fn failure_of_each_layer_is_in_the_chain() -> Result<()> {
         assert_eq!(open_shop("eight.txt").await?, 8);
         let error = open_shop("none.txt").await.expect_err("no file");
         let layers: Vec<_> =
@@ -61,5 +65,21 @@ mod tests {
         ];
         assert_eq!(layers, expected);
         Ok(())
+    }
+
+    #[tokio::test]
+    async fn edges_a_wrong_limit_is_quoted() {
+        for (file, text) in [
+            ("big.txt", "5000000000"),
+            ("minus.txt", "-1"),
+            ("empty.txt", ""),
+            ("umlaut.txt", "zw\u{f6}lf"),
+        ] {
+            let error = open_shop(file).await.expect_err("no limit");
+            let told = format!("{error:#}");
+            assert!(told.contains(&format!("{text:?}")), "{told}");
+        }
+        let error = open_shop("zero.txt").await.expect_err("zero");
+        assert!(format!("{error:#}").contains("packs nothing"));
     }
 }

@@ -5,10 +5,13 @@ use sqlx::{Error, error::ErrorKind};
 
 #[derive(Debug, PartialEq)]
 enum Advice {
-    /// It may pass: no connection, or another was in the way. All of
-    /// the transaction, not its last query.
+    /// It may pass, and nothing was done: run the transaction again,
+    /// all of it.
     TryAgain,
-    /// Somebody else was first, or what it refers to is gone.
+    /// Of a commit, or of a statement outside of a transaction: it may
+    /// have been done. Look before you try again.
+    Unknown,
+    /// Another one was first, or what it refers to is missing.
     Conflict,
     /// The query or its data are wrong. It will fail again.
     GiveUp,
@@ -18,31 +21,51 @@ enum Advice {
 
 fn advice(error: &Error) -> Advice {
     match error {
-        Error::PoolTimedOut | Error::Io(_) => Advice::TryAgain,
+        Error::PoolTimedOut => Advice::TryAgain,
         Error::PoolClosed => Advice::Closing,
+        Error::Io(_) => Advice::Unknown, // The connection broke.
         Error::Database(error) => match error.kind() {
             ErrorKind::UniqueViolation
-            | ErrorKind::ForeignKeyViolation => Advice::Conflict,
-            _ => match error.code().as_deref() {
-                // Locked, in SQLite. Not serializable, or a deadlock,
-                // in PostgreSQL.
-                Some("5" | "517" | "40001" | "40P01") => {
-                    Advice::TryAgain
-                }
-                _ => Advice::GiveUp,
-            },
+            | ErrorKind::ForeignKeyViolation
+            | ErrorKind::ExclusionViolation => Advice::Conflict,
+            _ => of_code(&error.code().unwrap_or_default()),
         },
         _ => Advice::GiveUp,
     }
 }
 // ANCHOR_END: advice
 
+// ANCHOR: code
+fn of_code(code: &str) -> Advice {
+    match code {
+        // PostgreSQL: not serializable, a deadlock, a lock that isn't
+        // free, too many connections, starting up.
+        "40001" | "40P01" | "55P03" | "53300" | "57P03" => {
+            Advice::TryAgain
+        }
+        // Its connection broke, or the server is stopping.
+        "40003" | "57P01" => Advice::Unknown,
+        _ if code.len() == 5 && code.starts_with("08") => {
+            Advice::Unknown
+        }
+        // SQLite: busy or locked. The bits above say why.
+        _ if code.len() < 5 => match code.parse::<u32>() {
+            Ok(code) if matches!(code & 0xff, 5 | 6) => {
+                Advice::TryAgain
+            }
+            _ => Advice::GiveUp,
+        },
+        _ => Advice::GiveUp,
+    }
+}
+// ANCHOR_END: code
+
 use std::time::Duration;
 
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 
-/// Lets a database fail in five ways, and returns the advice on each.
-/// The address says which one: SQLite in memory or in a file, or
+/// Makes a database fail in five ways, and returns the advice on each.
+/// The address says which database: SQLite in memory or in a file, or
 /// PostgreSQL.
 async fn fail_at(
     address: &str,
@@ -53,7 +76,7 @@ async fn fail_at(
         .acquire_timeout(Duration::from_millis(500))
         .connect(address)
         .await?;
-    // It ends with its connection, of which there is one.
+    // It exists as long as its connection, of which there is one.
     let table =
         "CREATE TEMPORARY TABLE orders (id INTEGER PRIMARY KEY)";
     sqlx::query(table).execute(&pool).await?;
@@ -70,16 +93,16 @@ async fn fail_at(
     pool.close().await;
     let closed = sqlx::query("SELECT 1").execute(&pool).await;
 
-    let told = |result: Result<_, Error>| match result {
+    let advised = |result: Result<_, Error>| match result {
         Ok(_) => panic!("it must fail"),
         Err(error) => advice(&error),
     };
     Ok([
-        ("the same key again", told(again)),
-        ("no such table", told(no_table)),
-        ("no SQL", told(no_sql)),
-        ("no connection left", told(none_left)),
-        ("the pool is closed", told(closed)),
+        ("the same key again", advised(again)),
+        ("no such table", advised(no_table)),
+        ("no SQL", advised(no_sql)),
+        ("no connection left", advised(none_left)),
+        ("the pool is closed", advised(closed)),
     ])
 }
 
@@ -107,18 +130,50 @@ mod tests {
         Advice::Closing,
     ];
 
+    #[test]
+    fn edges_codes_of_both_databases() {
+        for code in ["5", "6", "261", "262", "517", "773"] {
+            assert_eq!(of_code(code), Advice::TryAgain, "{code}");
+        }
+        for code in ["08000", "08003", "08006", "57P01", "40003"] {
+            assert_eq!(of_code(code), Advice::Unknown, "{code}");
+        }
+        // A number out of range: 22003 & 0xff is 0xf3, and 22277 isn't
+        // one of SQLite's either, though its last bits are 5.
+        for code in ["", "1", "22003", "22277", "42P01", "\u{e4}"] {
+            assert_eq!(of_code(code), Advice::GiveUp, "{code}");
+        }
+    }
+
+    /// PostgreSQL ends the connection, as it does when it restarts.
+    #[tokio::test]
+    async fn silence_of_a_server_that_stopped_is_unknown()
+    -> Result<(), Error> {
+        let Ok(address) = std::env::var("DATABASE_URL") else {
+            return Ok(()); // A test below says so.
+        };
+        install_default_drivers();
+        let mut one = AnyConnection::connect(&address).await?;
+        let end = "SELECT pg_terminate_backend(pg_backend_pid())";
+        let ended = run(&mut one, &[end]).await;
+        assert_eq!(ended, Some(Advice::Unknown));
+        let after = run(&mut one, &["SELECT 1"]).await;
+        assert_eq!(after, Some(Advice::Unknown));
+        Ok(())
+    }
+
     async fn advice_at(address: &str) -> Result<[Advice; 5], Error> {
         Ok(fail_at(address).await?.map(|(_, advice)| advice))
     }
 
     #[tokio::test]
-    async fn sqlite_in_memory() -> Result<(), Error> {
+    async fn failure_in_memory() -> Result<(), Error> {
         assert_eq!(advice_at("sqlite::memory:").await?, EXPECTED);
         Ok(())
     }
 
     #[tokio::test]
-    async fn sqlite_in_a_file() -> Result<(), Error> {
+    async fn failure_in_a_file() -> Result<(), Error> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("orders.db");
         let address = format!("sqlite://{}?mode=rwc", file.display());
@@ -128,7 +183,7 @@ mod tests {
 
     /// Where `DATABASE_URL` names a server, as in `.ci/run`.
     #[tokio::test]
-    async fn postgresql() -> Result<(), Error> {
+    async fn failure_in_postgresql() -> Result<(), Error> {
         let Ok(address) = std::env::var("DATABASE_URL") else {
             // Aloud: past the test harness, which keeps what
             // passing tests print.
@@ -154,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn locked_in_sqlite() -> Result<(), Error> {
+    async fn overload_of_writers_in_sqlite() -> Result<(), Error> {
         install_default_drivers();
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("orders.db");
@@ -189,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn in_each_others_way_in_postgresql() -> Result<(), Error> {
+    async fn overload_of_writers_in_postgresql() -> Result<(), Error> {
         let Ok(address) = std::env::var("DATABASE_URL") else {
             return Ok(()); // The test above says so.
         };

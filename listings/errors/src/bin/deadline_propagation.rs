@@ -3,25 +3,29 @@
 // ANCHOR: deadline
 use tokio::time::{Duration, Instant, timeout_at};
 
-/// When the caller stops waiting. It is handed down, and never
-/// extended: a step may be shorter, and not longer.
+/// When the caller stops waiting. It's passed down, and never extended:
+/// a step may get less, but not more.
 #[derive(Clone, Copy)]
 struct Deadline(Instant);
 
+/// The step that was dropped, or not started.
 #[derive(Debug, PartialEq)]
 struct TooLate(&'static str);
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl Deadline {
+    /// A day at most: the sum must not overflow.
     fn after(limit: Duration) -> Self {
-        Self(Instant::now() + limit)
+        Self(Instant::now() + limit.min(DAY))
     }
 
     /// At most so long, and never longer than the caller waits.
     fn at_most(self, limit: Duration) -> Self {
-        Self(self.0.min(Instant::now() + limit))
+        Self(self.0.min(Self::after(limit).0))
     }
 
-    /// What is left of it: to tell another service, in a header.
+    /// What is left of it: for another service, in a header.
     fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
@@ -31,7 +35,7 @@ impl Deadline {
         step: &'static str,
         future: Step,
     ) -> Result<Step::Output, TooLate> {
-        // What cannot be done in time is not begun.
+        // What would be too late isn't started.
         if self.left().is_zero() {
             return Err(TooLate(step));
         }
@@ -41,11 +45,11 @@ impl Deadline {
 // ANCHOR_END: deadline
 
 // ANCHOR: handler
-/// A request: the stock is asked first, and then the bank.
+/// Asks the stock first, and then the bank.
 async fn order(stock_ms: u64, bank_ms: u64) -> Result<(), TooLate> {
     let deadline = Deadline::after(Duration::from_millis(300));
-    // The stock is to answer within 200 ms, so that the rest is
-    // enough for the bank.
+    // The stock may take 200 ms of it, so that something is left for
+    // the bank.
     let stock = deadline.at_most(Duration::from_millis(200));
     stock.run("stock", call(stock_ms)).await?;
     println!(
@@ -74,21 +78,61 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn each_step_has_what_is_left() {
+    async fn slow_steps_have_what_is_left() {
         assert_eq!(order(50, 100).await, Ok(()));
         assert_eq!(order(250, 100).await, Err(TooLate("stock")));
         assert_eq!(order(150, 200).await, Err(TooLate("bank")));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_too_late_is_not_begun() {
+    async fn silence_of_a_step_ends_at_the_deadline() {
+        let start = Instant::now();
+        assert_eq!(order(50, 9999).await, Err(TooLate("bank")));
+        assert_eq!(start.elapsed(), Duration::from_millis(300));
+        let start = Instant::now();
+        assert_eq!(order(9999, 1).await, Err(TooLate("stock")));
+        assert_eq!(start.elapsed(), Duration::from_millis(200));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_time_at_all_starts_nothing() {
         let passed = Deadline::after(Duration::ZERO);
-        let mut is_begun = false;
-        let step = async { is_begun = true };
-        assert_eq!(
-            passed.run("call", step).await,
-            Err(TooLate("call"))
-        );
-        assert!(!is_begun);
+        let mut is_started = false;
+        let step = async { is_started = true };
+        let late = passed.run("call", step).await;
+        assert_eq!(late, Err(TooLate("call")));
+        assert!(!is_started);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_all_the_time_in_the_world() {
+        let far = Deadline::after(Duration::MAX);
+        assert_eq!(far.run("call", call(1)).await, Ok(()));
+        let near = far.at_most(Duration::from_millis(1));
+        assert_eq!(near.at_most(Duration::MAX).0, near.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clock_less_than_a_millisecond_is_left() {
+        let deadline = Deadline::after(Duration::from_micros(10));
+        assert_eq!(deadline.run("call", async {}).await, Ok(()));
+        let late = deadline.run("call", call(5)).await;
+        assert_eq!(late, Err(TooLate("call")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_drops_the_step() {
+        hazards::at_every_poll(async |cancel| {
+            let step = std::sync::Arc::new(());
+            let held = std::sync::Arc::clone(&step);
+            let work = async move {
+                call(5).await;
+                drop(held);
+            };
+            let deadline = Deadline::after(DAY);
+            cancel.run(deadline.run("call", work)).await;
+            assert_eq!(std::sync::Arc::strong_count(&step), 1);
+        })
+        .await;
     }
 }

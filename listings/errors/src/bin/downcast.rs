@@ -11,11 +11,16 @@ enum StockError {
     Closed,
 }
 
-fn take(units: u32) -> Result<u32, StockError> {
+/// The error of a layer above the stock.
+#[derive(Debug, thiserror::Error)]
+#[error("the warehouse refused")]
+struct Refused(#[source] StockError);
+
+fn take(units: u32) -> Result<u32, Refused> {
     match units {
         0..=12 => Ok(12 - units),
-        13..=99 => Err(StockError::NotEnough { left: 12 }),
-        _ => Err(StockError::Closed),
+        13..=99 => Err(Refused(StockError::NotEnough { left: 12 })),
+        _ => Err(Refused(StockError::Closed)),
     }
 }
 
@@ -25,8 +30,10 @@ async fn order(units: u32) -> Result<u32> {
 
 /// What an HTTP service answers.
 fn status(error: &Error) -> u16 {
-    // Looks through the context, and through the context of that.
-    match error.downcast_ref::<StockError>() {
+    // Through each context, and through each `source`.
+    let stock =
+        error.chain().find_map(|it| it.downcast_ref::<StockError>());
+    match stock {
         Some(StockError::NotEnough { .. }) => 409,
         Some(StockError::Closed) => 503,
         None => 500,
@@ -43,6 +50,10 @@ async fn main() {
         }
     }
     println!("{}: anything else", status(&anyhow::anyhow!("no idea")));
+    if let Err(error) = order(20).await {
+        let found = error.downcast_ref::<StockError>().is_some();
+        println!("found without chain(): {found}");
+    }
 }
 
 #[cfg(test)]
@@ -50,10 +61,22 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_type_is_found_below_the_context() {
+    async fn failure_is_found_below_context_and_sources() {
         let error = order(20).await.expect_err("there are twelve");
+        // Only contexts, and what was converted, are looked through.
+        assert!(error.downcast_ref::<Refused>().is_some());
+        assert!(error.downcast_ref::<StockError>().is_none());
         assert_eq!(status(&error.context("one more layer")), 409);
         let error = order(100).await.expect_err("it is closed");
         assert_eq!(status(&error), 503);
+    }
+
+    #[tokio::test]
+    async fn edges_none_all_and_unknown() {
+        assert_eq!(order(0).await.expect("all are left"), 12);
+        assert_eq!(order(12).await.expect("the last"), 0);
+        let error = order(u32::MAX).await.expect_err("too many");
+        assert_eq!(status(&error), 503);
+        assert_eq!(status(&anyhow::anyhow!("no idea")), 500);
     }
 }

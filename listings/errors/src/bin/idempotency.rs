@@ -1,77 +1,186 @@
-//! A key makes a request the same one, however often it is sent.
+//! A key makes a request the same request, however often it's sent.
 
 // ANCHOR: key
-/// Charges the card once. The key is made before the first try, and
-/// is the same for all of them: an order's number, or a random one.
+/// Charges the card at most once. Store the key before the first call,
+/// beside the order: whoever calls again, after a crash too, must send
+/// the same one. Dropped, it leaves the outcome unknown; so does
+/// `NoAnswer`.
 async fn pay(
     bank: &Bank,
-    order: u32,
-    amount: u32,
-) -> Result<(), NoAnswer> {
-    for _ in 1..3 {
-        if bank.charge(order, amount).await.is_ok() {
-            return Ok(());
+    key: &str,
+    cents: u32,
+) -> Result<(), PayError> {
+    let mut pause = Duration::from_millis(100);
+    for _ in 0..3 {
+        let charged = bank.charge(key, cents);
+        match timeout(Duration::from_secs(1), charged).await {
+            Ok(Err(PayError::NoAnswer)) | Err(_) => sleep(pause).await,
+            Ok(answered) => return answered,
         }
+        pause *= 2;
     }
-    bank.charge(order, amount).await
+    Err(PayError::NoAnswer)
 }
 
 impl Bank {
-    /// A key that it knows is answered as before, and not charged.
+    /// Answers a key that it knows as before, without a second charge.
     async fn charge(
         &self,
-        key: u32,
-        amount: u32,
-    ) -> Result<(), NoAnswer> {
-        // Both under one lock: two requests with one key that come at
-        // the same time are one, too.
-        self.charged.borrow_mut().entry(key).or_insert(amount);
-        self.calls.set(self.calls.get() + 1);
-        if self.calls.get() == 1 { Err(NoAnswer) } else { Ok(()) }
+        key: &str,
+        cents: u32,
+    ) -> Result<(), PayError> {
+        {
+            // Look and charge under one lock, or in one transaction:
+            // two requests with one key may come at the same time.
+            let mut charged = self.charged();
+            let first = *charged.entry(key.into()).or_insert(cents);
+            if first != cents {
+                return Err(PayError::OtherAmount { first });
+            }
+        }
+        self.answer().await
     }
 }
 // ANCHOR_END: key
 
 use std::{
-    cell::{Cell, RefCell},
     collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
-#[derive(Debug)]
-struct NoAnswer;
+use tokio::time::{Duration, sleep, timeout};
 
-/// A bank whose first answer is lost on the way.
+#[derive(Debug, PartialEq, thiserror::Error)]
+enum PayError {
+    #[error("no answer: you don't know whether it was charged")]
+    NoAnswer,
+    #[error("this key was used to charge {first} cents")]
+    OtherAmount { first: u32 },
+}
+
+/// A bank whose first answers are lost on the way.
 #[derive(Default)]
 struct Bank {
-    charged: RefCell<BTreeMap<u32, u32>>,
-    calls: Cell<u32>,
+    charged: Mutex<BTreeMap<String, u32>>,
+    calls: AtomicU32,
+    lost: u32,
+    /// Lost as silence, and not as a connection that breaks.
+    silent: bool,
 }
 
 impl Bank {
-    fn charged(&self) -> u32 {
-        self.charged.borrow().values().sum()
+    fn losing(lost: u32) -> Self {
+        Self { lost, ..Self::default() }
+    }
+
+    fn charged(&self) -> MutexGuard<'_, BTreeMap<String, u32>> {
+        self.charged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn total(&self) -> u32 {
+        self.charged().values().sum()
+    }
+
+    async fn answer(&self) -> Result<(), PayError> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        match call < self.lost {
+            true if self.silent => std::future::pending().await,
+            true => Err(PayError::NoAnswer),
+            false => Ok(()),
+        }
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), NoAnswer> {
-    let bank = Bank::default();
-    pay(&bank, 7, 42).await?;
-    println!("to pay: 42, charged: {}", bank.charged());
-    pay(&bank, 8, 10).await?;
-    println!("to pay: 52, charged: {}", bank.charged());
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() -> Result<(), PayError> {
+    let bank = Bank::losing(1);
+    pay(&bank, "order 7", 42).await?;
+    println!("to pay: 42, charged: {}", bank.total());
+    pay(&bank, "order 8", 10).await?;
+    println!("to pay: 52, charged: {}", bank.total());
+    if let Err(error) = pay(&bank, "order 8", 99).await {
+        println!("{error}");
+    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
-    #[tokio::test]
-    async fn each_order_is_charged_once() {
+    #[tokio::test(start_paused = true)]
+    async fn again_after_a_lost_answer() {
+        let bank = Bank::losing(1);
+        pay(&bank, "7", 42).await.expect("the second answer arrives");
+        assert_eq!(bank.calls.load(Ordering::Relaxed), 2);
+        assert_eq!(bank.total(), 42);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn again_with_another_amount_is_refused() {
         let bank = Bank::default();
-        pay(&bank, 7, 42).await.expect("the second answer arrives");
-        assert_eq!(bank.calls.get(), 2);
-        assert_eq!(bank.charged(), 42);
+        pay(&bank, "7", 42).await.expect("charged");
+        pay(&bank, "7", 42).await.expect("as before");
+        let first = Err(PayError::OtherAmount { first: 42 });
+        assert_eq!(pay(&bank, "7", 43).await, first);
+        assert_eq!(bank.total(), 42);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_for_good_is_an_unknown_outcome() {
+        let bank = Bank::losing(9);
+        let paid = pay(&bank, "7", 42).await;
+        assert_eq!(paid, Err(PayError::NoAnswer));
+        assert_eq!(bank.calls.load(Ordering::Relaxed), 3);
+        assert_eq!(bank.total(), 42);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_a_lost_answer() {
+        let bank = Bank { silent: true, ..Bank::losing(2) };
+        let paid = pay(&bank, "7", 42);
+        let paid = hazards::within(Duration::from_secs(4), paid).await;
+        assert_eq!(paid, Ok(()));
+        assert_eq!(bank.total(), 42);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_and_again_charges_once() {
+        hazards::at_every_poll(async |cancel| {
+            let bank = Bank::losing(2);
+            cancel.run(pay(&bank, "7", 42)).await;
+            pay(&bank, "7", 42).await.expect("charged");
+            assert_eq!(bank.total(), 42);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_zero_and_other_alphabets() {
+        let bank = Bank::default();
+        pay(&bank, "", 0).await.expect("nothing to charge");
+        pay(&bank, "\u{17c}\u{f3}\u{142}w", 7).await.expect("charged");
+        assert_eq!(bank.total(), 7);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_with_one_key_charge_once() {
+        for round in 0..100 {
+            let bank = Arc::new(Bank::default());
+            let mut tasks = tokio::task::JoinSet::new();
+            for _ in 0..10 {
+                let bank = Arc::clone(&bank);
+                tasks.spawn(async move { pay(&bank, "7", 42).await });
+            }
+            for paid in tasks.join_all().await {
+                assert_eq!(paid, Ok(()), "round {round}");
+            }
+            assert_eq!(bank.total(), 42, "round {round}");
+        }
     }
 }

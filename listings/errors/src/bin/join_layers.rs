@@ -1,78 +1,88 @@
-//! Two layers, two questions: did the task end, and what did it say?
+//! Two layers, two questions: did the task complete, and what did it
+//! return?
 
 // ANCHOR: layers
 use anyhow::{Context, Result};
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
-/// What a task came to.
+/// Why an order isn't stored.
 #[derive(Debug, thiserror::Error)]
-enum TaskError {
-    #[error("it failed")]
-    Failed(#[source] anyhow::Error),
-    #[error("it panicked: {0}")]
-    Panicked(String),
-    #[error("it was aborted")]
-    Aborted,
+enum StoreError {
+    #[error("order {0} failed")]
+    Failed(u32, #[source] anyhow::Error),
+    #[error("order {0} panicked: {1}")]
+    Panicked(u32, String),
+    #[error("order {0} was aborted")]
+    Aborted(u32),
 }
 
-/// Where each outcome is treated in its own way.
+/// If a caller needs to branch on it. Dropped, it aborts the task.
 async fn outcome(
-    task: JoinHandle<Result<u32>>,
-) -> Result<u32, TaskError> {
+    order: u32,
+    task: AbortOnDropHandle<Result<()>>,
+) -> Result<(), StoreError> {
     match task.await {
-        Ok(Ok(order)) => Ok(order),
-        Ok(Err(error)) => Err(TaskError::Failed(error)),
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => Err(TaskError::Panicked(message(panic))),
-            Err(_) => Err(TaskError::Aborted),
-        },
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(StoreError::Failed(order, error)),
+        Err(error) => Err(match error.try_into_panic() {
+            Ok(panic) => StoreError::Panicked(order, message(&*panic)),
+            Err(_cancelled) => StoreError::Aborted(order),
+        }),
     }
 }
 
-/// Where all failures are one: a context for each layer, and two `?`.
-async fn stored(task: JoinHandle<Result<u32>>) -> Result<u32> {
-    let ended = task.await.context("the task did not end")?;
-    ended.context("the order is not stored")
+/// If all failures are alike: a context for each layer, and two `?`.
+async fn stored(
+    order: u32,
+    task: AbortOnDropHandle<Result<()>>,
+) -> Result<()> {
+    let about = || format!("order {order} is not stored");
+    task.await.with_context(about)?.with_context(about)
 }
+// ANCHOR_END: layers
 
+// ANCHOR: message
 /// `panic!("..")` carries a `&str` or a `String`.
-fn message(panic: Box<dyn Any + Send>) -> String {
+fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".into())
 }
-// ANCHOR_END: layers
+// ANCHOR_END: message
 
 use std::any::Any;
 
-async fn write(order: u32) -> Result<u32> {
+async fn write(order: u32) -> Result<()> {
     anyhow::ensure!(order != 13, "the disk is full");
     assert!(order != 14, "order {order} is in no book");
     if order == 15 {
         std::future::pending().await
     }
-    Ok(order)
+    if order == 16 {
+        std::panic::panic_any(order);
+    }
+    Ok(())
 }
 
 /// A task that writes; that of order 15 is aborted.
-fn spawn(order: u32) -> JoinHandle<Result<u32>> {
+fn spawn(order: u32) -> AbortOnDropHandle<Result<()>> {
     let task = tokio::spawn(write(order));
     if order == 15 {
         task.abort();
     }
-    task
+    AbortOnDropHandle::new(task)
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     std::panic::set_hook(Box::new(|_| ()));
     for order in 12..=15 {
-        println!("{order}: {:?}", outcome(spawn(order)).await);
+        println!("{order}: {:?}", outcome(order, spawn(order)).await);
     }
     for order in 12..=15 {
-        match stored(spawn(order)).await {
-            Ok(order) => println!("{order} is stored"),
-            Err(error) => println!("{order}: {error:#}"),
+        match stored(order, spawn(order)).await {
+            Ok(()) => println!("order {order} is stored"),
+            Err(error) => println!("{error:#}"),
         }
     }
 }
@@ -82,21 +92,60 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn each_outcome_is_told_apart() {
-        assert!(matches!(outcome(spawn(12)).await, Ok(12)));
-        let failed = outcome(spawn(13)).await;
-        assert!(matches!(failed, Err(TaskError::Failed(_))));
-        let panicked = outcome(spawn(14)).await;
-        assert!(matches!(panicked, Err(TaskError::Panicked(text))
+    async fn panic_failure_and_abort_are_told_apart() {
+        assert!(outcome(12, spawn(12)).await.is_ok());
+        let failed = outcome(13, spawn(13)).await;
+        assert!(matches!(failed, Err(StoreError::Failed(13, _))));
+        let panicked = outcome(14, spawn(14)).await;
+        assert!(matches!(panicked, Err(StoreError::Panicked(14, text))
             if text == "order 14 is in no book"));
-        let aborted = outcome(spawn(15)).await;
-        assert!(matches!(aborted, Err(TaskError::Aborted)));
+        let aborted = outcome(15, spawn(15)).await;
+        assert!(matches!(aborted, Err(StoreError::Aborted(15))));
     }
 
     #[tokio::test]
-    async fn in_one_chain_the_layers_are_told() {
-        let error = stored(spawn(13)).await.expect_err("a full disk");
-        let told = format!("{error:#}");
-        assert_eq!(told, "the order is not stored: the disk is full");
+    async fn edges_a_panic_without_a_text() {
+        let panicked = outcome(16, spawn(16)).await;
+        assert!(matches!(panicked, Err(StoreError::Panicked(16, text))
+            if text == "no message"));
+    }
+
+    #[tokio::test]
+    async fn failure_arrives_with_its_order_and_cause() {
+        for (order, cause) in [
+            (13, "the disk is full"),
+            (14, "order 14 is in no book"),
+            (15, "was cancelled"),
+        ] {
+            let error = stored(order, spawn(order)).await;
+            let told = format!("{:#}", error.expect_err("no order"));
+            let about = format!("order {order} is not stored: ");
+            assert!(told.starts_with(&about), "{told}");
+            assert!(told.contains(cause), "{told}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_ends_the_task() {
+        let hangs = tokio::spawn(std::future::pending());
+        let hangs = outcome(7, AbortOnDropHandle::new(hangs));
+        let hangs = tokio::spawn(hangs);
+        tokio::task::yield_now().await;
+        hangs.abort();
+        hazards::no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_ends_the_task() {
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(outcome(12, spawn(12))).await;
+            hazards::no_task_left().await;
+        })
+        .await;
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(stored(12, spawn(12))).await;
+            hazards::no_task_left().await;
+        })
+        .await;
     }
 }

@@ -1,47 +1,81 @@
-//! Three ways to treat many results, some of them errors.
+//! Three ways to handle a mix of results and errors.
 
 // ANCHOR: policies
-use futures::future::{join_all, try_join_all};
+use futures::{
+    StreamExt, TryStreamExt, future::join_all, stream::FuturesUnordered,
+};
 
-/// All or nothing: the first error drops the others.
-async fn all_or_nothing(shops: &[u32]) -> Result<Vec<u32>, String> {
-    try_join_all(shops.iter().map(|it| price(*it))).await
+/// A shop, and its price; a shop, and why there is none.
+type Price = (u32, u32);
+type Missing = (u32, String);
+
+/// All or nothing: the first error drops the other calls.
+async fn all_or_nothing(shops: &[u32]) -> Result<Vec<Price>, Missing> {
+    let asked: FuturesUnordered<_> = shops.iter().map(ask).collect();
+    asked.try_collect().await // As they come, and not in order.
 }
 
 /// Best effort: what there is, and why the rest is missing.
-async fn best_effort(shops: &[u32]) -> (Vec<u32>, Vec<String>) {
-    let (mut prices, mut errors) = (Vec::new(), Vec::new());
-    for answer in join_all(shops.iter().map(|it| price(*it))).await {
+async fn best_effort(shops: &[u32]) -> (Vec<Price>, Vec<Missing>) {
+    let (mut prices, mut missing) = (Vec::new(), Vec::new());
+    for answer in join_all(shops.iter().map(ask)).await {
         match answer {
             Ok(price) => prices.push(price),
-            Err(error) => errors.push(error),
+            Err(error) => missing.push(error),
         }
     }
-    (prices, errors)
-}
-
-/// A quorum: enough answers, or the reasons why there are too few.
-async fn quorum(
-    shops: &[u32],
-    enough: usize,
-) -> Result<Vec<u32>, Vec<String>> {
-    let (prices, errors) = best_effort(shops).await;
-    if prices.len() < enough {
-        return Err(errors);
-    }
-    Ok(prices)
+    (prices, missing)
 }
 // ANCHOR_END: policies
 
-use tokio::time::{Duration, sleep};
-
-/// Asks a shop for its price. The third one is closed.
-async fn price(shop: u32) -> Result<u32, String> {
-    sleep(Duration::from_millis(10)).await;
-    if shop == 3 {
-        return Err(format!("shop {shop} is closed"));
+// ANCHOR: quorum
+/// A quorum: the first `enough` answers, or why there are too few. It
+/// drops the calls whose answers can't matter any more.
+async fn quorum(
+    shops: &[u32],
+    enough: usize,
+) -> Result<Vec<Price>, Vec<Missing>> {
+    let (mut prices, mut missing) = (Vec::new(), Vec::new());
+    let mut asked: FuturesUnordered<_> =
+        shops.iter().map(ask).collect();
+    while prices.len() < enough {
+        if prices.len() + asked.len() < enough {
+            return Err(missing);
+        }
+        match asked.next().await {
+            Some(Ok(price)) => prices.push(price),
+            Some(Err(error)) => missing.push(error),
+            None => return Err(missing),
+        }
     }
-    Ok(shop * 100)
+    Ok(prices)
+}
+
+/// Asks a shop, which may be silent.
+async fn ask(shop: &u32) -> Result<Price, Missing> {
+    match timeout(Duration::from_secs(1), price(*shop)).await {
+        Ok(Ok(price)) => Ok((*shop, price)),
+        Ok(Err(error)) => Err((*shop, error)),
+        Err(_elapsed) => Err((*shop, "no answer".into())),
+    }
+}
+// ANCHOR_END: quorum
+
+use tokio::time::{Duration, sleep, timeout};
+
+/// The third shop is closed, the ninth one never answers, and the
+/// tenth one closes before anyone else has answered.
+async fn price(shop: u32) -> Result<u32, String> {
+    if shop == 10 {
+        return Err("the shop has moved".into());
+    }
+    sleep(Duration::from_millis(10)).await;
+    match shop {
+        3 => Err("the shop is closed".into()),
+        9 => std::future::pending().await,
+        13 => panic!("shop 13 has no price list"),
+        _ => Ok(shop * 100),
+    }
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -55,17 +89,94 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
+    fn closed() -> Missing {
+        (3, "the shop is closed".to_owned())
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn each_policy_treats_one_failure_in_its_way() {
-        let closed = "shop 3 is closed".to_owned();
+    async fn failure_of_one_is_handled_as_each_policy_says() {
         let shops = [1, 2, 3, 4];
-        assert_eq!(all_or_nothing(&shops).await, Err(closed.clone()));
-        let (prices, errors) = best_effort(&shops).await;
-        assert_eq!(prices, [100, 200, 400]);
-        assert_eq!(errors, ["shop 3 is closed"]);
-        assert_eq!(quorum(&shops, 4).await, Err(vec![closed]));
-        assert_eq!(all_or_nothing(&[1, 2]).await, Ok(vec![100, 200]));
+        assert_eq!(all_or_nothing(&shops).await, Err(closed()));
+        let (prices, missing) = best_effort(&shops).await;
+        assert_eq!(prices, [(1, 100), (2, 200), (4, 400)]);
+        assert_eq!(missing, [closed()]);
+        assert_eq!(quorum(&shops, 4).await, Err(vec![closed()]));
+        assert_eq!(quorum(&shops, 3).await.map(|it| it.len()), Ok(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_among_many_ends_all_immediately() {
+        // `try_join_all` would see the last one's error only after all
+        // the others' answers: it has more than thirty futures.
+        let mut shops = vec![1; 40];
+        shops.push(10);
+        let start = Instant::now();
+        assert!(all_or_nothing(&shops).await.is_err());
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_too_many_ends_a_quorum_immediately() {
+        let start = Instant::now();
+        let two = quorum(&[9, 10, 10], 2).await;
+        assert_eq!(two.map_err(|it| it.len()), Err(2));
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_one_shop_is_bounded() {
+        let start = Instant::now();
+        let (prices, missing) = best_effort(&[1, 9, 2]).await;
+        assert_eq!((prices.len(), missing.len()), (2, 1));
+        assert_eq!(start.elapsed(), Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_shops_do_not_hold_up_a_quorum() {
+        let start = Instant::now();
+        assert!(quorum(&[9, 1, 2, 4], 3).await.is_ok());
+        assert_eq!(start.elapsed(), Duration::from_millis(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_a_call_reaches_the_caller() {
+        let asked = tokio::spawn(async { best_effort(&[1, 13]).await });
+        assert!(asked.await.is_err_and(|error| error.is_panic()));
+        let asked = tokio::spawn(async { quorum(&[1, 13], 2).await });
+        assert!(asked.await.is_err_and(|error| error.is_panic()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_shop_none_enough_and_too_many_wanted() {
+        assert_eq!(all_or_nothing(&[]).await, Ok(vec![]));
+        assert_eq!(best_effort(&[]).await, (vec![], vec![]));
+        assert_eq!(quorum(&[], 0).await, Ok(vec![]));
+        assert_eq!(quorum(&[1], 2).await, Err(vec![]));
+        assert_eq!(quorum(&[1], usize::MAX).await, Err(vec![]));
+        // The same shop twice is asked twice.
+        let twice = quorum(&[1, 1], 2).await;
+        assert_eq!(twice, Ok(vec![(1, 100), (1, 100)]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_nothing_running() {
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(quorum(&[1, 2, 3, 9], 2)).await;
+            hazards::no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_may_run_them() {
+        let asked = tokio::spawn(async {
+            let all = all_or_nothing(&[1, 2]).await;
+            (all, best_effort(&[1]).await, quorum(&[1, 2], 1).await)
+        });
+        assert!(asked.await.expect("no panic").2.is_ok());
     }
 }

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_full_disk_is_a_success() {
+    async fn failure_arrives_with_its_order_and_cause() {
         assert!(store(13).await.is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! Each layer adds its context; the last one logs, once.
+//! Each layer adds its context, and only the outermost one logs.
 
 // ANCHOR: once
 use anyhow::{Context, Result};
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_cause_is_in_what_is_handed_on_as_well() {
+    async fn failure_is_logged_with_its_cause_and_only_once() {
         let error = ship(7).await.expect_err("it is not paid");
         assert!(format!("{error:#}").contains("card expired"));
         assert_eq!(LINES.load(Ordering::Relaxed), 0);

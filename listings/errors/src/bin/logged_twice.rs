@@ -1,11 +1,11 @@
-//! Wrong: each layer logs the error, and hands it on.
+//! Wrong: each layer logs the error, and returns it as well.
 
 // ANCHOR: wrong
 use anyhow::{Context, Result};
 
 async fn charge(order: u32) -> Result<()> {
     if let Err(error) = call_bank(order).await {
-        // Wrong: it is logged here, and again by whoever gets it.
+        // Wrong: logged here, and again by each caller.
         let error = error.context("the bank refused");
         log(&error);
         return Err(error);
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_cause_is_in_what_is_handed_on_as_well() {
+    async fn failure_is_logged_with_its_cause_and_only_once() {
         let error = ship(7).await.expect_err("it is not paid");
         assert!(format!("{error:#}").contains("card expired"));
         assert_eq!(LINES.load(Ordering::Relaxed), 2);

@@ -1,4 +1,4 @@
-//! Wrong: a panic between two writes, and the next one sees half.
+//! Wrong: a panic between two writes leaves half a change behind.
 
 // ANCHOR: wrong
 use std::sync::Arc;
@@ -12,7 +12,7 @@ struct Account {
 }
 
 /// Wrong: between the two writes, it may panic or be dropped. Tokio's
-/// lock opens again as if nothing had happened.
+/// mutex unlocks then as if nothing had happened.
 async fn book(account: Arc<Mutex<Account>>, amount: i64) {
     let mut account = account.lock().await;
     account.balance -= amount;
@@ -47,7 +47,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn two_thousand_are_gone() {
+    async fn panic_leaves_no_half_change() {
+        // It does: two thousand are gone.
         assert_eq!(run().await, Account { balance: 3000, booked: 0 });
     }
 }

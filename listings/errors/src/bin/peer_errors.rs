@@ -1,46 +1,66 @@
-//! Six ways in which a peer fails: is it worth another try?
+//! Seven ways in which a peer fails: is it worth another try?
 
 // ANCHOR: classify
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode, header::RETRY_AFTER};
+use reqwest::{
+    Client, Response, StatusCode as Status, header::RETRY_AFTER,
+};
 
 /// What the caller can do about it.
 #[derive(Debug, PartialEq)]
 enum Advice {
-    /// It may pass. The server may have said when.
+    /// It wasn't done, and it may pass. The server may have said when.
     TryAgain(Option<Duration>),
+    /// It may have been done: try again only what may be done twice.
+    Unknown,
     /// The same request will fail again.
     GiveUp,
 }
 
 /// Asks once. An answer is `Ok`, everything else has an advice.
 async fn ask(client: &Client, url: &str) -> Result<String, Advice> {
-    let answer = client.get(url).send().await.map_err(advice)?;
-    let status = answer.status();
-    if status == StatusCode::TOO_MANY_REQUESTS
-        || status.is_server_error()
-    {
-        let after = answer.headers().get(RETRY_AFTER);
-        let seconds =
-            after.and_then(|it| it.to_str().ok()?.parse().ok());
-        return Err(Advice::TryAgain(seconds.map(Duration::from_secs)));
-    }
-    if !status.is_success() {
-        return Err(Advice::GiveUp);
-    }
-    answer.text().await.map_err(advice)
-}
-
-/// Without an answer, or with half of one.
-fn advice(error: reqwest::Error) -> Advice {
-    // A request that cannot even be built will not get better.
-    match error.is_builder() || error.is_redirect() {
-        true => Advice::GiveUp,
-        false => Advice::TryAgain(None),
+    let answer = client.get(url).send().await.map_err(of_error)?;
+    match answer.status() {
+        status if status.is_success() => {
+            answer.text().await.map_err(of_error)
+        }
+        Status::REQUEST_TIMEOUT
+        | Status::TOO_EARLY
+        | Status::TOO_MANY_REQUESTS
+        | Status::SERVICE_UNAVAILABLE => {
+            Err(Advice::TryAgain(retry_after(&answer)))
+        }
+        Status::INTERNAL_SERVER_ERROR
+        | Status::BAD_GATEWAY
+        | Status::GATEWAY_TIMEOUT => Err(Advice::Unknown),
+        _ => Err(Advice::GiveUp),
     }
 }
 // ANCHOR_END: classify
+
+// ANCHOR: error
+/// Without an answer, or with half of one.
+fn of_error(error: reqwest::Error) -> Advice {
+    if error.is_builder() || error.is_redirect() {
+        return Advice::GiveUp;
+    }
+    match error.is_connect() {
+        // Nothing was sent. A host name that doesn't exist and a wrong
+        // certificate are in here, too, and won't pass.
+        true => Advice::TryAgain(None),
+        false => Advice::Unknown,
+    }
+}
+
+/// The header as a number of seconds. A peer may ask for any time, so
+/// it's a day at most. A date, its other form, isn't read.
+fn retry_after(answer: &Response) -> Option<Duration> {
+    let value = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    let seconds: u64 = value.parse().ok()?;
+    Some(Duration::from_secs(seconds.min(24 * 60 * 60)))
+}
+// ANCHOR_END: error
 
 use std::io;
 
@@ -86,7 +106,11 @@ async fn answer(client: TcpStream) -> io::Result<()> {
         Some("/busy") => {
             "429 Too Many Requests\r\nRetry-After: 2\r\n\r\n"
         }
+        Some("/asks-for-ages") => {
+            "503 Busy\r\nRetry-After: 18446744073709551615\r\n\r\n"
+        }
         Some("/fails") => "500 Internal Server Error\r\n\r\n",
+        Some("/cannot") => "501 Not Implemented\r\n\r\n",
         Some("/gone") => "410 Gone\r\n\r\n",
         _ => "200 OK\r\nContent-Length: 5\r\n\r\nwhole",
     };
@@ -107,11 +131,14 @@ async fn nobody() -> io::Result<String> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+{
     let (client, peer) = (client()?, Peer::start().await?);
     let refused = ask(&client, &nobody().await?).await;
     println!("{:<8} {refused:?}", "refuses");
-    for path in ["stalls", "resets", "half", "busy", "fails", "gone"] {
+    for path in
+        ["stalls", "resets", "half", "busy", "fails", "cannot", "gone"]
+    {
         let url = format!("{}/{path}", peer.base);
         println!("{path:<8} {:?}", ask(&client, &url).await);
     }
@@ -123,23 +150,46 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 mod tests {
     use super::*;
 
+    type Tested = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
     #[tokio::test]
-    async fn each_failure_has_its_advice()
-    -> Result<(), Box<dyn std::error::Error>> {
+    async fn failure_of_each_kind_has_its_advice() -> Tested {
         let (client, peer) = (client()?, Peer::start().await?);
-        let again = Err(Advice::TryAgain(None));
-        assert_eq!(ask(&client, &nobody().await?).await, again);
-        for path in ["stalls", "resets", "half", "fails"] {
+        let refused = ask(&client, &nobody().await?).await;
+        assert_eq!(refused, Err(Advice::TryAgain(None)));
+        for path in ["resets", "half", "fails"] {
             let url = format!("{}/{path}", peer.base);
-            assert_eq!(ask(&client, &url).await, again, "{path}");
+            let asked = ask(&client, &url).await;
+            assert_eq!(asked, Err(Advice::Unknown), "{path}");
         }
         let busy = ask(&client, &format!("{}/busy", peer.base)).await;
         let two = Some(Duration::from_secs(2));
         assert_eq!(busy, Err(Advice::TryAgain(two)));
-        let gone = ask(&client, &format!("{}/gone", peer.base)).await;
-        assert_eq!(gone, Err(Advice::GiveUp));
-        assert_eq!(ask(&client, "no URL").await, Err(Advice::GiveUp));
+        for path in ["gone", "cannot"] {
+            let url = format!("{}/{path}", peer.base);
+            let asked = ask(&client, &url).await;
+            assert_eq!(asked, Err(Advice::GiveUp), "{path}");
+        }
         assert_eq!(ask(&client, &peer.base).await, Ok("whole".into()));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn silence_is_an_unknown_outcome() -> Tested {
+        let (client, peer) = (client()?, Peer::start().await?);
+        let url = format!("{}/stalls", peer.base);
+        assert_eq!(ask(&client, &url).await, Err(Advice::Unknown));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn edges_no_address_and_an_absurd_time() -> Tested {
+        let (client, peer) = (client()?, Peer::start().await?);
+        assert_eq!(ask(&client, "no URL").await, Err(Advice::GiveUp));
+        let url = format!("{}/asks-for-ages", peer.base);
+        let day = Some(Duration::from_secs(24 * 60 * 60));
+        let asked = ask(&client, &url).await;
+        assert_eq!(asked, Err(Advice::TryAgain(day)));
         Ok(())
     }
 }

@@ -5,14 +5,14 @@ use tokio::time::{Duration, Instant, sleep, timeout, timeout_at};
 
 #[derive(Debug, PartialEq)]
 enum Failed {
-    /// The tries are used up; this is how many there were.
+    /// So many tries, and none was answered in time.
     Tries(u32),
-    /// The time of all tries is up.
+    /// The time for all tries together is up.
     Total,
 }
 
-/// Asks until there is an answer. A try may take a second, all of
-/// them, with the pauses, as long as `total`.
+/// Asks until there is an answer. A try may take a second; all of
+/// them together, with the pauses, may take `total`.
 async fn ask(
     server: &Server,
     tries: u32,
@@ -37,7 +37,7 @@ async fn ask(
 }
 // ANCHOR_END: ask
 
-/// Answers at this try, and never before.
+/// Answers this try, and none before it.
 struct Server {
     answers_at: u32,
 }
@@ -72,11 +72,37 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn whichever_limit_is_first_ends_it() {
+    async fn silence_ends_at_whichever_limit_comes_first() {
         assert_eq!(run(3, 10).await, Ok(3));
         assert_eq!(run(9, 10).await, Err(Failed::Tries(3)));
         let start = Instant::now();
         assert_eq!(run(3, 2).await, Err(Failed::Total));
         assert_eq!(start.elapsed(), Duration::from_secs(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_answers_in_time_are_used() {
+        // The third try begins after 3 s, and 3 s is the limit.
+        assert_eq!(run(3, 3).await, Ok(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_try_and_no_time() {
+        let none = ask(&Server { answers_at: 1 }, 0, DAY).await;
+        assert_eq!(none, Err(Failed::Tries(0)));
+        // What is ready at once is returned even then.
+        assert_eq!(run(1, 0).await, Ok(1));
+        assert_eq!(run(2, 0).await, Err(Failed::Total));
+    }
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_nothing_running() {
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(run(3, 10)).await;
+            hazards::no_task_left().await;
+        })
+        .await;
     }
 }

@@ -1,4 +1,4 @@
-//! The server said when to come back: wait for that long.
+//! The server said when to come back: not before, and not all at once.
 
 // ANCHOR: ask
 use std::time::Duration;
@@ -11,24 +11,29 @@ const BUSY: [StatusCode; 2] = [
     StatusCode::SERVICE_UNAVAILABLE, // 503
 ];
 
-/// Asks until the server has time, three times at most. What it asks
-/// for is what it gets, up to a limit: it may ask for an hour.
+/// A server may ask for an hour. Nobody waits here for longer than
+/// this: the caller gets the 429 or 503 as its error then.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// Asks until the server has time, three times at most. The client
+/// has limits of its own for each try.
 async fn ask(client: &Client, url: &str) -> reqwest::Result<String> {
-    let longest = Duration::from_secs(2);
     for _ in 1..3 {
         let answer = client.get(url).send().await?;
-        if !BUSY.contains(&answer.status()) {
+        let told = retry_after(&answer).unwrap_or(LONGEST);
+        if !BUSY.contains(&answer.status()) || told > LONGEST {
             return answer.error_for_status()?.text().await;
         }
-        let pause =
-            retry_after(&answer).unwrap_or(longest).min(longest);
-        println!("told to wait for {} s", pause.as_secs());
-        sleep(pause).await;
+        drop(answer); // Its connection isn't kept while we wait.
+        println!("asked to wait for {} s", told.as_secs());
+        // Never before, and not together with everyone else who was
+        // told the same.
+        sleep(told + LONGEST.mul_f64(fastrand::f64() / 4.0)).await;
     }
     client.get(url).send().await?.error_for_status()?.text().await
 }
 
-/// The header holds a number of seconds, or a date, which is not read
+/// The header holds a number of seconds, or a date, which isn't read
 /// here.
 fn retry_after(answer: &Response) -> Option<Duration> {
     let value = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
@@ -50,7 +55,18 @@ use tokio::{
     task::JoinSet,
 };
 
-/// A server that has no time for the first two of its requests.
+/// A client that doesn't wait for a silent server.
+fn client() -> reqwest::Result<Client> {
+    let limit = Duration::from_millis(500);
+    Client::builder().no_proxy().timeout(limit).build()
+}
+
+const BUSY_TWICE: [&str; 2] = [
+    "429 Too Many Requests\r\nRetry-After: 1",
+    "503 Service Unavailable\r\nRetry-After: 0",
+];
+
+/// A server that has no time for its first requests.
 struct Server {
     url: String,
     asked: Arc<AtomicU32>,
@@ -58,7 +74,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start() -> io::Result<Self> {
+    async fn start(busy: &'static [&'static str]) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let asked = Arc::new(AtomicU32::new(0));
@@ -73,12 +89,12 @@ impl Server {
                     client.read_line(&mut request).await?;
                 }
                 let number = count.fetch_add(1, Ordering::Relaxed);
-                let answer = match number {
-                    0 => "429 Too Many Requests\r\nRetry-After: 1",
-                    1 => "503 Service Unavailable\r\nRetry-After: 0",
-                    _ => "200 OK",
-                };
-                let body = if number < 2 { "" } else { "4.20" };
+                let busy = busy.get(number as usize).copied();
+                let answer = busy.unwrap_or("200 OK");
+                let body = if busy.is_some() { "" } else { "4.20" };
+                if answer == "silent" {
+                    std::future::pending::<()>().await;
+                }
                 let answer = format!(
                     "HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
                     body.len()
@@ -91,9 +107,10 @@ impl Server {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let client = Client::builder().no_proxy().build()?;
-    let server = Server::start().await?;
+async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+{
+    let client = client()?;
+    let server = Server::start(&BUSY_TWICE).await?;
     println!("the price is {}", ask(&client, &server.url).await?);
     println!("asked: {} times", server.asked.load(Ordering::Relaxed));
     Ok(())
@@ -105,15 +122,55 @@ mod tests {
 
     use super::*;
 
+    type Tested = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
     #[tokio::test]
-    async fn it_waits_as_long_as_it_was_told()
-    -> Result<(), Box<dyn std::error::Error>> {
-        let client = Client::builder().no_proxy().build()?;
-        let server = Server::start().await?;
+    async fn slow_servers_are_given_the_time_they_ask_for() -> Tested {
+        let server = Server::start(&BUSY_TWICE).await?;
         let start = Instant::now();
-        assert_eq!(ask(&client, &server.url).await?, "4.20");
+        assert_eq!(ask(&client()?, &server.url).await?, "4.20");
         assert!(start.elapsed() >= Duration::from_secs(1));
         assert_eq!(server.asked.load(Ordering::Relaxed), 3);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn edges_an_hour_and_an_absurd_time_are_not_waited_for()
+    -> Tested {
+        for busy in [
+            &["503 Busy\r\nRetry-After: 3600"][..],
+            &["503 Busy\r\nRetry-After: 18446744073709551615"],
+        ] {
+            let server = Server::start(busy).await?;
+            let start = Instant::now();
+            let error = ask(&client()?, &server.url).await;
+            let status = error.expect_err("it is busy").status();
+            assert_eq!(status, Some(StatusCode::SERVICE_UNAVAILABLE));
+            assert!(start.elapsed() < Duration::from_secs(1));
+            assert_eq!(server.asked.load(Ordering::Relaxed), 1);
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn failure_for_good_is_the_last_answer() -> Tested {
+        let server =
+            Server::start(&["429 Busy\r\nRetry-After: 0"; 9]).await?;
+        let error = ask(&client()?, &server.url).await;
+        let status = error.expect_err("it is busy").status();
+        assert_eq!(status, Some(StatusCode::TOO_MANY_REQUESTS));
+        assert_eq!(server.asked.load(Ordering::Relaxed), 3);
+        let server = Server::start(&["404 Not Found"]).await?;
+        assert!(ask(&client()?, &server.url).await.is_err());
+        assert_eq!(server.asked.load(Ordering::Relaxed), 1);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn silence_ends_at_the_limit_of_the_client() -> Tested {
+        let server = Server::start(&["silent"]).await?;
+        let error = ask(&client()?, &server.url).await;
+        assert!(error.is_err_and(|error| error.is_timeout()));
         Ok(())
     }
 }

@@ -1,69 +1,90 @@
-//! Thirty lines of retrying: with a backoff, jitter and an end.
+//! What's in a retry: a backoff, jitter, a limit for each try, an end.
 
 // ANCHOR: retry
-use tokio::time::{Duration, sleep};
+use tokio::time::{Duration, error::Elapsed, sleep, timeout};
 
 struct Retry {
-    /// How many times in all.
+    /// How many times in all; once at least.
     tries: u32,
-    /// The pause after the first try. It doubles after each.
+    /// How long each try may take.
+    limit: Duration,
+    /// The bound of the first pause. It doubles after each try,
     first_pause: Duration,
-    /// No pause is longer.
+    /// up to this.
     longest_pause: Duration,
 }
 
 impl Retry {
     /// Calls until it succeeds, fails for good, or the tries are used
-    /// up. Returns the last error then.
-    async fn run<T, E>(
+    /// up; returns the last error then. A try that takes too long is
+    /// dropped: what it may have done must be safe to do twice.
+    async fn run<T, E: From<Elapsed>, F>(
         &self,
         random: &mut fastrand::Rng,
-        mut call: impl AsyncFnMut() -> Result<T, E>,
-        is_worth_it: impl Fn(&E) -> bool,
-    ) -> Result<T, E> {
-        let mut pause = self.first_pause;
-        for _ in 1..self.tries {
-            match call().await {
-                Err(error) if is_worth_it(&error) => {
-                    // Anything from nothing to the whole pause, so
-                    // that clients which failed together come apart.
-                    sleep(pause.mul_f64(random.f64())).await;
-                    pause = (pause * 2).min(self.longest_pause);
-                }
+        mut call: impl FnMut() -> F,
+        is_transient: impl Fn(&E) -> bool,
+    ) -> Result<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        let mut bound = self.first_pause;
+        for left in (0..self.tries.max(1)).rev() {
+            let ended = timeout(self.limit, call()).await;
+            match ended.unwrap_or_else(|late| Err(late.into())) {
+                Err(error) if left > 0 && is_transient(&error) => {}
                 ended => return ended,
             }
+            bound = bound.min(self.longest_pause);
+            // Anything from nothing to the bound, so that clients which
+            // failed together don't come back together.
+            sleep(bound.mul_f64(random.f64())).await;
+            bound = bound.saturating_mul(2);
         }
-        call().await
+        unreachable!("the last try returns")
     }
 }
 // ANCHOR_END: retry
+
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::time::Instant;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Refused {
     Busy,
+    Silent,
     Forbidden,
+}
+
+impl From<Elapsed> for Refused {
+    fn from(_elapsed: Elapsed) -> Self {
+        Self::Silent
+    }
 }
 
 const RETRY: Retry = Retry {
     tries: 5,
+    limit: Duration::from_secs(1),
     first_pause: Duration::from_millis(100),
     longest_pause: Duration::from_secs(1),
 };
 
 /// A server that refuses so many times. Returns the tries it took.
 async fn run(times: u32, refuses: Refused) -> Result<u32, Refused> {
-    let mut tries = 0;
+    let tries = AtomicU32::new(0);
     let call = async || {
-        tries += 1;
-        if tries <= times { Err(refuses) } else { Ok(tries) }
+        let tries = tries.fetch_add(1, Ordering::Relaxed) + 1;
+        match refuses {
+            _ if tries > times => Ok(tries),
+            Refused::Silent => std::future::pending().await,
+            refuses => Err(refuses),
+        }
     };
-    // A seed, so that this prints the same each time. In a service, it
-    // is made without one, and each process has its own.
+    // A seed, so that this prints the same each time. A service uses
+    // `fastrand::Rng::new()`: each process has its own then.
     let mut random = fastrand::Rng::with_seed(7);
-    let worth_it = |refused: &Refused| *refused == Refused::Busy;
-    RETRY.run(&mut random, call, worth_it).await
+    let transient = |refused: &Refused| *refused != Refused::Forbidden;
+    RETRY.run(&mut random, call, transient).await
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -72,6 +93,7 @@ async fn main() {
         (0, Refused::Busy),
         (3, Refused::Busy),
         (9, Refused::Busy),
+        (1, Refused::Silent),
         (1, Refused::Forbidden),
     ] {
         let start = Instant::now();
@@ -88,7 +110,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_ends_at_success_at_the_last_try_or_for_good() {
+    async fn failure_is_retried_until_it_passes_or_is_for_good() {
         assert_eq!(run(0, Refused::Busy).await, Ok(1));
         assert_eq!(run(4, Refused::Busy).await, Ok(5));
         assert_eq!(run(5, Refused::Busy).await, Err(Refused::Busy));
@@ -96,5 +118,92 @@ mod tests {
         let forbidden = run(1, Refused::Forbidden).await;
         assert_eq!(forbidden, Err(Refused::Forbidden));
         assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_each_try_at_its_limit() {
+        assert_eq!(run(4, Refused::Silent).await, Ok(5));
+        let silent = run(99, Refused::Silent);
+        let limit = Duration::from_secs(5 + 2);
+        let ended = hazards::within(limit, silent).await;
+        assert_eq!(ended, Err(Refused::Silent));
+    }
+
+    /// When each try began.
+    async fn begun(retry: Retry, seed: u64) -> Vec<Instant> {
+        let begun = std::sync::Mutex::new(Vec::new());
+        let mut random = fastrand::Rng::with_seed(seed);
+        let call = async || {
+            begun.lock().expect("no panic").push(Instant::now());
+            Err::<(), _>(Refused::Busy)
+        };
+        let ended = retry.run(&mut random, call, |_| true).await;
+        assert_eq!(ended, Err(Refused::Busy));
+        begun.into_inner().expect("no panic")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clock_no_pause_is_longer_than_its_bound() {
+        for seed in 0..100 {
+            let begun = begun(RETRY, seed).await;
+            let pauses = begun.windows(2).map(|it| it[1] - it[0]);
+            for (pause, bound) in pauses.zip([100, 200, 400, 800]) {
+                let bound = Duration::from_millis(bound + 1);
+                assert!(pause <= bound, "seed {seed}: {pause:?}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_tries_and_pauses_the_wrong_way_round() {
+        let none = Retry { tries: 0, ..RETRY };
+        assert_eq!(begun(none, 1).await.len(), 1);
+        let first_pause = Duration::from_secs(30);
+        let second = Duration::from_millis(1001);
+        let begun_at = begun(Retry { first_pause, ..RETRY }, 1).await;
+        let mut pauses = begun_at.windows(2).map(|it| it[1] - it[0]);
+        assert!(pauses.all(|pause| pause <= second));
+        let no_pause = Duration::ZERO;
+        let first_pause = Duration::MAX;
+        let longest_pause = no_pause;
+        let retry = Retry { first_pause, longest_pause, ..RETRY };
+        assert_eq!(begun(retry, 1).await.len(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_ends_the_tries() {
+        hazards::at_every_poll(async |cancel| {
+            let tries = AtomicU32::new(0);
+            let call = async || {
+                tries.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                Err::<(), _>(Refused::Busy)
+            };
+            let mut random = fastrand::Rng::with_seed(7);
+            cancel
+                .run(RETRY.run(&mut random, call, |_| true))
+                .await;
+            let begun = tries.load(Ordering::Relaxed);
+            sleep(hazards::HOUR).await;
+            assert_eq!(tries.load(Ordering::Relaxed), begun);
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_may_run_a_handler_that_retries() {
+        struct Client(AtomicU32);
+        async fn get(client: &Client) -> Result<u32, Refused> {
+            match client.0.fetch_add(1, Ordering::Relaxed) {
+                0 => Err(Refused::Busy),
+                tries => Ok(tries),
+            }
+        }
+        let handler = tokio::spawn(async {
+            let client = Client(AtomicU32::new(0));
+            let mut random = fastrand::Rng::new();
+            RETRY.run(&mut random, || get(&client), |_| true).await
+        });
+        assert_eq!(handler.await.expect("no panic"), Ok(1));
     }
 }

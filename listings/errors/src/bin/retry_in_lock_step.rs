@@ -1,16 +1,16 @@
-//! Wrong: all clients wait for the same time, and come back together.
+//! Wrong: all clients wait equally long, and come back together.
 
 // ANCHOR: wrong
 use tokio::time::{Duration, sleep};
 
-/// Asks four times, with pauses of 100, 200 and 400 ms.
+/// Asks four times, with pauses of 100, 200, and 400 ms.
 async fn ask(server: &Server, _client: u64) {
     let mut pause = Duration::from_millis(100);
-    for _ in 0..4 {
-        if server.answers() {
+    for pauses in (0..4).rev() {
+        if server.answers() || pauses == 0 {
             return;
         }
-        // Wrong: they failed together, and wait for as long.
+        // Wrong: they failed together, and all wait equally long.
         sleep(pause).await;
         pause *= 2;
     }
@@ -36,8 +36,8 @@ impl Server {
     }
 }
 
-/// The most requests in a millisecond after the first one, in which
-/// the server went down.
+/// The most requests in any millisecond after the first, in which the
+/// server went down.
 async fn worst(clients: u64) -> u32 {
     let server =
         Server { start: Instant::now(), asked: RefCell::default() };
@@ -57,7 +57,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn all_of_them_come_back_together() {
+    async fn overload_is_spread_over_time() {
+        // It is not: all of them come back together.
         assert_eq!(worst(100).await, 100);
     }
 }

@@ -1,15 +1,16 @@
-//! Each waits for a time of its own, and they come back one by one.
+//! Each client draws its own pauses, and they come back spread out.
 
 // ANCHOR: ask
 use tokio::time::{Duration, sleep};
 
-/// Asks four times, with pauses of up to 100, 200 and 400 ms.
+/// Asks four times, with pauses of up to 100, 200, and 400 ms.
 async fn ask(server: &Server, client: u64) {
-    // Seeded, so that this prints the same each time.
+    // A seed, so that this prints the same each time. Clients use
+    // `fastrand::Rng::new()`.
     let mut random = fastrand::Rng::with_seed(client);
     let mut pause = Duration::from_millis(100);
-    for _ in 0..4 {
-        if server.answers() {
+    for pauses in (0..4).rev() {
+        if server.answers() || pauses == 0 {
             return;
         }
         sleep(pause.mul_f64(random.f64())).await;
@@ -37,8 +38,8 @@ impl Server {
     }
 }
 
-/// The most requests in a millisecond after the first one, in which
-/// the server went down.
+/// The most requests in any millisecond after the first, in which the
+/// server went down.
 async fn worst(clients: u64) -> u32 {
     let server =
         Server { start: Instant::now(), asked: RefCell::default() };
@@ -58,7 +59,39 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn few_of_them_meet() {
+    async fn overload_is_spread_over_time() {
         assert!(worst(100).await < 10);
+        assert!(worst(1000).await < 50);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_one_client_and_none() {
+        assert_eq!(worst(0).await, 0);
+        // Its pauses may be shorter than a millisecond.
+        assert!(worst(1).await <= 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_is_tried_four_times_without_a_pause_at_the_end() {
+        let start = Instant::now();
+        let server = Server { start, asked: RefCell::default() };
+        ask(&server, 7).await;
+        let asked = server.asked.into_inner();
+        assert_eq!(asked.values().sum::<u32>(), 4);
+        let last = asked.keys().max().copied();
+        assert_eq!(last, Some(start.elapsed().as_millis()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_ends_the_tries() {
+        hazards::at_every_poll(async |cancel| {
+            let start = Instant::now();
+            let server = Server { start, asked: RefCell::default() };
+            cancel.run(ask(&server, 7)).await;
+            let asked = server.asked.borrow().len();
+            sleep(hazards::HOUR).await;
+            assert_eq!(server.asked.borrow().len(), asked);
+        })
+        .await;
     }
 }

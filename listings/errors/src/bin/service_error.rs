@@ -1,22 +1,29 @@
-//! A library's error: one variant for each thing a caller can do.
+//! A library's error: one variant for each thing that a caller can do.
 
 // ANCHOR: error
-/// Why there is no price.
+/// Why there is no price, by what a caller can do about it.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 enum PriceError {
-    /// The caller asked for something that is not there.
+    /// Correct the request. A service answers 404.
     #[error("there is no product {0}")]
     NoProduct(u32),
 
-    /// The supplier did not answer, or not with a price.
+    /// Try again later. A service answers 503.
     #[error("the supplier gave no price for product {product}")]
-    Supplier { product: u32, source: reqwest::Error },
+    Unavailable { product: u32, source: Cause },
 
-    /// Our own database failed.
-    #[error("cannot read the products")]
-    Database(#[from] sqlx::Error),
+    /// Nothing: somebody must look at it. A service answers 500.
+    #[error("cannot look up product {product}")]
+    Broken { product: u32, source: Cause },
 }
 
+/// For the log. Boxed, so that neither sqlx nor reqwest is part of
+/// this module's interface.
+type Cause = Box<dyn Error + Send + Sync>;
+// ANCHOR_END: error
+
+// ANCHOR: price
 /// Looks the product up, and asks its supplier for the price.
 async fn price(
     shop: &Shop,
@@ -26,22 +33,26 @@ async fn price(
         sqlx::query_scalar("SELECT path FROM products WHERE id = ?")
             .bind(product)
             .fetch_optional(&shop.database)
-            .await?;
+            .await
+            .map_err(|error| PriceError::Broken {
+                product,
+                source: error.into(),
+            })?;
     let path = path.ok_or(PriceError::NoProduct(product))?;
     let answer = async {
         let url = format!("http://{}{path}", shop.supplier);
         let answer = shop.client.get(url).send().await?;
         answer.error_for_status()?.text().await
     };
-    answer.await.map_err(|error| PriceError::Supplier {
+    answer.await.map_err(|error| PriceError::Unavailable {
         product,
         // A URL may hold a secret, and here a port by chance.
-        source: error.without_url(),
+        source: error.without_url().into(),
     })
 }
-// ANCHOR_END: error
+// ANCHOR_END: price
 
-use std::{error::Error, net::SocketAddr};
+use std::{error::Error, net::SocketAddr, time::Duration};
 
 use sqlx::SqlitePool;
 use tokio::{
@@ -58,20 +69,25 @@ struct Shop {
 }
 
 impl Shop {
-    /// A shop with three products, whose supplier knows the first one,
-    /// fails at the second, and hangs up in the middle of the third.
-    async fn open() -> Result<Self, Box<dyn Error>> {
+    /// A shop whose supplier knows the first product, fails at the
+    /// second, hangs up in the middle of the third, and is silent at
+    /// the ninth.
+    async fn open() -> Result<Self, Cause> {
         let database = SqlitePool::connect("sqlite::memory:").await?;
         let table = "CREATE TABLE products (id INTEGER, path TEXT);
             INSERT INTO products VALUES
-                (1, '/tea'), (2, '/fails'), (3, '/half');";
+                (1, '/tea'), (2, '/fails'), (3, '/half'),
+                (9, '/silent');";
         sqlx::raw_sql(table).execute(&database).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let supplier = listener.local_addr()?;
         let mut running = JoinSet::new();
         running.spawn(supply(listener));
         // No proxy: the supplier is on this machine.
-        let client = reqwest::Client::builder().no_proxy().build()?;
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_millis(500))
+            .build()?;
         Ok(Self { database, client, supplier, _running: running })
     }
 }
@@ -93,6 +109,7 @@ async fn supply(listener: TcpListener) {
             Some("/tea") => {
                 "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\n4.20"
             }
+            Some("/silent") => std::future::pending().await,
             Some("/half") => {
                 "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\n4."
             }
@@ -100,7 +117,7 @@ async fn supply(listener: TcpListener) {
                 "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
             }
         };
-        // A client that has gone does not read it.
+        // A client that has disconnected doesn't read it.
         let _ = client.write_all(answer.as_bytes()).await;
     }
 }
@@ -117,7 +134,7 @@ fn chain(error: &dyn Error) -> String {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), Cause> {
     let shop = Shop::open().await?;
     for product in 1..=4 {
         match price(&shop, product).await {
@@ -136,22 +153,57 @@ async fn main() -> Result<(), Box<dyn Error>> {
 mod tests {
     use super::*;
 
+    /// Neither the caller's log nor its reader sees another crate.
+    fn source<T: Error + 'static>(error: &PriceError) -> Option<&T> {
+        error.source()?.downcast_ref()
+    }
+
     #[tokio::test]
-    async fn each_cause_has_its_variant() -> Result<(), Box<dyn Error>>
+    async fn failure_of_each_kind_has_its_variant() -> Result<(), Cause>
     {
         let shop = Shop::open().await?;
         assert_eq!(price(&shop, 1).await?, "4.20");
-        let fails = price(&shop, 2).await;
-        assert!(matches!(
-            fails,
-            Err(PriceError::Supplier { product: 2, source })
-                if source.is_status()
-        ));
+        for product in [2, 3] {
+            let error = price(&shop, product).await.expect_err("fails");
+            assert!(source::<reqwest::Error>(&error).is_some());
+            let told = error.to_string();
+            assert!(told.ends_with(&format!("product {product}")));
+            assert!(matches!(error, PriceError::Unavailable { .. }));
+        }
         let none = price(&shop, 4).await;
         assert!(matches!(none, Err(PriceError::NoProduct(4))));
         shop.database.close().await;
-        let closed = price(&shop, 1).await;
-        assert!(matches!(closed, Err(PriceError::Database(_))));
+        let error = price(&shop, 1).await.expect_err("it is closed");
+        assert!(source::<sqlx::Error>(&error).is_some());
+        assert!(matches!(error, PriceError::Broken { .. }));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn silence_of_the_supplier_is_bounded() -> Result<(), Cause> {
+        let shop = Shop::open().await?;
+        let error = price(&shop, 9).await.expect_err("no answer");
+        let error = source::<reqwest::Error>(&error);
+        assert!(error.is_some_and(reqwest::Error::is_timeout));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn edges_a_number_that_no_product_has() -> Result<(), Cause> {
+        let shop = Shop::open().await?;
+        for product in [0, u32::MAX] {
+            let none = price(&shop, product).await;
+            assert!(matches!(none, Err(PriceError::NoProduct(it))
+                if it == product));
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn threads_may_run_it() -> Result<(), Cause> {
+        let shop = Shop::open().await?;
+        let task = tokio::spawn(async move { price(&shop, 2).await });
+        assert!(task.await?.is_err());
         Ok(())
     }
 }

@@ -1,28 +1,33 @@
-//! The message tells its own part; the source tells the rest.
+//! A message says its own part, and leaves the cause to its source.
 
 // ANCHOR: error
-/// Each message says what this layer wanted. Why it failed, the source
-/// says.
+/// Each message says what this layer tried, and with what. Why it
+/// failed is the source's part.
 #[derive(Debug, thiserror::Error)]
 enum ConfigError {
-    #[error("cannot read the configuration")]
-    Read(#[source] std::io::Error),
-    #[error("line {line} is wrong")]
-    Parse { line: usize, source: std::num::ParseIntError },
+    #[error("cannot read {file}")]
+    Read { file: String, source: std::io::Error },
+    #[error("line {line}: {text:?} is no limit")]
+    Parse { line: usize, text: String, source: std::num::ParseIntError },
 }
 // ANCHOR_END: error
 
 use std::{error::Error, fs};
 
 fn limit(file: &str) -> Result<u32, ConfigError> {
-    let text = fs::read_to_string(file).map_err(ConfigError::Read)?;
+    let text = fs::read_to_string(file).map_err(|source| {
+        ConfigError::Read { file: file.to_owned(), source }
+    })?;
     parse(&text)
 }
 
 fn parse(text: &str) -> Result<u32, ConfigError> {
-    text.trim()
-        .parse()
-        .map_err(|source| ConfigError::Parse { line: 1, source })
+    let text = text.trim();
+    text.parse().map_err(|source| ConfigError::Parse {
+        line: 1,
+        text: text.to_owned(),
+        source,
+    })
 }
 
 /// An error with all of its sources, as anyhow prints them.
@@ -50,9 +55,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_told_once() {
+    fn failure_prints_each_cause_once() {
         let error = parse("eight").expect_err("it is no number");
         let told = chain(&error);
-        assert_eq!(told.matches("invalid digit").count(), 1, "{told}");
+        let times = told.matches("invalid digit").count();
+        assert_eq!(times, 1, "{told}");
+        let error = limit("no such file").expect_err("there is none");
+        let told = chain(&error);
+        assert_eq!(told.matches("os error 2").count(), 1, "{told}");
+    }
+
+    #[test]
+    fn edges_the_text_is_quoted_whatever_it_is() {
+        assert_eq!(parse(" 8\n").expect("a limit"), 8);
+        for text in ["", "-1", "5000000000", "zw\u{f6}lf"] {
+            let error = parse(text).expect_err("it is no limit");
+            let told = chain(&error);
+            assert!(told.contains(&format!("{text:?}")), "{told}");
+        }
     }
 }

@@ -1,28 +1,33 @@
-//! Wrong: the message contains its source, and the source is told too.
+//! Wrong: the message contains its source, which is printed as well.
 
 // ANCHOR: wrong
-/// Wrong: `{0}` writes the source into the message. Whoever prints the
-/// chain prints it once more.
+/// Wrong: `{source}` puts the source into the message, and a report of
+/// the whole chain prints it once more.
 #[derive(Debug, thiserror::Error)]
 enum ConfigError {
-    #[error("cannot read the configuration: {0}")]
-    Read(#[source] std::io::Error),
-    #[error("line {line} is wrong: {source}")]
-    Parse { line: usize, source: std::num::ParseIntError },
+    #[error("cannot read {file}: {source}")]
+    Read { file: String, source: std::io::Error },
+    #[error("line {line}: {text:?} is no limit: {source}")]
+    Parse { line: usize, text: String, source: std::num::ParseIntError },
 }
 // ANCHOR_END: wrong
 
 use std::{error::Error, fs};
 
 fn limit(file: &str) -> Result<u32, ConfigError> {
-    let text = fs::read_to_string(file).map_err(ConfigError::Read)?;
+    let text = fs::read_to_string(file).map_err(|source| {
+        ConfigError::Read { file: file.to_owned(), source }
+    })?;
     parse(&text)
 }
 
 fn parse(text: &str) -> Result<u32, ConfigError> {
-    text.trim()
-        .parse()
-        .map_err(|source| ConfigError::Parse { line: 1, source })
+    let text = text.trim();
+    text.parse().map_err(|source| ConfigError::Parse {
+        line: 1,
+        text: text.to_owned(),
+        source,
+    })
 }
 
 /// An error with all of its sources, as anyhow prints them.
@@ -50,9 +55,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_told_twice() {
+    fn failure_prints_each_cause_once() {
         let error = parse("eight").expect_err("it is no number");
         let told = chain(&error);
-        assert_eq!(told.matches("invalid digit").count(), 2, "{told}");
+        let times = told.matches("invalid digit").count();
+        assert_eq!(times, 2, "{told}");
+        let error = limit("no such file").expect_err("there is none");
+        let told = chain(&error);
+        assert_eq!(told.matches("os error 2").count(), 2, "{told}");
     }
 }

@@ -1,4 +1,4 @@
-//! Wrong: the error says that time is up, and not for what.
+//! Wrong: the error says that time is up, but not for which step.
 
 // ANCHOR: wrong
 use anyhow::Result;
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_is_told_of_the_step() {
+    async fn silence_names_the_step_and_its_limit() {
         let error = order().await.expect_err("a step hangs");
         assert_eq!(format!("{error:#}"), "deadline has elapsed");
     }

@@ -1,36 +1,46 @@
 //! Each handle is flattened first, and owns its task.
 
 // ANCHOR: order
+use anyhow::{Context, Result, anyhow};
 use tokio::{
     time::{Duration, sleep},
     try_join,
 };
 use tokio_util::task::AbortOnDropHandle;
 
-/// Runs this in a task, which ends with the returned future.
+/// Runs a step in a task, which is aborted if this future is dropped.
 async fn in_a_task(
-    work: impl Future<Output = Result<(), String>> + Send + 'static,
-) -> Result<(), String> {
+    step: &'static str,
+    work: impl Future<Output = Result<()>> + Send + 'static,
+) -> Result<()> {
     let task = AbortOnDropHandle::new(tokio::spawn(work));
     // One layer is left: a panic is an error like the others.
-    task.await.map_err(|panic| panic.to_string())?
+    match task.await {
+        Ok(ended) => ended.context(step),
+        Err(panic) => Err(anyhow!(panic).context(step)),
+    }
 }
 
-/// Charges and packs side by side; the first error ends both.
-async fn order(number: u32) -> Result<(), String> {
-    let charged = in_a_task(charge(number));
-    let packed = in_a_task(pack(number));
+/// Charges and packs concurrently. The first error aborts the other
+/// step at its next `.await`, and what that one has done stays done.
+async fn order(number: u32) -> Result<()> {
+    let charged = in_a_task("charge", charge(number));
+    let packed = in_a_task("pack", pack(number));
     try_join!(charged, packed)?;
     Ok(())
 }
 // ANCHOR_END: order
 
-async fn charge(number: u32) -> Result<(), String> {
+async fn charge(number: u32) -> Result<()> {
     sleep(Duration::from_millis(10)).await;
-    Err(format!("order {number}: the card has expired"))
+    match number {
+        7 => Err(anyhow!("order {number}: the card has expired")),
+        8 => panic!("order {number}: no such card"),
+        _ => Ok(()),
+    }
 }
 
-async fn pack(number: u32) -> Result<(), String> {
+async fn pack(number: u32) -> Result<()> {
     sleep(Duration::from_secs(60)).await;
     println!("order {number} is packed");
     Ok(())
@@ -39,8 +49,10 @@ async fn pack(number: u32) -> Result<(), String> {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let start = tokio::time::Instant::now();
-    let error = order(7).await.err().unwrap_or_default();
-    println!("{error}, after {} ms", start.elapsed().as_millis());
+    if let Err(error) = order(7).await {
+        let after = start.elapsed().as_millis();
+        println!("{error:#}, after {after} ms");
+    }
 }
 
 #[cfg(test)]
@@ -50,9 +62,45 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_error_does_not_wait() {
+    async fn failure_is_returned_without_waiting_for_the_other() {
         let start = Instant::now();
-        assert!(order(7).await.is_err());
+        let error = order(7).await.expect_err("it fails");
         assert_eq!(start.elapsed(), Duration::from_millis(10));
+        let told = format!("{error:#}");
+        assert_eq!(told, "charge: order 7: the card has expired");
+        hazards::no_task_left().await;
+        assert!(order(9).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_is_returned_with_its_step_and_message() {
+        let error = order(8).await.expect_err("it panics");
+        let told = format!("{error:#}");
+        assert!(told.starts_with("charge: "), "{told}");
+        assert!(told.contains("no such card"), "{told}");
+        hazards::no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_ends_both_tasks() {
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(order(9)).await;
+            hazards::no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_ends_both_tasks() {
+        let owner = tokio::spawn(order(9));
+        sleep(Duration::from_millis(20)).await;
+        owner.abort();
+        hazards::no_task_left().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_may_run_it() {
+        let owner = tokio::spawn(order(7));
+        assert!(owner.await.expect("no panic").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Wrong: `try_join!` over handles sees no error of the tasks.
+//! Wrong: `try_join!` over handles doesn't see the tasks' errors.
 
 // ANCHOR: wrong
 use tokio::{
@@ -6,7 +6,7 @@ use tokio::{
     try_join,
 };
 
-/// Charges and packs side by side; the first error is to end it.
+/// Charges and packs concurrently; the first error should end both.
 async fn order(number: u32) -> Result<(), String> {
     let charged = tokio::spawn(charge(number));
     let packed = tokio::spawn(pack(number));
@@ -42,7 +42,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_error_waits_for_the_packer() {
+    async fn failure_is_returned_without_waiting_for_the_other() {
+        // It does wait.
         let start = Instant::now();
         assert!(order(7).await.is_err());
         assert_eq!(start.elapsed(), Duration::from_secs(60));

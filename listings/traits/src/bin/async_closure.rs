@@ -3,7 +3,10 @@
 // ANCHOR: retry
 use std::io;
 
-/// Calls until it succeeds, so often at most.
+use tokio::time::{Duration, sleep};
+
+/// Calls until it succeeds, up to `times` times and once at least,
+/// with pauses between the calls.
 async fn retry<T>(
     times: u32,
     mut call: impl AsyncFnMut(u32) -> io::Result<T>,
@@ -14,11 +17,12 @@ async fn retry<T>(
             Err(_) if attempt < times => attempt += 1,
             last => return last,
         }
+        sleep(Duration::from_millis(100)).await;
     }
 }
 
-/// Fetches a page; the first answers are errors. Returns how often it
-/// asked, and the page.
+/// Fetches a page, though the first answers are errors. Returns the
+/// attempts, and the page.
 async fn fetch(failing: u32) -> io::Result<(Vec<u32>, &'static str)> {
     let mut asked = Vec::new();
     // It borrows `asked`, across the `.await`, from call to call.
@@ -42,7 +46,7 @@ async fn answer(
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> io::Result<()> {
     let (asked, page) = fetch(2).await?;
     println!("attempts {asked:?}: {page}");
@@ -53,14 +57,48 @@ async fn main() -> io::Result<()> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn it_borrows_from_call_to_call() -> io::Result<()> {
+    #[tokio::test(start_paused = true)]
+    async fn failure_calls_it_again() -> io::Result<()> {
         assert_eq!(fetch(2).await?, (vec![1, 2, 3], "the page"));
+        let last = fetch(3).await.expect_err("three failures");
+        assert_eq!(last.kind(), io::ErrorKind::ConnectionRefused);
         Ok(())
     }
 
-    #[tokio::test]
-    async fn the_last_error_is_returned() {
-        assert!(fetch(3).await.is_err());
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_times_at_all() -> io::Result<()> {
+        let mut calls = 0;
+        retry(0, async |_| {
+            calls += 1;
+            Ok(())
+        })
+        .await?;
+        assert_eq!(calls, 1);
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_ends_the_calls() {
+        hazards::at_every_poll(async |cancel| {
+            let mut calls = 0;
+            let again = retry(3, async |_| {
+                calls += 1;
+                tokio::task::yield_now().await;
+                Err::<(), _>(io::ErrorKind::ConnectionRefused.into())
+            });
+            let ended = cancel.run(again).await;
+            assert!(ended.is_none() || calls == 3);
+            hazards::no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_the_callback_reaches_the_caller() {
+        let task = tokio::spawn(async {
+            retry(3, async |_| -> io::Result<()> { panic!("no page") })
+                .await
+        });
+        assert!(task.await.is_err_and(|error| error.is_panic()));
     }
 }

@@ -1,63 +1,49 @@
-//! A transaction that will write says so when it begins.
+//! Take the write lock when the transaction begins.
 
 // ANCHOR: immediate
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::SqlitePool;
 
-/// Begins to take one from the stock: looks how much there is.
-async fn look(
-    pool: &SqlitePool,
-) -> sqlx::Result<(Transaction<'static, Sqlite>, i64)> {
-    // It waits here, until nobody else writes.
+/// Takes one from the stock, if there is one. Dropped before the
+/// commit, it's rolled back.
+async fn take(pool: &SqlitePool) -> sqlx::Result<bool> {
+    // It waits here until nobody else writes.
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    let stock = sqlx::query_scalar("SELECT amount FROM stock")
+    let stock: i64 = sqlx::query_scalar("SELECT amount FROM stock")
         .fetch_one(&mut *transaction)
         .await?;
-    Ok((transaction, stock))
-}
-
-/// Writes down that there is one less.
-async fn take(
-    (mut transaction, stock): (Transaction<'static, Sqlite>, i64),
-) -> sqlx::Result<()> {
+    if stock == 0 {
+        return Ok(false);
+    }
     sqlx::query("UPDATE stock SET amount = $1")
         .bind(stock - 1)
         .execute(&mut *transaction)
         .await?;
-    transaction.commit().await
-}
-
-/// Two orders at once. Returns how they end.
-async fn two_orders(pool: &SqlitePool) -> sqlx::Result<[String; 2]> {
-    let order = async || take(look(pool).await?).await;
-    let (one, other) = tokio::join!(order(), order());
-    Ok([told(one), told(other)])
+    transaction.commit().await?;
+    Ok(true)
 }
 // ANCHOR_END: immediate
 
-fn told(taken: sqlx::Result<()>) -> String {
-    match taken {
-        Ok(()) => "taken".to_owned(),
-        Err(error) => error.to_string(),
-    }
-}
-
-use std::path::Path;
+// ANCHOR: open
+use std::{path::Path, time::Duration};
 
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
 };
 
-/// A file with five in stock. Who writes waits for others who do.
+/// Opens the database, whose connections wait for each other.
 async fn open(folder: &Path) -> sqlx::Result<SqlitePool> {
     let options = SqliteConnectOptions::new()
         .filename(folder.join("stock.db"))
         .create_if_missing(true)
+        // Readers don't wait for the writer, nor it for them.
         .journal_mode(SqliteJournalMode::Wal)
-        .busy_timeout(std::time::Duration::from_secs(10));
+        // How long a writer waits for another one.
+        .busy_timeout(Duration::from_secs(10));
     let pool = SqlitePoolOptions::new()
         .max_connections(2)
         .connect_with(options)
         .await?;
+    // ANCHOR_END: open
     sqlx::query("CREATE TABLE stock (amount INTEGER NOT NULL)")
         .execute(&pool)
         .await?;
@@ -65,15 +51,26 @@ async fn open(folder: &Path) -> sqlx::Result<SqlitePool> {
     Ok(pool)
 }
 
+fn told(taken: sqlx::Result<bool>) -> String {
+    match taken {
+        Ok(true) => "taken".to_owned(),
+        Ok(false) => "sold out".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+async fn left(pool: &SqlitePool) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT amount FROM stock").fetch_one(pool).await
+}
+
+/// Two orders at the same time: how they end, and what is left.
 async fn run() -> sqlx::Result<([String; 2], i64)> {
     let folder = tempfile::tempdir()?;
     let pool = open(folder.path()).await?;
-    let ended = two_orders(&pool).await?;
-    let left = sqlx::query_scalar("SELECT amount FROM stock")
-        .fetch_one(&pool)
-        .await?;
+    let (one, other) = tokio::join!(take(&pool), take(&pool));
+    let ended = ([told(one), told(other)], left(&pool).await?);
     pool.close().await;
-    Ok((ended, left))
+    Ok(ended)
 }
 
 #[tokio::main]
@@ -90,19 +87,74 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn both_are_taken() -> sqlx::Result<()> {
+    async fn overload_of_two_writers() -> sqlx::Result<()> {
         let ([one, other], left) = run().await?;
         assert_eq!((&*one, &*other), ("taken", "taken"));
         assert_eq!(left, 3);
         Ok(())
     }
 
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_take_no_more_than_there_is() -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = open(folder.path()).await?;
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            let pool = pool.clone();
+            tasks.spawn(async move { take(&pool).await });
+        }
+        let mut taken = 0;
+        for order in tasks.join_all().await {
+            taken += u32::from(order?);
+        }
+        assert_eq!((taken, left(&pool).await?), (5, 0));
+        assert!(!take(&pool).await?);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn cancel_takes_all_of_it_or_nothing() -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = open(folder.path()).await?;
+        hazards::at_every_poll(async |cancel| {
+            let before = left(&pool).await.expect("a database");
+            let taken = cancel.run(take(&pool)).await;
+            let after = left(&pool).await.expect("a database");
+            // Dropped during the commit, it may be either.
+            assert!(after == before || after == before - 1);
+            assert!(taken.is_none() || after == before - 1);
+            sqlx::query("UPDATE stock SET amount = 5")
+                .execute(&pool)
+                .await
+                .expect("a connection that is not in a transaction");
+        })
+        .await;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn failure_is_returned_and_locks_nobody_out()
+    -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = open(folder.path()).await?;
+        sqlx::query("DELETE FROM stock").execute(&pool).await?;
+        for _ in 0..5 {
+            let taken = take(&pool).await;
+            assert!(matches!(taken, Err(sqlx::Error::RowNotFound)));
+        }
+        sqlx::query("INSERT INTO stock VALUES (1)")
+            .execute(&pool)
+            .await?;
+        assert!(take(&pool).await?);
+        Ok(())
+    }
+
     use std::io::Write as _;
 
-    use sqlx::{PgPool, Postgres};
+    use sqlx::{PgPool, Postgres, Transaction};
 
     // ANCHOR: row
-    /// The same in PostgreSQL: the row is locked when it is read.
+    /// The same in PostgreSQL: the row is locked when it's read.
     async fn look_in_postgresql(
         pool: &PgPool,
         for_update: bool,
@@ -120,7 +172,7 @@ mod tests {
 
     /// Where `DATABASE_URL` names a server, as in `.ci/run`.
     #[tokio::test]
-    async fn postgresql() -> sqlx::Result<()> {
+    async fn overload_in_postgresql() -> sqlx::Result<()> {
         let Some(pool) = open_postgresql().await? else {
             return Ok(());
         };

@@ -1,9 +1,9 @@
-//! A native trait, and a second one for `dyn` that all of it have.
+//! A native trait, and a second one for `dyn` that comes with it.
 
 // ANCHOR: notify
 use futures::future::BoxFuture;
 
-/// Tells a customer of an order. This is the one to implement.
+/// Notifies a customer. This is the trait to implement.
 trait Notify: Send + Sync {
     fn notify(&self, order: u32)
     -> impl Future<Output = String> + Send;
@@ -19,6 +19,14 @@ impl<N: Notify> DynNotify for N {
         Box::pin(self.notify(order))
     }
 }
+
+/// And back: what was chosen is used where any `Notify` is.
+impl Notify for Box<dyn DynNotify> {
+    async fn notify(&self, order: u32) -> String {
+        // Without `**`, it would call itself, forever.
+        (**self).notify_boxed(order).await
+    }
+}
 // ANCHOR_END: notify
 
 // ANCHOR: use
@@ -30,7 +38,7 @@ impl Notify for Mail {
     }
 }
 
-/// Calls as many as it is made of, without a box for each.
+/// Notifies twice, without a box of its own.
 struct Twice<N>(N);
 
 impl<N: Notify> Notify for Twice<N> {
@@ -42,7 +50,8 @@ impl<N: Notify> Notify for Twice<N> {
 
 /// As the customer has chosen.
 fn chosen() -> Vec<Box<dyn DynNotify>> {
-    vec![Box::new(Mail), Box::new(Twice(Mail))]
+    let any: Box<dyn DynNotify> = Box::new(Mail);
+    vec![Box::new(Mail), Box::new(Twice(any))]
 }
 // ANCHOR_END: use
 
@@ -58,12 +67,24 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn both_are_called() {
+    async fn edges_a_boxed_one_inside_of_a_boxed_one() {
         let mut told = Vec::new();
         for channel in chosen() {
             told.push(channel.notify_boxed(7).await);
         }
         let mail = "mail: order 7 is on its way";
         assert_eq!(told, [mail.to_owned(), format!("{mail}; {mail}")]);
+        let deep: Box<dyn DynNotify> = Box::new(Mail);
+        let deep: Box<dyn DynNotify> = Box::new(deep);
+        assert_eq!(Twice(deep).notify(7).await, told[1]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_may_run_both() {
+        for channel in chosen() {
+            let task =
+                tokio::spawn(async move { channel.notify(7).await });
+            assert!(task.await.expect("no panic").contains("order 7"));
+        }
     }
 }

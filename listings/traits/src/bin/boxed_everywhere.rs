@@ -64,7 +64,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_layer_allocates() {
+    fn overload_allocates_once_for_each_call() {
+        // It does so three times: once for each layer.
         assert_eq!(allocations(), 3);
     }
 }

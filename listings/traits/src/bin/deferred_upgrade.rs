@@ -1,4 +1,4 @@
-//! Wrong: a transaction that reads first cannot always write.
+//! Wrong: a transaction that has read can't always write.
 
 // ANCHOR: wrong
 use sqlx::{Sqlite, SqlitePool, Transaction};
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_second_fails_at_once() -> sqlx::Result<()> {
+    async fn overload_of_two_writers() -> sqlx::Result<()> {
         let ([one, other], left) = run().await?;
         assert_eq!(one, "taken");
         assert!(other.contains("database is locked"), "{other}");

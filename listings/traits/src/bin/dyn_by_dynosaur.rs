@@ -3,7 +3,7 @@
 // ANCHOR: notify
 use dynosaur::dynosaur;
 
-/// Tells a customer of an order.
+/// Notifies a customer.
 #[dynosaur(DynNotify = dyn(box) Notify)]
 trait Notify: Send + Sync {
     fn notify(&self, order: u32)
@@ -35,29 +35,27 @@ fn chosen() -> Vec<Box<DynNotify<'static>>> {
 }
 // ANCHOR_END: notify
 
-/// Each in a task: the futures can be sent.
-async fn notify_all(order: u32) -> Vec<String> {
-    let tasks = chosen().into_iter().map(|channel| {
-        tokio::spawn(async move { channel.notify(order).await })
-    });
-    let told = futures::future::join_all(tasks).await;
-    told.into_iter().filter_map(Result::ok).collect()
-}
-
 #[tokio::main]
-async fn main() {
-    for told in notify_all(7).await {
-        println!("{told}");
+async fn main() -> Result<(), tokio::task::JoinError> {
+    for channel in chosen() {
+        // In a task: the future can be sent.
+        let told = tokio::spawn(async move { channel.notify(7).await });
+        println!("{}", told.await?);
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn each_channel_is_used() {
-        let told = notify_all(7).await;
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_may_run_it() {
+        let mut told = Vec::new();
+        for channel in chosen() {
+            let task = async move { channel.notify(7).await };
+            told.push(tokio::spawn(task).await.expect("no panic"));
+        }
         assert_eq!(told[0], "mail: order 7 is on its way");
         assert_eq!(told[1], "text to 5550100: order 7");
     }

@@ -60,7 +60,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_waits_for_itself() -> sqlx::Result<()> {
+    async fn overload_of_the_pool_is_waited_for() -> sqlx::Result<()> {
+        // In vain: each waits for what it holds.
         let placed = place(&open().await?, 7).await;
         assert!(matches!(placed, Err(sqlx::Error::PoolTimedOut)));
         Ok(())

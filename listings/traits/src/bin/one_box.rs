@@ -1,4 +1,4 @@
-//! One box, where `dyn` is needed: at the edge.
+//! One box, at the edge where `dyn` is needed.
 
 // ANCHOR: layers
 use futures::future::BoxFuture;
@@ -23,7 +23,7 @@ impl<P: Prices> Prices for Discount<P> {
     }
 }
 
-/// What a caller holds that chooses at run time.
+/// For a caller that chooses at run time.
 trait DynPrices: Send + Sync {
     fn price_boxed(&self, product: u32) -> BoxFuture<'_, u32>;
 }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_edge_allocates() {
+    fn overload_allocates_once_for_each_call() {
         assert_eq!(allocations(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! One task uses one connection, and hands it on.
+//! One task uses one connection, and passes it along.
 
 // ANCHOR: place
 use sqlx::{SqliteConnection, SqlitePool};
@@ -14,7 +14,7 @@ async fn place(pool: &SqlitePool, customer: i64) -> sqlx::Result<()> {
     transaction.commit().await
 }
 
-/// Takes a connection: a transaction is one, and so is one of a pool.
+/// Borrows a connection: of a transaction, or of the pool.
 async fn check(
     connection: &mut SqliteConnection,
     customer: i64,
@@ -30,13 +30,15 @@ async fn check(
 use std::time::Duration;
 
 use sqlx::sqlite::SqlitePoolOptions;
+use tempfile::TempDir;
 
 /// A pool with one connection, as it is under load.
-async fn open() -> sqlx::Result<SqlitePool> {
+async fn open(folder: &TempDir) -> sqlx::Result<SqlitePool> {
+    let file = folder.path().join("shop.db");
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(Duration::from_millis(500))
-        .connect("sqlite::memory:")
+        .connect(&format!("sqlite://{}?mode=rwc", file.display()))
         .await?;
     for statement in [
         "CREATE TABLE customers (id INTEGER PRIMARY KEY)",
@@ -50,7 +52,8 @@ async fn open() -> sqlx::Result<SqlitePool> {
 
 #[tokio::main]
 async fn main() -> sqlx::Result<()> {
-    let pool = open().await?;
+    let folder = tempfile::tempdir()?;
+    let pool = open(&folder).await?;
     match place(&pool, 7).await {
         Ok(()) => println!("placed"),
         Err(error) => println!("{error}"),
@@ -63,8 +66,33 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_known_customer_may_order() -> sqlx::Result<()> {
-        let pool = open().await?;
+    async fn overload_of_the_pool_is_waited_for() -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = open(&folder).await?;
+        let placed = (0..20).map(|_| place(&pool, 7));
+        for placed in futures::future::join_all(placed).await {
+            placed?;
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn cancel_places_all_of_it_or_nothing() -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = open(&folder).await?;
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(place(&pool, 7)).await;
+            // The only connection came back, and in no transaction.
+            place(&pool, 7).await.expect("a clean connection");
+        })
+        .await;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn failure_of_the_check_places_nothing() -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = open(&folder).await?;
         place(&pool, 7).await?;
         let unknown = place(&pool, 8).await;
         assert!(matches!(unknown, Err(sqlx::Error::RowNotFound)));

@@ -1,25 +1,29 @@
-//! The one that is ready is called, and the clone stays.
+//! Call the service that was ready: no clone, and no box.
 
 // ANCHOR: call
-use std::task::{Context, Poll};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+};
 
-use futures::future::BoxFuture;
 use tower::Service;
 
-/// Counts what it hands on.
+/// Counts the orders that it passes on.
 #[derive(Clone)]
 struct Counting<S> {
     inner: S,
-    count: u32,
+    /// Shared, because a server clones the service: for each
+    /// connection, for each request, or both.
+    count: Arc<AtomicU64>,
 }
 
-impl<S> Service<u32> for Counting<S>
-where
-    S: Service<u32, Future: Send> + Clone + Send + 'static,
-{
+impl<S: Service<u32>> Service<u32> for Counting<S> {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
+    type Future = S::Future;
 
     fn poll_ready(
         &mut self,
@@ -28,46 +32,43 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, order: u32) -> Self::Future {
-        self.count += 1;
-        let clone = self.inner.clone();
-        // The one with the permit goes; the clone will get its own.
-        let mut inner = std::mem::replace(&mut self.inner, clone);
-        Box::pin(async move { inner.call(order).await })
+    fn call(&mut self, order: u32) -> S::Future {
+        self.count.fetch_add(1, Relaxed);
+        self.inner.call(order)
     }
 }
 // ANCHOR_END: call
 
+use std::convert::Infallible;
+
+use tokio::task::JoinSet;
 use tower::{ServiceExt, limit::ConcurrencyLimit, service_fn};
 
-/// One order, through a limit of one at a time. Returns its price, or
-/// the panic's message.
-async fn ask() -> Result<u32, String> {
+/// So many orders at the same time, through a limit of one, each by a
+/// clone of the service. Returns their prices, and the count.
+async fn ask(orders: u32) -> (Vec<u32>, u64) {
     let prices = service_fn(async |order: u32| {
-        Ok::<_, std::convert::Infallible>(order * 100)
+        tokio::task::yield_now().await;
+        Ok::<_, Infallible>(order * 100)
     });
     let inner = ConcurrencyLimit::new(prices, 1);
-    let mut service = Counting { inner, count: 0 };
-    let asked = tokio::spawn(async move {
-        let Ok(ready) = service.ready().await;
-        ready.call(7).await
-    });
-    match asked.await {
-        Ok(Ok(price)) => Ok(price),
-        Err(error) => {
-            let panic = error.into_panic();
-            let message = panic.downcast_ref::<String>().cloned();
-            Err(message.unwrap_or_default())
-        }
+    let service = Counting { inner, count: Arc::default() };
+    let mut asked = JoinSet::new();
+    for order in 1..=orders {
+        asked.spawn(service.clone().oneshot(order));
     }
+    let mut prices: Vec<u32> = Vec::new();
+    for price in asked.join_all().await {
+        prices.extend(price);
+    }
+    prices.sort_unstable();
+    (prices, service.count.load(Relaxed))
 }
 
 #[tokio::main]
 async fn main() {
-    match ask().await {
-        Ok(price) => println!("price: {price}"),
-        Err(message) => println!("panicked: {message}"),
-    }
+    let (prices, count) = ask(3).await;
+    println!("prices: {prices:?}, counted: {count}");
 }
 
 #[cfg(test)]
@@ -75,7 +76,28 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_is_answered() {
-        assert_eq!(ask().await, Ok(700));
+    async fn overload_passes_each_order_through_the_limit() {
+        assert_eq!(ask(3).await, (vec![100, 200, 300], 3));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_count_each_order() {
+        let (prices, count) = ask(1000).await;
+        assert_eq!((prices.len(), count), (1000, 1000));
+    }
+
+    #[tokio::test]
+    async fn cancel_gives_the_permit_back() {
+        let prices = service_fn(async |order: u32| {
+            tokio::task::yield_now().await;
+            Ok::<_, Infallible>(order * 100)
+        });
+        let inner = ConcurrencyLimit::new(prices, 1);
+        let service = Counting { inner, count: Arc::default() };
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(service.clone().oneshot(7)).await;
+            assert_eq!(service.clone().oneshot(8).await, Ok(800));
+        })
+        .await;
     }
 }

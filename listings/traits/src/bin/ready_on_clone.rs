@@ -1,4 +1,4 @@
-//! Wrong: a clone is called, and another one was ready.
+//! Wrong: a clone is called, but another one was ready.
 
 // ANCHOR: wrong
 use std::task::{Context, Poll};
@@ -6,14 +6,13 @@ use std::task::{Context, Poll};
 use futures::future::BoxFuture;
 use tower::Service;
 
-/// Counts what it hands on.
+/// Checks each order before it passes it on.
 #[derive(Clone)]
-struct Counting<S> {
+struct Checked<S> {
     inner: S,
-    count: u32,
 }
 
-impl<S> Service<u32> for Counting<S>
+impl<S> Service<u32> for Checked<S>
 where
     S: Service<u32, Future: Send> + Clone + Send + 'static,
 {
@@ -29,15 +28,22 @@ where
     }
 
     fn call(&mut self, order: u32) -> Self::Future {
-        self.count += 1;
         // Wrong: the permit is with the one that was ready.
         let mut inner = self.inner.clone();
-        Box::pin(async move { inner.call(order).await })
+        Box::pin(async move {
+            check(order).await;
+            inner.call(order).await
+        })
     }
 }
 // ANCHOR_END: wrong
 
 use tower::{ServiceExt, limit::ConcurrencyLimit, service_fn};
+
+/// Looks an order up.
+async fn check(_order: u32) {
+    tokio::task::yield_now().await;
+}
 
 /// One order, through a limit of one at a time. Returns its price, or
 /// the panic's message.
@@ -46,7 +52,7 @@ async fn ask() -> Result<u32, String> {
         Ok::<_, std::convert::Infallible>(order * 100)
     });
     let inner = ConcurrencyLimit::new(prices, 1);
-    let mut service = Counting { inner, count: 0 };
+    let mut service = Checked { inner };
     let asked = tokio::spawn(async move {
         let Ok(ready) = service.ready().await;
         ready.call(7).await
@@ -75,7 +81,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_limit_panics() {
+    async fn overload_passes_each_order_through_the_limit() {
+        // It panics at the first one.
         let message = ask().await.expect_err("a panic");
         assert!(message.contains("poll_ready"), "{message}");
     }

@@ -19,8 +19,10 @@ enum OrdersError {
     Different(String),
     #[error("order {0} is paid already")]
     Paid(String),
-    #[error("the orders cannot be reached")]
-    Storage(#[from] sqlx::Error),
+    /// Whatever else went wrong in the store. The domain doesn't know
+    /// which database that is.
+    #[error("the orders can't be read or written")]
+    Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 // ANCHOR_END: domain
@@ -52,7 +54,7 @@ type All = Vec<(Order, bool)>;
 // ANCHOR_END: trait
 
 // ANCHOR: memory
-/// For tests of those who use orders, and for a trial.
+/// For tests of code that uses orders, and for a trial.
 #[derive(Default)]
 struct InMemory(Mutex<(BTreeMap<String, Order>, Vec<String>)>);
 
@@ -118,12 +120,16 @@ fn same(order: Order, cents: i64) -> Result<Order, OrdersError> {
 
 // ANCHOR: database
 use sqlx::{
-    AnyConnection, AnyPool, Row,
+    AnyConnection, AnyPool, Executor, Row,
     any::{AnyPoolOptions, AnyRow, install_default_drivers},
 };
 
 /// In SQLite or PostgreSQL: these statements are the same in both.
 struct InDatabase(AnyPool);
+
+fn storage(error: sqlx::Error) -> OrdersError {
+    OrdersError::Storage(error.into())
+}
 
 impl Orders for InDatabase {
     async fn place(
@@ -131,7 +137,7 @@ impl Orders for InDatabase {
         key: &str,
         cents: i64,
     ) -> Result<Order, OrdersError> {
-        let mut connection = self.0.acquire().await?;
+        let mut connection = self.0.acquire().await.map_err(storage)?;
         sqlx::query(
             "INSERT INTO orders (key, cents, paid) VALUES ($1, $2, 0)
              ON CONFLICT (key) DO NOTHING",
@@ -139,7 +145,8 @@ impl Orders for InDatabase {
         .bind(key)
         .bind(cents)
         .execute(&mut *connection)
-        .await?;
+        .await
+        .map_err(storage)?;
         let order = find(&mut connection, key).await?;
         same(order, cents)
     }
@@ -148,13 +155,14 @@ impl Orders for InDatabase {
 
     // ANCHOR: pay
     async fn pay(&self, key: &str) -> Result<(), OrdersError> {
-        let mut transaction = self.0.begin().await?;
+        let mut transaction = self.0.begin().await.map_err(storage)?;
         let paid = sqlx::query(
             "UPDATE orders SET paid = 1 WHERE key = $1 AND paid = 0",
         )
         .bind(key)
         .execute(&mut *transaction)
-        .await?;
+        .await
+        .map_err(storage)?;
         if paid.rows_affected() == 0 {
             find(&mut transaction, key).await?;
             return Err(OrdersError::Paid(key.to_owned()));
@@ -162,35 +170,48 @@ impl Orders for InDatabase {
         sqlx::query("INSERT INTO receipts (key) VALUES ($1)")
             .bind(key)
             .execute(&mut *transaction)
-            .await?;
-        Ok(transaction.commit().await?)
+            .await
+            .map_err(storage)?;
+        transaction.commit().await.map_err(storage)
     }
     // ANCHOR_END: pay
 
     async fn all(&self) -> Result<All, OrdersError> {
-        // One statement, for two would see two moments.
+        // One statement, because two would see two moments.
         let rows = sqlx::query(
             "SELECT orders.*, (SELECT COUNT(*) FROM receipts
              WHERE receipts.key = orders.key) AS receipts
              FROM orders ORDER BY orders.key",
         );
-        let rows = rows.fetch_all(&self.0).await?;
+        let rows = rows.fetch_all(&self.0).await.map_err(storage)?;
         let with_receipts = |row: &AnyRow| {
             let receipts: i64 = row.try_get("receipts")?;
             Ok((order_of(row)?, receipts == 1))
         };
-        rows.iter().map(with_receipts).collect()
+        let all: sqlx::Result<_> =
+            rows.iter().map(with_receipts).collect();
+        all.map_err(storage)
     }
 }
 
 // ANCHOR: open
 impl InDatabase {
-    /// Opens a database by its address, and makes what it lacks.
-    async fn open(address: &str) -> Result<Self, OrdersError> {
+    /// Opens a database by its address, and creates its tables if they
+    /// don't exist.
+    async fn open(address: &str) -> sqlx::Result<Self> {
         install_default_drivers();
         let pool = AnyPoolOptions::new()
             .max_connections(8)
             .acquire_timeout(Duration::from_secs(10))
+            // sqlx forgets a `BEGIN` that was dropped while it ran: on
+            // PostgreSQL, the connection is in a transaction then.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    // An error: there was none, in SQLite.
+                    let _ = connection.execute("ROLLBACK").await;
+                    Ok(true)
+                })
+            })
             .connect(address)
             .await?;
         for table in [
@@ -213,9 +234,10 @@ async fn find(
     let found = sqlx::query("SELECT * FROM orders WHERE key = $1")
         .bind(key)
         .fetch_optional(connection)
-        .await?;
+        .await
+        .map_err(storage)?;
     match found {
-        Some(row) => Ok(order_of(&row)?),
+        Some(row) => order_of(&row).map_err(storage),
         None => Err(OrdersError::Unknown(key.to_owned())),
     }
 }
@@ -250,7 +272,8 @@ async fn sell(orders: &impl Orders) -> Result<String, OrdersError> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+{
     println!("in memory: {}", sell(&InMemory::default()).await?);
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("orders.db");
@@ -307,6 +330,7 @@ mod tests {
             for (order, receipt) in orders.all().await.expect("all") {
                 assert_eq!(order.paid, receipt, "{order:?}");
             }
+            all_connections_are_clean(orders, &key).await;
             if ended {
                 return;
             }
@@ -336,13 +360,67 @@ mod tests {
 
     use std::task::Poll;
 
+    /// None is left inside of a transaction, where nobody else would
+    /// see what it writes.
+    async fn all_connections_are_clean(
+        orders: &impl Orders,
+        key: &str,
+    ) {
+        for number in 0..10 {
+            let key = format!("{key}-after-{number}");
+            orders.place(&key, 100).await.expect("placed");
+            let all = orders.all().await.expect("all");
+            assert!(all.iter().any(|(order, _)| order.key == key));
+            let all = orders.all().await.expect("all");
+            assert!(all.iter().any(|(order, _)| order.key == key));
+        }
+    }
+
     #[tokio::test]
-    async fn in_memory() {
+    async fn again_in_memory() {
         contract(InMemory::default()).await;
     }
 
+    #[tokio::test]
+    async fn cancel_in_memory() {
+        cut_anywhere_it_is_whole(&InMemory::default()).await;
+    }
+
+    async fn in_file() -> (tempfile::TempDir, InDatabase) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("orders.db");
+        let address = format!("sqlite://{}?mode=rwc", file.display());
+        let orders = InDatabase::open(&address).await;
+        (folder, orders.expect("a database"))
+    }
+
+    #[tokio::test]
+    async fn cancel_in_sqlite() {
+        let (_folder, orders) = in_file().await;
+        cut_anywhere_it_is_whole(&orders).await;
+    }
+
+    #[tokio::test]
+    async fn edges_of_keys_and_amounts() {
+        let memory = InMemory::default();
+        let (_folder, database) = in_file().await;
+        for key in
+            ["", "\u{17c}\u{f3}\u{142}w", "'; DROP TABLE orders; --"]
+        {
+            let placed = memory.place(key, i64::MAX).await;
+            let stored = database.place(key, i64::MAX).await;
+            let placed = placed.expect("placed");
+            assert_eq!(placed, stored.expect("placed"));
+            memory.pay(key).await.expect("paid");
+            database.pay(key).await.expect("paid");
+        }
+        let all = database.all().await.expect("all");
+        assert_eq!(memory.all().await.expect("all"), all);
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn sqlite() -> Result<(), Box<dyn std::error::Error>> {
+    async fn threads_in_sqlite()
+    -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("orders.db");
         let address = format!("sqlite://{}?mode=rwc", file.display());
@@ -356,7 +434,8 @@ mod tests {
     /// Where `DATABASE_URL` names a server, as in `.ci/run`; in a schema
     /// of its own, which is gone afterwards.
     #[tokio::test(flavor = "multi_thread")]
-    async fn postgresql() -> Result<(), Box<dyn std::error::Error>> {
+    async fn threads_in_postgresql()
+    -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let Ok(address) = std::env::var("DATABASE_URL") else {
             // Aloud: past the test harness, which keeps what
             // passing tests print.
@@ -386,12 +465,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_tells_its_cause() {
+    async fn failure_tells_its_cause() {
         let orders = InDatabase::open("sqlite::memory:").await;
         let orders = orders.expect("a database");
         orders.0.close().await;
         let error = orders.pay("a").await.expect_err("it is closed");
-        assert_eq!(error.to_string(), "the orders cannot be reached");
+        let told = error.to_string();
+        assert_eq!(told, "the orders can't be read or written");
         assert!(std::error::Error::source(&error).is_some());
     }
 }

@@ -1,31 +1,34 @@
 //! A returned future says that it borrows nothing.
 
 // ANCHOR: mail
-/// Reads the name now, and sends the mail later.
+use tokio::task::JoinError;
+
+/// Reads the name now, and sends the mail when it's polled.
 fn send_mail(name: &str) -> impl Future<Output = usize> + use<> {
     let text = format!("Dear {name}, your order is on its way.");
     async move { text.len() }
 }
 
-async fn send_to(customer: u32) -> usize {
+async fn send_to(customer: u32) -> Result<usize, JoinError> {
     let name = format!("customer {customer}");
     let mail = tokio::spawn(send_mail(&name));
-    mail.await.unwrap_or_default()
+    mail.await
 }
 // ANCHOR_END: mail
 
 #[tokio::main]
-async fn main() {
-    println!("{} letters", send_to(7).await);
+async fn main() -> Result<(), JoinError> {
+    println!("{} letters", send_to(7).await?);
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn it_is_sent() {
-        assert_eq!(send_to(7).await, 42);
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_may_run_it() {
+        assert_eq!(send_to(7).await.expect("no panic"), 42);
     }
 
     /// A type has to be listed; the lifetime in it is not kept.
@@ -38,7 +41,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn types_are_listed() {
+    async fn edges_a_generic_type_is_listed() {
         let names = vec!["Ann".to_owned(), "Bob".to_owned()];
         let sent = tokio::spawn(send_to_all(&names));
         assert_eq!(sent.await.ok(), Some(names.len()));

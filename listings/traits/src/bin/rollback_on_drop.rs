@@ -83,13 +83,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sqlite() -> sqlx::Result<()> {
+    async fn cancel_in_sqlite() -> sqlx::Result<()> {
         all_or_nothing("sqlite::memory:").await
     }
 
     /// Where `DATABASE_URL` names a server, as in `.ci/run`.
     #[tokio::test]
-    async fn postgresql() -> sqlx::Result<()> {
+    async fn cancel_in_postgresql() -> sqlx::Result<()> {
         let Ok(address) = std::env::var("DATABASE_URL") else {
             // Aloud: past the test harness, which keeps what
             // passing tests print.

@@ -1,20 +1,29 @@
-//! The rows are collected, and then each gets its own statement.
+//! Collect a page of rows, and then run a statement for each.
 
 // ANCHOR: ship_all
 use sqlx::SqlitePool;
 
-/// Marks each order as shipped. Returns how many there were.
+/// Marks each order as shipped, a page at a time. Returns how many it
+/// shipped. Stopped half-way, by an error or dropped, it can be called
+/// again: it continues with those that are left.
 async fn ship_all(pool: &SqlitePool) -> sqlx::Result<u32> {
     let mut shipped = 0;
-    // The connection is given back before the first one is shipped.
-    let orders = sqlx::query_scalar::<_, i64>("SELECT id FROM orders")
+    loop {
+        // The connection is back before the first one is shipped.
+        let page: Vec<i64> = sqlx::query_scalar(
+            "SELECT id FROM orders WHERE shipped = 0
+             ORDER BY id LIMIT 100",
+        )
         .fetch_all(pool)
         .await?;
-    for order in orders {
-        ship(pool, order).await?;
-        shipped += 1;
+        if page.is_empty() {
+            return Ok(shipped);
+        }
+        for order in page {
+            ship(pool, order).await?;
+            shipped += 1;
+        }
     }
-    Ok(shipped)
 }
 // ANCHOR_END: ship_all
 
@@ -29,13 +38,15 @@ async fn ship(pool: &SqlitePool, order: i64) -> sqlx::Result<()> {
 use std::time::Duration;
 
 use sqlx::sqlite::SqlitePoolOptions;
+use tempfile::TempDir;
 
 /// A pool with one connection, as it is under load; three orders.
-async fn open() -> sqlx::Result<SqlitePool> {
+async fn open(folder: &TempDir) -> sqlx::Result<SqlitePool> {
+    let file = folder.path().join("shop.db");
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(Duration::from_millis(500))
-        .connect("sqlite::memory:")
+        .connect(&format!("sqlite://{}?mode=rwc", file.display()))
         .await?;
     for statement in [
         "CREATE TABLE orders (id INTEGER PRIMARY KEY, shipped INTEGER)",
@@ -48,7 +59,8 @@ async fn open() -> sqlx::Result<SqlitePool> {
 
 #[tokio::main]
 async fn main() -> sqlx::Result<()> {
-    let pool = open().await?;
+    let folder = tempfile::tempdir()?;
+    let pool = open(&folder).await?;
     match ship_all(&pool).await {
         Ok(shipped) => println!("shipped: {shipped}"),
         Err(error) => println!("{error}"),
@@ -60,9 +72,75 @@ async fn main() -> sqlx::Result<()> {
 mod tests {
     use super::*;
 
+    async fn left(pool: &SqlitePool) -> i64 {
+        let left = "SELECT COUNT(*) FROM orders WHERE shipped = 0";
+        let left = sqlx::query_scalar(left).fetch_one(pool).await;
+        left.expect("a database")
+    }
+
     #[tokio::test]
-    async fn all_are_shipped() -> sqlx::Result<()> {
-        let pool = open().await?;
+    async fn again_after_a_cancel_it_continues() -> sqlx::Result<()> {
+        hazards::at_every_poll(async |cancel| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let pool = open(&folder).await.expect("a database");
+            cancel.run(ship_all(&pool)).await;
+            ship_all(&pool).await.expect("the rest");
+            assert_eq!(left(&pool).await, 0);
+            assert_eq!(ship_all(&pool).await.expect("none"), 0);
+        })
+        .await;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn cancel_gives_the_connection_back() -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = open(&folder).await?;
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(ship_all(&pool)).await;
+            left(&pool).await;
+        })
+        .await;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn edges_none_and_more_than_a_page() -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = open(&folder).await?;
+        sqlx::query("DELETE FROM orders").execute(&pool).await?;
+        assert_eq!(ship_all(&pool).await?, 0);
+        for order in 1..=250 {
+            sqlx::query("INSERT INTO orders VALUES ($1, 0)")
+                .bind(order)
+                .execute(&pool)
+                .await?;
+        }
+        assert_eq!(ship_all(&pool).await?, 250);
+        assert_eq!(left(&pool).await, 0);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn failure_of_one_is_returned_and_the_rest_is_left()
+    -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = open(&folder).await?;
+        sqlx::query(
+            "CREATE TRIGGER broken BEFORE UPDATE ON orders
+             WHEN NEW.id = 2 BEGIN SELECT RAISE(ABORT, 'jam'); END",
+        )
+        .execute(&pool)
+        .await?;
+        assert!(ship_all(&pool).await.is_err());
+        assert_eq!(left(&pool).await, 2);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn overload_of_the_pool_is_no_deadlock() -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = open(&folder).await?;
         assert_eq!(ship_all(&pool).await?, 3);
         let sum = sqlx::query_scalar("SELECT SUM(shipped) FROM orders");
         let sum: i64 = sum.fetch_one(&pool).await?;

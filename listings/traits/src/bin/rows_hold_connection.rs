@@ -62,7 +62,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn its_body_waits_for_it() -> sqlx::Result<()> {
+    async fn overload_of_the_pool_is_no_deadlock() -> sqlx::Result<()> {
+        // It is one.
         let shipped = ship_all(&open().await?).await;
         assert!(matches!(shipped, Err(sqlx::Error::PoolTimedOut)));
         Ok(())

@@ -3,7 +3,7 @@
 // ANCHOR: rates
 use std::sync::Arc;
 
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 /// Where exchange rates come from.
 trait Rates: Send + Sync + 'static {
@@ -16,22 +16,26 @@ trait Rates: Send + Sync + 'static {
 struct Fixed;
 
 impl Rates for Fixed {
-    // The same in the usual words. It is checked here that it can be
-    // sent, where the mistake would be.
+    // The same in the usual words. The compiler checks here, where the
+    // mistake would be, that the future can be sent.
     async fn rate(&self, currency: &str) -> Option<f64> {
         (currency == "USD").then_some(0.9)
     }
 }
 
-fn refresh<R: Rates>(rates: Arc<R>) -> JoinHandle<Option<f64>> {
-    tokio::spawn(async move { rates.rate("USD").await })
+/// Asks in a task of a set that the caller owns.
+fn refresh<R: Rates>(tasks: &mut JoinSet<Option<f64>>, rates: Arc<R>) {
+    tasks.spawn(async move { rates.rate("USD").await });
 }
 // ANCHOR_END: rates
 
 #[tokio::main]
 async fn main() -> Result<(), tokio::task::JoinError> {
-    let rate = refresh(Arc::new(Fixed)).await?;
-    println!("rate: {rate:?}");
+    let mut tasks = JoinSet::new();
+    refresh(&mut tasks, Arc::new(Fixed));
+    while let Some(rate) = tasks.join_next().await {
+        println!("rate: {:?}", rate?);
+    }
     Ok(())
 }
 
@@ -39,9 +43,41 @@ async fn main() -> Result<(), tokio::task::JoinError> {
 mod tests {
     use super::*;
 
+    /// Never answers, or panics.
+    struct Broken {
+        panics: bool,
+    }
+
+    impl Rates for Broken {
+        async fn rate(&self, _currency: &str) -> Option<f64> {
+            assert!(!self.panics, "no rates");
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_may_run_it() {
+        let mut tasks = JoinSet::new();
+        for _ in 0..100 {
+            refresh(&mut tasks, Arc::new(Fixed));
+        }
+        assert_eq!(tasks.join_all().await, [Some(0.9); 100]);
+    }
+
     #[tokio::test]
-    async fn it_is_spawned() {
-        let rate = refresh(Arc::new(Fixed)).await;
-        assert_eq!(rate.expect("no panic"), Some(0.9));
+    async fn panic_of_an_implementation_is_seen_by_the_owner() {
+        let mut tasks = JoinSet::new();
+        refresh(&mut tasks, Arc::new(Broken { panics: true }));
+        let ended = tasks.join_next().await.expect("a task");
+        assert!(ended.is_err_and(|error| error.is_panic()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_ends_the_task() {
+        let mut tasks = JoinSet::new();
+        refresh(&mut tasks, Arc::new(Broken { panics: false }));
+        tokio::task::yield_now().await;
+        drop(tasks);
+        hazards::no_task_left().await;
     }
 }

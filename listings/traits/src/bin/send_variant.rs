@@ -37,25 +37,31 @@ impl LocalRates for Cached {
     }
 }
 
-/// Takes both: what has `Rates` has `LocalRates`, too.
+/// Accepts both, because everything that implements `Rates` implements
+/// `LocalRates`, too.
 async fn rate_of_first(rates: &impl LocalRates) -> Option<f64> {
     rates.rate(rates.known().await.first()?).await
 }
 // ANCHOR_END: rates
 
-async fn spawned(rates: Arc<impl Rates + 'static>) -> Option<f64> {
-    let task = tokio::spawn(async move { rates.rate("USD").await });
-    task.await.ok().flatten()
+use tokio::task::JoinError;
+
+async fn spawned(
+    rates: Arc<impl Rates + 'static>,
+) -> Result<Option<f64>, JoinError> {
+    let task = async move { rates.rate("USD").await };
+    tokio::spawn(task).await
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+async fn main() -> Result<(), JoinError> {
     let fixed = Arc::new(Fixed(0.9));
-    println!("spawned: {:?}", spawned(fixed.clone()).await);
+    println!("spawned: {:?}", spawned(fixed.clone()).await?);
     println!("by reference: {:?}", rate_of_first(&*fixed).await);
     let cached = Cached(Rc::new(0.8));
     println!("on one thread: {:?}", rate_of_first(&cached).await);
     println!("of USD: {:?}", cached.rate("USD").await);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -63,12 +69,13 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn one_is_spawned() {
-        assert_eq!(spawned(Arc::new(Fixed(0.9))).await, Some(0.9));
+    async fn threads_may_run_the_sent_kind() {
+        let rate = spawned(Arc::new(Fixed(0.9))).await;
+        assert_eq!(rate.expect("no panic"), Some(0.9));
     }
 
     #[tokio::test]
-    async fn both_are_used() {
+    async fn edges_both_kinds_and_no_currency() {
         assert_eq!(rate_of_first(&Fixed(0.9)).await, Some(0.9));
         assert_eq!(rate_of_first(&Cached(Rc::new(0.8))).await, None);
     }

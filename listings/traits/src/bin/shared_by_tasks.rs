@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
-/// Where orders are kept. All tasks use it: `Send` and `Sync` are a
-/// part of it, so that no `dyn Orders` can be without.
+/// Where orders are kept. All tasks use it: `Send` and `Sync` belong
+/// to the trait, so that no `dyn Orders` can be without them.
 trait Orders: Send + Sync {
     fn count(&self) -> BoxFuture<'_, u32>;
 }
@@ -16,8 +16,9 @@ struct Shop {
     orders: Box<dyn Orders>,
 }
 
-fn report(shop: Arc<Shop>) -> JoinHandle<u32> {
-    tokio::spawn(async move { shop.orders.count().await })
+/// Counts in a task of a set that the caller owns.
+fn report(tasks: &mut JoinSet<u32>, shop: Arc<Shop>) {
+    tasks.spawn(async move { shop.orders.count().await });
 }
 // ANCHOR_END: orders
 
@@ -30,24 +31,65 @@ impl Orders for InMemory {
     }
 }
 
-async fn two_reports() -> (Option<u32>, Option<u32>) {
-    let orders = Box::new(InMemory(vec![7, 8]));
-    let shop = Arc::new(Shop { orders });
-    let (one, other) = (report(shop.clone()), report(shop));
-    (one.await.ok(), other.await.ok())
+fn shop(orders: impl Orders + 'static) -> Arc<Shop> {
+    Arc::new(Shop { orders: Box::new(orders) })
 }
 
 #[tokio::main]
-async fn main() {
-    println!("{:?}", two_reports().await);
+async fn main() -> Result<(), tokio::task::JoinError> {
+    let shop = shop(InMemory(vec![7, 8]));
+    let mut tasks = JoinSet::new();
+    report(&mut tasks, Arc::clone(&shop));
+    report(&mut tasks, shop);
+    while let Some(count) = tasks.join_next().await {
+        println!("orders: {}", count?);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Never answers, or panics.
+    struct Broken {
+        panics: bool,
+    }
+
+    impl Orders for Broken {
+        fn count(&self) -> BoxFuture<'_, u32> {
+            assert!(!self.panics, "no orders");
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_share_it() {
+        let shop = shop(InMemory(vec![7, 8]));
+        let mut tasks = JoinSet::new();
+        for _ in 0..100 {
+            report(&mut tasks, Arc::clone(&shop));
+        }
+        assert_eq!(tasks.join_all().await, [2; 100]);
+    }
+
     #[tokio::test]
-    async fn two_tasks_share_it() {
-        assert_eq!(two_reports().await, (Some(2), Some(2)));
+    async fn panic_of_one_task_leaves_the_object_to_the_others() {
+        let shop = shop(Broken { panics: true });
+        let mut tasks = JoinSet::new();
+        for _ in 0..3 {
+            report(&mut tasks, Arc::clone(&shop));
+            let ended = tasks.join_next().await.expect("a task");
+            assert!(ended.is_err_and(|error| error.is_panic()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_ends_the_tasks() {
+        let mut tasks = JoinSet::new();
+        report(&mut tasks, shop(Broken { panics: false }));
+        tokio::task::yield_now().await;
+        drop(tasks);
+        hazards::no_task_left().await;
     }
 }

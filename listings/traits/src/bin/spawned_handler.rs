@@ -1,38 +1,154 @@
 //! A handler whose future has a name can be spawned.
 
 // ANCHOR: for_each
-use tokio::task::JoinSet;
+use std::collections::BTreeMap;
 
-/// Calls a handler for each order, each in a task.
+use tokio::task::JoinError;
+use tokio_util::task::JoinMap;
+
+/// Calls a handler for each order, each in a task, and `limit` at a
+/// time. The outcomes are in the order of the orders; a handler that
+/// panics is one of them. Dropped, it aborts the tasks.
 async fn for_each<F, Fut>(
-    orders: Vec<u32>,
+    orders: &[u32],
+    limit: usize,
     handler: F,
-) -> Vec<Fut::Output>
+) -> Vec<Result<Fut::Output, JoinError>>
 where
     F: Fn(u32) -> Fut,
     Fut: Future<Output: Send> + Send + 'static,
 {
-    let tasks: JoinSet<_> = orders.into_iter().map(handler).collect();
-    tasks.join_all().await
+    let mut waiting = orders.iter().enumerate();
+    let mut tasks = JoinMap::new();
+    let mut outcomes = BTreeMap::new();
+    loop {
+        while tasks.len() < limit.max(1)
+            && let Some((place, order)) = waiting.next()
+        {
+            tasks.spawn(place, handler(*order));
+        }
+        match tasks.join_next().await {
+            Some((place, outcome)) => outcomes.insert(place, outcome),
+            None => return outcomes.into_values().collect(),
+        };
+    }
 }
 // ANCHOR_END: for_each
 
-async fn total() -> u32 {
-    let prices = for_each(vec![1, 2, 3], async |order| order * 100);
-    prices.await.into_iter().sum()
+async fn prices() -> Vec<Result<u32, JoinError>> {
+    for_each(&[1, 2, 3], 2, async |order| order * 100).await
 }
 
 #[tokio::main]
-async fn main() {
-    println!("total: {}", total().await);
+async fn main() -> Result<(), JoinError> {
+    for price in prices().await {
+        println!("price: {}", price?);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        time::Duration,
+    };
+
+    use tokio::time::{Instant, sleep};
+
     use super::*;
 
-    #[tokio::test]
-    async fn all_are_handled() {
-        assert_eq!(total().await, 600);
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_some_leaves_the_others() {
+        for panics in hazards::some_panic(5) {
+            let orders = [0, 1, 2, 3, 4];
+            let is_bad = panics.clone();
+            let ended = for_each(&orders, 2, move |order| {
+                let is_bad = is_bad.contains(&(order as usize));
+                async move {
+                    sleep(Duration::from_millis(10)).await;
+                    assert!(!is_bad, "order {order}");
+                    order
+                }
+            });
+            for (place, ended) in ended.await.into_iter().enumerate() {
+                match ended {
+                    Ok(order) => assert_eq!(order as usize, place),
+                    Err(_) => assert!(panics.contains(&place)),
+                }
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_runs_no_more_than_the_limit() {
+        let running = Arc::new(AtomicUsize::new(0));
+        let orders: Vec<u32> = (0..100).collect();
+        let most = for_each(&orders, 4, |_| {
+            let running = Arc::clone(&running);
+            async move {
+                let now = running.fetch_add(1, Ordering::SeqCst) + 1;
+                sleep(Duration::from_millis(10)).await;
+                running.fetch_sub(1, Ordering::SeqCst);
+                now
+            }
+        });
+        let most = most.await.into_iter().filter_map(Result::ok).max();
+        assert_eq!(most, Some(4));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_handlers_keep_the_order_of_the_orders() {
+        let start = Instant::now();
+        let ended = for_each(&[3, 2, 1], 3, async |order| {
+            sleep(Duration::from_secs(order.into())).await;
+            order
+        });
+        let ended: Vec<_> =
+            ended.await.into_iter().filter_map(Result::ok).collect();
+        assert_eq!(ended, [3, 2, 1]);
+        assert_eq!(start.elapsed(), Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_none_twice_the_same_and_no_limit() {
+        assert!(for_each(&[], 2, async |it| it).await.is_empty());
+        let twice = for_each(&[7, 7], 0, async |it| it).await;
+        assert_eq!(twice.into_iter().filter_map(Result::ok).count(), 2);
+        let all = for_each(&[1, 2], usize::MAX, async |it| it).await;
+        assert_eq!(all.len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_aborts_the_tasks() {
+        hazards::at_every_poll(async |cancel| {
+            let handler = async |_| sleep(Duration::from_secs(1)).await;
+            cancel.run(for_each(&[1, 2, 3], 2, handler)).await;
+            hazards::no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_aborts_the_tasks() {
+        let owner = tokio::spawn(async {
+            for_each(&[1], 1, async |_| sleep(hazards::HOUR).await)
+                .await
+        });
+        sleep(Duration::from_secs(1)).await;
+        owner.abort();
+        hazards::no_task_left().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_lose_no_outcome() {
+        let orders: Vec<u32> = (0..1000).collect();
+        let ended = for_each(&orders, 8, async |order| order).await;
+        let ended: Vec<_> =
+            ended.into_iter().filter_map(Result::ok).collect();
+        assert_eq!(ended, orders);
     }
 }

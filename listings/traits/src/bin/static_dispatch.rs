@@ -1,4 +1,4 @@
-//! A trait with async methods, and a function for all that have it.
+//! A trait with async methods, and a function for all its types.
 
 // ANCHOR: rates
 use std::collections::HashMap;
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_bank_is_asked_for_what_is_not_fixed() {
+    async fn edges_fixed_elsewhere_and_unknown() {
         let rates = rates();
         assert_eq!(in_euros(&rates, 10.0, "USD").await, Some(9.0));
         assert_eq!(in_euros(&rates, 10.0, "CHF").await, Some(10.5));
@@ -79,7 +79,7 @@ mod tests {
 
     /// Where the type is known, the compiler sees that it can be sent.
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_known_type_is_spawned() {
+    async fn threads_may_run_a_known_type() {
         let asked = tokio::spawn(async {
             let rates = OrElse(Fixed(HashMap::new()), Bank);
             in_euros(&rates, 10.0, "CHF").await

@@ -1,0 +1,159 @@
+//! A callback that is lent something, and awaits with it.
+
+// ANCHOR: lent
+use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+
+/// Runs the work in a transaction, and commits if it succeeded.
+/// Otherwise, and if it's dropped before the commit, all is rolled
+/// back.
+async fn in_transaction<T>(
+    pool: &SqlitePool,
+    work: impl AsyncFnOnce(&mut SqliteConnection) -> sqlx::Result<T>,
+) -> sqlx::Result<T> {
+    let mut transaction: Transaction<'_, Sqlite> =
+        pool.begin_with("BEGIN IMMEDIATE").await?;
+    let done = work(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(done)
+}
+
+/// Moves units from one shelf to another. The callback borrows both:
+/// its argument, and the variables of its caller.
+async fn relocate(
+    pool: &SqlitePool,
+    shelves: &[i64; 2],
+    units: i64,
+) -> sqlx::Result<()> {
+    in_transaction(pool, async |connection| {
+        for (shelf, change) in shelves.iter().zip([-units, units]) {
+            sqlx::query(CHANGE)
+                .bind(change)
+                .bind(shelf)
+                .execute(&mut *connection)
+                .await?;
+        }
+        Ok(())
+    })
+    .await
+}
+// ANCHOR_END: lent
+
+const CHANGE: &str =
+    "UPDATE shelves SET units = units + $1 WHERE id = $2";
+
+use sqlx::sqlite::SqlitePoolOptions;
+use tempfile::TempDir;
+
+/// Two shelves, with five units on the first one.
+async fn open(folder: &TempDir) -> sqlx::Result<SqlitePool> {
+    let file = folder.path().join("shop.db");
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect(&format!("sqlite://{}?mode=rwc", file.display()))
+        .await?;
+    for statement in [
+        "CREATE TABLE shelves (id INTEGER PRIMARY KEY,
+         units INTEGER NOT NULL CHECK (units >= 0))",
+        "INSERT INTO shelves VALUES (1, 5), (2, 0)",
+    ] {
+        sqlx::query(statement).execute(&pool).await?;
+    }
+    Ok(pool)
+}
+
+async fn units(pool: &SqlitePool) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar("SELECT units FROM shelves ORDER BY id")
+        .fetch_all(pool)
+        .await
+}
+
+#[tokio::main]
+async fn main() -> sqlx::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let pool = open(&folder).await?;
+    relocate(&pool, &[1, 2], 3).await?;
+    println!("{:?}", units(&pool).await?);
+    let more = relocate(&pool, &[1, 2], 3).await;
+    println!("three more: {}", if more.is_ok() { "yes" } else { "no" });
+    println!("{:?}", units(&pool).await?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn failure_of_either_step_rolls_both_back() -> sqlx::Result<()>
+    {
+        let folder = tempfile::tempdir()?;
+        let pool = open(&folder).await?;
+        relocate(&pool, &[1, 2], 3).await?;
+        assert_eq!(units(&pool).await?, [2, 3]);
+        assert!(relocate(&pool, &[1, 2], 3).await.is_err());
+        assert_eq!(units(&pool).await?, [2, 3]);
+        // The second step fails.
+        assert!(relocate(&pool, &[2, 1], -3).await.is_err());
+        assert_eq!(units(&pool).await?, [2, 3]);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn cancel_leaves_both_or_none() -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = open(&folder).await?;
+        hazards::at_every_poll(async |cancel| {
+            let before = units(&pool).await.expect("a database");
+            let moved = relocate(&pool, &[1, 2], 1);
+            let moved = cancel.run(moved).await;
+            let after = units(&pool).await.expect("a database");
+            assert_eq!(after.iter().sum::<i64>(), 5);
+            assert!(moved.is_none() || after != before);
+            relocate(&pool, &[2, 1], after[1]).await.expect("back");
+        })
+        .await;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn panic_of_the_callback_rolls_back() -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = open(&folder).await?;
+        let inside = pool.clone();
+        let task = tokio::spawn(async move {
+            in_transaction(&inside, async |connection| {
+                sqlx::query("UPDATE shelves SET units = 9")
+                    .execute(connection)
+                    .await?;
+                assert!(units_of_a_broken_scale() > 0);
+                Ok(())
+            })
+            .await
+        });
+        assert!(task.await.is_err_and(|error| error.is_panic()));
+        assert_eq!(units(&pool).await?, [5, 0]);
+        Ok(())
+    }
+
+    fn units_of_a_broken_scale() -> i64 {
+        0
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_lose_no_unit() -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = open(&folder).await?;
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..5 {
+            let pool = pool.clone();
+            tasks.spawn(
+                async move { relocate(&pool, &[1, 2], 1).await },
+            );
+        }
+        for moved in tasks.join_all().await {
+            moved?;
+        }
+        assert_eq!(units(&pool).await?, [0, 5]);
+        Ok(())
+    }
+}

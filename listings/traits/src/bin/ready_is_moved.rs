@@ -1,0 +1,110 @@
+//! A middleware that awaits first: the service that is ready moves
+//! into the future, and a clone stays.
+
+// ANCHOR: call
+use std::{
+    mem,
+    task::{Context, Poll},
+};
+
+use futures::future::BoxFuture;
+use tower::Service;
+
+/// Checks each order before it passes it on.
+#[derive(Clone)]
+struct Checked<S> {
+    inner: S,
+}
+
+impl<S> Service<u32> for Checked<S>
+where
+    S: Service<u32, Future: Send> + Clone + Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
+
+    fn poll_ready(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, order: u32) -> Self::Future {
+        let clone = self.inner.clone();
+        // The one with the permit; the clone will get a permit of its
+        // own, from the next `poll_ready`.
+        let mut inner = mem::replace(&mut self.inner, clone);
+        Box::pin(async move {
+            check(order).await;
+            inner.call(order).await
+        })
+    }
+}
+// ANCHOR_END: call
+
+use std::convert::Infallible;
+
+use tokio::task::JoinSet;
+use tower::{ServiceExt, limit::ConcurrencyLimit, service_fn};
+
+/// Looks an order up.
+async fn check(_order: u32) {
+    tokio::task::yield_now().await;
+}
+
+/// So many orders at the same time, through a limit of one, each by a
+/// clone of the service. Returns their prices.
+async fn ask(orders: u32) -> Vec<u32> {
+    let prices = service_fn(async |order: u32| {
+        tokio::task::yield_now().await;
+        Ok::<_, Infallible>(order * 100)
+    });
+    let service = Checked { inner: ConcurrencyLimit::new(prices, 1) };
+    let mut asked = JoinSet::new();
+    for order in 1..=orders {
+        asked.spawn(service.clone().oneshot(order));
+    }
+    let mut prices: Vec<u32> = Vec::new();
+    for price in asked.join_all().await {
+        prices.extend(price);
+    }
+    prices.sort_unstable();
+    prices
+}
+
+#[tokio::main]
+async fn main() {
+    println!("prices: {:?}", ask(3).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn overload_passes_each_order_through_the_limit() {
+        assert_eq!(ask(3).await, [100, 200, 300]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_pass_each_order_through_the_limit() {
+        assert_eq!(ask(1000).await.len(), 1000);
+    }
+
+    #[tokio::test]
+    async fn cancel_gives_the_permit_back() {
+        let prices = service_fn(async |order: u32| {
+            tokio::task::yield_now().await;
+            Ok::<_, Infallible>(order * 100)
+        });
+        let inner = ConcurrencyLimit::new(prices, 1);
+        let service = Checked { inner };
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(service.clone().oneshot(7)).await;
+            assert_eq!(service.clone().oneshot(8).await, Ok(800));
+        })
+        .await;
+    }
+}
