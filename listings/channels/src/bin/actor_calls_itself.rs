@@ -1,4 +1,4 @@
-//! Wrong: an actor asks itself, and waits for its own answer.
+//! Wrong: an actor sends itself a message and waits for the answer.
 
 // ANCHOR: wrong
 use tokio::sync::{mpsc, oneshot};
@@ -26,8 +26,8 @@ async fn run(mut inbox: mpsc::Receiver<Message>, shop: Shop) {
         match message {
             Message::Price { answer } => _ = answer.send(42),
             Message::Invoice { units, answer } => {
-                // Wrong: who would take this question out of the
-                // inbox is waiting for its answer.
+                // Wrong: only this loop could take the question out
+                // of the inbox, and it's waiting for the answer.
                 let price = shop.price().await.unwrap_or_default();
                 _ = answer.send(units * price);
             }
@@ -63,8 +63,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_waits_for_itself() {
-        let day = Duration::from_secs(24 * 60 * 60);
-        assert!(timeout(day, invoice(3)).await.is_err());
+    async fn again_an_invoice_needs_the_price() {
+        assert!(timeout(hazards::HOUR, invoice(3)).await.is_err());
     }
 }

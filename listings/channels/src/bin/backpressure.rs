@@ -1,26 +1,30 @@
-//! A bounded queue passes the packer's pace on to the shop.
+//! A bounded queue makes the shop wait for the packer.
 
 // ANCHOR: shop
 use tokio::{
-    sync::mpsc,
+    sync::mpsc::{self, error::SendError},
     time::{Duration, Instant, sleep},
 };
 
-/// Takes orders as fast as the queue lets it, and notes when.
-async fn take_orders(queue: mpsc::Sender<u32>) -> Vec<Duration> {
+/// Accepts orders as fast as the queue lets it, and notes when.
+///
+/// An error has the order that nobody packs. If it's canceled while
+/// it waits, that order is dropped, and wasn't accepted.
+async fn take_orders(
+    queue: mpsc::Sender<u32>,
+    accepted: &mut Vec<(u32, Duration)>,
+) -> Result<(), SendError<u32>> {
     let start = Instant::now();
-    let mut taken = Vec::new();
     for order in 1..=7 {
-        // Waits while the queue is full. Fails when nobody packs.
-        if queue.send(order).await.is_err() {
-            break;
-        }
-        taken.push(start.elapsed());
+        // Waits while the queue is full.
+        queue.send(order).await?;
+        accepted.push((order, start.elapsed()));
     }
-    taken
+    Ok(())
 }
 
-/// Packs one order after the other, until the shop has gone.
+/// Packs one order after the other, until the shop is closed and the
+/// queue is empty.
 async fn pack_all(mut orders: mpsc::Receiver<u32>) -> usize {
     let mut packed = 0;
     while let Some(_order) = orders.recv().await {
@@ -32,35 +36,145 @@ async fn pack_all(mut orders: mpsc::Receiver<u32>) -> usize {
 // ANCHOR_END: shop
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() {
+async fn main() -> Result<(), SendError<u32>> {
     let (queue, orders) = mpsc::channel(3);
-    let (taken, packed) =
-        tokio::join!(take_orders(queue), pack_all(orders));
-    for (order, at) in (1..).zip(taken) {
-        println!("{:>3} ms  order {order} is taken", at.as_millis());
+    let mut accepted = Vec::new();
+    let (taken, packed) = tokio::join!(
+        take_orders(queue, &mut accepted),
+        pack_all(orders)
+    );
+    for (order, at) in accepted {
+        println!("{:>3} ms  order {order} is accepted", at.as_millis());
     }
     println!("packed: {packed}");
+    taken
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, within};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn three_wait_in_the_queue_and_the_next_ones_outside() {
+    async fn slow_packing_lets_three_wait_in_the_queue() {
         let (queue, orders) = mpsc::channel(3);
-        let (taken, packed) =
-            tokio::join!(take_orders(queue), pack_all(orders));
-        let at: Vec<_> =
-            taken.into_iter().map(|it| it.as_millis()).collect();
-        assert_eq!(at, [0, 0, 0, 0, 100, 200, 300]);
-        assert_eq!(packed, 7);
+        let mut accepted = Vec::new();
+        let (taken, packed) = tokio::join!(
+            take_orders(queue, &mut accepted),
+            pack_all(orders)
+        );
+        let at = accepted.iter().map(|(_, at)| at.as_millis());
+        assert!(at.eq([0, 0, 0, 0, 100, 200, 300]));
+        assert_eq!((taken, packed), (Ok(()), 7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_packer_makes_the_shop_wait() {
+        let (queue, _orders) = mpsc::channel(3);
+        let mut accepted = Vec::new();
+        let taking = take_orders(queue, &mut accepted);
+        assert!(tokio::time::timeout(HOUR, taking).await.is_err());
+        assert_eq!(accepted.len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_packs_what_was_accepted() {
+        at_every_poll(async |cancel| {
+            let (queue, orders) = mpsc::channel(3);
+            let mut accepted = Vec::new();
+            let taking = async {
+                cancel.run(take_orders(queue, &mut accepted)).await
+            };
+            let (_, packed) = tokio::join!(taking, pack_all(orders));
+            assert_eq!(packed, accepted.len());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn owner_gone_is_an_error_with_the_order() {
+        let (queue, orders) = mpsc::channel(3);
+        drop(orders);
+        let mut accepted = Vec::new();
+        let taken = take_orders(queue, &mut accepted).await;
+        assert_eq!(taken, Err(SendError(1)));
+        assert!(accepted.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_the_packer_names_the_first_lost_order() {
+        let (queue, mut orders) = mpsc::channel(1);
+        let mut accepted = Vec::new();
+        let pack_two = async move {
+            for _ in 0..2 {
+                orders.recv().await;
+            }
+        };
+        let (taken, ()) = tokio::join!(
+            within(HOUR, take_orders(queue, &mut accepted)),
+            pack_two
+        );
+        let SendError(first) = taken.expect_err("nobody packs");
+        assert_eq!(first, accepted.len() as u32 + 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_of_the_shop_empties_the_queue() {
+        let (queue, orders) = mpsc::channel(8);
+        for order in 0..8 {
+            queue.try_send(order).expect("there is room");
+        }
+        drop(queue);
+        assert_eq!(within(HOUR, pack_all(orders)).await, 8);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_is_served_first_come_first_served() {
+        let (queue, mut orders) = mpsc::channel(1);
+        let sends = (0..5).map(|order| queue.send(order));
+        let sends = futures::future::join_all(sends);
+        let read = async {
+            let mut read = Vec::new();
+            while read.len() < 5 {
+                read.extend(orders.recv().await);
+            }
+            read
+        };
+        let (_, read) = tokio::join!(sends, read);
+        assert_eq!(read, [0, 1, 2, 3, 4]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_room_for_one_and_no_order() {
+        let (queue, orders) = mpsc::channel(1);
+        let mut accepted = Vec::new();
+        let (taken, packed) = tokio::join!(
+            take_orders(queue, &mut accepted),
+            pack_all(orders)
+        );
+        assert_eq!((taken, packed), (Ok(()), 7));
+        let (queue, orders) = mpsc::channel(1);
+        drop(queue);
+        assert_eq!(pack_all(orders).await, 0);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn the_shop_ends_when_the_packer_has_gone() {
-        let (queue, orders) = mpsc::channel(3);
-        drop(orders);
-        assert_eq!(take_orders(queue).await, []);
+    async fn threads_pack_every_order() {
+        for _ in 0..20 {
+            let (queue, mut orders) = mpsc::channel(3);
+            let packing = tokio::spawn(async move {
+                let mut packed = Vec::new();
+                while let Some(order) = orders.recv().await {
+                    packed.push(order);
+                }
+                packed
+            });
+            let mut accepted = Vec::new();
+            let taken = take_orders(queue, &mut accepted).await;
+            assert_eq!(taken, Ok(()));
+            let packed = packing.await.expect("no panic");
+            assert!(packed.into_iter().eq(1..=7));
+        }
     }
 }

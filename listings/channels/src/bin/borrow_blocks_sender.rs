@@ -1,4 +1,4 @@
-//! Wrong: while somebody reads, `send` blocks its whole thread.
+//! Wrong: while a reader holds the guard, `send` blocks its thread.
 
 // ANCHOR: wrong
 use std::{
@@ -15,7 +15,7 @@ fn read_while_it_is_set(reading: impl FnOnce()) -> (bool, bool) {
     let (sender, config) = watch::channel("old");
     let is_set = AtomicBool::new(false);
     let meanwhile = thread::scope(|scope| {
-        // Wrong: this guard is a lock, and lives as long as reading.
+        // Wrong: this guard holds a lock for as long as we read.
         let old = config.borrow();
         scope.spawn(|| {
             sender.send_replace("new"); // Not async: it blocks.
@@ -30,7 +30,7 @@ fn read_while_it_is_set(reading: impl FnOnce()) -> (bool, bool) {
 }
 // ANCHOR_END: wrong
 
-/// A slow reader: it holds on for 50 ms of real time.
+/// A slow reader: it takes 50 ms of real time.
 fn slowly() {
     let start = Instant::now();
     while start.elapsed() < Duration::from_millis(50) {
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sender_waits_for_the_reader() {
+    fn slow_reading_while_it_is_set() {
         assert_eq!(read_while_it_is_set(slowly), (false, true));
     }
 }

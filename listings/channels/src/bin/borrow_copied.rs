@@ -1,4 +1,4 @@
-//! The value is copied out, and the sender is not held up.
+//! The value is copied out, so the sender isn't held up.
 
 // ANCHOR: copied
 use std::{
@@ -14,8 +14,8 @@ fn read_while_it_is_set() -> (&'static str, &'static str) {
     let (sender, config) = watch::channel("old");
     let is_set = AtomicBool::new(false);
     let read = thread::scope(|scope| {
-        // Copied in a statement of its own: the guard ends with it.
-        // What is large goes behind a pointer that is cheap to clone.
+        // Copied in its own statement, so the guard is dropped here.
+        // Put a large value in an `Arc`: its clone is cheap.
         let old = *config.borrow();
         scope.spawn(|| {
             sender.send_replace("new");
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_set_while_it_is_read() {
+    fn slow_reading_while_it_is_set() {
         assert_eq!(read_while_it_is_set(), ("old", "new"));
     }
 }

@@ -3,14 +3,14 @@
 // ANCHOR: wrong
 use tokio::sync::mpsc;
 
-/// Takes two dishes from each order, and tells each one's number.
+/// Cooks two dishes for each order, and hands on each one's number.
 async fn kitchen(
     mut orders: mpsc::Receiver<u32>,
     ready: mpsc::Sender<u32>,
 ) {
     while let Some(order) = orders.recv().await {
         for dish in [10 * order, 10 * order + 1] {
-            // Waits for the waiter to take a dish...
+            // Waits until the waiter takes a dish ...
             if ready.send(dish).await.is_err() {
                 return;
             }
@@ -25,7 +25,7 @@ async fn waiter(
 ) -> usize {
     let mut served = 0;
     for order in 1..=10 {
-        // ... and the waiter for the kitchen to take an order.
+        // ... while the waiter waits until it takes an order.
         if orders.send(order).await.is_err() {
             break;
         }
@@ -63,8 +63,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn each_waits_for_the_other() {
-        let day = Duration::from_secs(24 * 60 * 60);
-        assert!(timeout(day, run()).await.is_err());
+    async fn overload_ten_orders_and_room_for_one() {
+        assert!(timeout(hazards::HOUR, run()).await.is_err());
     }
 }

@@ -1,12 +1,12 @@
-//! Wrong: the loop ends at the first lag, and nobody is told.
+//! Wrong: the loop ends at the first lag, silently.
 
 // ANCHOR: wrong
 use tokio::sync::broadcast;
 
-/// Writes each change into the archive.
+/// Archives each change.
 async fn archive(mut changes: broadcast::Receiver<u32>) -> Vec<u32> {
     let mut archived = Vec::new();
-    // Wrong: `Err` is `Lagged` here, and the exchange is still open.
+    // Wrong: `Err` may be `Lagged`, with the channel still open.
     while let Ok(change) = changes.recv().await {
         archived.push(change);
     }
@@ -14,19 +14,19 @@ async fn archive(mut changes: broadcast::Receiver<u32>) -> Vec<u32> {
 }
 // ANCHOR_END: wrong
 
-/// Ten changes at once, and one in each of the next two seconds.
+/// Ten changes together, and one in each of the next two seconds.
 async fn run() -> Vec<u32> {
     let (sender, changes) = broadcast::channel(4);
     let archive = tokio::spawn(archive(changes));
     for change in 1..=12 {
-        // Fails where nobody listens.
-        let _ = sender.send(change);
+        // Fails if nobody listens.
+        _ = sender.send(change);
         if change >= 10 {
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
     }
     drop(sender);
-    archive.await.expect("it does not panic")
+    archive.await.expect("it doesn't panic")
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_is_archived() {
+    async fn slow_archive_after_a_lag() {
         assert_eq!(run().await, []);
     }
 }

@@ -1,4 +1,4 @@
-//! Wrong: the worker goes on, although nobody waits for the answer.
+//! Wrong: the worker keeps working, although nobody waits for the answer.
 
 // ANCHOR: wrong
 use tokio::{
@@ -13,7 +13,7 @@ async fn render(report: oneshot::Sender<u32>) -> u32 {
         sleep(Duration::from_millis(10)).await;
         pages += 1;
     }
-    // Wrong: only here does it learn that the reader has gone.
+    // Wrong: only here does it notice that the caller is gone.
     if report.send(pages).is_err() {
         println!("nobody wants the report");
     }
@@ -27,7 +27,7 @@ async fn run() -> u32 {
     let rendering = tokio::spawn(render(report));
     let limit = Duration::from_millis(35);
     assert!(tokio::time::timeout(limit, reader).await.is_err());
-    rendering.await.expect("it does not panic")
+    rendering.await.expect("it doesn't panic")
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_renders_everything_for_nobody() {
+    async fn cancel_of_a_caller_after_35_ms() {
         assert_eq!(run().await, 20);
     }
 }

@@ -1,86 +1,275 @@
-//! The queue is closed first, and then emptied.
+//! Close the queue first, then empty it, within a grace period.
 
 // ANCHOR: send_mail
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Duration, sleep},
+    time::{Duration, sleep, timeout},
 };
 
-/// Sends mail until it is told to stop, and then what it accepted.
+const GRACE: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// Sends mail until `stop` is sent or dropped, and then what was
+/// accepted, for as long as the grace period lasts.
+///
+/// Returns within `GRACE + LIMIT` after the stop.
 async fn send_mail(
-    mut queue: mpsc::Receiver<&'static str>,
+    mut queue: mpsc::Receiver<Mail>,
     mut stop: oneshot::Receiver<()>,
-) -> Vec<&'static str> {
-    let mut sent = Vec::new();
+) -> Report {
+    let mut report = Report::default();
     loop {
         tokio::select! {
             biased;
-            // No more is accepted; `send` fails from now on. What is
-            // in the queue still comes, and `None` after it.
-            _ = &mut stop, if !queue.is_closed() => queue.close(),
+            _ = &mut stop => break,
             mail = queue.recv() => match mail {
-                Some(mail) => {
-                    sleep(Duration::from_millis(100)).await;
-                    sent.push(mail);
-                }
-                None => return sent,
+                Some(mail) => report.deliver(mail).await,
+                None => return report,
             },
         }
     }
+    queue.close(); // From here on, `send` fails.
+    let mut grace = std::pin::pin!(sleep(GRACE));
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut grace => break, // First: it has to win.
+            mail = queue.recv() => match mail {
+                Some(mail) => report.deliver(mail).await,
+                None => return report,
+            },
+        }
+    }
+    while let Ok(mail) = queue.try_recv() {
+        report.unsent.push(mail);
+    }
+    report
 }
 // ANCHOR_END: send_mail
 
-/// Four mails are accepted, and after 150 ms it is told to stop.
-async fn run() -> Vec<&'static str> {
+// ANCHOR: report
+/// What became of what was accepted.
+#[derive(Debug, Default)]
+struct Report {
+    sent: Vec<Mail>,
+    /// There was no time for these, or their delivery panicked or
+    /// took too long: such a mail may have been sent.
+    unsent: Vec<Mail>,
+}
+
+impl Report {
+    async fn deliver(&mut self, mail: Mail) {
+        let delivery = AssertUnwindSafe(timeout(LIMIT, mail.deliver()));
+        match delivery.catch_unwind().await {
+            Ok(Ok(())) => self.sent.push(mail),
+            Ok(Err(_)) | Err(_) => self.unsent.push(mail),
+        }
+    }
+}
+// ANCHOR_END: report
+
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+
+#[derive(Clone, Debug, PartialEq)]
+struct Mail {
+    subject: &'static str,
+    takes: Duration,
+}
+
+impl Mail {
+    async fn deliver(&self) {
+        sleep(self.takes).await;
+        assert_ne!(self.subject, "broken", "the mail is broken");
+    }
+}
+
+/// Four mails are accepted, and the stop comes after 150 ms.
+async fn run() -> Report {
     let (mails, queue) = mpsc::channel(8);
     let (stop, stopped) = oneshot::channel();
     let sending = tokio::spawn(send_mail(queue, stopped));
-    for mail in ["welcome", "invoice", "receipt", "survey"] {
-        mails.send(mail).await.expect("it is accepted");
+    for subject in ["welcome", "invoice", "receipt", "survey"] {
+        let mail = Mail { subject, takes: Duration::from_millis(100) };
+        mails.send(mail).await.expect("it's accepted");
     }
     sleep(Duration::from_millis(150)).await;
-    // Fails only where it has ended by itself.
-    let _ = stop.send(());
-    sending.await.expect("it does not panic")
+    // Fails only if it has ended already.
+    _ = stop.send(());
+    sending.await.expect("it doesn't panic")
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    println!("accepted: 4");
-    println!("sent:     {:?}", run().await);
+    let report = run().await;
+    let subjects = |mails: &[Mail]| {
+        let subjects: Vec<_> =
+            mails.iter().map(|mail| mail.subject).collect();
+        subjects.join(", ")
+    };
+    println!("sent:   {}", subjects(&report.sent));
+    println!("unsent: {}", report.unsent.len());
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{
+        HOUR, at_every_poll, no_task_left, some_panic, within,
+    };
+    use tokio::time::Instant;
+
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn what_was_accepted_is_sent() {
-        let accepted = ["welcome", "invoice", "receipt", "survey"];
-        assert_eq!(run().await, accepted);
+    fn mails(count: usize, takes: Duration) -> mpsc::Receiver<Mail> {
+        let (queue, mails) = mpsc::channel(100);
+        for _ in 0..count {
+            let mail = Mail { subject: "welcome", takes };
+            queue.try_send(mail).expect("there is room");
+        }
+        mails
+    }
+
+    fn stopped() -> oneshot::Receiver<()> {
+        oneshot::channel().1
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_closed_queue_accepts_nothing() {
+    async fn stop_in_the_middle_of_the_queue() {
+        let report = run().await;
+        assert_eq!(report.sent.len(), 4);
+        assert!(report.unsent.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_reports_what_is_left_after_the_grace_period() {
+        let start = Instant::now();
+        let queue = mails(20, Duration::from_secs(1));
+        let report = send_mail(queue, stopped()).await;
+        assert_eq!(report.sent.len(), 5);
+        assert_eq!(report.unsent.len(), 15);
+        assert_eq!(start.elapsed(), GRACE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_a_delivery_leaves_the_others() {
+        for panics in some_panic(9) {
+            let (queue, receiver) = mpsc::channel(9);
+            for mail in 0..9 {
+                let is_broken = panics.contains(&mail);
+                let subject = if is_broken { "broken" } else { "" };
+                let mail = Mail { subject, takes: Duration::ZERO };
+                queue.try_send(mail).expect("there is room");
+            }
+            let report = send_mail(receiver, stopped()).await;
+            assert_eq!(report.unsent.len(), panics.len());
+            assert_eq!(report.sent.len(), 9 - panics.len());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_mail_server() {
+        let start = Instant::now();
+        let queue = mails(20, 2 * HOUR);
+        let sent = within(HOUR, send_mail(queue, stopped())).await;
+        assert!(sent.sent.is_empty());
+        assert_eq!(sent.unsent.len(), 20);
+        assert!(start.elapsed() <= GRACE + LIMIT);
+    }
+
+    /// Whoever holds a permit was promised a place.
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_a_sender_with_a_permit() {
+        let (queue, receiver) = mpsc::channel(8);
+        let room = queue.reserve().await.expect("it's open");
+        let start = Instant::now();
+        within(HOUR, send_mail(receiver, stopped())).await;
+        assert_eq!(start.elapsed(), GRACE);
+        drop(room);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_mails_are_sent_while_the_grace_period_lasts() {
+        let queue = mails(3, Duration::from_millis(1900));
+        let report = send_mail(queue, stopped()).await;
+        assert_eq!(report.sent.len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_is_refused_after_the_stop() {
         let (mails, queue) = mpsc::channel(8);
-        let (stop, stopped) = oneshot::channel();
-        stop.send(()).expect("it is listened to");
-        let sending = tokio::spawn(send_mail(queue, stopped));
+        let sending = tokio::spawn(send_mail(queue, stopped()));
         mails.closed().await;
-        assert!(mails.send("too late").await.is_err());
-        assert_eq!(sending.await.expect("no panic"), [""; 0]);
+        for _ in 0..17 {
+            let takes = Duration::ZERO;
+            let mail = Mail { subject: "too late", takes };
+            assert!(mails.send(mail).await.is_err());
+        }
+        assert!(sending.await.expect("no panic").sent.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_waits_for_whoever_holds_a_permit() {
-        let (mails, mut queue) = mpsc::channel(8);
-        let room = mails.reserve().await.expect("it is open");
-        queue.close();
-        let limit = std::time::Duration::from_secs(86_400);
-        let waited = tokio::time::timeout(limit, queue.recv()).await;
-        assert!(waited.is_err());
-        room.send("promised");
-        assert_eq!(queue.recv().await, Some("promised"));
-        assert_eq!(queue.recv().await, None);
+    async fn edges_no_mail() {
+        let report = send_mail(mails(0, GRACE), stopped()).await;
+        assert!(report.sent.is_empty() && report.unsent.is_empty());
+        let (_stop, stopped) = oneshot::channel();
+        let queue = mails(2, LIMIT / 2);
+        let report = within(HOUR, send_mail(queue, stopped)).await;
+        assert_eq!(report.sent.len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_closes_the_queue() {
+        at_every_poll(async |cancel| {
+            let (queue, receiver) = mpsc::channel(8);
+            let takes = Duration::from_millis(100);
+            for _ in 0..3 {
+                let mail = Mail { subject: "welcome", takes };
+                queue.try_send(mail).expect("there is room");
+            }
+            cancel.run(send_mail(receiver, stopped())).await;
+            assert!(queue.is_closed());
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_is_a_stop() {
+        let (stop, stopped) = oneshot::channel();
+        let queue = mails(2, LIMIT / 2);
+        let sending = tokio::spawn(send_mail(queue, stopped));
+        drop(stop);
+        assert_eq!(sending.await.expect("no panic").sent.len(), 2);
+        no_task_left().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn threads_lose_no_accepted_mail() {
+        for _ in 0..200 {
+            let (mails, queue) = mpsc::channel(4);
+            let (stop, stopped) = oneshot::channel();
+            let sending = tokio::spawn(send_mail(queue, stopped));
+            let mut senders = tokio::task::JoinSet::new();
+            for _ in 0..4 {
+                let mails = mails.clone();
+                senders.spawn(async move {
+                    let mut accepted = 0;
+                    let takes = Duration::ZERO;
+                    let mail = Mail { subject: "welcome", takes };
+                    for _ in 0..20 {
+                        let sent = mails.send(mail.clone()).await;
+                        accepted += usize::from(sent.is_ok());
+                    }
+                    accepted
+                });
+            }
+            tokio::task::yield_now().await;
+            drop(stop);
+            let accepted: usize =
+                senders.join_all().await.into_iter().sum();
+            let report = sending.await.expect("no panic");
+            let known = report.sent.len() + report.unsent.len();
+            assert_eq!(known, accepted);
+        }
     }
 }

@@ -5,15 +5,15 @@ use std::sync::Mutex;
 
 use tokio::sync::broadcast;
 
-/// The orders that are open, and the events that change them.
+/// The open orders, and the events that change them.
 struct Orders {
     open: Mutex<Vec<u32>>,
     events: broadcast::Sender<Event>,
 }
 
 impl Orders {
-    /// The state now, and what happens from now on: nothing in
-    /// between is missed or told twice, as both are under one lock.
+    /// The state now, and every event from now on. Both are taken
+    /// under one lock, so no event is missed or seen twice.
     fn subscribe(&self) -> (Vec<u32>, broadcast::Receiver<Event>) {
         let open = self.open.lock().expect("no panic");
         (open.clone(), self.events.subscribe())
@@ -22,12 +22,14 @@ impl Orders {
     fn accept(&self, order: u32) {
         let mut open = self.open.lock().expect("no panic");
         open.push(order);
-        // Fails where nobody listens, which is no error.
-        let _ = self.events.send(Event::Accepted(order));
+        // Never waits, so it's fine under the lock. Fails if nobody
+        // listens, which is no error.
+        _ = self.events.send(Event::Accepted(order));
     }
 }
 
-/// Follows the orders; after a lag, with a new snapshot.
+/// Follows the orders until so many are open. After a lag, it starts
+/// over with a new snapshot.
 async fn follow(orders: &Orders, until: usize) -> Vec<u32> {
     let (mut open, mut events) = orders.subscribe();
     while open.len() < until {
@@ -36,6 +38,7 @@ async fn follow(orders: &Orders, until: usize) -> Vec<u32> {
             Err(RecvError::Lagged(_)) => {
                 (open, events) = orders.subscribe();
             }
+            // Not while `orders` is borrowed: it owns the sender.
             Err(RecvError::Closed) => break,
         }
     }
@@ -81,11 +84,76 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use hazards::{HOUR, at_every_poll, within};
+
     use super::*;
 
     #[tokio::test]
-    async fn a_lag_is_made_good_by_a_snapshot() {
+    async fn slow_subscribers_catch_up_with_a_snapshot() {
         assert!(run(16).await.into_iter().eq(1..=10));
         assert!(run(2).await.into_iter().eq(1..=10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_room_for_one_and_nothing_to_wait_for() {
+        assert!(run(1).await.into_iter().eq(1..=10));
+        let orders = Orders::new(4);
+        assert_eq!(within(HOUR, follow(&orders, 0)).await, [0; 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_shop_is_waited_for() {
+        let orders = Orders::new(4);
+        let quiet = async {
+            tokio::time::sleep(HOUR).await;
+            orders.accept(1);
+        };
+        let (seen, ()) = tokio::join!(follow(&orders, 1), quiet);
+        assert_eq!(seen, [1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_the_bus_as_it_was() {
+        at_every_poll(async |cancel| {
+            let orders = Orders::new(2);
+            let accept = async {
+                for order in 1..=5 {
+                    orders.accept(order);
+                    yield_now().await;
+                }
+            };
+            tokio::join!(cancel.run(follow(&orders, 5)), accept);
+            assert_eq!(orders.events.receiver_count(), 0);
+            assert!(follow(&orders, 5).await.into_iter().eq(1..=5));
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn threads_see_every_order_once() {
+        for _ in 0..50 {
+            let orders = Arc::new(Orders::new(4));
+            let mut tasks = tokio::task::JoinSet::new();
+            for _ in 0..3 {
+                let orders = Arc::clone(&orders);
+                tasks.spawn(async move { follow(&orders, 400).await });
+            }
+            for shop in 0..4 {
+                let orders = Arc::clone(&orders);
+                tasks.spawn(async move {
+                    for order in 0..100 {
+                        orders.accept(100 * shop + order);
+                        yield_now().await;
+                    }
+                    (0..400).collect()
+                });
+            }
+            for mut seen in tasks.join_all().await {
+                seen.sort();
+                assert!(seen.into_iter().eq(0..400));
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::broadcast::{self, error::TryRecvError};
 
 /// A capacity of three, and so many sent before the first is read:
-/// the length it tells, and how many are missed.
+/// what `len` returns, and how many are missed.
 fn missed_of(sent: u32) -> (usize, u64) {
     let (sender, mut messages) = broadcast::channel(3);
     for message in 0..sent {
@@ -19,14 +19,17 @@ fn missed_of(sent: u32) -> (usize, u64) {
     }
 }
 
-/// Who subscribes after a message does not get it.
-fn late() -> bool {
-    let (sender, _first) = broadcast::channel(4);
+/// Does a receiver that subscribes after a message get it? And a
+/// receiver that is made by `resubscribe`?
+fn late() -> (bool, bool) {
+    let (sender, first) = broadcast::channel(4);
     sender.send("opening").expect("one listens");
-    sender.subscribe().try_recv().is_ok()
+    let subscribed = sender.subscribe().try_recv().is_ok();
+    (subscribed, first.resubscribe().try_recv().is_ok())
 }
 
-/// How many hold a message that one receiver has read, and one not?
+/// Is a message still held that one of two receivers has read? And
+/// after the other one is dropped?
 fn holders() -> (usize, usize) {
     let (sender, mut quick) = broadcast::channel(4);
     let slow = sender.subscribe();
@@ -40,16 +43,18 @@ fn holders() -> (usize, usize) {
 // ANCHOR_END: keeps
 
 fn main() {
+    let (subscribed, resubscribed) = late();
     for sent in [4, 5, 6] {
         let (length, missed) = missed_of(sent);
         println!(
             "capacity 3, sent {sent}: length {length}, {missed} missed"
         );
     }
-    println!("a late subscriber gets it: {}", late());
+    println!("a late subscriber gets it: {subscribed}");
+    println!("one that resubscribed:     {resubscribed}");
     let (before, after) = holders();
     println!(
-        "kept for the slow one: {before}, once it has gone: {after}"
+        "held for the slow one: {before}, after it was dropped: {after}"
     );
 }
 
@@ -66,7 +71,7 @@ mod tests {
 
     #[test]
     fn it_keeps_for_the_slowest_and_not_for_the_late() {
-        assert!(!late());
+        assert_eq!(late(), (false, false));
         assert_eq!(holders(), (1, 0));
     }
 }

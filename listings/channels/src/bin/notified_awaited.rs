@@ -1,4 +1,4 @@
-//! The method waits itself.
+//! The method waits, instead of returning the future.
 
 // ANCHOR: doorbell
 use tokio::sync::Notify;
@@ -15,7 +15,7 @@ impl Doorbell {
     }
 }
 
-/// Opens the door each time somebody rings, three times at most.
+/// Opens the door whenever somebody rings, three times at most.
 async fn open_door(doorbell: &Doorbell) -> u32 {
     let mut opened = 0;
     while opened < 3 {
@@ -39,11 +39,43 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, within};
+
     use super::*;
 
     #[test]
-    fn it_waits_for_the_bell() {
+    fn silence_of_the_bell() {
         let doorbell = Doorbell::default();
         assert_eq!(open_door(&doorbell).now_or_never(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn again_it_opens_three_times_at_most() {
+        let doorbell = Doorbell::default();
+        let ring = async {
+            for _ in 0..3 {
+                doorbell.rung.notify_one();
+                tokio::task::yield_now().await;
+            }
+        };
+        let run = async { tokio::join!(open_door(&doorbell), ring).0 };
+        assert_eq!(within(HOUR, run).await, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_passes_a_ring_on() {
+        at_every_poll(async |cancel| {
+            let doorbell = Doorbell::default();
+            doorbell.rung.notify_one();
+            let wait = async {
+                tokio::task::yield_now().await;
+                doorbell.wait().await;
+            };
+            let heard = cancel.run(wait).await;
+            // Heard by the first, or kept for the next.
+            let next = doorbell.wait().now_or_never();
+            assert_ne!(heard.is_some(), next.is_some());
+        })
+        .await;
     }
 }

@@ -16,7 +16,7 @@ impl Doorbell {
     }
 }
 
-/// Opens the door each time somebody rings, three times at most.
+/// Opens the door whenever somebody rings, three times at most.
 async fn open_door(doorbell: &Doorbell) -> u32 {
     let mut opened = 0;
     while opened < 3 {
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_opens_for_nobody() {
+    fn silence_of_the_bell() {
         let doorbell = Doorbell::default();
         assert_eq!(open_door(&doorbell).now_or_never(), Some(3));
     }

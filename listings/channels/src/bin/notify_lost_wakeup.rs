@@ -1,4 +1,4 @@
-//! Wrong: between the look and the wait, the wake-up is gone.
+//! Wrong: the wakeup comes between the check and the wait, and is lost.
 
 // ANCHOR: wrong
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,16 +14,16 @@ struct Gate {
 impl Gate {
     fn open(&self) {
         self.is_open.store(true, Ordering::Release);
-        self.opened.notify_waiters(); // Wakes those who wait now.
+        self.opened.notify_waiters(); // Keeps nothing for later.
     }
 
-    /// `between` stands for what happens between two lines: another
-    /// thread, a lock, a log line that takes long.
+    /// Waits until it's open. `between` stands for what can happen
+    /// between two lines, on another thread for example.
     async fn wait(&self, between: impl FnOnce()) {
         if !self.is_open.load(Ordering::Acquire) {
             between();
-            // Wrong: if it was opened in the meantime, nobody was
-            // waiting, and nobody will be woken.
+            // Wrong: if it was opened in the meantime, there was
+            // nobody to wake yet, and nobody will be woken now.
             self.opened.notified().await;
         }
     }
@@ -32,7 +32,7 @@ impl Gate {
 
 use tokio::time::{Duration, timeout};
 
-/// It is opened between the look and the wait.
+/// It's opened between the check and the wait.
 async fn run() -> bool {
     let gate = Gate::default();
     let limit = Duration::from_secs(60);
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_waits_at_an_open_gate() {
+    async fn threads_open_between_the_check_and_the_wait() {
         assert!(!run().await);
     }
 }

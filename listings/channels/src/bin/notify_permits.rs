@@ -4,8 +4,9 @@
 use futures::{FutureExt, poll};
 use tokio::sync::Notify;
 
-/// How many waits end, if it is told so often before anyone waits?
-fn told_before(times: u32) -> usize {
+/// How many waits end after so many calls of `notify_one`, all of
+/// them before anyone waits?
+fn notified_before(times: u32) -> usize {
     let notify = Notify::new();
     for _ in 0..times {
         notify.notify_one();
@@ -17,9 +18,9 @@ fn told_before(times: u32) -> usize {
     ended
 }
 
-/// Two futures, made and not polled, and two calls of `notify_one`.
-/// How many end? `enable` puts one in the line before it is polled.
-async fn made_and_not_polled(enabled: bool) -> usize {
+/// Two futures that weren't polled, and two calls of `notify_one`:
+/// how many end? `enable` puts a future into the queue.
+async fn created_and_not_polled(enabled: bool) -> usize {
     let notify = Notify::new();
     let mut one = Box::pin(notify.notified());
     let mut two = Box::pin(notify.notified());
@@ -36,12 +37,12 @@ async fn made_and_not_polled(enabled: bool) -> usize {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    println!("told once before:  {} ends", told_before(1));
-    println!("told twice before: {} ends", told_before(2));
-    let ended = made_and_not_polled(false).await;
-    println!("two, not polled:   {ended} ends");
-    let ended = made_and_not_polled(true).await;
-    println!("two, enabled:      {ended} end");
+    println!("notified once before:  {} ends", notified_before(1));
+    println!("notified twice before: {} ends", notified_before(2));
+    let ended = created_and_not_polled(false).await;
+    println!("two, not polled:       {ended} ends");
+    let ended = created_and_not_polled(true).await;
+    println!("two, enabled:          {ended} end");
 }
 
 #[cfg(test)]
@@ -50,8 +51,8 @@ mod tests {
 
     #[tokio::test]
     async fn one_permit_is_kept_and_no_more() {
-        assert_eq!([told_before(1), told_before(2)], [1, 1]);
-        assert_eq!(made_and_not_polled(false).await, 1);
-        assert_eq!(made_and_not_polled(true).await, 2);
+        assert_eq!([notified_before(1), notified_before(2)], [1, 1]);
+        assert_eq!(created_and_not_polled(false).await, 1);
+        assert_eq!(created_and_not_polled(true).await, 2);
     }
 }

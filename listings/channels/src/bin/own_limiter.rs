@@ -1,4 +1,4 @@
-//! Wrong: a limiter of one's own. Who is dropped keeps its place.
+//! Wrong: a hand-written limiter. A dropped export keeps its place.
 
 // ANCHOR: wrong
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,14 +13,14 @@ struct Limiter {
 
 impl Limiter {
     async fn run<T>(&self, export: impl Future<Output = T>) -> T {
-        // Wrong: a look and a step. Another thread may look between
-        // the two, and both go in.
+        // Wrong: a check and then an action. Another thread can check
+        // between the two, and both go in.
         while self.free.load(Ordering::SeqCst) == 0 {
             self.released.notified().await;
         }
         self.free.fetch_sub(1, Ordering::SeqCst);
         let exported = export.await;
-        // Wrong: an export that is dropped does not come here.
+        // Wrong: a dropped export never gets here.
         self.free.fetch_add(1, Ordering::SeqCst);
         self.released.notify_one();
         exported
@@ -36,8 +36,8 @@ impl Limiter {
     }
 }
 
-/// Two customers give their exports up after a second. A third one
-/// has a minute: is it done?
+/// Two customers give up after a second. A third one has a minute: is
+/// its export done?
 async fn run() -> bool {
     let limiter = Limiter::new(2);
     let export = |seconds| sleep(Duration::from_secs(seconds));
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn two_that_were_given_up_stop_all_others() {
+    async fn cancel_of_two_leaves_room_for_a_third() {
         assert!(!run().await);
     }
 }

@@ -1,4 +1,4 @@
-//! Wrong: the receiver is dropped, and the queue with it.
+//! Wrong: the receiver is dropped, and everything in the queue with it.
 
 // ANCHOR: wrong
 use tokio::{
@@ -6,7 +6,7 @@ use tokio::{
     time::{Duration, sleep},
 };
 
-/// Sends mail until it is told to stop.
+/// Sends mail until `stop` is sent.
 async fn send_mail(
     mut queue: mpsc::Receiver<&'static str>,
     mut stop: oneshot::Receiver<()>,
@@ -15,8 +15,8 @@ async fn send_mail(
     loop {
         tokio::select! {
             biased;
-            // Wrong: what is still in the queue is dropped with it,
-            // and those who sent it were told `Ok`.
+            // Wrong: what is still in the queue is dropped with the
+            // receiver, although each `send` returned `Ok`.
             _ = &mut stop => return sent,
             Some(mail) = queue.recv() => {
                 sleep(Duration::from_millis(100)).await;
@@ -28,18 +28,18 @@ async fn send_mail(
 }
 // ANCHOR_END: wrong
 
-/// Four mails are accepted, and after 150 ms it is told to stop.
+/// Four mails are accepted, and the stop comes after 150 ms.
 async fn run() -> Vec<&'static str> {
     let (mails, queue) = mpsc::channel(8);
     let (stop, stopped) = oneshot::channel();
     let sending = tokio::spawn(send_mail(queue, stopped));
     for mail in ["welcome", "invoice", "receipt", "survey"] {
-        mails.send(mail).await.expect("it is accepted");
+        mails.send(mail).await.expect("it's accepted");
     }
     sleep(Duration::from_millis(150)).await;
-    // Fails only where it has ended by itself.
-    let _ = stop.send(());
-    sending.await.expect("it does not panic")
+    // Fails only if it has ended already.
+    _ = stop.send(());
+    sending.await.expect("it doesn't panic")
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_accepted_is_lost() {
+    async fn stop_in_the_middle_of_the_queue() {
         assert_eq!(run().await, ["welcome", "invoice"]);
     }
 }

@@ -1,16 +1,16 @@
-//! Wrong: `send` returned `Ok`, and that is taken for a delivery.
+//! Wrong: `send` returned `Ok`, which isn't proof of delivery.
 
 // ANCHOR: wrong
 use tokio::{sync::oneshot, task::yield_now};
 
-/// Gives the seat to whoever asked. Returns whether it is taken.
+/// Gives the seat to the guest who asked. Returns whether it's taken.
 fn give_seat(answer: oneshot::Sender<Seat>) -> bool {
-    // Wrong: `Ok` means that the other end was there, and not that
-    // anyone has read it.
+    // Wrong: `Ok` means that the receiver existed, not that anyone
+    // has read the answer.
     answer.send(Seat(14)).is_ok()
 }
 
-/// Waits for a seat, and leaves in the very moment when it comes.
+/// Leaves at the very moment when the answer comes.
 async fn leave_early(seat: oneshot::Receiver<Seat>) {
     yield_now().await;
     drop(seat);
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn ok_is_no_delivery() {
+    async fn cancel_between_the_answer_and_its_reading() {
         assert!(run().await);
     }
 }

@@ -3,19 +3,24 @@
 // ANCHOR: stock
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Duration, error::Elapsed, sleep, timeout},
+    time::{Duration, timeout},
 };
 
-/// How many of a product there are?
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// How many of a product are there? `None`: it isn't sold here.
 struct Question {
     product: &'static str,
-    answer: oneshot::Sender<u32>,
+    answer: oneshot::Sender<Option<u32>>,
 }
 
 #[derive(Debug, PartialEq)]
 enum Unanswered {
-    /// The stock has ended, or panicked at this question.
-    StockGone,
+    /// The stock has ended. The question wasn't asked.
+    Closed,
+    /// The stock dropped the question, or panicked at it.
+    Dropped,
+    /// Too late: the question still waits, or is being worked on.
     TooLate,
 }
 
@@ -23,71 +28,161 @@ enum Unanswered {
 async fn ask(
     stock: &mpsc::Sender<Question>,
     product: &'static str,
-) -> Result<u32, Unanswered> {
+) -> Result<Option<u32>, Unanswered> {
     let (answer, answered) = oneshot::channel();
     let question = Question { product, answer };
     let asked = async {
-        stock
-            .send(question)
-            .await
-            .map_err(|_| Unanswered::StockGone)?;
-        answered.await.map_err(|_| Unanswered::StockGone)
+        let sent = stock.send(question).await;
+        sent.map_err(|_| Unanswered::Closed)?;
+        answered.await.map_err(|_| Unanswered::Dropped)
     };
-    let limit = Duration::from_secs(1);
-    timeout(limit, asked)
-        .await
-        .map_err(|_: Elapsed| Unanswered::TooLate)?
+    // One limit for both: to hand it over, and to get the answer.
+    let answer = timeout(LIMIT, asked).await;
+    answer.unwrap_or(Err(Unanswered::TooLate))
 }
 // ANCHOR_END: stock
 
-/// Answers one question after the other; slowly for cocoa, and not at
-/// all for what it does not know.
+use tokio::time::sleep;
+
+/// Answers one question after the other. Counting cocoa takes five
+/// seconds, and at the question for salt, the stock ends.
 async fn stock(mut questions: mpsc::Receiver<Question>) {
-    while let Some(Question { product, answer }) =
-        questions.recv().await
-    {
+    while let Some(question) = questions.recv().await {
+        let Question { product, mut answer } = question;
         let count = match product {
-            "tea" => 12,
-            "cocoa" => {
-                sleep(Duration::from_secs(5)).await;
-                3
-            }
-            _ => continue, // Drops `answer`.
+            "tea" => Some(12),
+            "cocoa" => tokio::select! {
+                // Nobody waits any more: on to the next question.
+                () = answer.closed() => continue,
+                () = sleep(Duration::from_secs(5)) => Some(3),
+            },
+            "salt" => return,
+            _ => None,
         };
-        // Fails where nobody waits any more.
-        let _ = answer.send(count);
+        // Fails if nobody waits any more.
+        _ = answer.send(count);
     }
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let (questions, asked) = mpsc::channel(8);
-    tokio::spawn(stock(asked));
-    for product in ["tea", "gold", "cocoa"] {
-        println!("{product:<6} {:?}", ask(&questions, product).await);
-    }
+    let ask_all = async {
+        for product in ["tea", "gold", "cocoa", "salt", "tea"] {
+            let answer = ask(&questions, product).await;
+            println!("{product:<6} {answer:?}");
+        }
+    };
+    tokio::join!(ask_all, stock(asked));
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::future::join_all;
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+    use tokio::time::Instant;
+
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn each_outcome_is_told_apart() {
+    fn start() -> mpsc::Sender<Question> {
         let (questions, asked) = mpsc::channel(8);
         tokio::spawn(stock(asked));
-        assert_eq!(ask(&questions, "tea").await, Ok(12));
-        let gone = Err(Unanswered::StockGone);
-        assert_eq!(ask(&questions, "gold").await, gone);
-        let late = Err(Unanswered::TooLate);
-        assert_eq!(ask(&questions, "cocoa").await, late);
+        questions
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_each_outcome_is_another_one() {
+        let stock = start();
+        for (product, expected) in [
+            ("tea", Ok(Some(12))),
+            ("gold", Ok(None)),
+            ("cocoa", Err(Unanswered::TooLate)),
+            ("salt", Err(Unanswered::Dropped)),
+            ("tea", Err(Unanswered::Closed)),
+        ] {
+            assert_eq!(ask(&stock, product).await, expected);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_stock_ends_after_a_second() {
+        let (stock, _asked) = mpsc::channel(8);
+        let start = Instant::now();
+        let asks = (0..17).map(|_| ask(&stock, "tea"));
+        let answers = within(HOUR, join_all(asks)).await;
+        let late = [const { Err(Unanswered::TooLate) }; 17];
+        assert_eq!(answers, late);
+        assert_eq!(start.elapsed(), LIMIT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_is_answered_or_too_late() {
+        let stock = start();
+        // Twenty that are slow, and one behind them.
+        let asks = join_all((0..20).map(|_| ask(&stock, "cocoa")));
+        let last = async {
+            sleep(LIMIT / 2).await;
+            ask(&stock, "tea").await
+        };
+        let (late, last) = tokio::join!(asks, last);
+        let expected = [const { Err(Unanswered::TooLate) }; 20];
+        assert_eq!(late, expected);
+        // All of them have given up by then.
+        assert_eq!(last, Ok(Some(12)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_the_stock_at_work() {
+        at_every_poll(async |cancel| {
+            let stock = start();
+            cancel.run(ask(&stock, "tea")).await;
+            assert_eq!(ask(&stock, "tea").await, Ok(Some(12)));
+            drop(stock);
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_at_a_question_is_an_error() {
+        let (stock, mut asked) = mpsc::channel::<Question>(8);
+        let task = tokio::spawn(async move {
+            let _question = asked.recv().await;
+            panic!("the stock is broken");
+        });
+        let answer = ask(&stock, "tea").await;
+        assert_eq!(answer, Err(Unanswered::Dropped));
+        let answer = ask(&stock, "tea").await;
+        assert_eq!(answer, Err(Unanswered::Closed));
+        assert!(task.await.expect_err("it panics").is_panic());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clock_an_answer_in_the_last_moment_counts() {
+        let (stock, mut asked) = mpsc::channel::<Question>(8);
+        let answer = async {
+            let question = asked.recv().await.expect("one asks");
+            sleep(LIMIT).await;
+            question.answer.send(Some(7))
+        };
+        let (asked, sent) = tokio::join!(ask(&stock, "tea"), answer);
+        // Either both know of the answer, or neither does.
+        assert_eq!(asked.is_ok(), sent.is_ok());
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_stock_that_has_ended_is_told() {
-        let (questions, asked) = mpsc::channel(8);
-        drop(asked);
-        let gone = Err(Unanswered::StockGone);
-        assert_eq!(ask(&questions, "tea").await, gone);
+    async fn threads_get_their_own_answers() {
+        let stock = start();
+        let mut asks = tokio::task::JoinSet::new();
+        for number in 0..100 {
+            let stock = stock.clone();
+            asks.spawn(async move {
+                match number % 2 {
+                    0 => ask(&stock, "tea").await == Ok(Some(12)),
+                    _ => ask(&stock, "gold").await == Ok(None),
+                }
+            });
+        }
+        assert!(asks.join_all().await.into_iter().all(|it| it));
     }
 }

@@ -1,33 +1,38 @@
-//! Wait for room first, and send when there is some.
+//! Wait for room first, then send.
 
 // ANCHOR: hand_on
 use tokio::{
-    sync::mpsc,
+    sync::mpsc::{self, error::SendError},
     time::{Duration, interval, sleep},
 };
 
 /// Hands on five readings, and shows a sign of life meanwhile.
-async fn hand_on(readings: mpsc::Sender<u32>) {
+///
+/// An error has the first reading that nobody took. If it's canceled,
+/// the readings up to one of them were sent, and the others weren't.
+async fn hand_on(
+    readings: mpsc::Sender<u32>,
+) -> Result<(), SendError<u32>> {
     let mut alive = interval(Duration::from_millis(70));
     let mut next = 1;
     while next <= 5 {
         tokio::select! {
             biased;
-            // What is dropped is a place in the line, and no reading.
-            room = readings.reserve() => match room {
-                Ok(room) => {
-                    room.send(next);
-                    next += 1;
-                }
-                Err(_) => return,
-            },
+            // First: a ready queue must not hold the ticks up.
             _ = alive.tick() => println!("(alive)"),
+            // A tick drops the wait for a place, and no reading.
+            room = readings.reserve() => {
+                let room = room.map_err(|_| SendError(next))?;
+                room.send(next);
+                next += 1;
+            }
         }
     }
+    Ok(())
 }
 // ANCHOR_END: hand_on
 
-/// Takes a reading each 100 ms.
+/// Stores a reading in 100 ms.
 async fn store(mut readings: mpsc::Receiver<u32>) -> Vec<u32> {
     let mut stored = Vec::new();
     while let Some(reading) = readings.recv().await {
@@ -37,30 +42,86 @@ async fn store(mut readings: mpsc::Receiver<u32>) -> Vec<u32> {
     stored
 }
 
-async fn run() -> Vec<u32> {
+async fn run() -> Result<Vec<u32>, SendError<u32>> {
     let (sender, readings) = mpsc::channel(1);
-    let (stored, ()) = tokio::join!(store(readings), hand_on(sender));
-    stored
+    let (stored, sent) = tokio::join!(store(readings), hand_on(sender));
+    sent.map(|()| stored)
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() {
-    println!("stored: {:?} of 1 to 5", run().await);
+async fn main() -> Result<(), SendError<u32>> {
+    println!("stored: {:?} of 1 to 5", run().await?);
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, within};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn every_reading_is_stored() {
-        assert_eq!(run().await, [1, 2, 3, 4, 5]);
+    async fn cancel_by_a_tick_loses_no_reading() {
+        assert_eq!(run().await, Ok(vec![1, 2, 3, 4, 5]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_at_every_poll_leaves_no_gap() {
+        at_every_poll(async |cancel| {
+            let (sender, readings) = mpsc::channel(1);
+            let place = sender.downgrade();
+            let mut stored = Vec::new();
+            let hand_on = async {
+                let sent = cancel.run(hand_on(sender)).await;
+                // Every place is back or taken.
+                assert!(place.upgrade().is_none());
+                sent
+            };
+            let store = async { stored = store(readings).await };
+            let (_, ()) = tokio::join!(hand_on, store);
+            let count = stored.len() as u32;
+            assert!(stored.into_iter().eq(1..=count));
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_receivers_miss_nothing() {
+        let (sender, mut readings) = mpsc::channel(1);
+        let read = async {
+            let mut read = Vec::new();
+            while let Some(reading) = readings.recv().await {
+                sleep(Duration::from_secs(60)).await;
+                read.push(reading);
+            }
+            read
+        };
+        let (sent, read) = tokio::join!(hand_on(sender), read);
+        assert_eq!((sent, read), (Ok(()), vec![1, 2, 3, 4, 5]));
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_ends_when_nobody_stores() {
+    async fn owner_gone_is_an_error_with_the_reading() {
         let (sender, readings) = mpsc::channel(1);
         drop(readings);
-        hand_on(sender).await;
+        assert_eq!(hand_on(sender).await, Err(SendError(1)));
+        let (sender, mut readings) = mpsc::channel(1);
+        let read = async move {
+            readings.recv().await // And drops the receiver.
+        };
+        let sent = within(HOUR, hand_on(sender));
+        let (sent, read) = tokio::join!(sent, read);
+        assert_eq!(read, Some(1));
+        assert!(matches!(sent, Err(SendError(2 | 3))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_room_for_all() {
+        let (sender, mut readings) = mpsc::channel(100);
+        assert_eq!(hand_on(sender).await, Ok(()));
+        for reading in 1..=5 {
+            assert_eq!(readings.recv().await, Some(reading));
+        }
+        assert_eq!(readings.recv().await, None);
     }
 }

@@ -1,45 +1,61 @@
-//! The limiter is a semaphore: its place comes back, however it ends.
+//! The limiter is a semaphore: a place comes back, however the work ends.
 
 // ANCHOR: limiter
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::Semaphore,
+    time::{Duration, timeout},
+};
 
-/// So many exports at a time, and no more.
+/// So many exports at a time, and none for longer than the limit.
 struct Limiter {
     places: Semaphore,
+    limit: Duration,
+}
+
+#[derive(Debug, PartialEq)]
+enum NotDone {
+    /// The limiter is closed. The export wasn't started.
+    Closed,
+    /// It took longer than the limit and was dropped: whether its
+    /// work was done is unknown.
+    TooLong,
 }
 
 impl Limiter {
-    /// Waits for a place. `None` where the limiter is closed.
+    /// Waits for a place, first come, first served, and runs the
+    /// export. The place comes back if it's dropped, or panics.
     async fn run<T>(
         &self,
         export: impl Future<Output = T>,
-    ) -> Option<T> {
-        // Dropped at the end, with the result or without.
-        let _place = self.places.acquire().await.ok()?;
-        Some(export.await)
+    ) -> Result<T, NotDone> {
+        let place = self.places.acquire().await;
+        let _place = place.map_err(|_| NotDone::Closed)?;
+        let exported = timeout(self.limit, export).await;
+        exported.map_err(|_| NotDone::TooLong)
     }
 
     fn add_places(&self, more: usize) {
         self.places.add_permits(more);
     }
 
-    /// Takes away those that are free now. Returns how many they were.
+    /// Removes places that are free now. Returns how many.
     fn remove_places(&self, fewer: usize) -> usize {
         self.places.forget_permits(fewer)
     }
 }
 // ANCHOR_END: limiter
 
-use tokio::time::{Duration, sleep, timeout};
+use tokio::time::sleep;
 
 impl Limiter {
     fn new(places: usize) -> Self {
-        Self { places: Semaphore::new(places) }
+        let limit = Duration::from_secs(60);
+        Self { places: Semaphore::new(places), limit }
     }
 }
 
-/// Two customers give their exports up after a second. A third one
-/// has a minute: is it done?
+/// Two customers give up after a second. A third one has a minute: is
+/// its export done?
 async fn run(limiter: &Limiter) -> bool {
     let export = |seconds| sleep(Duration::from_secs(seconds));
     let give_up = Duration::from_secs(1);
@@ -49,7 +65,8 @@ async fn run(limiter: &Limiter) -> bool {
     );
     assert!(given_up.0.is_err() && given_up.1.is_err());
     let minute = Duration::from_secs(60);
-    timeout(minute, limiter.run(export(2))).await.is_ok()
+    let third = timeout(minute, limiter.run(export(2))).await;
+    matches!(third, Ok(Ok(())))
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -70,29 +87,106 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+    use std::{
+        future::{pending, ready},
+        panic::AssertUnwindSafe,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
     };
 
+    use futures::{FutureExt, future::join_all};
+    use hazards::{HOUR, at_every_poll, some_panic, within};
     use tokio::task::{JoinSet, yield_now};
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn who_was_given_up_has_left() {
+    async fn cancel_of_two_leaves_room_for_a_third() {
         let limiter = Limiter::new(2);
         assert!(run(&limiter).await);
         assert_eq!(limiter.places.available_permits(), 2);
         // One that is in use is acquired first, and forgotten then.
         let place = limiter.places.acquire().await;
-        place.expect("it is open").forget();
+        place.expect("it's open").forget();
         assert_eq!(limiter.places.available_permits(), 1);
         assert_eq!(limiter.remove_places(5), 1);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn cancel_at_every_poll_gives_the_place_back() {
+        at_every_poll(async |cancel| {
+            let limiter = Limiter::new(1);
+            let export = async {
+                yield_now().await;
+                sleep(Duration::from_secs(1)).await;
+            };
+            let busy = limiter.run(sleep(Duration::from_secs(1)));
+            let run = async { tokio::join!(busy, limiter.run(export)) };
+            cancel.run(run).await;
+            assert_eq!(limiter.places.available_permits(), 1);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_gives_the_place_back() {
+        for panics in some_panic(9) {
+            let limiter = Limiter::new(2);
+            let exports = (0..9).map(|export| {
+                let panics = panics.contains(&export);
+                let export = async move {
+                    yield_now().await;
+                    assert!(!panics, "export {export} is broken");
+                };
+                AssertUnwindSafe(limiter.run(export)).catch_unwind()
+            });
+            let ended = join_all(exports).await;
+            for (export, ended) in ended.into_iter().enumerate() {
+                assert_eq!(ended.is_err(), panics.contains(&export));
+            }
+            assert_eq!(limiter.places.available_permits(), 2);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_more_exports_than_places() {
+        let limiter = Limiter::new(2);
+        let silent =
+            join_all((0..5).map(|_| limiter.run(pending::<()>())));
+        let run = async { tokio::join!(silent, limiter.run(ready(7))) };
+        let (silent, served) = within(HOUR, run).await;
+        assert_eq!(silent, [const { Err(NotDone::TooLong) }; 5]);
+        assert_eq!(served, Ok(7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_waits_first_come_first_served() {
+        let limiter = Limiter::new(2);
+        let order = std::sync::Mutex::new(Vec::new());
+        let exports = (0..5).map(|export| {
+            let order = &order;
+            limiter.run(async move {
+                sleep(Duration::from_secs(1)).await;
+                order.lock().expect("no panic").push(export);
+            })
+        });
+        join_all(exports).await;
+        assert_eq!(*order.lock().expect("no panic"), [0, 1, 2, 3, 4]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_place_until_one_is_added() {
+        let limiter = Limiter::new(0);
+        assert_eq!(limiter.run(ready(7)).now_or_never(), None);
+        assert_eq!(limiter.remove_places(1), 0);
+        limiter.add_places(1);
+        assert_eq!(within(HOUR, limiter.run(ready(7))).await, Ok(7));
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn on_several_threads_no_more_than_two_are_in() {
+    async fn threads_are_never_more_than_two_inside() {
         let shared = Arc::new((Limiter::new(2), AtomicUsize::new(0)));
         let mut exports = JoinSet::new();
         for _ in 0..1000 {
@@ -113,9 +207,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_one_lets_nobody_in() {
-        let limiter = Limiter::new(2);
+    async fn stop_lets_nobody_in() {
+        let limiter = Limiter::new(0);
+        let mut waits = std::pin::pin!(limiter.run(ready(1)));
+        assert!(futures::poll!(waits.as_mut()).is_pending());
         limiter.places.close();
-        assert_eq!(limiter.run(async { 1 }).await, None);
+        assert_eq!(waits.await, Err(NotDone::Closed));
+        assert_eq!(limiter.run(ready(1)).await, Err(NotDone::Closed));
     }
 }

@@ -1,12 +1,23 @@
-//! The receiver has gone, and the sender ends: that is no error.
+//! The receiver is gone, so the sender ends: that's no error.
 
 // ANCHOR: read_sensor
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Duration, Instant, interval_at},
+};
 
-/// Reads the sensor, and hands on what it reads, until nobody wants
-/// to know any more.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Reads the sensor every second and hands its readings on, until
+/// nobody wants them any more.
 async fn read_sensor(readings: mpsc::Sender<u32>) {
+    let mut beat = interval_at(Instant::now(), PERIOD);
     for reading in 1.. {
+        tokio::select! {
+            // Or else it would notice only at its next reading.
+            () = readings.closed() => return,
+            _ = beat.tick() => {}
+        }
         if readings.send(reading).await.is_err() {
             return;
         }
@@ -14,7 +25,7 @@ async fn read_sensor(readings: mpsc::Sender<u32>) {
 }
 // ANCHOR_END: read_sensor
 
-/// Who needs three readings, and goes.
+/// Needs three readings, and leaves.
 async fn three(mut readings: mpsc::Receiver<u32>) -> Vec<u32> {
     let mut taken = Vec::new();
     while let Some(reading) = readings.recv().await {
@@ -39,13 +50,51 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+
     use super::*;
 
-    #[tokio::test]
-    async fn it_ends_when_the_receiver_goes() {
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_after_three_readings() {
         let (sender, readings) = mpsc::channel(1);
         let sensor = tokio::spawn(read_sensor(sender));
         assert_eq!(three(readings).await, [1, 2, 3]);
-        sensor.await.expect("it does not panic");
+        let left = Instant::now();
+        sensor.await.expect("it doesn't panic");
+        assert!(left.elapsed().is_zero());
+        no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_receivers_miss_no_reading() {
+        let (sender, mut readings) = mpsc::channel(1);
+        let sensor = tokio::spawn(read_sensor(sender));
+        for expected in 1..=10 {
+            tokio::time::sleep(5 * PERIOD).await;
+            assert_eq!(readings.recv().await, Some(expected));
+        }
+        drop(readings);
+        within(HOUR, sensor).await.expect("it doesn't panic");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_a_full_queue_ends_with_the_receiver() {
+        let (sender, readings) = mpsc::channel(1);
+        let sensor = tokio::spawn(read_sensor(sender));
+        tokio::time::sleep(HOUR).await;
+        drop(readings);
+        within(PERIOD, sensor).await.expect("it doesn't panic");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_closes_the_queue() {
+        at_every_poll(async |cancel| {
+            let (sender, readings) = mpsc::channel(1);
+            let sensor = cancel.run(read_sensor(sender));
+            let (_, taken) = tokio::join!(sensor, three(readings));
+            let count = taken.len() as u32;
+            assert!(taken.into_iter().eq(1..=count));
+        })
+        .await;
     }
 }

@@ -12,19 +12,19 @@ async fn hand_on(readings: mpsc::Sender<u32>) {
     for reading in 1..=5 {
         tokio::select! {
             biased;
-            // Wrong: it is dropped with the reading in it.
+            _ = alive.tick() => println!("(alive)"),
+            // Wrong: a tick drops this with the reading in it.
             sent = readings.send(reading) => {
                 if sent.is_err() {
                     return;
                 }
             }
-            _ = alive.tick() => println!("(alive)"),
         }
     }
 }
 // ANCHOR_END: wrong
 
-/// Takes a reading each 100 ms.
+/// Stores a reading in 100 ms.
 async fn store(mut readings: mpsc::Receiver<u32>) -> Vec<u32> {
     let mut stored = Vec::new();
     while let Some(reading) = readings.recv().await {
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn readings_are_lost() {
+    async fn cancel_by_a_tick_loses_no_reading() {
         let stored = run().await;
         assert!(stored.len() < 5, "{stored:?}");
     }

@@ -1,9 +1,9 @@
-//! Wrong: the receiver may go at any time, and `unwrap` panics then.
+//! Wrong: the receiver can leave at any time, and then `unwrap` panics.
 
 // ANCHOR: wrong
 use tokio::sync::mpsc;
 
-/// Reads the sensor, and hands on what it reads.
+/// Reads the sensor and hands its readings on.
 async fn read_sensor(readings: mpsc::Sender<u32>) {
     for reading in 1.. {
         readings.send(reading).await.unwrap();
@@ -11,7 +11,7 @@ async fn read_sensor(readings: mpsc::Sender<u32>) {
 }
 // ANCHOR_END: wrong
 
-/// Who needs three readings, and goes.
+/// Needs three readings, and leaves.
 async fn three(mut readings: mpsc::Receiver<u32>) -> Vec<u32> {
     let mut taken = Vec::new();
     while let Some(reading) = readings.recv().await {
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_panics_when_the_receiver_goes() {
+    async fn owner_gone_after_three_readings() {
         let (sender, readings) = mpsc::channel(1);
         let sensor = tokio::spawn(read_sensor(sender));
         assert_eq!(three(readings).await, [1, 2, 3]);

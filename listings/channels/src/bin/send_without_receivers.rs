@@ -1,18 +1,18 @@
-//! Wrong: nobody listens yet, and the new state is thrown away.
+//! Wrong: nobody listens yet, so the new state is thrown away.
 
 // ANCHOR: wrong
 use tokio::sync::watch;
 
-/// Sets the leader. The others ask for it when they need it.
+/// Sets the leader. The other nodes look it up when they need it.
 fn elect(leader: &watch::Sender<&'static str>, name: &'static str) {
-    // Wrong: without a receiver, `send` stores nothing.
+    // Wrong: if there is no receiver, `send` stores nothing.
     if leader.send(name).is_err() {
         println!("nobody listens yet");
     }
 }
 // ANCHOR_END: wrong
 
-/// Who is the leader, for one that asks after the election?
+/// Who is the leader, for a node that looks after the election?
 fn run() -> &'static str {
     let (leader, _) = watch::channel("nobody");
     elect(&leader, "node 2");
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_election_is_lost() {
+    fn edges_an_election_without_a_listener() {
         assert_eq!(run(), "nobody");
     }
 }

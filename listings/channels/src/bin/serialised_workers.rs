@@ -1,4 +1,4 @@
-//! Wrong: the lock is held while the job runs, so one works at a time.
+//! Wrong: the lock is held while a job runs, so only one worker works.
 
 // ANCHOR: wrong
 use std::sync::Arc;
@@ -9,7 +9,7 @@ type Queue = Arc<Mutex<mpsc::Receiver<Job>>>;
 
 /// Works until the queue is empty and closed.
 async fn work(queue: Queue) {
-    // Wrong: the guard in the head of the loop lives for the body.
+    // Wrong: the guard in the loop's head lives until the body ends.
     while let Some(job) = queue.lock().await.recv().await {
         job.run().await;
     }
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn they_work_one_by_one() {
+    async fn overload_eight_jobs_on_four_workers() {
         assert_eq!(run().await, Duration::from_secs(8));
     }
 }

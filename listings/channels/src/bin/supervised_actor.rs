@@ -1,39 +1,53 @@
-//! An actor that panicked is started again, with an empty state.
+//! Restart an actor that panicked, with an empty state.
 
 // ANCHOR: supervise
 use std::sync::Arc;
 
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
-    time::{Duration, sleep},
+    task::JoinError,
+    time::{Duration, Instant, sleep},
 };
+use tokio_util::task::AbortOnDropHandle;
 
-/// Runs the actor until its clients have gone, and starts it again
-/// when it panics. Returns how many times it was started.
+const PAUSE: Duration = Duration::from_millis(100);
+const CALM: Duration = Duration::from_secs(60);
+const MOST: u32 = 5;
+
+/// Runs the actor until its clients are gone, and restarts it when it
+/// panics. Gives up after five panics less than a minute apart.
 ///
-/// The inbox outlives the actor: a question that waits in it is
-/// answered by the next one. The question at which it panicked is
-/// lost, and whoever asked is told by the `oneshot`.
-async fn supervise(inbox: mpsc::Receiver<Question>) -> u32 {
+/// The inbox outlives the actor, so the next one answers what waits
+/// in it. The question at which it panicked is lost, and its caller
+/// gets an error. If this is dropped, the actor is aborted.
+async fn supervise(
+    inbox: mpsc::Receiver<Question>,
+) -> Result<(), JoinError> {
     let inbox = Arc::new(Mutex::new(inbox));
-    let mut starts = 0;
+    let mut panics = 0;
     loop {
-        starts += 1;
+        let started = Instant::now();
         // A task of its own, so that its panic is a result here.
         let actor = tokio::spawn(answer_all(Arc::clone(&inbox)));
-        match actor.await {
-            Ok(()) => return starts,
-            Err(error) => println!("supervisor: {error}"),
+        let Err(error) = AbortOnDropHandle::new(actor).await else {
+            return Ok(());
+        };
+        if started.elapsed() >= CALM {
+            panics = 0;
         }
-        // One that panics at once must not use a whole core.
-        sleep(Duration::from_millis(100)).await;
+        panics += 1;
+        println!("supervisor: panic {panics} of {MOST}: {error}");
+        if panics == MOST {
+            return Err(error);
+        }
+        sleep(PAUSE * 2_u32.pow(panics)).await;
     }
 }
 // ANCHOR_END: supervise
 
 type Question = (u32, oneshot::Sender<u32>);
 
-/// Answers how many units each of ten customers gets.
+/// Answers how many units each of so many customers gets.
 async fn answer_all(inbox: Arc<Mutex<mpsc::Receiver<Question>>>) {
     // Held for good: there is one actor at a time.
     let mut inbox = inbox.lock().await;
@@ -42,8 +56,8 @@ async fn answer_all(inbox: Arc<Mutex<mpsc::Receiver<Question>>>) {
         let units = 100 / customers;
         answered += 1;
         println!("actor: answer {answered} of this run");
-        // Fails where nobody waits.
-        let _ = answer.send(units);
+        // Fails if nobody waits.
+        _ = answer.send(units);
     }
 }
 
@@ -54,40 +68,136 @@ async fn ask(inbox: &mpsc::Sender<Question>, customers: u32) -> String {
     }
     match answered.await {
         Ok(units) => format!("{units} units each"),
-        Err(_) => "no answer: it panicked".into(),
+        Err(_) => "no answer: it panicked, or was stopped".into(),
     }
 }
 
-async fn run() -> (Vec<String>, u32) {
-    let (inbox, questions) = mpsc::channel(8);
-    let supervisor = tokio::spawn(supervise(questions));
-    let mut answers = Vec::new();
-    for customers in [4, 5, 0, 10] {
-        answers.push(ask(&inbox, customers).await);
-    }
-    drop(inbox);
-    (answers, supervisor.await.expect("it does not panic"))
+async fn run(questions: &[u32]) -> (Vec<String>, bool) {
+    let (inbox, receiver) = mpsc::channel(8);
+    let ask_all = async {
+        let mut answers = Vec::new();
+        for customers in questions {
+            answers.push(ask(&inbox, *customers).await);
+        }
+        drop(inbox);
+        answers
+    };
+    let (supervised, answers) =
+        tokio::join!(supervise(receiver), ask_all);
+    (answers, supervised.is_ok())
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    std::panic::set_hook(Box::new(|_| ()));
-    let (answers, starts) = run().await;
+    std::panic::set_hook(Box::new(|_| ())); // The supervisor has it.
+    let (answers, _) = run(&[4, 5, 0, 10]).await;
     for answer in answers {
         println!("{answer}");
     }
-    println!("started {starts} times");
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::future::join_all;
+    use hazards::{HOUR, no_task_left, within};
+
     use super::*;
 
+    const GONE: &str = "nobody answers any more";
+    const LOST: &str = "no answer: it panicked, or was stopped";
+
     #[tokio::test(start_paused = true)]
-    async fn only_the_question_at_which_it_panicked_is_lost() {
-        let (answers, starts) = run().await;
-        assert_eq!(starts, 2);
-        assert_eq!(answers[2], "no answer: it panicked");
-        assert_eq!(answers[3], "10 units each");
+    async fn panic_first_middle_and_last_loses_one_question() {
+        for lost in [0, 2, 4] {
+            let mut questions = [4, 5, 10, 20, 25];
+            questions[lost] = 0;
+            let (answers, is_ok) = run(&questions).await;
+            assert!(is_ok);
+            for (number, answer) in answers.iter().enumerate() {
+                assert_eq!(answer == LOST, number == lost, "{answer}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_at_every_question_ends_it() {
+        let start = Instant::now();
+        let (answers, is_ok) = run(&[0; 10]).await;
+        assert!(!is_ok);
+        assert_eq!(answers[..5], [LOST; 5]);
+        // The sixth may still have found the inbox open.
+        assert_eq!(answers[6..], [GONE; 4]);
+        // It waited for 200, 400, 800, 1600 ms in between.
+        assert_eq!(start.elapsed(), Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clock_forgives_after_a_minute() {
+        let (inbox, receiver) = mpsc::channel(8);
+        let supervisor = tokio::spawn(supervise(receiver));
+        for _ in 0..20 {
+            assert_eq!(ask(&inbox, 0).await, LOST);
+            sleep(2 * CALM).await;
+        }
+        assert_eq!(ask(&inbox, 4).await, "25 units each");
+        drop(inbox);
+        let ended = within(HOUR, supervisor).await;
+        assert!(ended.expect("it doesn't panic").is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_ends_the_actor() {
+        let (inbox, receiver) = mpsc::channel(8);
+        let supervisor = tokio::spawn(supervise(receiver));
+        assert_eq!(ask(&inbox, 4).await, "25 units each");
+        supervisor.abort();
+        no_task_left().await;
+        assert_eq!(ask(&inbox, 4).await, GONE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_is_answered_in_the_end() {
+        let (inbox, receiver) = mpsc::channel(8);
+        let supervisor = tokio::spawn(supervise(receiver));
+        let asked = (0..17).map(|number| ask(&inbox, number));
+        let answers = join_all(asked).await;
+        assert_eq!(answers[0], LOST);
+        assert!(answers[1..].iter().all(|it| it.ends_with("each")));
+        drop(inbox);
+        assert!(within(HOUR, supervisor).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_answers_what_is_in_the_inbox() {
+        let (inbox, receiver) = mpsc::channel(8);
+        let mut answers = Vec::new();
+        for customers in 1..=8 {
+            let (answer, answered) = oneshot::channel();
+            let sent = inbox.try_send((customers, answer));
+            sent.expect("there is room");
+            answers.push(answered);
+        }
+        drop(inbox);
+        assert!(within(HOUR, supervise(receiver)).await.is_ok());
+        for answer in answers {
+            assert!(answer.await.is_ok());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_of_a_caller_leaves_the_actor_at_work() {
+        let (inbox, receiver) = mpsc::channel(8);
+        let _owner =
+            AbortOnDropHandle::new(tokio::spawn(supervise(receiver)));
+        hazards::at_every_poll(async |cancel| {
+            cancel.run(ask(&inbox, 4)).await;
+            assert_eq!(ask(&inbox, 5).await, "20 units each");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn edges_no_question() {
+        assert_eq!(run(&[]).await, (vec![], true));
     }
 }

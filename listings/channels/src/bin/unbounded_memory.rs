@@ -1,4 +1,4 @@
-//! Wrong: a queue without a bound, and a packer who is slower.
+//! Wrong: a queue without a bound, and a slow packer.
 
 // ANCHOR: wrong
 use tokio::{
@@ -6,7 +6,7 @@ use tokio::{
     time::{Duration, sleep},
 };
 
-/// Takes an order each millisecond, for ten seconds.
+/// Takes an order every millisecond, for ten seconds.
 async fn take_orders(queue: mpsc::UnboundedSender<u32>) {
     for order in 0..10_000 {
         if queue.send(order).is_err() {
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn two_of_three_orders_wait() {
+    async fn overload_by_three_times() {
         let (queue, orders) = mpsc::unbounded_channel();
         let packer = tokio::spawn(pack_all(orders));
         take_orders(queue).await;

@@ -15,13 +15,13 @@ enum State {
 
 #[derive(Debug, PartialEq)]
 enum NotReady {
-    /// It ended before it was ready.
-    Ended,
-    /// It is in this state after the time that was given.
+    /// Its sender was dropped in this state.
+    EndedIn(State),
+    /// It's still in this state after the limit.
     StillIn(State),
 }
 
-/// Waits until the store is ready. Looks at the state of now, too.
+/// Waits until the store is ready, or finds that it's ready already.
 async fn until_ready(
     store: &watch::Receiver<State>,
     limit: Duration,
@@ -32,10 +32,14 @@ async fn until_ready(
         // Drops the guard that `wait_for` returns.
         store.wait_for(is_ready).await.map(drop)
     };
-    match timeout(limit, waited).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(NotReady::Ended),
-        Err(_elapsed) => Err(NotReady::StillIn(*store.borrow())),
+    let waited = timeout(limit, waited).await;
+    // One look: another thread may change the state meanwhile.
+    let state = *store.borrow();
+    match waited {
+        _ if state == State::Ready => Ok(()),
+        Ok(Ok(())) => Ok(()), // It was, a moment ago.
+        Ok(Err(_)) => Err(NotReady::EndedIn(state)),
+        Err(_elapsed) => Err(NotReady::StillIn(state)),
     }
 }
 // ANCHOR_END: wait
@@ -56,29 +60,88 @@ async fn main() {
     for seconds in [2, 10] {
         let limit = Duration::from_secs(seconds);
         let ready = until_ready(&store, limit).await;
-        println!("after {seconds} s at most: {ready:?}");
+        println!("within {seconds:>2} s: {ready:?}");
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, within};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_state_that_is_there_already_counts() {
+    async fn edges_a_state_that_is_there_already_counts() {
         let (_state, store) = watch::channel(State::Ready);
         let ready = until_ready(&store, Duration::ZERO).await;
         assert_eq!(ready, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_learns_of_the_state_and_of_the_end() {
+    async fn silence_and_the_end_are_errors_with_the_state() {
         let (state, store) = watch::channel(State::Starting);
         let second = Duration::from_secs(1);
         let ready = until_ready(&store, second).await;
         assert_eq!(ready, Err(NotReady::StillIn(State::Starting)));
         drop(state);
         let ready = until_ready(&store, second).await;
-        assert_eq!(ready, Err(NotReady::Ended));
+        assert_eq!(ready, Err(NotReady::EndedIn(State::Starting)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_after_it_was_ready_counts() {
+        let (state, store) = watch::channel(State::Starting);
+        state.send_replace(State::Ready);
+        drop(state);
+        let ready = within(HOUR, until_ready(&store, HOUR)).await;
+        assert_eq!(ready, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_start_is_waited_for_by_all() {
+        let (state, store) = watch::channel(State::Starting);
+        let waits = (0..17).map(|_| until_ready(&store, HOUR));
+        let waits = futures::future::join_all(waits);
+        let (ready, ()) = tokio::join!(waits, start_up(state));
+        assert_eq!(ready, [const { Ok(()) }; 17]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clock_ready_right_before_the_limit_counts() {
+        let (state, store) = watch::channel(State::Starting);
+        let limit = Duration::from_millis(5001);
+        let (ready, ()) =
+            tokio::join!(until_ready(&store, limit), start_up(state));
+        assert_eq!(ready, Ok(()));
+        let never = until_ready(&store, Duration::ZERO).await;
+        assert_eq!(never, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_changes_nothing() {
+        at_every_poll(async |cancel| {
+            let (state, store) = watch::channel(State::Starting);
+            let (_, ()) = tokio::join!(
+                cancel.run(until_ready(&store, HOUR)),
+                start_up(state)
+            );
+            let ready = until_ready(&store, Duration::ZERO).await;
+            assert_eq!(ready, Ok(()));
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn threads_never_say_still_in_ready() {
+        for round in 0..200 {
+            let (state, store) = watch::channel(State::Starting);
+            let limit = Duration::from_micros(round);
+            let wait = tokio::spawn(async move {
+                until_ready(&store, limit).await
+            });
+            state.send_replace(State::Ready);
+            let ready = wait.await.expect("no panic");
+            assert_ne!(ready, Err(NotReady::StillIn(State::Ready)));
+        }
     }
 }

@@ -1,34 +1,47 @@
-//! What a watch channel tells, and what it does not.
+//! Count what a watch channel reports, and what it doesn't.
 
 // ANCHOR: tells
 use futures::FutureExt;
 use tokio::sync::watch;
 
-/// What a receiver sees of three values that come before it looks.
+/// What a receiver sees of three values that are sent before it looks.
 async fn three_at_once() -> Vec<&'static str> {
     let (sender, mut level) = watch::channel("none");
     let mut seen = Vec::new();
     for value in ["low", "high", "low"] {
         sender.send_replace(value);
     }
-    while let Some(Ok(())) = level.changed().now_or_never() {
+    while level.has_changed().is_ok_and(|has_changed| has_changed) {
         seen.push(*level.borrow_and_update());
     }
     seen
 }
 
-/// Is the value that a channel begins with a change?
+/// Is the first value of a channel a change?
 fn first_is_a_change() -> bool {
     let (_sender, mut level) = watch::channel("none");
     level.changed().now_or_never().is_some()
 }
 
-/// Is a value that was only borrowed told once more?
-fn borrowed_is_told_again() -> bool {
+/// Does `changed` report a value that was only borrowed?
+fn borrowed_is_a_change() -> bool {
     let (sender, mut level) = watch::channel("none");
     sender.send_replace("low");
     println!("(it is {})", *level.borrow());
     level.changed().now_or_never().is_some()
+}
+
+/// A value is sent, and then there is a new receiver: is the value a
+/// change for it? By `subscribe`, and by `clone`.
+fn new_receivers() -> (bool, bool) {
+    let (sender, level) = watch::channel("none");
+    sender.send_replace("low");
+    let mut subscribed = sender.subscribe();
+    let mut cloned = level.clone();
+    (
+        subscribed.changed().now_or_never().is_some(),
+        cloned.changed().now_or_never().is_some(),
+    )
 }
 // ANCHOR_END: tells
 
@@ -36,7 +49,12 @@ fn borrowed_is_told_again() -> bool {
 async fn main() {
     println!("three at once: {:?}", three_at_once().await);
     println!("the first value is a change: {}", first_is_a_change());
-    println!("borrowed, told again: {}", borrowed_is_told_again());
+    println!(
+        "one that was borrowed is a change: {}",
+        borrowed_is_a_change()
+    );
+    let (subscribed, cloned) = new_receivers();
+    println!("for a subscriber: {subscribed}, for a clone: {cloned}");
 }
 
 #[cfg(test)]
@@ -44,9 +62,10 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_the_newest_is_told_and_once() {
+    async fn only_the_newest_is_reported_and_once() {
         assert_eq!(three_at_once().await, ["low"]);
         assert!(!first_is_a_change());
-        assert!(borrowed_is_told_again());
+        assert!(borrowed_is_a_change());
+        assert_eq!(new_receivers(), (false, true));
     }
 }

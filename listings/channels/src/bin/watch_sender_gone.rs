@@ -1,12 +1,13 @@
-//! Wrong: the task panics when the configuration's owner goes.
+//! Wrong: the task panics when the configuration's owner is dropped.
 
 // ANCHOR: wrong
 use tokio::sync::watch;
 
-/// Follows the limit for as long as there is somebody who sets it.
+/// Follows the limit until the last sender is dropped.
 async fn follow(mut limit: watch::Receiver<u32>) -> u32 {
     loop {
-        // Wrong: an error is the end of the channel, and no surprise.
+        // Wrong: an error means that the channel is closed, which is
+        // how every run of this loop ends.
         limit.changed().await.unwrap();
         println!("the limit is {}", *limit.borrow_and_update());
     }
@@ -31,7 +32,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_panics_when_the_sender_goes() {
+    async fn owner_gone_before_any_change() {
         let (sender, limit) = watch::channel(8);
         let follower = tokio::spawn(follow(limit));
         drop(sender);
