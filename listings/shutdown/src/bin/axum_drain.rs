@@ -172,10 +172,8 @@ async fn main() -> io::Result<()> {
     println!("new connection: refused");
     println!("in flight: {}", seen.in_flight);
     println!("all connections have ended: {}", seen.ended);
-    println!(
-        "with half a request: {}",
-        stop_at_half_a_request().await?
-    );
+    let ended = stop_at_half_a_request().await?;
+    println!("all have ended, with half a request there: {ended}");
     Ok(())
 }
 
@@ -312,6 +310,23 @@ mod tests {
         shop.begun.notified().await;
         stop.cancel();
         assert!(!timeout(LONG, server).await???);
+        Ok(())
+    }
+
+    /// A client that disconnects in the middle of its request.
+    #[tokio::test]
+    async fn failure_of_a_client_leaves_the_others() -> io::Result<()> {
+        let (shop, stop) = (Shop::default(), CancellationToken::new());
+        let (address, server) =
+            start(shop.routes(), &stop, LONG).await?;
+        for _ in 0..10 {
+            drop(send(address, "GET /pri").await?);
+            drop(ask(address, "/pay").await?);
+            let mut client = ask(address, "/price").await?;
+            until(&mut client, "12 euros").await?;
+        }
+        stop.cancel();
+        assert!(timeout(LONG, server).await???);
         Ok(())
     }
 }

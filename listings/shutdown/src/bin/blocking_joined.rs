@@ -73,4 +73,31 @@ mod tests {
         let error = run(broken).expect_err("it panics");
         assert!(error.to_string().contains("no paper"), "{error}");
     }
+
+    #[test]
+    fn slow_report_is_finished() -> io::Result<()> {
+        run(|_| thread::sleep(Duration::from_millis(900)))
+    }
+
+    #[test]
+    fn edges_a_report_that_does_nothing() -> io::Result<()> {
+        run(|_| {})
+    }
+
+    #[test]
+    fn again_and_again_it_ends() -> io::Result<()> {
+        for _ in 0..20 {
+            run(|runtime| runtime.block_on(tokio::task::yield_now()))?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn threads_end_their_runtimes_at_the_same_time() {
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| run(report).expect("in time"));
+            }
+        });
+    }
 }

@@ -205,4 +205,43 @@ mod tests {
             assert_eq!(ended.done.len(), NAMES.len());
         }
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_tasks_end_within_the_grace_period() {
+        let mut tasks = JoinMap::new();
+        for (nth, name) in (1..).zip(NAMES) {
+            tasks.spawn(name, sleep(Duration::from_secs(nth)));
+        }
+        let token = CancellationToken::new();
+        let grace = Duration::from_millis(2500);
+        let ended = stop(&token, tasks, grace).await;
+        assert_eq!(ended.done, ["api", "importer"]);
+        assert_eq!(ended.aborted.len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_of_tasks_is_counted() {
+        let names: Vec<_> =
+            (0..1000).map(|nth| &*nth.to_string().leak()).collect();
+        let mut tasks = JoinMap::new();
+        for name in names {
+            tasks.spawn(name, pending());
+        }
+        let token = CancellationToken::new();
+        let grace = Duration::from_secs(1);
+        let ended = stop(&token, tasks, grace).await;
+        assert_eq!(ended.aborted.len(), 1000);
+        hazards::no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clock_a_grace_of_less_than_a_millisecond() {
+        for grace in [Duration::ZERO, Duration::from_nanos(1)] {
+            let mut tasks = JoinMap::new();
+            tasks.spawn("silent", pending());
+            let token = CancellationToken::new();
+            let ended = stop(&token, tasks, grace).await;
+            assert_eq!(ended.aborted, ["silent"]);
+        }
+    }
 }

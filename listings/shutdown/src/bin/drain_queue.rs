@@ -116,7 +116,13 @@ mod tests {
         if hangs {
             std::future::pending().await
         }
+        if job >= SLOW {
+            sleep(Duration::from_secs(1)).await;
+        }
     }
+
+    /// Jobs from this one on take a second longer.
+    const SLOW: u32 = 1000;
 
     /// Every job is in one of the lists.
     fn all(ended: &Ended) -> Vec<u32> {
@@ -233,5 +239,77 @@ mod tests {
         let stop = CancellationToken::new();
         let ended = work(jobs, stop, Duration::from_secs(1)).await;
         assert_eq!(ended, Ended::default());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_jobs_are_cut_at_the_deadline() {
+        let (sender, jobs) = mpsc::channel(16);
+        for job in SLOW..SLOW + 4 {
+            sender.send(job).await.expect("there is room");
+        }
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let start = Instant::now();
+        let grace = Duration::from_secs(2);
+        let ended = work(jobs, stop, grace).await;
+        assert_eq!(start.elapsed(), grace);
+        assert_eq!(ended.done, [SLOW]);
+        assert_eq!(ended.unknown, [SLOW + 1]);
+        assert_eq!(ended.left, [SLOW + 2, SLOW + 3]);
+    }
+
+    /// Dropped, it loses the queue, as documented; senders notice.
+    #[tokio::test(start_paused = true)]
+    async fn cancel_closes_the_queue() {
+        hazards::at_every_poll(async |cancel| {
+            let (sender, jobs) = mpsc::channel(16);
+            sender.send(1).await.expect("there is room");
+            let stop = CancellationToken::new();
+            let stops = stop.clone();
+            let stopping = tokio::spawn(async move {
+                sleep(Duration::from_millis(100)).await;
+                stops.cancel();
+            });
+            cancel.run(work(jobs, stop, hazards::HOUR)).await;
+            assert!(sender.send(2).await.is_err());
+            stopping.await.expect("no panic");
+            hazards::no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_closes_the_queue() {
+        let (sender, jobs) = mpsc::channel(16);
+        let stop = CancellationToken::new();
+        let owner = tokio::spawn(work(jobs, stop, hazards::HOUR));
+        sender.send(1).await.expect("there is room");
+        owner.abort();
+        hazards::within(hazards::HOUR, sender.closed()).await;
+        hazards::no_task_left().await;
+    }
+
+    /// Senders race with the stop: each job is counted, or refused.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_lose_no_job() {
+        for _ in 0..20 {
+            let (sender, jobs) = mpsc::channel(4);
+            let stop = CancellationToken::new();
+            let grace = Duration::from_secs(1);
+            let working = tokio::spawn(work(jobs, stop.clone(), grace));
+            let mut senders = tokio::task::JoinSet::new();
+            for job in 0..8 {
+                let sender = sender.clone();
+                senders.spawn(
+                    async move { sender.send(job).await.is_ok() },
+                );
+            }
+            drop(sender);
+            stop.cancel();
+            let sent = senders.join_all().await;
+            let sent = sent.iter().filter(|sent| **sent).count();
+            let ended = working.await.expect("no panic");
+            assert_eq!(all(&ended).len(), sent);
+        }
     }
 }

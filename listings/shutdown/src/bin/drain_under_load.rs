@@ -95,12 +95,18 @@ struct Shop {
     begun: Semaphore,
     bank: Semaphore,
     paid: AtomicUsize,
+    #[cfg(test)]
+    broken: AtomicUsize,
 }
 
 impl Shop {
     /// The bank answers when the test says so.
     async fn take_money(self: Arc<Self>) {
         self.begun.add_permits(1);
+        #[cfg(test)]
+        if self.broken.swap(0, Ordering::Relaxed) > 0 {
+            std::panic::resume_unwind(Box::new("no such account"));
+        }
         if let Ok(answer) = self.bank.acquire().await {
             answer.forget();
         }
@@ -226,6 +232,8 @@ impl Shop {
             begun: Semaphore::new(0),
             bank: Semaphore::new(0),
             paid: AtomicUsize::new(0),
+            #[cfg(test)]
+            broken: AtomicUsize::new(0),
         }
     }
 }
@@ -267,9 +275,63 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn stop_and_silence_lose_nothing() -> io::Result<()> {
-        nothing_is_lost(false).await?;
+    async fn stop_loses_nothing() -> io::Result<()> {
+        nothing_is_lost(false).await
+    }
+
+    #[tokio::test]
+    async fn silence_of_a_client_loses_nothing() -> io::Result<()> {
         nothing_is_lost(true).await
+    }
+
+    /// A server, and its shop.
+    async fn start() -> io::Result<(
+        SocketAddr,
+        Arc<Shop>,
+        tokio::task::JoinHandle<io::Result<bool>>,
+    )> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let shop = Arc::new(Shop::new());
+        let server = tokio::spawn(serve(listener, shop.clone()));
+        Ok((address, shop, server))
+    }
+
+    #[tokio::test]
+    async fn edges_no_client_and_stopped_before() -> io::Result<()> {
+        let (_, shop, server) = start().await?;
+        shop.stop.cancel();
+        assert!(server.await??);
+        Ok(())
+    }
+
+    /// Payments that panic are answered with an error.
+    #[tokio::test]
+    async fn panic_of_a_payment_leaves_the_others() -> io::Result<()> {
+        let (address, shop, server) = start().await?;
+        shop.broken.store(1, Ordering::Relaxed);
+        let mut broken = ask(address, "/pay").await?;
+        until(&mut broken, "500").await?;
+        shop.bank.add_permits(1);
+        let mut paid = ask(address, "/pay").await?;
+        until(&mut paid, "paid").await?;
+        shop.stop.cancel();
+        assert!(server.await??);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn cancel_closes_the_listener() -> io::Result<()> {
+        let (address, shop, server) = start().await?;
+        let mut pays = ask(address, "/pay").await?;
+        shop.until_begun(1).await?;
+        server.abort();
+        while TcpStream::connect(address).await.is_ok() {
+            sleep(Duration::from_millis(5)).await;
+        }
+        // What was begun goes on, until the runtime ends.
+        shop.bank.add_permits(1);
+        until(&mut pays, "paid").await
     }
 
     /// A payment that the bank never answers, and nobody waits for.

@@ -116,4 +116,17 @@ mod tests {
         assert_eq!(written, "order 4294967295\n");
         Ok(())
     }
+
+    /// After a failure, a new journal gets all of them.
+    #[tokio::test(start_paused = true)]
+    async fn again_with_a_new_journal_it_is_whole() -> io::Result<()> {
+        let mut file = Vec::new();
+        let full = hazards::Failing::after(&mut file, 1);
+        assert!(write_orders(full, &MANY).await.is_err());
+        assert!(!file.is_empty());
+        let mut file = Vec::new();
+        write_orders(&mut file, &MANY).await?;
+        assert_eq!(file.len(), MANY.len() * "order 7\n".len());
+        Ok(())
+    }
 }

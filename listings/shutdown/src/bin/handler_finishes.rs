@@ -262,4 +262,31 @@ mod tests {
         }
         Ok(())
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_bank_is_waited_for() {
+        let shop = Shop::new();
+        let paying = tokio::spawn(pay(State(shop.clone()), Path(7)));
+        tokio::time::sleep(LONGEST - Duration::from_secs(1)).await;
+        shop.bank.notify_one();
+        assert_eq!(paying.await.expect("no panic"), Ok("paid"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_leaves_the_payment_to_the_tracker() {
+        let shop = Shop::new();
+        let owner = tokio::spawn(pay(State(shop.clone()), Path(7)));
+        tokio::task::yield_now().await;
+        owner.abort();
+        shop.bank.notify_one();
+        assert_eq!(stop(&shop, hazards::HOUR).await, 0);
+        assert_eq!(shop.written.load(Ordering::Relaxed), 1);
+        hazards::no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_payment_and_no_grace() {
+        let shop = Shop::new();
+        assert_eq!(stop(&shop, Duration::ZERO).await, 0);
+    }
 }

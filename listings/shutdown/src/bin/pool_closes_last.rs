@@ -175,4 +175,48 @@ mod tests {
         }
         Ok(())
     }
+
+    #[tokio::test]
+    async fn slow_task_is_waited_for() -> sqlx::Result<()> {
+        let pool = pool().await?;
+        let tasks = TaskTracker::new();
+        let held = pool.acquire().await?;
+        tasks.spawn(async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            drop(held);
+        });
+        let grace = Duration::from_secs(10);
+        let token = CancellationToken::new();
+        assert!(stop_all(token, tasks, pool, grace).await);
+        Ok(())
+    }
+
+    /// Aborted, it has asked the tasks to stop, and they do.
+    #[tokio::test]
+    async fn owner_gone_leaves_tasks_that_stop() -> sqlx::Result<()> {
+        let pool = pool().await?;
+        let (stop, tasks) =
+            (CancellationToken::new(), TaskTracker::new());
+        tasks.spawn(stop.clone().cancelled_owned());
+        let kept = pool.acquire().await?;
+        let grace = Duration::from_secs(60);
+        let stopping = stop_all(stop, tasks.clone(), pool, grace);
+        let owner = tokio::spawn(stopping);
+        tasks.wait().await;
+        owner.abort();
+        assert!(owner.await.is_err_and(|error| error.is_cancelled()));
+        drop(kept);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn edges_no_task_and_no_connection() -> sqlx::Result<()> {
+        let options = SqlitePoolOptions::new();
+        let pool = options.connect_lazy("sqlite::memory:")?;
+        let grace = Duration::from_secs(10);
+        let token = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        assert!(stop_all(token, tasks, pool, grace).await);
+        Ok(())
+    }
 }

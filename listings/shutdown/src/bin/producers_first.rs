@@ -168,4 +168,11 @@ mod tests {
         assert_eq!(measure(&stop).await?, (0, 0));
         Ok(())
     }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_store_every_value() -> io::Result<()> {
+        let (read, stored) = measure_for_a_second().await?;
+        assert_eq!(read, stored);
+        Ok(())
+    }
 }

@@ -8,15 +8,17 @@ use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[cfg(unix)]
-/// Reads the configuration again after SIGHUP. If that fails, or takes
-/// too long, the old configuration stays. Returns when it is dropped
+/// Reads the configuration again after SIGHUP. If that fails, panics, or
+/// takes too long, the old configuration stays. Returns when it is dropped
 /// only, or if the signal can't be handled.
 async fn reload_on_hangup(mut reloads: Reloads) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     while let Some(()) = hangup.recv().await {
-        match timeout(LIMIT, reloads.one()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => eprintln!("not reloaded: {error}"),
+        let reload = AssertUnwindSafe(reloads.one()).catch_unwind();
+        match timeout(LIMIT, reload).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => eprintln!("not reloaded: {error}"),
+            Ok(Err(_panic)) => eprintln!("not reloaded: it panicked"),
             Err(_elapsed) => eprintln!("not reloaded: too slow"),
         }
     }
@@ -36,6 +38,12 @@ use tokio::{
 };
 
 #[cfg(unix)]
+use std::panic::AssertUnwindSafe;
+
+#[cfg(unix)]
+use futures::FutureExt;
+
+#[cfg(unix)]
 /// Reads the configuration, while the other side watches.
 struct Reloads {
     begun: mpsc::Sender<()>,
@@ -47,6 +55,12 @@ impl Reloads {
     async fn one(&mut self) -> io::Result<()> {
         let begun = self.begun.send(()).await;
         begun.map_err(io::Error::other)?;
+        #[cfg(test)]
+        if tests::PANICS
+            .swap(false, std::sync::atomic::Ordering::Relaxed)
+        {
+            std::panic::resume_unwind(Box::new("no file"));
+        }
         match self.go_on.recv().await {
             Some(()) => Ok(()),
             None => Err(io::ErrorKind::InvalidData.into()),
@@ -126,6 +140,45 @@ mod tests {
             assert_eq!(begun, Some(()));
         }
         assert!(!reloading.is_finished());
+        reloading.abort();
+        Ok(())
+    }
+
+    pub static PANICS: std::sync::atomic::AtomicBool =
+        std::sync::atomic::AtomicBool::new(false);
+
+    #[tokio::test]
+    async fn panic_of_a_reload_leaves_it_listening() -> io::Result<()> {
+        let _one = ONE.lock().await;
+        let (begun, mut begins) = mpsc::channel(1);
+        let (_go_on, go_ons) = mpsc::channel(1);
+        let reloads = Reloads { begun, go_on: go_ons };
+        let reloading = tokio::spawn(reload_on_hangup(reloads));
+        tokio::task::yield_now().await;
+        PANICS.store(true, std::sync::atomic::Ordering::Relaxed);
+        for _ in 0..2 {
+            raise(SIGHUP)?;
+            let begun = timeout(PATIENCE, begins.recv()).await?;
+            assert_eq!(begun, Some(()));
+        }
+        reloading.abort();
+        Ok(())
+    }
+
+    /// A reload that never ends holds up the next one for a while only.
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_a_reload_leaves_it_listening() -> io::Result<()>
+    {
+        let _one = ONE.lock().await;
+        let (begun, mut begins) = mpsc::channel(1);
+        let (_go_on, go_ons) = mpsc::channel(1);
+        let reloads = Reloads { begun, go_on: go_ons };
+        let reloading = tokio::spawn(reload_on_hangup(reloads));
+        tokio::task::yield_now().await;
+        for _ in 0..3 {
+            raise(SIGHUP)?;
+            assert_eq!(begins.recv().await, Some(()));
+        }
         reloading.abort();
         Ok(())
     }

@@ -127,4 +127,13 @@ mod tests {
         let text = String::from_utf8(text).expect("text");
         assert!(text.contains("event: end"), "{text}");
     }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_end_the_stream() -> io::Result<()> {
+        for _ in 0..10 {
+            let seen = stop_while_one_listens().await?;
+            assert!(seen.starts_with("event: end"), "{seen}");
+        }
+        Ok(())
+    }
 }

@@ -169,4 +169,9 @@ mod tests {
         stop.cancel();
         assert!(mailbox.await.expect("no panic") <= 3);
     }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_finish_a_fetch() {
+        assert_eq!(run().await.expect("no panic"), [2, 2]);
+    }
 }

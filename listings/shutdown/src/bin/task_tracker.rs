@@ -264,4 +264,25 @@ mod tests {
         assert_eq!(clone.stop(GRACE).await.0, ["silent: cut off"]);
         hazards::no_task_left().await;
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_of_tasks_is_counted() {
+        let tasks = Tasks::default();
+        for nth in 0..1000 {
+            tasks.spawn(nth.to_string(), pending());
+        }
+        let (failed, running) = tasks.stop(GRACE).await;
+        assert_eq!((failed.len(), running), (1000, 0));
+        hazards::no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clock_a_grace_of_less_than_a_millisecond() {
+        for grace in [Duration::ZERO, Duration::from_nanos(1)] {
+            let tasks = Tasks::default();
+            tasks.spawn("silent".into(), pending());
+            let ended = tasks.stop(grace).await;
+            assert_eq!(ended, (vec!["silent: cut off".into()], 0));
+        }
+    }
 }

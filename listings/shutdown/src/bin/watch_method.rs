@@ -120,4 +120,29 @@ mod tests {
         owner.abort();
         hazards::no_task_left().await;
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn again_the_same_phase_changes_nothing() {
+        let (phases, phase) = watch::channel(Phase::Draining);
+        let rendering = tokio::spawn(render(5, phase));
+        for _ in 0..5 {
+            sleep(Duration::from_millis(30)).await;
+            phases.send_replace(Phase::Draining);
+        }
+        assert_eq!(rendering.await.expect("no panic"), (5, 0));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_count_every_job() {
+        let (phases, phase) = watch::channel(Phase::Draining);
+        let mut renderers = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            renderers.spawn(render(5, phase.clone()));
+        }
+        sleep(Duration::from_millis(250)).await;
+        phases.send_replace(Phase::Stopping);
+        for (done, left) in renderers.join_all().await {
+            assert_eq!(done + left, 5);
+        }
+    }
 }

@@ -147,4 +147,27 @@ mod tests {
         assert!(log.is_empty());
         assert!(sender.send(2).await.is_err());
     }
+
+    /// Dropped, it cuts the order in hand, as documented; no other.
+    #[tokio::test(start_paused = true)]
+    async fn cancel_cuts_at_most_the_order_in_hand() {
+        hazards::at_every_poll(async |cancel| {
+            let (sender, orders) = mpsc::channel(8);
+            for order in [1, 2] {
+                sender.send(order).await.expect("there is room");
+            }
+            drop(sender);
+            let mut log = Vec::new();
+            let stop = CancellationToken::new();
+            cancel.run(serve(orders, stop, &mut log)).await;
+            let whole = [
+                "order 1 charged",
+                "order 1 shipped",
+                "order 2 charged",
+                "order 2 shipped",
+            ];
+            assert!(whole.map(String::from).starts_with(&log));
+        })
+        .await;
+    }
 }
