@@ -1,22 +1,22 @@
-//! Wrong: a closure is aborted, and goes on.
+//! Wrong: a closure is aborted, and keeps running.
 
 use std::sync::mpsc;
 
-use tokio::task;
+use tokio::{sync::oneshot, task};
 
 // ANCHOR: wrong
-/// Wrong: `abort` can end a task at an `.await`. A closure has none.
-/// Once it runs, it runs to its end.
+/// Wrong: `abort` can end a task at an `.await`. A closure has none:
+/// once it has started, it runs to its end.
 async fn stop_and_see() -> String {
-    let (begun, has_begun) = mpsc::channel();
+    let (begun, has_begun) = oneshot::channel();
     let (go_on, may_go_on) = mpsc::channel::<()>();
     let import = task::spawn_blocking(move || {
-        begun.send(()).expect("someone waits for it");
-        // Until it may go on, it is in the middle of its work.
+        begun.send(()).ok();
+        // Until it may continue, it is in the middle of its work.
         may_go_on.recv().ok();
         "all rows are imported"
     });
-    has_begun.recv().expect("it begins");
+    has_begun.await.expect("it starts");
     import.abort();
     drop(go_on);
     match import.await {
@@ -36,17 +36,18 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_goes_on_to_its_end() {
+    async fn stop_is_between_two_rows() {
+        // The mistake: it runs to its end.
         assert_eq!(stop_and_see().await, "all rows are imported");
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_goes_on_to_its_end_on_many_threads() {
+    async fn it_runs_to_its_end_on_many_threads() {
         assert_eq!(stop_and_see().await, "all rows are imported");
     }
 
     #[test]
-    fn one_that_stands_in_the_queue_is_taken_out() {
+    fn one_that_is_queued_is_taken_out() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .max_blocking_threads(1)
             .build()

@@ -1,18 +1,39 @@
-//! `abort` asks; the task ends a moment later.
+//! `abort` only asks. Wait until the task has ended, with a limit.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 // ANCHOR: stop
-/// Stops an export, and returns when it has ended.
-async fn stop(export: tokio::task::JoinHandle<u32>) {
+use tokio::{
+    task::{JoinError, JoinHandle},
+    time::timeout,
+};
+
+#[derive(Debug)]
+enum End {
+    /// It was dropped at an `.await`.
+    Aborted,
+    /// It returned before the abort reached it.
+    Finished(u32),
+    Panicked(JoinError),
+    /// It didn't reach an `.await` in time, and is still running.
+    StillRunning,
+}
+
+/// Aborts an export now, in this call. The future that it returns
+/// waits until the export has ended, for a second at most; dropping
+/// that future doesn't take the abort back.
+fn stop(export: JoinHandle<u32>) -> impl Future<Output = End> {
     export.abort();
     println!("asked to stop; has ended: {}", export.is_finished());
-    match export.await {
-        Ok(rows) => println!("it was done before: {rows} rows"),
-        Err(error) if error.is_cancelled() => println!("stopped"),
-        Err(error) => println!("{error}"),
+    async move {
+        match timeout(Duration::from_secs(1), export).await {
+            Ok(Ok(rows)) => End::Finished(rows),
+            Ok(Err(error)) if error.is_cancelled() => End::Aborted,
+            Ok(Err(error)) => End::Panicked(error),
+            Err(_elapsed) => End::StillRunning,
+        }
     }
 }
 // ANCHOR_END: stop
@@ -27,6 +48,7 @@ impl Drop for PartialFile {
 }
 
 async fn export(rows: u32) -> u32 {
+    assert!(rows > 0, "an export of {rows} rows");
     let _file = PartialFile;
     for _ in 0..rows {
         sleep(Duration::from_millis(10)).await;
@@ -34,19 +56,30 @@ async fn export(rows: u32) -> u32 {
     rows
 }
 
+fn print(end: End) {
+    match end {
+        End::Aborted => println!("aborted"),
+        End::Finished(rows) => println!("finished: {rows} rows"),
+        End::Panicked(error) => println!("{error}"),
+        End::StillRunning => println!("it is still running"),
+    }
+}
+
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let long = tokio::spawn(export(1000));
     sleep(Duration::from_millis(50)).await;
-    stop(long).await;
+    print(stop(long).await);
 
     let short = tokio::spawn(export(1));
     sleep(Duration::from_millis(50)).await;
-    stop(short).await;
+    print(stop(short).await);
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{at_every_poll, no_task_left};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -59,17 +92,62 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_task_that_has_ended_keeps_its_result() {
+    async fn edges_a_task_that_has_ended_keeps_its_result() {
         let task = tokio::spawn(export(1));
         sleep(Duration::from_millis(50)).await;
-        task.abort();
-        assert_eq!(task.await.ok(), Some(1));
+        assert!(matches!(stop(task).await, End::Finished(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_the_task_is_reported() {
+        let task = tokio::spawn(export(0));
+        sleep(Duration::from_millis(50)).await;
+        let End::Panicked(error) = stop(task).await else {
+            panic!("it panicked");
+        };
+        assert!(error.to_string().contains("an export of 0 rows"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_even_before_the_first_poll_aborts() {
+        at_every_poll(async |cancel| {
+            let task = tokio::spawn(export(1000));
+            sleep(Duration::from_millis(50)).await;
+            cancel.run(stop(task)).await;
+            tokio::task::yield_now().await;
+            no_task_left().await;
+        })
+        .await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_ends_on_many_threads() {
-        let task = tokio::spawn(export(u32::MAX));
-        task.abort();
-        assert!(task.await.expect_err("it is aborted").is_cancelled());
+    async fn stop_of_a_task_that_never_yields_returns_in_time() {
+        let (end, has_ended) = std::sync::mpsc::channel::<()>();
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let busy = tokio::spawn(async move {
+            begun.send(()).ok();
+            has_ended.recv().ok();
+            1
+        });
+        has_begun.await.expect("it begins");
+        assert!(matches!(stop(busy).await, End::StillRunning));
+        drop(end);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_the_end_is_what_really_happened() {
+        for rows in 1..100 {
+            let task = tokio::spawn(async move {
+                for _ in 0..rows {
+                    tokio::task::yield_now().await;
+                }
+                rows
+            });
+            match stop(task).await {
+                End::Aborted => {}
+                End::Finished(done) => assert_eq!(done, rows),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 }

@@ -1,29 +1,56 @@
-//! A handle that ends its task when it is dropped.
+//! A session owns its background task, and reports when it ends.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
-use tokio_util::task::AbortOnDropHandle;
 
 // ANCHOR: session
-/// A session that is kept alive, as long as this value lives.
+use tokio::task::JoinError;
+use tokio_util::task::AbortOnDropHandle;
+
+/// A session, and the task that keeps it alive. Dropping the session
+/// aborts the task, which may still run to its next `.await`.
 struct Session {
     name: &'static str,
-    _keep_alive: AbortOnDropHandle<()>,
+    keep_alive: Option<AbortOnDropHandle<()>>,
 }
 
 impl Session {
+    /// Must be called inside a Tokio runtime.
     fn open(name: &'static str) -> Self {
         let task = tokio::spawn(keep_alive(name));
-        let keep_alive = AbortOnDropHandle::new(task);
-        Self { name, _keep_alive: keep_alive }
+        Self { name, keep_alive: Some(AbortOnDropHandle::new(task)) }
+    }
+
+    /// Waits until the session is lost, and reports that once. Meant
+    /// for a branch of `select!`: dropping the future loses nothing.
+    async fn lost(&mut self) -> Result<(), JoinError> {
+        let Some(task) = &mut self.keep_alive else {
+            return std::future::pending().await;
+        };
+        let joined = task.await;
+        self.keep_alive = None;
+        joined
+    }
+
+    /// Ends the session, and waits until its task has ended. The task
+    /// awaits often, so this takes a moment at most.
+    async fn close(mut self) {
+        if let Some(task) = self.keep_alive.take() {
+            task.abort();
+            // It was aborted, or had ended by itself.
+            task.await.ok();
+        }
     }
 }
 // ANCHOR_END: session
 
-/// Tells the server that the session is in use, each 100 ms.
+/// Sends a keep-alive, waits 100 ms, and repeats that. Returns when
+/// the server has forgotten the session.
 async fn keep_alive(name: &str) {
-    loop {
+    assert!(!name.is_empty(), "a session without a name");
+    let forgotten_after = if name == "search" { 2 } else { u32::MAX };
+    for _ in 0..forgotten_after {
         sleep(Duration::from_millis(100)).await;
         println!("{name} is alive");
     }
@@ -34,33 +61,80 @@ async fn main() {
     let session = Session::open("checkout");
     sleep(Duration::from_millis(250)).await;
     println!("{} is closed", session.name);
-    drop(session);
+    session.close().await;
     sleep(Duration::from_secs(1)).await;
-    println!("a second later: nothing more");
+
+    let mut session = Session::open("search");
+    match session.lost().await {
+        Ok(()) => println!("{} is lost", session.name),
+        Err(error) => println!("{} is lost: {error}", session.name),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+    use tokio::time::timeout;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_task_ends_with_the_session() {
+    async fn owner_gone_ends_the_task() {
         let session = Session::open("checkout");
-        let task = session._keep_alive.abort_handle();
+        let owner = tokio::spawn(async move {
+            sleep(HOUR).await;
+            drop(session);
+        });
         sleep(Duration::from_millis(50)).await;
-        assert!(!task.is_finished());
-        drop(session);
-        sleep(Duration::from_millis(1)).await;
-        assert!(task.is_finished());
+        owner.abort();
+        no_task_left().await;
+        Session::open("checkout").close().await;
+        no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_of_close_or_lost_leaves_no_task() {
+        at_every_poll(async |cancel| {
+            let session = Session::open("checkout");
+            sleep(Duration::from_millis(50)).await;
+            cancel.run(session.close()).await;
+            no_task_left().await;
+        })
+        .await;
+        at_every_poll(async |cancel| {
+            let mut session = Session::open("search");
+            if cancel.run(session.lost()).await.is_none() {
+                // Dropped or not, the loss is still reported.
+                within(HOUR, session.lost()).await.expect("no panic");
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_the_task_is_reported_to_the_owner() {
+        let mut session = Session::open("");
+        let error = within(HOUR, session.lost()).await;
+        let error = error.expect_err("it panics").to_string();
+        assert!(error.contains("without a name"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn again_a_lost_session_can_be_asked_and_closed() {
+        let mut session = Session::open("search");
+        session.lost().await.expect("no panic");
+        assert!(timeout(HOUR, session.lost()).await.is_err());
+        within(HOUR, session.close()).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_ends_on_many_threads() {
-        let session = Session::open("checkout");
-        let task = session._keep_alive.abort_handle();
-        drop(session);
-        while !task.is_finished() {
-            tokio::task::yield_now().await;
+    async fn threads_nothing_runs_after_close() {
+        for _ in 0..50 {
+            let session = Session::open("checkout");
+            let task = session.keep_alive.as_ref();
+            let task = task.expect("it is open").abort_handle();
+            session.close().await;
+            assert!(task.is_finished());
         }
     }
 }

@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 
 // ANCHOR: wrong
-/// Wrong: a pattern that does not match switches its branch off. When
+/// Wrong: a pattern that doesn't match switches its branch off. When
 /// both queues are closed, no branch is left, and `select!` panics.
 async fn take_all(
     mut shop: mpsc::Receiver<u32>,
@@ -21,7 +21,7 @@ async fn take_all(
 }
 // ANCHOR_END: wrong
 
-/// Two queues that have an order each, and are closed then.
+/// Two closed queues with one order each.
 fn queues() -> (mpsc::Receiver<u32>, mpsc::Receiver<u32>) {
     let (shop, from_shop) = mpsc::channel(1);
     let (mail, from_mail) = mpsc::channel(1);
@@ -44,8 +44,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_panics_when_all_are_closed() {
+    async fn edges_two_closed_queues_end_it() {
         let (shop, mail) = queues();
+        // The mistake: a panic ends it.
         let joined = tokio::spawn(take_all(shop, mail)).await;
         let error = joined.expect_err("it panics").to_string();
         assert!(error.contains("all branches are disabled"), "{error}");

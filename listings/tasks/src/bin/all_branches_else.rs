@@ -3,7 +3,11 @@
 use tokio::sync::mpsc;
 
 // ANCHOR: take_all
-/// Takes orders from both queues, until both are closed.
+/// Takes orders from both queues, until both are closed. With
+/// `biased;`, the shop comes first: while it is never empty, the mail
+/// waits.
+///
+/// Dropping this future loses the orders that it has taken.
 async fn take_all(
     mut shop: mpsc::Receiver<u32>,
     mut mail: mpsc::Receiver<u32>,
@@ -20,7 +24,7 @@ async fn take_all(
 }
 // ANCHOR_END: take_all
 
-/// Two queues that have an order each, and are closed then.
+/// Two closed queues with one order each.
 fn queues() -> (mpsc::Receiver<u32>, mpsc::Receiver<u32>) {
     let (shop, from_shop) = mpsc::channel(1);
     let (mail, from_mail) = mpsc::channel(1);
@@ -40,18 +44,67 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, within};
+
     use super::*;
 
-    #[tokio::test]
-    async fn it_ends_when_all_are_closed() {
+    #[tokio::test(start_paused = true)]
+    async fn edges_two_closed_queues_end_it() {
         let (shop, mail) = queues();
         assert_eq!(take_all(shop, mail).await, [1, 2]);
+        let (_, shop) = mpsc::channel(1);
+        let (_, mail) = mpsc::channel(1);
+        assert!(within(HOUR, take_all(shop, mail)).await.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_one_does_not_hold_the_other() {
+        let (shop, from_shop) = mpsc::channel(1);
+        let (mail, from_mail) = mpsc::channel(1);
+        let taking = tokio::spawn(take_all(from_shop, from_mail));
+        for order in 0..10 {
+            within(HOUR, mail.send(order)).await.expect("it is taken");
+        }
+        drop(mail);
+        tokio::time::sleep(HOUR).await;
+        assert!(!taking.is_finished());
+        drop(shop);
+        assert_eq!(taking.await.expect("no panic").len(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_closes_both_queues() {
+        at_every_poll(async |cancel| {
+            let (shop, from_shop) = mpsc::channel(1);
+            let (mail, from_mail) = mpsc::channel(1);
+            let send = async {
+                for order in 0..3 {
+                    shop.send(order).await.expect("it is taken");
+                }
+            };
+            let work = async {
+                tokio::select! {
+                    _ = take_all(from_shop, from_mail) => {}
+                    () = send => {}
+                }
+            };
+            cancel.run(work).await;
+            assert!(shop.is_closed() && mail.is_closed());
+        })
+        .await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_ends_on_many_threads() {
-        let (shop, mail) = queues();
-        let orders = tokio::spawn(take_all(shop, mail)).await;
-        assert_eq!(orders.expect("it does not panic"), [1, 2]);
+    async fn threads_every_order_is_taken() {
+        let (shop, from_shop) = mpsc::channel(1);
+        let (mail, from_mail) = mpsc::channel(1);
+        let taking = tokio::spawn(take_all(from_shop, from_mail));
+        let send = |queue: mpsc::Sender<u32>| async move {
+            for order in 0..100 {
+                queue.send(order).await.expect("it is taken");
+            }
+        };
+        tokio::join!(send(shop), send(mail));
+        assert_eq!(taking.await.expect("no panic").len(), 200);
     }
 }

@@ -1,31 +1,47 @@
-//! A request is given up; does the one who waits for it learn why?
+//! Work is given up at a deadline. Does its client learn why?
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
+use futures::FutureExt;
 use tokio::{
     sync::oneshot,
     time::{sleep, timeout},
 };
 
 // ANCHOR: two_workers
-/// The reply is part of what is dropped at the deadline. The client
-/// learns that there will be no answer, and not why.
-async fn answer_or_drop(reply: oneshot::Sender<Answer>) {
+/// The reply is part of what the deadline drops. The client learns
+/// that there will be no answer, but not why.
+async fn answer_or_drop(
+    reply: oneshot::Sender<Answer>,
+    report: impl Future<Output = u32>,
+) {
     let work = async {
-        let report = write_report().await;
-        // A client that has gone needs no answer.
-        reply.send(Ok(report)).ok();
+        let lines = report.await;
+        // A client that has left needs no answer.
+        reply.send(Ok(lines)).ok();
     };
     timeout(LIMIT, work).await.ok();
 }
 
-/// The reply stays outside, so there is always someone to answer.
-async fn always_answer(reply: oneshot::Sender<Answer>) {
-    let answer = match timeout(LIMIT, write_report()).await {
-        Ok(report) => Ok(report),
-        Err(_) => Err(format!("it takes longer than {LIMIT:?}")),
+/// The reply stays outside of what is dropped, so there is an answer
+/// at the deadline and after a panic. A client that leaves ends it.
+///
+/// If this future itself is dropped, the client gets a `RecvError`.
+async fn always_answer(
+    mut reply: oneshot::Sender<Answer>,
+    report: impl Future<Output = u32>,
+) {
+    let work = AssertUnwindSafe(report).catch_unwind();
+    let answer = tokio::select! {
+        biased;
+        done = timeout(LIMIT, work) => match done {
+            Ok(Ok(lines)) => Ok(lines),
+            Ok(Err(_panic)) => Err("writing it panicked".to_owned()),
+            Err(_) => Err(format!("it takes longer than {LIMIT:?}")),
+        },
+        () = reply.closed() => return,
     };
-    // A client that has gone needs no answer.
+    // The client may have left in the meantime.
     reply.send(answer).ok();
 }
 // ANCHOR_END: two_workers
@@ -39,7 +55,7 @@ async fn write_report() -> u32 {
     42
 }
 
-/// What a client sees that has asked a worker.
+/// What a client sees that asks a worker.
 async fn ask<F>(
     worker: impl FnOnce(oneshot::Sender<Answer>) -> F,
 ) -> String
@@ -59,24 +75,77 @@ where
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    println!("dropped:  {}", ask(answer_or_drop).await);
-    println!("answered: {}", ask(always_answer).await);
+    println!(
+        "dropped:  {}",
+        ask(|it| answer_or_drop(it, write_report())).await
+    );
+    println!(
+        "answered: {}",
+        ask(|it| always_answer(it, write_report())).await
+    );
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{at_every_poll, no_task_left};
+    use tokio::time::Instant;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn only_one_tells_why() {
-        assert_eq!(ask(answer_or_drop).await, "channel closed");
-        assert_eq!(ask(always_answer).await, "it takes longer than 2s");
+    async fn silence_of_the_work_is_answered_with_the_reason() {
+        assert_eq!(
+            ask(|it| answer_or_drop(it, write_report())).await,
+            "channel closed"
+        );
+        assert_eq!(
+            ask(|it| always_answer(it, write_report())).await,
+            "it takes longer than 2s"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_a_quick_report_is_the_answer() {
+        let worker = |reply| always_answer(reply, async { 42 });
+        assert_eq!(ask(worker).await, "42 lines");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_the_work_is_answered() {
+        let worker =
+            |reply| always_answer(reply, async { panic!("no data") });
+        assert_eq!(ask(worker).await, "writing it panicked");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_a_client_that_leaves_ends_the_work() {
+        let (reply, answer) = oneshot::channel();
+        let start = Instant::now();
+        let worker = tokio::spawn(always_answer(reply, write_report()));
+        drop(answer);
+        worker.await.expect("no panic");
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_of_the_worker_is_noticed_by_the_client() {
+        at_every_poll(async |cancel| {
+            let (reply, answer) = oneshot::channel();
+            let done =
+                cancel.run(always_answer(reply, write_report())).await;
+            assert_eq!(answer.await.is_ok(), done.is_some());
+        })
+        .await;
+        no_task_left().await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_dropped_sender_is_noticed_on_many_threads() {
+    async fn threads_a_dropped_sender_is_noticed() {
         let (reply, answer) = oneshot::channel::<Answer>();
         tokio::spawn(async move { drop(reply) });
         assert!(answer.await.is_err());
+        let worker =
+            |reply| always_answer(reply, async { panic!("no data") });
+        assert_eq!(ask(worker).await, "writing it panicked");
     }
 }

@@ -1,4 +1,4 @@
-//! Wrong: a task keeps alive the one who would end it.
+//! Wrong: a task keeps its own owner alive.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -57,7 +57,7 @@ async fn main() {
     sleep(Duration::from_secs(3600)).await;
     match watched.upgrade() {
         Some(_) => println!("dropped an hour ago, and still there"),
-        None => println!("dropped, and gone"),
+        None => println!("dropped and freed"),
     }
 }
 
@@ -66,12 +66,13 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_never_freed() {
+    async fn owner_gone_frees_the_cache() {
         let cache = cache_with_refresh();
         let watched = Arc::downgrade(&cache);
         sleep(Duration::from_secs(900)).await;
         drop(cache);
         sleep(Duration::from_secs(3600)).await;
+        // The mistake: it is never freed.
         let cache = watched.upgrade().expect("it is still there");
         // Ends the cycle, so that the test ends cleanly.
         cache.task.lock().expect("it is not poisoned").take();

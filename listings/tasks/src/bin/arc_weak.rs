@@ -1,7 +1,11 @@
-//! The task looks whether its owner is still there.
+//! The task checks whether its owner still exists.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -10,13 +14,19 @@ use tokio_util::task::AbortOnDropHandle;
 
 // ANCHOR: cache_with_refresh
 /// A cache with a task that refreshes it. The task holds the cache
-/// only while it works on it; drop the cache, and the task ends.
+/// only during a refresh; dropping the cache ends the task.
+///
+/// A refresh that panics is counted, and the next one comes in its
+/// time. Must be called inside a Tokio runtime.
 fn cache_with_refresh() -> Arc<Cache> {
     let cache = Arc::new(Cache::default());
     let weak = Arc::downgrade(&cache);
     let task = tokio::spawn(async move {
         while let Some(cache) = weak.upgrade() {
-            cache.refresh();
+            let refresh = AssertUnwindSafe(|| cache.refresh());
+            if catch_unwind(refresh).is_err() {
+                cache.panics.fetch_add(1, Ordering::Relaxed);
+            }
             drop(cache);
             sleep(Duration::from_secs(600)).await;
         }
@@ -31,6 +41,8 @@ fn cache_with_refresh() -> Arc<Cache> {
 struct Cache {
     task: Mutex<Option<AbortOnDropHandle<()>>>,
     refreshed: Mutex<u32>,
+    panics: AtomicU32,
+    fails_at: AtomicU32,
 }
 
 impl Cache {
@@ -40,6 +52,8 @@ impl Cache {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         *count += 1;
+        let is_bad = *count == self.fails_at.load(Ordering::Relaxed);
+        assert!(!is_bad, "the source has no data");
     }
 
     fn keep(&self, handle: AbortOnDropHandle<()>) {
@@ -58,30 +72,47 @@ async fn main() {
     sleep(Duration::from_secs(3600)).await;
     match watched.upgrade() {
         Some(_) => println!("dropped an hour ago, and still there"),
-        None => println!("dropped, and gone"),
+        None => println!("dropped and freed"),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::no_task_left;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_freed_with_its_last_user() {
+    async fn owner_gone_frees_the_cache() {
         let cache = cache_with_refresh();
         let watched = Arc::downgrade(&cache);
         sleep(Duration::from_secs(900)).await;
         drop(cache);
         assert!(watched.upgrade().is_none());
+        no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_one_refresh_is_counted_and_not_the_last() {
+        let cache = cache_with_refresh();
+        cache.fails_at.store(2, Ordering::Relaxed);
+        sleep(Duration::from_secs(3000)).await;
+        assert_eq!(cache.panics.load(Ordering::Relaxed), 1);
+        let refreshed = cache.refreshed.lock();
+        let refreshed =
+            refreshed.unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(*refreshed, 5);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_is_freed_on_many_threads() {
-        let cache = cache_with_refresh();
-        let watched = Arc::downgrade(&cache);
-        drop(cache);
-        while watched.upgrade().is_some() {
-            tokio::task::yield_now().await;
+    async fn threads_free_it() {
+        for _ in 0..100 {
+            let cache = cache_with_refresh();
+            let watched = Arc::downgrade(&cache);
+            drop(cache);
+            while watched.upgrade().is_some() {
+                tokio::task::yield_now().await;
+            }
         }
     }
 }

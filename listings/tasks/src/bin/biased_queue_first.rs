@@ -1,11 +1,11 @@
-//! Wrong: the queue comes first, and shutdown never has its turn.
+//! Wrong: the queue comes first, and shutdown never gets its turn.
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 // ANCHOR: wrong
-/// Wrong: with `biased;`, the first branch that is ready wins, each
-/// time. While there are orders, nobody looks at the token.
+/// Wrong: with `biased;`, the first branch that is ready wins every
+/// time. While there are orders, nothing looks at the token.
 async fn serve(
     mut orders: mpsc::Receiver<u32>,
     stop: &CancellationToken,
@@ -35,7 +35,7 @@ async fn main() {
     let stop = CancellationToken::new();
     stop.cancel();
     let handled = serve(orders, &stop).await;
-    println!("told to stop, and {handled} orders later it did");
+    println!("asked to stop, and {handled} orders later it did");
 }
 
 #[cfg(test)]
@@ -53,7 +53,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_queue_is_emptied_first() {
+    async fn stop_comes_before_the_queue() {
+        // The mistake: the queue is emptied first.
         assert_eq!(handled().await, 100);
     }
 
@@ -62,7 +63,7 @@ mod tests {
         assert_eq!(handled().await, 100);
     }
 
-    /// Without `biased;`, each turn begins at a random branch.
+    /// Without `biased;`, each iteration starts at a random branch.
     #[tokio::test]
     async fn in_a_random_order_it_stops_before_the_queue_is_empty() {
         let (sender, mut orders) = mpsc::channel(1000);

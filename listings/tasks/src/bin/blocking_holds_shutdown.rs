@@ -5,8 +5,8 @@ use std::{sync::mpsc, thread, time::Duration};
 use tokio::runtime::{Builder, Runtime};
 
 // ANCHOR: wrong
-/// Wrong: dropping a runtime waits for closures that have begun.
-/// The macro on `main` does that at its end.
+/// Wrong: dropping a runtime waits for closures that have started.
+/// The macro on `main` drops its runtime when `main` returns.
 fn end(runtime: Runtime) {
     drop(runtime);
 }
@@ -59,7 +59,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_closure_that_has_begun_is_waited_for() {
+    fn silence_of_the_keyboard_does_not_hold_the_end() {
+        // The mistake: a closure that has started is waited for.
         for builder in
             [Builder::new_current_thread, Builder::new_multi_thread]
         {

@@ -1,4 +1,4 @@
-//! Wrong: the loop stores a photo, and nobody polls the downloads.
+//! Wrong: while the loop stores a photo, nothing polls the downloads.
 
 use std::time::Duration;
 
@@ -63,7 +63,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn downloads_that_nobody_polls_run_out_of_time() {
+    async fn slow_archives_cost_no_download_its_deadline() {
+        // The mistake: they do.
         let imported = import_all(vec![1, 2, 3, 4]).await;
         let in_time: Vec<_> =
             imported.iter().map(|(_, it)| it.is_ok()).collect();

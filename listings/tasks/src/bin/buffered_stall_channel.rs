@@ -10,15 +10,20 @@ use tokio::{
 };
 
 const LIMIT: Duration = Duration::from_millis(150);
+const STORING: Duration = Duration::from_secs(10);
 
 // ANCHOR: import_all
-/// Downloads four at a time, stores one at a time, and keeps so many
-/// in between. `join!` polls both sides, whichever of them waits.
+/// Downloads four at a time, stores one at a time, and keeps up to
+/// `room` in between. `join!` polls both sides, whichever waits.
+///
+/// Dropping this future loses what is in between. A panic on either
+/// side passes through it.
 async fn import_all(
     photos: Vec<u32>,
     room: usize,
 ) -> Vec<(u32, Outcome)> {
-    let (sender, mut downloaded) = mpsc::channel(room);
+    // A channel without room would panic: the list may be empty.
+    let (sender, mut downloaded) = mpsc::channel(room.max(1));
     let download_all = async move {
         let mut downloads = stream::iter(photos)
             .map(|photo| async move {
@@ -26,7 +31,7 @@ async fn import_all(
             })
             .buffered(4);
         while let Some(photo) = downloads.next().await {
-            // While this waits, nobody polls the downloads.
+            // While this waits, nothing polls the downloads.
             if sender.send(photo).await.is_err() {
                 break;
             }
@@ -35,9 +40,10 @@ async fn import_all(
     let store_all = async {
         let mut imported = Vec::new();
         while let Some((photo, outcome)) = downloaded.recv().await {
-            if let Ok(photo) = outcome {
-                store(photo).await;
-            }
+            let outcome = match outcome {
+                Ok(it) => timeout(STORING, store(it)).await,
+                Err(late) => Err(late),
+            };
             imported.push((photo, outcome));
         }
         imported
@@ -46,10 +52,11 @@ async fn import_all(
 }
 // ANCHOR_END: import_all
 
-type Outcome = Result<u32, Elapsed>;
+type Outcome = Result<(), Elapsed>;
 
 /// Looks it up, and reads it if it is new: 100 ms, well in time.
 async fn download(photo: u32) -> u32 {
+    assert_ne!(photo, 13, "photo {photo} is damaged");
     sleep(Duration::from_millis(50)).await;
     let is_new = photo != 1;
     if is_new {
@@ -58,9 +65,10 @@ async fn download(photo: u32) -> u32 {
     photo
 }
 
-/// Writes to a slow archive.
-async fn store(_photo: u32) {
-    sleep(Duration::from_millis(500)).await;
+/// Writes to a slow archive, which never stores photo 99.
+async fn store(photo: u32) {
+    let millis = if photo == 99 { u64::MAX >> 20 } else { 500 };
+    sleep(Duration::from_millis(millis)).await;
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -74,25 +82,66 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::AssertUnwindSafe;
+
+    use futures::FutureExt;
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn with_room_all_are_in_time() {
+    async fn slow_archives_cost_no_download_its_deadline() {
         let imported = import_all((1..=8).collect(), 8).await;
         assert!(imported.iter().all(|(_, it)| it.is_ok()));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_room_downloads_stand_still() {
+    async fn slow_archives_do_where_there_is_no_room() {
         let imported = import_all((1..=8).collect(), 1).await;
         assert!(imported.iter().any(|(_, it)| it.is_err()));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_photo_and_so_no_room() {
+        let none = within(HOUR, import_all(Vec::new(), 0)).await;
+        assert!(none.is_empty());
+        assert_eq!(import_all(vec![1], 0).await.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_archive_ends_by_the_timeout() {
+        let work = import_all(vec![99, 99, 1], 3);
+        let imported = within(HOUR, work).await;
+        let stored = imported.iter().map(|(_, it)| it.is_ok());
+        assert!(stored.eq([false, false, true]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_passes_to_the_caller() {
+        for photos in [vec![13, 1, 2], vec![1, 2, 13]] {
+            let work = AssertUnwindSafe(import_all(photos, 3));
+            let work = within(HOUR, work.catch_unwind()).await;
+            let panic = work.expect_err("it panics");
+            let text = panic.downcast_ref::<String>();
+            assert!(
+                text.is_some_and(|it| it.contains("13 is damaged"))
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_nothing_running() {
+        at_every_poll(async |cancel| {
+            cancel.run(import_all(vec![1, 2, 3], 1)).await;
+            no_task_left().await;
+        })
+        .await;
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn the_order_is_kept_on_many_threads() {
+    async fn threads_keep_the_order() {
         let imported = import_all(vec![2, 1], 8).await;
-        let order: Vec<_> =
-            imported.iter().map(|(it, _)| *it).collect();
-        assert_eq!(order, [2, 1]);
+        let order = imported.iter().map(|(it, _)| *it);
+        assert!(order.eq([2, 1]));
     }
 }

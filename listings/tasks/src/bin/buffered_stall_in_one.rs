@@ -1,4 +1,4 @@
-//! Storing belongs to the future: nothing is left to stand still.
+//! Storing is part of the future, so nothing stands still.
 
 use std::time::Duration;
 
@@ -6,21 +6,17 @@ use futures::{StreamExt, stream};
 use tokio::time::{Instant, error::Elapsed, sleep, timeout};
 
 const LIMIT: Duration = Duration::from_millis(150);
+const STORING: Duration = Duration::from_secs(10);
 
 // ANCHOR: import_all
 /// Downloads and stores, four photos at a time.
 ///
-/// The body of the loop does not wait for anything, so the stream is
-/// polled whenever there is something to do.
+/// The body of the loop doesn't wait for anything, so the stream is
+/// polled whenever there is something to do. Dropping this future
+/// drops the photos under way; a panic passes through it.
 async fn import_all(photos: Vec<u32>) -> Vec<(u32, Outcome)> {
     let mut imports = stream::iter(photos)
-        .map(|photo| async move {
-            let downloaded = timeout(LIMIT, download(photo)).await;
-            if let Ok(photo) = downloaded {
-                store(photo).await;
-            }
-            (photo, downloaded)
-        })
+        .map(|photo| async move { (photo, import(photo).await) })
         .buffered(4);
 
     let mut imported = Vec::new();
@@ -29,12 +25,18 @@ async fn import_all(photos: Vec<u32>) -> Vec<(u32, Outcome)> {
     }
     imported
 }
+
+async fn import(photo: u32) -> Outcome {
+    let photo = timeout(LIMIT, download(photo)).await?;
+    timeout(STORING, store(photo)).await
+}
 // ANCHOR_END: import_all
 
-type Outcome = Result<u32, Elapsed>;
+type Outcome = Result<(), Elapsed>;
 
 /// Looks it up, and reads it if it is new: 100 ms, well in time.
 async fn download(photo: u32) -> u32 {
+    assert_ne!(photo, 13, "photo {photo} is damaged");
     sleep(Duration::from_millis(50)).await;
     let is_new = photo != 1;
     if is_new {
@@ -43,9 +45,10 @@ async fn download(photo: u32) -> u32 {
     photo
 }
 
-/// Writes to a slow archive.
-async fn store(_photo: u32) {
-    sleep(Duration::from_millis(500)).await;
+/// Writes to a slow archive, which never stores photo 99.
+async fn store(photo: u32) {
+    let millis = if photo == 99 { u64::MAX >> 20 } else { 500 };
+    sleep(Duration::from_millis(millis)).await;
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -62,21 +65,63 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::AssertUnwindSafe;
+
+    use futures::FutureExt;
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn all_are_stored_and_four_at_a_time() {
+    async fn slow_archives_cost_no_download_its_deadline() {
         let start = Instant::now();
         let imported = import_all(vec![1, 2, 3, 4]).await;
         assert!(imported.iter().all(|(_, it)| it.is_ok()));
         assert_eq!(start.elapsed(), Duration::from_millis(600));
+        let imported = import_all((1..=9).collect()).await;
+        assert!(imported.iter().all(|(_, it)| it.is_ok()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_archive_ends_by_the_timeout() {
+        let photos = vec![99, 99, 99, 99, 99, 1];
+        let imported = within(HOUR, import_all(photos)).await;
+        let stored = imported.iter().map(|(_, it)| it.is_ok());
+        assert!(stored.eq([false, false, false, false, false, true]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_passes_to_the_caller() {
+        for photos in [vec![13, 1, 2], vec![1, 13, 2], vec![1, 2, 13]] {
+            let work = AssertUnwindSafe(import_all(photos));
+            let work = within(HOUR, work.catch_unwind()).await;
+            let panic = work.expect_err("it panics");
+            let text = panic.downcast_ref::<String>();
+            assert!(
+                text.is_some_and(|it| it.contains("13 is damaged"))
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_nothing_running() {
+        at_every_poll(async |cancel| {
+            cancel.run(import_all(vec![1, 2, 3])).await;
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_photo() {
+        assert!(within(HOUR, import_all(Vec::new())).await.is_empty());
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn the_order_is_kept_on_many_threads() {
-        let imported = import_all(vec![4, 3, 2, 1]).await;
-        let order: Vec<_> =
-            imported.iter().map(|(it, _)| *it).collect();
-        assert_eq!(order, [4, 3, 2, 1]);
+    async fn threads_keep_the_order() {
+        let imported = tokio::spawn(import_all(vec![4, 3, 2, 1]));
+        let imported = imported.await.expect("no panic");
+        let order = imported.iter().map(|(it, _)| *it);
+        assert!(order.eq([4, 3, 2, 1]));
     }
 }

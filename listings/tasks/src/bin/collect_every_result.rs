@@ -3,17 +3,19 @@
 // ANCHOR: import_all
 use std::num::ParseIntError;
 
+use tokio::task::JoinError;
 use tokio_util::task::JoinMap;
 
 /// What became of each line. Every line is in one of the lists.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 struct Outcome {
     imported: Vec<u32>,
     failed: Vec<(u32, ParseIntError)>,
-    panicked: Vec<u32>,
+    panicked: Vec<(u32, JoinError)>,
 }
 
-/// Imports all rows at once. One that fails leaves the others alone.
+/// Imports all rows at the same time. One that fails leaves the
+/// others alone; one that never ends holds the outcome back.
 ///
 /// Dropping this future aborts the imports that are still running.
 async fn import_all(rows: Vec<Row>) -> Outcome {
@@ -29,7 +31,7 @@ async fn import_all(rows: Vec<Row>) -> Outcome {
         match joined {
             Ok(Ok(())) => outcome.imported.push(line),
             Ok(Err(error)) => outcome.failed.push((line, error)),
-            Err(_panic) => outcome.panicked.push(line),
+            Err(error) => outcome.panicked.push((line, error)),
         }
     }
     outcome
@@ -46,7 +48,7 @@ struct Row {
     amount: &'static str,
 }
 
-/// Imports an invoice, the first in 100 ms, each other a bit later.
+/// Imports an invoice, the first in 100 ms, each of the others a bit later.
 ///
 /// Panics when the amount is negative.
 async fn import(row: Row) -> Result<(), ParseIntError> {
@@ -74,41 +76,58 @@ async fn main() {
     for (line, error) in outcome.failed {
         println!("failed:   [{line}] {error}");
     }
-    println!("panicked: {:?}", outcome.panicked);
+    for (line, error) in outcome.panicked {
+        println!("panicked: [{line}] {}", error.is_panic());
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{
+        HOUR, at_every_poll, no_task_left, some_panic, within,
+    };
     use tokio::time::Instant;
 
     use super::*;
 
+    fn lines<T>(list: &[(u32, T)]) -> Vec<u32> {
+        list.iter().map(|(line, _)| *line).collect()
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn every_line_is_accounted_for() {
+    async fn failure_of_one_leaves_the_others_alone() {
         let start = Instant::now();
         let outcome = import_all(rows()).await;
         assert_eq!(start.elapsed(), Duration::from_millis(500));
         assert_eq!(outcome.imported, [1, 3]);
-        let failed: Vec<_> = outcome
-            .failed
-            .iter()
-            .map(|(line, error)| (*line, error.to_string()))
-            .collect();
-        assert_eq!(
-            failed,
-            [
-                (2, "invalid digit found in string".to_owned()),
-                (
-                    5,
-                    "cannot parse integer from empty string".to_owned()
-                ),
-            ]
-        );
-        assert_eq!(outcome.panicked, [4]);
+        assert_eq!(lines(&outcome.failed), [2, 5]);
+        let why = outcome.failed[0].1.to_string();
+        assert_eq!(why, "invalid digit found in string");
+        let why = outcome.failed[1].1.to_string();
+        assert_eq!(why, "cannot parse integer from empty string");
+        assert_eq!(lines(&outcome.panicked), [4]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_invoice_that_comes_twice_is_imported_twice() {
+    async fn panic_is_reported_with_its_line() {
+        for panics in some_panic(10) {
+            let rows = (0..10).map(|place| {
+                let is_bad = panics.contains(&place);
+                let amount = if is_bad { "-500" } else { "1250" };
+                Row { number: place as u32, amount }
+            });
+            let outcome =
+                within(HOUR, import_all(rows.collect())).await;
+            assert_eq!(outcome.imported.len(), 10 - panics.len());
+            for (line, error) in &outcome.panicked {
+                assert!(panics.contains(&(*line as usize - 1)));
+                assert!(error.to_string().contains("a credit note"));
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn again_an_invoice_that_comes_twice_is_imported_twice() {
         let rows = vec![
             Row { number: 1, amount: "1250" },
             Row { number: 1, amount: "1250" },
@@ -117,8 +136,23 @@ mod tests {
         assert_eq!(outcome.imported, [1, 2]);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_no_import_running() {
+        at_every_poll(async |cancel| {
+            cancel.run(import_all(rows())).await;
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_row() {
+        let outcome = within(HOUR, import_all(Vec::new())).await;
+        assert!(outcome.imported.is_empty());
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn nothing_is_lost_on_many_threads() {
+    async fn threads_lose_nothing() {
         let amounts = ["1250", "12,50", "-500"];
         let rows = amounts
             .iter()

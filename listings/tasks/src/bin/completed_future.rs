@@ -1,12 +1,12 @@
-//! Wrong: a future that has ended is polled once more.
+//! Wrong: a future that has completed is polled again.
 
 use std::{pin::pin, time::Duration};
 
 use tokio::time::{interval, sleep};
 
 // ANCHOR: wrong
-/// Wrong: `&mut report` stays in the `select!` when it has ended. A
-/// future may not be polled after it gave its result.
+/// Wrong: `&mut report` stays in the `select!` when it has completed.
+/// A future must not be polled after it has returned its result.
 async fn report_and_beat() -> u32 {
     let mut report = pin!(write_report());
     let mut beat = interval(Duration::from_millis(100));
@@ -40,7 +40,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_panics_in_the_next_turn() {
+    async fn edges_a_completed_future_is_not_polled_again() {
+        // The mistake: it is, and it panics.
         let joined = tokio::spawn(report_and_beat()).await;
         let error = joined.expect_err("it panics");
         assert!(error.to_string().contains("resumed after completion"));

@@ -1,11 +1,12 @@
-//! A branch that is switched off when its future has ended.
+//! Switch the branch off when its future has completed.
 
 use std::{pin::pin, time::Duration};
 
 use tokio::time::{interval, sleep};
 
 // ANCHOR: report_and_beat
-/// Beats five times, and prints the report when it is there.
+/// Beats five times, and prints the report when it is there. A report
+/// that takes longer is dropped; one that panics ends the beats.
 async fn report_and_beat() -> u32 {
     let mut report = pin!(write_report());
     let mut is_written = false;
@@ -40,24 +41,45 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_goes_on_beating() {
-        assert_eq!(report_and_beat().await, 5);
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn it_goes_on_beating_on_many_threads() {
-        let beats = tokio::spawn(report_and_beat()).await;
-        assert_eq!(beats.expect("it does not panic"), 5);
+    async fn edges_a_completed_future_is_not_polled_again() {
+        let beats = tokio::spawn(report_and_beat());
+        assert_eq!(within(HOUR, beats).await.expect("no panic"), 5);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_fused_future_that_has_ended_is_pending() {
+    async fn cancel_at_any_poll_is_fine() {
+        at_every_poll(async |cancel| {
+            cancel.run(report_and_beat()).await;
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_keep_beating() {
+        let beats = tokio::spawn(report_and_beat()).await;
+        assert_eq!(beats.expect("no panic"), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_a_fused_future_that_has_completed_is_pending() {
         use futures::FutureExt;
         let mut report = pin!(write_report().fuse());
         assert_eq!((&mut report).await, 42);
         assert!(futures::poll!(report).is_pending());
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "called after complete")]
+    async fn a_receiver_of_a_oneshot_panics_the_second_time() {
+        let (sender, mut receiver) = tokio::sync::oneshot::channel();
+        sender.send(1).expect("it is received");
+        assert_eq!((&mut receiver).await, Ok(1));
+        assert_eq!((&mut receiver).await, Ok(1));
     }
 }

@@ -1,4 +1,4 @@
-//! Wrong: each turn of the loop starts the deadline anew.
+//! Wrong: every iteration starts the deadline again.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use tokio::{
 };
 
 // ANCHOR: wrong
-/// Wrong: `sleep` is called in each turn, so each turn has ten
-/// seconds of its own. A request each second, and it never fires.
+/// Wrong: `sleep` is called in every iteration, so each one has ten
+/// seconds of its own. With a request every second, it never fires.
 async fn serve(mut requests: mpsc::Receiver<u32>) -> u32 {
     let mut handled = 0;
     loop {
@@ -24,7 +24,7 @@ async fn serve(mut requests: mpsc::Receiver<u32>) -> u32 {
 }
 // ANCHOR_END: wrong
 
-/// A connection on which something comes each second.
+/// A connection on which a request comes every second.
 fn requests() -> mpsc::Receiver<u32> {
     let (sender, requests) = mpsc::channel(8);
     tokio::spawn(async move {
@@ -52,7 +52,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_deadline_never_comes() {
+    async fn clock_it_ends_at_the_deadline() {
+        // The mistake: the deadline never comes.
         assert_eq!(serve(requests()).await, 100);
     }
 

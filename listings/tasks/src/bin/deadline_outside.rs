@@ -1,4 +1,4 @@
-//! One deadline for the whole loop, made once.
+//! One deadline for the whole loop, created once.
 
 use std::{pin::pin, time::Duration};
 
@@ -8,7 +8,8 @@ use tokio::{
 };
 
 // ANCHOR: serve
-/// Handles requests for ten seconds at most.
+/// Handles requests for ten seconds at most. Requests that are still
+/// queued then are dropped with the receiver.
 async fn serve(mut requests: mpsc::Receiver<u32>) -> u32 {
     let mut deadline = pin!(sleep(Duration::from_secs(10)));
     let mut handled = 0;
@@ -25,7 +26,7 @@ async fn serve(mut requests: mpsc::Receiver<u32>) -> u32 {
 }
 // ANCHOR_END: serve
 
-/// A connection on which something comes each second.
+/// A connection on which a request comes every second.
 fn requests() -> mpsc::Receiver<u32> {
     let (sender, requests) = mpsc::channel(8);
     tokio::spawn(async move {
@@ -50,23 +51,59 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_ends_at_the_deadline() {
+    async fn clock_it_ends_at_the_deadline() {
         let start = Instant::now();
         assert_eq!(serve(requests()).await, 9);
         assert_eq!(start.elapsed(), Duration::from_secs(10));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn clock_a_late_wake_up_ends_it_too() {
+        let (sender, requests) = mpsc::channel(1000);
+        let served = tokio::spawn(serve(requests));
+        tokio::task::yield_now().await;
+        for request in 0..1000 {
+            sender.try_send(request).expect("there is room");
+        }
+        tokio::time::advance(HOUR).await;
+        // Both are ready, and the deadline wins.
+        assert!(served.await.expect("no panic") < 1000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_at_the_deadline() {
+        let (_sender, requests) = mpsc::channel(1);
+        assert_eq!(within(HOUR, serve(requests)).await, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_ends_the_connection() {
+        at_every_poll(async |cancel| {
+            cancel.run(serve(requests())).await;
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_a_closed_queue_ends_it() {
+        let (_, requests) = mpsc::channel(1);
+        assert_eq!(within(HOUR, serve(requests)).await, 0);
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_ends_with_the_last_request_on_many_threads() {
+    async fn threads_it_ends_with_the_last_request() {
         let (sender, requests) = mpsc::channel(8);
         let served = tokio::spawn(serve(requests));
         for request in 0..50 {
             sender.send(request).await.expect("it is served");
         }
         drop(sender);
-        assert_eq!(served.await.expect("it does not panic"), 50);
+        assert_eq!(served.await.expect("no panic"), 50);
     }
 }

@@ -1,4 +1,4 @@
-//! A handle is dropped, and its task goes on without it.
+//! A handle is dropped, and its task keeps running without it.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tokio::time::sleep;
 // ANCHOR: update
 /// Starts an update of the index, and does not wait for it.
 ///
-/// The handle is dropped at the end of this function. The task goes
-/// on, and nobody can wait for it, stop it, or learn how it ended.
+/// The handle is dropped at the end of this function. The task keeps
+/// running, and nothing can wait for it, stop it, or see how it ended.
 fn update_index() {
     let handle = tokio::spawn(async {
         sleep(Duration::from_millis(100)).await;

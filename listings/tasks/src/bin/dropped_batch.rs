@@ -10,7 +10,7 @@ use tokio::time::{error::Elapsed, timeout};
 /// `done`. The caller owns that list, so it outlives this future.
 ///
 /// Dropping this future drops the requests that are open, and makes
-/// no more of them.
+/// no more of them. A panic of `render` passes through it.
 async fn render_all(
     renderer: &Renderer,
     photos: Range<u32>,
@@ -40,9 +40,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::time::{Instant, sleep};
 
-/// A service that renders a thumbnail in 100 ms, and counts.
-#[derive(Default)]
+/// A service that renders thumbnails, and counts.
 struct Renderer {
+    takes: Duration,
     begun: AtomicU32,
     finished: AtomicU32,
     dropped: AtomicU32,
@@ -65,10 +65,20 @@ impl Drop for Request<'_> {
 }
 
 impl Renderer {
+    fn new(takes: Duration) -> Self {
+        Self {
+            takes,
+            begun: AtomicU32::new(0),
+            finished: AtomicU32::new(0),
+            dropped: AtomicU32::new(0),
+        }
+    }
+
     async fn render(&self, photo: u32) -> u32 {
         self.begun.fetch_add(1, Ordering::Relaxed);
         let mut request = Request { renderer: self, finished: false };
-        sleep(Duration::from_millis(100)).await;
+        sleep(self.takes).await;
+        assert_ne!(photo, 13, "photo {photo} is damaged");
         request.finished = true;
         photo
     }
@@ -82,7 +92,7 @@ impl Renderer {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    let renderer = Renderer::default();
+    let renderer = Renderer::new(Duration::from_millis(100));
     let start = Instant::now();
     let (done, in_time) = render_in_time(&renderer, 0..10).await;
 
@@ -99,11 +109,20 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::AssertUnwindSafe;
+
+    use futures::FutureExt;
+    use hazards::{HOUR, at_every_poll, within};
+
     use super::*;
 
+    fn renderer() -> Renderer {
+        Renderer::new(Duration::from_millis(100))
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn every_photo_is_finished_dropped_or_never_begun() {
-        let renderer = Renderer::default();
+    async fn slow_batches_keep_what_is_done() {
+        let renderer = renderer();
         let (done, in_time) = render_in_time(&renderer, 0..10).await;
         assert!(in_time.is_err());
         assert_eq!(done, [0, 1, 2, 3, 4, 5]);
@@ -114,7 +133,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn collect_takes_what_is_done_with_it() {
-        let renderer = Renderer::default();
+        let renderer = renderer();
         let batch = stream::iter(0..10)
             .map(|photo| renderer.render(photo))
             .buffer_unordered(3)
@@ -124,13 +143,51 @@ mod tests {
         assert_eq!(renderer.counts(), [9, 6, 3]);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_at_the_deadline() {
+        let renderer = Renderer::new(2 * HOUR);
+        let work = render_in_time(&renderer, 0..10);
+        let (done, in_time) = within(HOUR, work).await;
+        assert!(done.is_empty() && in_time.is_err());
+        assert_eq!(renderer.counts(), [3, 0, 3]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_keeps_every_thumbnail_that_was_finished() {
+        at_every_poll(async |cancel| {
+            let renderer = renderer();
+            let mut done = Vec::new();
+            cancel.run(render_all(&renderer, 0..10, &mut done)).await;
+            let [begun, finished, dropped] = renderer.counts();
+            assert_eq!(begun, finished + dropped);
+            assert_eq!(done.len() as u32, finished);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_passes_and_what_is_done_is_kept() {
+        let renderer = renderer();
+        let mut done = Vec::new();
+        let batch = render_all(&renderer, 10..20, &mut done);
+        let panicked = AssertUnwindSafe(batch).catch_unwind().await;
+        assert!(panicked.is_err());
+        assert_eq!(done, [10, 11, 12]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_photo() {
+        let renderer = renderer();
+        let (done, in_time) = render_in_time(&renderer, 0..0).await;
+        assert!(done.is_empty() && in_time.is_ok());
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn what_is_finished_is_kept_on_many_threads() {
-        let renderer = Renderer::default();
+    async fn threads_what_is_finished_is_kept() {
+        let renderer = renderer();
         let (done, _) = render_in_time(&renderer, 0..10).await;
         let [begun, finished, dropped] = renderer.counts();
         assert_eq!(begun, finished + dropped);
-        // One may have finished and not been handed over yet.
-        assert!(done.len() as u32 <= finished);
+        assert_eq!(done.len() as u32, finished);
     }
 }

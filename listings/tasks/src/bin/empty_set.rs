@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 
 // ANCHOR: wrong
-/// Wrong: `join_next` of an empty set is ready at once, with `None`.
-/// Until a job comes, this loop does nothing else than to ask again,
-/// and takes a whole core for it.
+/// Wrong: `join_next` of an empty set is ready immediately, with
+/// `None`. Until a job comes, this loop only asks again, and needs a
+/// whole core for that.
 async fn work(mut jobs: mpsc::Receiver<u32>) -> (u32, u32) {
     let mut tasks = JoinSet::new();
     let (mut done, mut turns) = (0, 0);
@@ -29,7 +29,7 @@ async fn work(mut jobs: mpsc::Receiver<u32>) -> (u32, u32) {
 }
 // ANCHOR_END: wrong
 
-/// So that this program ends: the clock cannot go on while it spins.
+/// So that this program ends: the clock stands still while it spins.
 fn give_up_after(turns: u32) {
     assert!(turns < 10_000, "{turns} turns, and no job has come");
 }
@@ -39,13 +39,13 @@ async fn run(job: u32) -> u32 {
     job
 }
 
-/// A job after a second, and another one after that.
+/// A job after a second, and another a second later.
 fn jobs() -> mpsc::Receiver<u32> {
     let (sender, jobs) = mpsc::channel(8);
     tokio::spawn(async move {
         for job in 1..=2 {
             sleep(Duration::from_secs(1)).await;
-            // Who does not work any more drops the receiver.
+            // The receiver is dropped: nobody takes jobs any more.
             if sender.send(job).await.is_err() {
                 return;
             }
@@ -67,8 +67,9 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_spins_until_a_job_comes() {
+    async fn edges_an_empty_set_takes_no_turns() {
         let joined = tokio::spawn(work(jobs())).await;
+        // The mistake: it spins until a job comes.
         let error = joined.expect_err("it spins").to_string();
         assert!(error.contains("10000 turns"), "{error}");
     }

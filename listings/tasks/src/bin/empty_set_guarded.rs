@@ -1,49 +1,71 @@
-//! The branch is switched off while the set is empty.
+//! An empty set doesn't wake the loop, and every end is looked at.
 
 use std::time::Duration;
 
-use tokio::{sync::mpsc, task::JoinSet, time::sleep};
+use tokio::time::sleep;
 
 // ANCHOR: work
-/// Runs each job in a task, and counts those that are done.
-async fn work(mut jobs: mpsc::Receiver<u32>) -> (u32, u32) {
+use std::collections::HashMap;
+
+use tokio::{sync::mpsc, task::JoinError, task::JoinSet};
+
+/// Runs each job in a task, at most `LIMIT` at the same time, until
+/// no more jobs come and all are done. A panic costs one job.
+///
+/// Dropping this future aborts the jobs that are running.
+async fn work(mut jobs: mpsc::Receiver<u32>) -> Report {
     let mut tasks = JoinSet::new();
-    let (mut done, mut turns) = (0, 0);
+    let mut numbers = HashMap::new();
+    let mut report = Report::default();
     loop {
         tokio::select! {
-            job = jobs.recv() => match job {
-                Some(job) => { tasks.spawn(run(job)); }
-                None => break,
-            },
-            joined = tasks.join_next(), if !tasks.is_empty() => {
-                done += u32::from(joined.is_some());
+            Some(job) = jobs.recv(), if tasks.len() < LIMIT => {
+                numbers.insert(tasks.spawn(run(job)).id(), job);
             }
+            // `None` while the set is empty: switches the branch off.
+            Some(joined) = tasks.join_next_with_id() => match joined {
+                Ok((id, ())) => report.done.extend(numbers.remove(&id)),
+                Err(error) => {
+                    let job = numbers.remove(&error.id());
+                    report.failed.push((job, error));
+                }
+            },
+            // No more jobs come, and none is running.
+            else => return report,
         }
-        turns += 1;
-        give_up_after(turns);
+        report.turns += 1;
+        give_up_after(report.turns);
     }
-    done += tasks.join_all().await.len() as u32;
-    (done, turns)
 }
 // ANCHOR_END: work
 
-/// So that this program ends: the clock cannot go on while it spins.
+const LIMIT: usize = 8;
+
+/// How each job ended.
+#[derive(Debug, Default)]
+struct Report {
+    done: Vec<u32>,
+    failed: Vec<(Option<u32>, JoinError)>,
+    turns: u32,
+}
+
+/// So that this program ends if it spins, as the clock stands still then.
 fn give_up_after(turns: u32) {
     assert!(turns < 10_000, "{turns} turns, and no job has come");
 }
 
-async fn run(job: u32) -> u32 {
+async fn run(job: u32) {
     sleep(Duration::from_millis(10)).await;
-    job
+    assert_ne!(job, 13, "job {job} is damaged");
 }
 
-/// A job after a second, and another one after that.
+/// A job after a second, and another a second later.
 fn jobs() -> mpsc::Receiver<u32> {
     let (sender, jobs) = mpsc::channel(8);
     tokio::spawn(async move {
         for job in 1..=2 {
             sleep(Duration::from_secs(1)).await;
-            // Who does not work any more drops the receiver.
+            // The receiver is dropped: nobody takes jobs any more.
             if sender.send(job).await.is_err() {
                 return;
             }
@@ -55,28 +77,96 @@ fn jobs() -> mpsc::Receiver<u32> {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     match tokio::spawn(work(jobs())).await {
-        Ok((done, turns)) => println!("{done} jobs, {turns} turns"),
+        Ok(report) => println!(
+            "{} jobs, {} turns",
+            report.done.len(),
+            report.turns
+        ),
         Err(error) => println!("{error}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{
+        HOUR, at_every_poll, no_task_left, some_panic, within,
+    };
+    use tokio::time::Instant;
+
     use super::*;
 
+    /// A closed queue of so many jobs.
+    fn queue(numbers: Vec<u32>) -> mpsc::Receiver<u32> {
+        let (sender, jobs) = mpsc::channel(numbers.len().max(1));
+        for number in numbers {
+            sender.try_send(number).expect("there is room");
+        }
+        jobs
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_turn_for_each_event() {
-        assert_eq!(work(jobs()).await, (2, 3));
+    async fn edges_an_empty_set_takes_no_turns() {
+        assert_eq!(work(jobs()).await.turns, 4);
+        let report = within(HOUR, work(queue(Vec::new()))).await;
+        assert_eq!((report.done.len(), report.turns), (0, 0));
+        assert_eq!(work(queue(vec![7, 7])).await.done, [7, 7]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_is_reported_with_its_job() {
+        for panics in some_panic(20) {
+            let numbers = (0..20).map(|it| {
+                if panics.contains(&it) { 13 } else { 100 + it as u32 }
+            });
+            let report =
+                within(HOUR, work(queue(numbers.collect()))).await;
+            assert_eq!(report.done.len(), 20 - panics.len());
+            assert_eq!(report.failed.len(), panics.len());
+            for (job, error) in report.failed {
+                assert_eq!(job, Some(13));
+                assert!(error.to_string().contains("13 is damaged"));
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_eight_run_and_the_others_are_queued() {
+        let start = Instant::now();
+        let report = work(queue((100..117).collect())).await;
+        assert_eq!(report.done.len(), 17);
+        assert_eq!(start.elapsed(), Duration::from_millis(30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_no_job_running() {
+        at_every_poll(async |cancel| {
+            cancel.run(work(queue(vec![1, 2, 3]))).await;
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_queue_holds_no_result_back() {
+        let (sender, jobs) = mpsc::channel(8);
+        let worker = tokio::spawn(work(jobs));
+        sender.send(1).await.expect("it is taken");
+        sleep(HOUR).await;
+        drop(sender);
+        let report = within(HOUR, worker).await.expect("no panic");
+        assert_eq!((report.done, report.turns), (vec![1], 2));
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn all_jobs_are_done_on_many_threads() {
+    async fn threads_all_jobs_are_done() {
         let (sender, jobs) = mpsc::channel(8);
         let worked = tokio::spawn(work(jobs));
-        for job in 0..50 {
+        for job in 100..150 {
             sender.send(job).await.expect("it is taken");
         }
         drop(sender);
-        assert_eq!(worked.await.expect("it does not panic").0, 50);
+        let mut done = worked.await.expect("no panic").done;
+        done.sort();
+        assert!(done.into_iter().eq(100..150));
     }
 }

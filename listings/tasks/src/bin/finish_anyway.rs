@@ -1,69 +1,235 @@
-//! A handler that is dropped, and the work in it that must be done.
+//! A client disconnects, and the work that it started is finished.
 
-use std::time::Duration;
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use tokio::time::{sleep, timeout};
+use futures::FutureExt;
+use tokio::{
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
 use tokio_util::task::TaskTracker;
 
 // ANCHOR: handlers
-/// Runs in the handler's own future. When the client goes away, the
+/// Runs in the handler's own future. When the client disconnects, the
 /// server drops it, between two of these lines.
-async fn place_in_handler(order: u32) {
-    println!("order {order}: paid");
-    sleep(Duration::from_millis(100)).await;
-    println!("order {order}: sent to the warehouse");
+async fn place_in_handler(shop: &Shop, order: u32) {
+    shop.log(format!("order {order}: paid"));
+    sleep(shop.warehouse_takes).await;
+    assert_ne!(order, 13, "no shelf has this number");
+    shop.log(format!("order {order}: sent to the warehouse"));
 }
 
-/// Runs in a task, which the handler only waits for. The tracker
-/// knows it, so that a shutdown can wait for it, too.
-async fn place_in_task(order: u32, tracker: &TaskTracker) {
-    let task = tracker.spawn(place_in_handler(order));
-    if let Err(error) = task.await {
-        eprintln!("order {order}: {error}");
+/// Runs in a task, and the handler only waits for it: dropping this
+/// future drops the waiting, once the order has a place.
+///
+/// The place belongs to the task, so a client that leaves doesn't
+/// free it early. A call that comes twice places two orders.
+async fn place_in_task(shop: &Arc<Shop>, order: u32) -> Placed {
+    let places = Arc::clone(&shop.places);
+    let place = places.acquire_owned().await;
+    let place = place.map_err(|_closed| NotPlaced::ShuttingDown)?;
+    // Before it looks: a shutdown that starts now waits for this.
+    let under_way = shop.tracker.token();
+    if shop.tracker.is_closed() {
+        return Err(NotPlaced::ShuttingDown);
     }
+    let shop = Arc::clone(shop);
+    let task = tokio::spawn(async move {
+        let _until_the_end = (place, under_way);
+        let work = place_in_handler(&shop, order);
+        let outcome = AssertUnwindSafe(work).catch_unwind().await;
+        if outcome.is_err() {
+            // Here, because the handler may be gone.
+            shop.log(format!("order {order}: PANICKED, look at it"));
+        }
+        outcome.map_err(|_panic| NotPlaced::Panicked)
+    });
+    task.await.unwrap_or(Err(NotPlaced::ShuttingDown))
 }
 // ANCHOR_END: handlers
 
-/// A client that waits for 50 ms, and goes away then.
-async fn impatient(handler: impl Future<Output = ()>) {
-    let patience = Duration::from_millis(50);
-    if timeout(patience, handler).await.is_err() {
-        println!("the client has gone");
+// ANCHOR: shutdown
+type Placed = Result<(), NotPlaced>;
+
+#[derive(Debug, PartialEq)]
+enum NotPlaced {
+    ShuttingDown,
+    Panicked,
+}
+
+impl Shop {
+    /// Refuses new orders, and waits for those that are under way.
+    ///
+    /// # Errors
+    ///
+    /// How many were still under way when the time was up.
+    async fn shut_down(&self, limit: Duration) -> Result<(), usize> {
+        self.tracker.close();
+        self.places.close();
+        let ended = timeout(limit, self.tracker.wait()).await;
+        ended.map_err(|_elapsed| self.tracker.len())
     }
+}
+// ANCHOR_END: shutdown
+
+struct Shop {
+    places: Arc<Semaphore>,
+    tracker: TaskTracker,
+    warehouse_takes: Duration,
+    lines: Mutex<Vec<String>>,
+}
+
+impl Shop {
+    fn new(warehouse_takes: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            places: Arc::new(Semaphore::new(4)),
+            tracker: TaskTracker::new(),
+            warehouse_takes,
+            lines: Mutex::default(),
+        })
+    }
+
+    fn log(&self, line: String) {
+        println!("{line}");
+        let lines = self.lines.lock();
+        lines.unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+}
+
+/// A client that waits for 50 ms, and disconnects then.
+async fn impatient<T>(handler: impl Future<Output = T>) -> Option<T> {
+    let patience = Duration::from_millis(50);
+    let answer = timeout(patience, handler).await.ok();
+    if answer.is_none() {
+        println!("the client has disconnected");
+    }
+    answer
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    let tracker = TaskTracker::new();
-    impatient(place_in_handler(1)).await;
-    impatient(place_in_task(2, &tracker)).await;
+    let shop = Shop::new(Duration::from_millis(100));
+    impatient(place_in_handler(&shop, 1)).await;
+    impatient(place_in_task(&shop, 2)).await;
+    impatient(place_in_task(&shop, 13)).await;
 
-    // Shutdown: no more work, and wait for what is under way.
-    tracker.close();
-    tracker.wait().await;
-    println!("all work has ended");
+    match shop.shut_down(Duration::from_secs(10)).await {
+        Ok(()) => println!("all work has ended"),
+        Err(left) => println!("{left} orders were cut off"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::future::join_all;
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+
     use super::*;
 
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    fn shop() -> Arc<Shop> {
+        Shop::new(Duration::from_millis(100))
+    }
+
+    fn lines(shop: &Shop) -> Vec<String> {
+        shop.lines.lock().expect("no holder panics").clone()
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn the_tracker_waits_for_what_the_client_left() {
-        let tracker = TaskTracker::new();
-        impatient(place_in_task(2, &tracker)).await;
-        assert_eq!(tracker.len(), 1);
-        tracker.close();
-        tracker.wait().await;
-        assert!(tracker.is_empty());
+    async fn cancel_places_the_order_wholly_or_not_at_all() {
+        at_every_poll(async |cancel| {
+            let shop = shop();
+            cancel.run(place_in_task(&shop, 2)).await;
+            shop.shut_down(LIMIT).await.expect("it ends in time");
+            assert!([0, 2].contains(&lines(&shop).len()));
+            assert_eq!(shop.places.available_permits(), 4);
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_is_returned_and_logged_without_a_client() {
+        let shop = shop();
+        let placed = place_in_task(&shop, 13).await;
+        assert_eq!(placed, Err(NotPlaced::Panicked));
+        assert_eq!(impatient(place_in_task(&shop, 13)).await, None);
+        shop.shut_down(LIMIT).await.expect("it ends in time");
+        let lines = lines(&shop);
+        let panicked =
+            lines.iter().filter(|it| it.contains("PANICKED"));
+        assert_eq!(panicked.count(), 2);
+        assert_eq!(shop.places.available_permits(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_clients_that_leave_free_no_place() {
+        let shop = shop();
+        let clients = (20..40).map(|order| {
+            let work = place_in_task(&shop, order);
+            timeout(Duration::from_millis(1), work)
+        });
+        join_all(clients).await;
+        assert_eq!(shop.tracker.len(), 4);
+        shop.shut_down(LIMIT).await.expect("it ends in time");
+        // Paid and sent; the other clients left without a place.
+        assert_eq!(lines(&shop).len(), 8);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_refuses_new_orders_and_finishes_the_others() {
+        let shop = shop();
+        impatient(place_in_task(&shop, 2)).await;
+        shop.shut_down(LIMIT).await.expect("it ends in time");
+        assert_eq!(lines(&shop).len(), 2);
+        let late = place_in_task(&shop, 3).await;
+        assert_eq!(late, Err(NotPlaced::ShuttingDown));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_warehouse_does_not_hold_the_shutdown() {
+        let shop = Shop::new(HOUR);
+        let clients = (20..30).map(|it| place_in_task(&shop, it));
+        let clients = clients.map(|it| timeout(LIMIT, it));
+        let clients = join_all(clients);
+        let stop = async {
+            sleep(Duration::from_millis(1)).await;
+            within(2 * LIMIT, shop.shut_down(LIMIT)).await
+        };
+        let (_, stopped) = tokio::join!(clients, stop);
+        assert_eq!(stopped, Err(4));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn again_a_second_call_is_a_second_order() {
+        let shop = shop();
+        impatient(place_in_task(&shop, 2)).await;
+        assert_eq!(place_in_task(&shop, 2).await, Ok(()));
+        assert_eq!(lines(&shop).len(), 4);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_is_done_on_many_threads() {
-        let tracker = TaskTracker::new();
-        drop(tracker.spawn(place_in_handler(3)));
-        tracker.close();
-        tracker.wait().await;
-        assert!(tracker.is_empty());
+    async fn threads_accepted_or_refused_nothing_is_cut_off() {
+        for _ in 0..50 {
+            let shop = Shop::new(Duration::from_millis(1));
+            let clients = (20..30).map(|order| {
+                let shop = Arc::clone(&shop);
+                tokio::spawn(async move {
+                    place_in_task(&shop, order).await
+                })
+            });
+            let clients: Vec<_> = clients.collect();
+            shop.shut_down(LIMIT).await.expect("it ends in time");
+            let done = lines(&shop).len();
+            let placed = join_all(clients).await;
+            let placed =
+                placed.iter().filter(|it| matches!(it, Ok(Ok(()))));
+            assert_eq!(done, 2 * placed.count());
+        }
     }
 }

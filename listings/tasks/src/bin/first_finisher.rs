@@ -60,9 +60,10 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_quick_failure_wins() {
+    async fn failure_of_the_quick_one_does_not_win() {
         let down = shop("harbor", 5, None);
         let slow = shop("hill", 80, Some(1250));
+        // The mistake: it does.
         assert_eq!(any_quote(down, slow).await, Err(Refused("harbor")));
         assert_eq!(any_quote(slow, down).await, Err(Refused("harbor")));
     }

@@ -8,9 +8,9 @@ use tokio::{
 };
 
 // ANCHOR: wrong
-/// Wrong: when the time is up, `refresh` still stands in line for
-/// the lock. It is given the lock next, and nobody polls it any
-/// more, so it never gives it back. The arm waits behind it.
+/// Wrong: when the time is up, `refresh` is still in the queue for the
+/// lock. It gets the lock next, but nothing polls it any more, so it
+/// never gives the lock back. The arm waits behind it.
 async fn refresh_or_note(ledger: &Mutex<Vec<&'static str>>) {
     let mut refresh = pin!(write(ledger, "refreshed"));
     tokio::select! {
@@ -56,12 +56,13 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_lock_goes_to_a_future_that_nobody_polls() {
+    async fn slow_refreshes_do_not_hang() {
+        // The mistake: the lock goes to a future that nothing polls.
         let ledger = Arc::default();
         back_up(&ledger);
         let hour = Duration::from_secs(3600);
         assert!(timeout(hour, refresh_or_note(&ledger)).await.is_err());
-        // Dropped with the future, its place in line is free.
+        // Dropped with the future, its place in the queue is free.
         assert!(ledger.lock().await.is_empty());
     }
 
@@ -72,7 +73,7 @@ mod tests {
         let mut refresh = pin!(write(&ledger, "refreshed"));
         assert!(futures::poll!(&mut refresh).is_pending());
         drop(lock);
-        // It was given the lock, and does not know it yet.
+        // It was given the lock, but has not been polled since.
         assert!(ledger.try_lock().is_err());
         refresh.await;
         assert!(ledger.try_lock().is_ok());

@@ -9,7 +9,7 @@ use tokio::{
 
 // ANCHOR: wrong
 /// Wrong: the queue is full, and after 50 ms this makes room by
-/// taking two orders out. The room is given to `send`, which nobody
+/// taking two orders out. The room is given to `send`, which nothing
 /// polls, so the second order never arrives.
 async fn send_or_make_room(
     sender: &mpsc::Sender<u32>,
@@ -46,7 +46,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_room_goes_to_a_future_that_nobody_polls() {
+    async fn overload_of_the_queue_does_not_hang() {
+        // The mistake: the room goes to a future that nothing polls.
         let (sender, mut queue) = mpsc::channel(1);
         sender.send(1).await.expect("the queue is there");
         let hour = Duration::from_secs(3600);

@@ -1,18 +1,25 @@
-//! The loop ends with the result of the task.
+//! Take the result where it comes, and end the loop with it.
 
 use std::time::Duration;
 
 use tokio::{
-    task::{JoinError, JoinHandle},
+    task::JoinError,
     time::{interval, sleep},
 };
+use tokio_util::task::AbortOnDropHandle;
 
 // ANCHOR: watch
-/// Tells that an upload is still under way, until it is done.
+/// Prints that an upload is still running, until it has ended.
 ///
 /// The handle is borrowed: when a beat wins, nothing is lost, and the
-/// next turn asks the same task. Drop this, and the task goes on.
-async fn watch(mut upload: JoinHandle<u32>) -> Result<u32, JoinError> {
+/// next iteration asks the same task. Dropping `watch` aborts it.
+///
+/// # Errors
+///
+/// The upload panicked or was aborted.
+async fn watch(
+    mut upload: AbortOnDropHandle<u32>,
+) -> Result<u32, JoinError> {
     let mut beat = interval(Duration::from_millis(100));
     loop {
         tokio::select! {
@@ -23,14 +30,19 @@ async fn watch(mut upload: JoinHandle<u32>) -> Result<u32, JoinError> {
 }
 // ANCHOR_END: watch
 
-async fn upload() -> u32 {
+async fn upload(bytes: u32) -> u32 {
     sleep(Duration::from_millis(150)).await;
-    2048
+    assert!(bytes > 0, "an upload of {bytes} bytes");
+    bytes
+}
+
+fn start(bytes: u32) -> AbortOnDropHandle<u32> {
+    AbortOnDropHandle::new(tokio::spawn(upload(bytes)))
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    match watch(tokio::spawn(upload())).await {
+    match watch(start(2048)).await {
         Ok(bytes) => println!("{bytes} bytes"),
         Err(error) => println!("{error}"),
     }
@@ -38,17 +50,38 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_beat_that_wins_loses_nothing() {
-        let bytes = watch(tokio::spawn(upload())).await;
-        assert_eq!(bytes.expect("it does not panic"), 2048);
+    async fn edges_the_result_is_taken_once() {
+        let bytes = within(HOUR, watch(start(2048))).await;
+        assert_eq!(bytes.expect("no panic"), 2048);
+        // A task that ended before anyone asked.
+        let upload = start(1);
+        sleep(HOUR).await;
+        assert_eq!(watch(upload).await.expect("no panic"), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_the_upload_is_returned() {
+        let error = watch(start(0)).await.expect_err("it panics");
+        assert!(error.to_string().contains("an upload of 0 bytes"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_aborts_the_upload() {
+        at_every_poll(async |cancel| {
+            cancel.run(watch(start(2048))).await.map(drop);
+            no_task_left().await;
+        })
+        .await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn the_result_comes_on_many_threads() {
-        let bytes = watch(tokio::spawn(upload())).await;
-        assert_eq!(bytes.expect("it does not panic"), 2048);
+    async fn threads_the_result_comes() {
+        let bytes = watch(start(2048)).await;
+        assert_eq!(bytes.expect("no panic"), 2048);
     }
 }

@@ -8,8 +8,8 @@ use tokio::{
 };
 
 // ANCHOR: wrong
-/// Wrong: the handle gave its result in the loop, and is asked for
-/// it once more behind it.
+/// Wrong: the handle returned its result in the loop, and is polled
+/// again after the loop.
 async fn watch(mut upload: JoinHandle<u32>) -> u32 {
     let mut beat = interval(Duration::from_millis(100));
     loop {
@@ -41,7 +41,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_second_time_panics() {
+    async fn edges_the_result_is_taken_once() {
+        // The mistake: it is taken twice, and that panics.
         let task = tokio::spawn(watch(tokio::spawn(upload())));
         let error = task.await.expect_err("it panics").to_string();
         assert!(error.contains("polled after completion"), "{error}");

@@ -1,43 +1,79 @@
-//! A second request, but only where the first one is slow.
+//! A second request, but only when the first one is slow.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep};
-
 // ANCHOR: hedged
-/// Asks once, and once more if there is no answer within `patience`.
-/// The first answer wins, and the other request is dropped.
+use std::pin::pin;
+
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep, timeout},
+};
+
+/// Asks once, and again if there is no answer within `patience`; the
+/// first success wins, and the other request is dropped. `hedges` is
+/// the budget that all callers share: while its permits are out, the
+/// shop is slow for everyone, and asking twice would add to its load.
 ///
-/// Only for requests that may be made twice.
-async fn hedged(shop: &Shop, patience: Duration) -> u32 {
-    let first = shop.quote();
-    let second = async {
-        sleep(patience).await;
-        shop.quote().await
-    };
-    tokio::select! {
-        price = first => price,
-        price = second => price,
+/// Only for requests that may be made twice. Put a `timeout` around
+/// it: a shop that says nothing holds it forever.
+///
+/// # Errors
+///
+/// The first request fails before the second is made, or both fail:
+/// then it's the later error.
+async fn hedged(
+    shop: &Shop,
+    patience: Duration,
+    hedges: &Semaphore,
+) -> Result<u32, Refused> {
+    let mut first = pin!(shop.quote());
+    if let Ok(answer) = timeout(patience, &mut first).await {
+        return answer;
     }
+    let Ok(_hedge) = hedges.try_acquire() else {
+        return first.await;
+    };
+    let mut second = pin!(shop.quote());
+    let (answer, other) = tokio::select! {
+        answer = &mut first => (answer, second),
+        answer = &mut second => (answer, first),
+    };
+    if answer.is_ok() { answer } else { other.await }
 }
 // ANCHOR_END: hedged
 
 /// A shop of which one request in a hundred is slow.
-#[derive(Default)]
 struct Shop {
     asked: AtomicU32,
+    slow: fn(u32) -> bool,
+    fails: fn(u32) -> bool,
 }
 
+#[derive(Debug, PartialEq)]
+struct Refused(u32);
+
 impl Shop {
-    async fn quote(&self) -> u32 {
+    fn new(slow: fn(u32) -> bool, fails: fn(u32) -> bool) -> Self {
+        Self { asked: AtomicU32::new(0), slow, fails }
+    }
+
+    async fn quote(&self) -> Result<u32, Refused> {
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
-        let is_slow = number % 100 == 50;
-        let millis = if is_slow { 2000 } else { 20 };
+        let millis = if (self.slow)(number) { 2000 } else { 20 };
         sleep(Duration::from_millis(millis)).await;
-        1250
+        if (self.fails)(number) {
+            Err(Refused(number))
+        } else {
+            Ok(1250)
+        }
+    }
+
+    fn asked(&self) -> u32 {
+        self.asked.load(Ordering::Relaxed)
     }
 }
 
@@ -48,42 +84,90 @@ async fn main() {
     let hedge = Duration::from_millis(50);
     for (name, patience) in [("no hedge", hour), ("after 50 ms", hedge)]
     {
-        let shop = Shop::default();
+        let shop = Shop::new(|number| number % 100 == 50, |_| false);
+        let hedges = Semaphore::new(4);
         let mut slowest = Duration::ZERO;
         for _ in 0..200 {
             let start = Instant::now();
-            hedged(&shop, patience).await;
+            if let Err(refused) = hedged(&shop, patience, &hedges).await
+            {
+                println!("{refused:?}");
+            }
             slowest = slowest.max(start.elapsed());
         }
-        let asked = shop.asked.load(Ordering::Relaxed);
-        let slowest = slowest.as_millis();
+        let (slowest, asked) = (slowest.as_millis(), shop.asked());
         println!("{name:<12} {slowest:>9} ms {asked:>11}");
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::future::join_all;
+    use hazards::{HOUR, at_every_poll, within};
+
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_millis(50);
+
     #[tokio::test(start_paused = true)]
-    async fn a_quick_answer_needs_no_second_request() {
-        let shop = Shop::default();
-        hedged(&shop, Duration::from_millis(50)).await;
-        assert_eq!(shop.asked.load(Ordering::Relaxed), 1);
+    async fn edges_a_quick_answer_needs_no_second_request() {
+        let shop = Shop::new(|_| false, |_| false);
+        let answer = hedged(&shop, PATIENCE, &Semaphore::new(4)).await;
+        assert_eq!((answer, shop.asked()), (Ok(1250), 1));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_slow_one_is_asked_again() {
-        let shop = Shop { asked: AtomicU32::new(50) };
+    async fn slow_requests_are_asked_again() {
+        let shop = Shop::new(|number| number == 0, |_| false);
         let start = Instant::now();
-        hedged(&shop, Duration::from_millis(50)).await;
+        let answer = hedged(&shop, PATIENCE, &Semaphore::new(4)).await;
+        assert_eq!((answer, shop.asked()), (Ok(1250), 2));
         assert_eq!(start.elapsed(), Duration::from_millis(70));
-        assert_eq!(shop.asked.load(Ordering::Relaxed), 52);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_the_quick_one_does_not_win() {
+        // The second request is refused quickly.
+        let shop =
+            Shop::new(|number| number == 0, |number| number == 1);
+        let answer = hedged(&shop, PATIENCE, &Semaphore::new(4)).await;
+        assert_eq!(answer, Ok(1250));
+        let shop = Shop::new(|number| number == 0, |_| true);
+        let answer = hedged(&shop, PATIENCE, &Semaphore::new(4)).await;
+        assert_eq!(answer, Err(Refused(0)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_does_not_double_the_load() {
+        let shop = Shop::new(|_| true, |_| false);
+        let hedges = Semaphore::new(4);
+        let calls = (0..100).map(|_| hedged(&shop, PATIENCE, &hedges));
+        let answers = join_all(calls).await;
+        assert!(answers.iter().all(Result::is_ok));
+        assert_eq!(shop.asked(), 104);
+        assert_eq!(hedges.available_permits(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_gives_the_hedge_back() {
+        at_every_poll(async |cancel| {
+            let shop = Shop::new(|_| true, |_| false);
+            let hedges = Semaphore::new(1);
+            cancel.run(hedged(&shop, PATIENCE, &hedges)).await;
+            assert_eq!(hedges.available_permits(), 1);
+        })
+        .await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn an_answer_comes_on_many_threads() {
-        let shop = Shop::default();
-        assert_eq!(hedged(&shop, Duration::ZERO).await, 1250);
+    async fn threads_have_an_answer() {
+        let task = tokio::spawn(async {
+            let shop = Shop::new(|_| false, |_| false);
+            hedged(&shop, Duration::ZERO, &Semaphore::new(1)).await
+        });
+        assert_eq!(
+            within(HOUR, task).await.expect("no panic"),
+            Ok(1250)
+        );
     }
 }

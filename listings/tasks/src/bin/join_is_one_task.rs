@@ -18,7 +18,7 @@ async fn spawned() -> Result<(task::Id, task::Id), JoinError> {
 }
 
 /// A checksum of three blocks beside three heartbeats, in one task.
-/// A heartbeat gets its turn when the checksum awaits something.
+/// A heartbeat is polled when the checksum awaits something.
 async fn checksum_beside_heartbeat(yields: bool) -> Vec<&'static str> {
     let log = Log::default();
     let checksum = async {

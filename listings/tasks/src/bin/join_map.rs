@@ -8,9 +8,11 @@ use tokio_util::task::JoinMap;
 
 /// Indexes each changed shop in a task. A change that comes while its
 /// shop is being indexed starts that over: the older task is aborted,
-/// and `join_next` does not report it.
+/// and `join_next` doesn't report it. On another thread, it may still
+/// run to its next `.await` while the newer task starts.
 ///
-/// Dropping this future aborts all tasks.
+/// One index that never ends holds the outcomes back. Dropping this
+/// future aborts all tasks.
 async fn index_changes(
     changes: Vec<Change>,
 ) -> Vec<(&'static str, Result<u32, JoinError>)> {
@@ -42,11 +44,12 @@ async fn index(shop: &'static str, version: u32) -> u32 {
     let mut run =
         Run { shop, version, started: Instant::now(), done: false };
     sleep(Duration::from_millis(300)).await;
+    assert_ne!(version, 13, "{shop} v13 is damaged");
     run.done = true;
     version
 }
 
-/// Tells when it is dropped before its end.
+/// Prints a line when it is dropped early.
 struct Run {
     shop: &'static str,
     version: u32,
@@ -92,6 +95,8 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+
     use super::*;
 
     fn indexed(
@@ -104,7 +109,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_newer_change_replaces_a_running_task() {
+    async fn again_a_newer_change_replaces_a_running_task() {
         let outcomes = index_changes(vec![
             change(0, "garden", 1),
             change(100, "toys", 1),
@@ -115,7 +120,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_finished_task_is_replaced_too() {
+    async fn again_a_finished_task_is_replaced_too() {
         // Nobody took the first result before the key came again.
         let outcomes = index_changes(vec![
             change(0, "garden", 1),
@@ -125,10 +130,45 @@ mod tests {
         assert_eq!(indexed(outcomes), [("garden", 2)]);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn panic_is_reported_with_its_shop() {
+        let mut outcomes = index_changes(vec![
+            change(0, "garden", 13),
+            change(0, "toys", 1),
+        ])
+        .await;
+        outcomes.sort_by_key(|(shop, _)| *shop);
+        let (shop, outcome) = outcomes.remove(0);
+        assert_eq!(shop, "garden");
+        let error = outcome.expect_err("it panics").to_string();
+        assert!(error.contains("garden v13 is damaged"), "{error}");
+        assert_eq!(indexed(outcomes), [("toys", 1)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_no_task() {
+        at_every_poll(async |cancel| {
+            let changes = vec![
+                change(10, "garden", 1),
+                change(10, "toys", 1),
+                change(10, "garden", 2),
+            ];
+            cancel.run(index_changes(changes)).await;
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_change() {
+        let none = within(HOUR, index_changes(Vec::new())).await;
+        assert!(none.is_empty());
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn the_newest_wins_on_many_threads() {
-        let changes = (1..=50).map(|n| change(0, "toys", n)).collect();
+    async fn threads_the_newest_wins() {
+        let changes = (50..=99).map(|n| change(0, "toys", n)).collect();
         let outcomes = index_changes(changes).await;
-        assert_eq!(indexed(outcomes), [("toys", 50)]);
+        assert_eq!(indexed(outcomes), [("toys", 99)]);
     }
 }

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 
 use tokio::task::{Id, JoinError, JoinSet};
 
-/// Labels all orders at once. Each outcome stands beside the number
-/// of its order, also when the outcome is a panic.
+/// Labels all orders at the same time. Each outcome comes with the
+/// number of its order, even when the outcome is a panic.
 ///
-/// Dropping this future aborts the tasks that are still running.
+/// One printer that never answers holds all outcomes back. Dropping
+/// this future aborts the tasks that are still running.
 async fn label_all(
     orders: Vec<Order>,
 ) -> Vec<(u32, Result<u32, JoinError>)> {
@@ -93,35 +94,42 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{
+        HOUR, at_every_poll, no_task_left, some_panic, within,
+    };
+
     use super::*;
 
     const PRINTING: Duration = Duration::from_millis(1);
 
+    fn order(number: u32, parcels: u32) -> Order {
+        Order {
+            number,
+            grams: 10 * number,
+            parcels,
+            printing: PRINTING,
+        }
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_panic_is_brought_back_to_its_order() {
-        let mut outcomes = label_all(vec![
-            Order {
-                number: 7,
-                grams: 700,
-                parcels: 0,
-                printing: PRINTING,
-            },
-            Order {
-                number: 8,
-                grams: 800,
-                parcels: 2,
-                printing: 2 * PRINTING,
-            },
-        ])
-        .await
-        .into_iter();
-        let (number, outcome) = outcomes.next().expect("two orders");
-        assert_eq!(number, 7);
-        let panic = outcome.expect_err("no parcels").into_panic();
-        assert_eq!(message(&*panic), "attempt to divide by zero");
-        let (number, outcome) = outcomes.next().expect("two orders");
-        assert_eq!((number, outcome.ok()), (8, Some(400)));
-        assert!(outcomes.next().is_none());
+    async fn panic_is_reported_with_its_order() {
+        for panics in some_panic(20) {
+            let orders = (0..20).map(|place| {
+                order(place as u32, u32::from(!panics.contains(&place)))
+            });
+            let outcomes = label_all(orders.collect()).await;
+            assert_eq!(outcomes.len(), 20);
+            for (number, outcome) in outcomes {
+                if panics.contains(&(number as usize)) {
+                    let error = outcome.expect_err("no parcels");
+                    let panic = error.into_panic();
+                    let text = message(&*panic);
+                    assert_eq!(text, "attempt to divide by zero");
+                } else {
+                    assert_eq!(outcome.ok(), Some(10 * number));
+                }
+            }
+        }
     }
 
     #[test]
@@ -131,16 +139,36 @@ mod tests {
         assert_eq!(message(&404), "no message");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_no_task() {
+        at_every_poll(async |cancel| {
+            let orders = (0..5).map(|number| order(number, 1));
+            cancel.run(label_all(orders.collect())).await;
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_with_the_callers_timeout() {
+        let mut silent = order(1, 1);
+        silent.printing = 2 * HOUR;
+        let work = label_all(vec![silent, order(2, 1)]);
+        assert!(tokio::time::timeout(HOUR, work).await.is_err());
+        no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_order_and_the_same_number_twice() {
+        assert!(within(HOUR, label_all(Vec::new())).await.is_empty());
+        let twice = label_all(vec![order(7, 1), order(7, 0)]).await;
+        let numbers: Vec<_> = twice.iter().map(|it| it.0).collect();
+        assert_eq!(numbers, [7, 7]);
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn every_outcome_has_its_order_on_many_threads() {
-        let orders = (0..200)
-            .map(|number| Order {
-                number,
-                grams: 10 * number,
-                parcels: 1,
-                printing: PRINTING,
-            })
-            .collect();
+    async fn threads_every_outcome_has_its_order() {
+        let orders = (0..200).map(|number| order(number, 1)).collect();
         let outcomes = label_all(orders).await;
         assert_eq!(outcomes.len(), 200);
         for (number, outcome) in outcomes {

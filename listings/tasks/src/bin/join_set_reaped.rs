@@ -1,52 +1,110 @@
 //! The results are taken as they come, without waiting.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
-use tokio::{task::JoinSet, time::sleep};
+use tokio::time::sleep;
 
 // ANCHOR: serve
-/// Starts a task for each request. Before each, takes out of the set
-/// what has ended, and looks how.
-async fn serve(requests: u32) -> usize {
-    let mut tasks = JoinSet::new();
-    let mut most = 0;
-    for request in 0..requests {
+use tokio::task::JoinError;
+use tokio_util::task::JoinMap;
+
+/// Starts a task for each request. Before that, takes what has ended
+/// out of the set, and at the end, waits for the rest.
+///
+/// Dropping this future aborts the requests that are running.
+async fn serve(requests: Range<u32>) -> Served {
+    let mut tasks = JoinMap::new();
+    let mut served = Served::default();
+    for request in requests {
         sleep(Duration::from_millis(10)).await;
-        while let Some(joined) = tasks.try_join_next() {
-            if let Err(error) = joined {
-                eprintln!("a request failed: {error}");
-            }
+        while let Some(ended) = tasks.try_join_next() {
+            served.note(ended);
         }
-        tasks.spawn(answer(request));
-        most = most.max(tasks.len());
+        tasks.spawn(request, answer(request));
+        served.most_kept = served.most_kept.max(tasks.len());
     }
-    most
+    while let Some(ended) = tasks.join_next().await {
+        served.note(ended);
+    }
+    served
 }
 // ANCHOR_END: serve
+
+#[derive(Default)]
+struct Served {
+    most_kept: usize,
+    answered: u32,
+    failed: Vec<(u32, JoinError)>,
+}
+
+impl Served {
+    fn note(
+        &mut self,
+        (request, joined): (u32, Result<[u8; 1024], JoinError>),
+    ) {
+        match joined {
+            Ok(_answer) => self.answered += 1,
+            Err(error) => self.failed.push((request, error)),
+        }
+    }
+}
 
 /// Handles a request, which takes a moment, and keeps its answer.
 async fn answer(request: u32) -> [u8; 1024] {
     sleep(Duration::from_millis(1)).await;
+    assert_ne!(request, 1_000_013, "request {request} is damaged");
     [request as u8; 1024]
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    let most = serve(1000).await;
+    let served = serve(0..1000).await;
+    let most = served.most_kept;
     println!("1000 requests, at most {most} answers kept");
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{at_every_poll, no_task_left};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn only_what_is_under_way_is_kept() {
-        assert_eq!(serve(1000).await, 1);
+    async fn overload_of_requests_keeps_few_answers() {
+        let served = serve(0..1000).await;
+        assert_eq!((served.most_kept, served.answered), (1, 1000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_is_reported_with_its_request() {
+        for first in [1_000_013, 1_000_008, 1_000_004] {
+            let served = serve(first..first + 10).await;
+            assert_eq!(served.answered, 9);
+            let (request, error) = &served.failed[0];
+            assert_eq!(*request, 1_000_013);
+            assert!(error.to_string().contains("is damaged"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_no_task() {
+        at_every_poll(async |cancel| {
+            cancel.run(serve(0..5)).await;
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_request_and_one() {
+        assert_eq!(serve(0..0).await.answered, 0);
+        assert_eq!(serve(0..1).await.answered, 1);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn what_has_ended_is_taken_on_many_threads() {
-        assert!(serve(50).await < 50);
+    async fn threads_take_what_has_ended() {
+        let served = serve(0..50).await;
+        assert!(served.most_kept < 50);
+        assert_eq!(served.answered, 50);
     }
 }

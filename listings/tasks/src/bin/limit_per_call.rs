@@ -1,4 +1,4 @@
-//! Wrong: the limit is one of each call, so callers multiply it.
+//! Wrong: each call has a limit of its own, so callers multiply it.
 
 // ANCHOR: wrong
 use futures::{StreamExt, stream};
@@ -45,9 +45,9 @@ impl Renderer {
     }
 }
 
-/// Ten customers open an album of twenty photos at the same time.
+/// Ten customers open an album of twelve photos at the same time.
 async fn ten_albums(renderer: &Renderer) -> usize {
-    let albums = (0..10).map(|_| render_album(renderer, 20));
+    let albums = (0..10).map(|_| render_album(renderer, 12));
     future::join_all(albums).await.into_iter().sum()
 }
 
@@ -57,7 +57,7 @@ async fn main() {
     let rendered = ten_albums(&renderer).await;
     let most_open = renderer.most_open.load(Ordering::Relaxed);
     println!("requests open at once: {most_open}");
-    println!("rendered: {rendered} of 200");
+    println!("rendered: {rendered} of 120");
 }
 
 #[cfg(test)]
@@ -65,11 +65,12 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn callers_multiply_the_limit() {
+    async fn overload_all_callers_together_keep_within_it() {
         let renderer = Renderer::default();
         let rendered = ten_albums(&renderer).await;
+        // The mistake: callers multiply the limit.
         assert_eq!(renderer.most_open.load(Ordering::Relaxed), 80);
-        assert!(rendered < 200);
+        assert!(rendered < 120);
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,82 +8,144 @@ use std::{
     time::Duration,
 };
 
+// ANCHOR: cores
 use tokio::{
-    sync::{AcquireError, Semaphore},
-    task::{self, JoinSet},
+    sync::Semaphore,
+    task::{self, JoinError},
 };
 
-// ANCHOR: compress
-/// Compresses a log, when one of the permits for computing is free.
-///
-/// The permit moves into the closure: if this future is dropped, the
-/// closure goes on, and still counts.
-async fn compress(log: Arc<Log>) -> Result<(), AcquireError> {
-    let permits = Arc::clone(&log.permits);
-    let permit = permits.acquire_owned().await?;
-    let work = task::spawn_blocking(move || {
-        let _permit = permit;
-        log.compress();
-    });
-    work.await.expect("compressing does not panic");
-    Ok(())
-}
-// ANCHOR_END: compress
+/// The permits for computing. Make one for the process, and clone it:
+/// the clones share their permits.
+#[derive(Clone)]
+struct Cores(Arc<Semaphore>);
 
-/// What compresses, and counts how much of that it does at once.
-struct Log {
-    permits: Arc<Semaphore>,
+impl Cores {
+    fn new(count: usize) -> Self {
+        Self(Arc::new(Semaphore::new(count.max(1))))
+    }
+
+    /// Runs a closure on the blocking pool, when a permit is free.
+    ///
+    /// The permit moves into the closure: if this future is dropped,
+    /// a closure that has started still runs, and still counts.
+    ///
+    /// # Errors
+    ///
+    /// The closure panicked, or the runtime shuts down.
+    async fn run<T: Send + 'static>(
+        &self,
+        compute: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, JoinError> {
+        let permit = Arc::clone(&self.0).acquire_owned().await;
+        let permit = permit.expect("it is never closed");
+        let work = task::spawn_blocking(move || {
+            let _permit = permit;
+            compute()
+        });
+        work.await
+    }
+}
+// ANCHOR_END: cores
+
+/// Counts how many logs are compressed at the same time.
+#[derive(Default)]
+struct Count {
     running: AtomicUsize,
     most: AtomicUsize,
 }
 
-impl Log {
-    fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self {
-            permits: Arc::new(Semaphore::new(limit)),
-            running: AtomicUsize::new(0),
-            most: AtomicUsize::new(0),
-        })
-    }
-
-    fn compress(&self) {
-        let running = 1 + self.running.fetch_add(1, Ordering::SeqCst);
-        self.most.fetch_max(running, Ordering::SeqCst);
-        std::thread::sleep(Duration::from_millis(5));
-        self.running.fetch_sub(1, Ordering::SeqCst);
-    }
+fn compress(log: u32, count: &Count) -> u32 {
+    let running = 1 + count.running.fetch_add(1, Ordering::SeqCst);
+    count.most.fetch_max(running, Ordering::SeqCst);
+    std::thread::sleep(Duration::from_millis(5));
+    count.running.fetch_sub(1, Ordering::SeqCst);
+    assert_ne!(log, 13, "log {log} is damaged");
+    log
 }
 
-/// Compresses 40 logs, all called at once; at most how many ran?
-async fn most_at_once(limit: usize) -> usize {
-    let log = Log::new(limit);
-    let mut calls: JoinSet<_> =
-        (0..40).map(|_| compress(Arc::clone(&log))).collect();
-    while let Some(joined) = calls.join_next().await {
-        let called = joined.expect("a call does not panic");
-        called.expect("the semaphore is never closed");
-    }
-    log.most.load(Ordering::SeqCst)
+/// Compresses 40 logs in calls that are made at the same time.
+async fn compress_all(
+    cores: &Cores,
+    count: &Arc<Count>,
+) -> Vec<Result<u32, JoinError>> {
+    let calls = (100..140).map(|log| {
+        let count = Arc::clone(count);
+        cores.run(move || compress(log, &count))
+    });
+    futures::future::join_all(calls).await
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     // In a service: std::thread::available_parallelism().
-    let is_kept = most_at_once(2).await <= 2;
-    println!("40 calls, never more than 2 at a time: {is_kept}");
+    let cores = Cores::new(2);
+    let count = Arc::default();
+    let outcomes = compress_all(&cores, &count).await;
+    let done = outcomes.iter().filter(|it| it.is_ok()).count();
+    let is_kept = count.most.load(Ordering::SeqCst) <= 2;
+    println!("{done} logs, never more than 2 at a time: {is_kept}");
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::at_every_poll;
+
     use super::*;
 
     #[tokio::test]
-    async fn no_more_than_the_limit_run() {
-        assert!(most_at_once(3).await <= 3);
+    async fn overload_waits_for_a_permit() {
+        let (cores, count) = (Cores::new(3), Arc::default());
+        let outcomes = compress_all(&cores, &count).await;
+        assert!(outcomes.iter().all(Result::is_ok));
+        assert!(count.most.load(Ordering::SeqCst) <= 3);
+    }
+
+    #[tokio::test]
+    async fn panic_costs_one_log_and_no_permit() {
+        let (cores, count) = (Cores::new(2), Arc::<Count>::default());
+        for log in [12, 13, 13, 13, 14] {
+            let count = Arc::clone(&count);
+            let done = cores.run(move || compress(log, &count)).await;
+            assert_eq!(done.is_err(), log == 13);
+            if let Err(error) = done {
+                assert!(error.to_string().contains("13 is damaged"));
+            }
+        }
+        assert_eq!(cores.0.available_permits(), 2);
+    }
+
+    #[tokio::test]
+    async fn cancel_brings_the_permit_back_after_the_closure() {
+        at_every_poll(async |cancel| {
+            let (cores, count) = (Cores::new(1), Arc::default());
+            let shared = Arc::clone(&count);
+            cancel.run(cores.run(move || compress(1, &shared))).await;
+            let next = compress_all(&cores, &count).await;
+            assert!(next.iter().all(Result::is_ok));
+            assert_eq!(count.most.load(Ordering::SeqCst), 1);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn edges_no_core_is_one() {
+        let done = Cores::new(0).run(|| 7).await;
+        assert_eq!(done.expect("no panic"), 7);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn no_more_than_the_limit_run_on_many_threads() {
-        assert_eq!(most_at_once(1).await, 1);
+    async fn threads_clones_share_the_permits() {
+        let (cores, count) = (Cores::new(2), Arc::default());
+        let work = |cores: Cores, count| {
+            tokio::spawn(
+                async move { compress_all(&cores, &count).await },
+            )
+        };
+        let one = work(cores.clone(), Arc::clone(&count));
+        let other = work(cores.clone(), Arc::clone(&count));
+        let (one, other) = tokio::join!(one, other);
+        assert_eq!(one.expect("no panic").len(), 40);
+        assert_eq!(other.expect("no panic").len(), 40);
+        assert!(count.most.load(Ordering::SeqCst) <= 2);
     }
 }

@@ -5,39 +5,39 @@ use std::{ops::Range, time::Duration};
 use tokio::time::{Instant, sleep};
 
 // ANCHOR: render_all
-use std::num::{NonZeroUsize, ParseIntError};
+use std::num::{NonZeroU8, ParseIntError};
 
 use futures::{StreamExt, stream};
 
-/// How many photos at a time. Errors: anything but a number above 0.
-fn parse_limit(setting: &str) -> Result<NonZeroUsize, ParseIntError> {
+/// How many photos at a time. Anything but 1 to 255 is an error.
+fn parse_limit(setting: &str) -> Result<NonZeroU8, ParseIntError> {
     setting.trim().parse()
 }
 
 /// Renders all photos, `limit` at a time. Its type rules out 0, with
-/// which `buffer_unordered` would wait forever.
+/// which `buffer_unordered` would wait forever, and "no limit at all".
 ///
-/// Dropping this future drops the requests that are open.
-async fn render_all(
-    photos: Range<u32>,
-    limit: NonZeroUsize,
-) -> Vec<u32> {
+/// Dropping this future drops the requests that are open. Panics if
+/// `render` does. A request that never ends holds all results back,
+/// so `render` needs a timeout.
+async fn render_all(photos: Range<u32>, limit: NonZeroU8) -> Vec<u32> {
     stream::iter(photos)
         .map(render)
-        .buffer_unordered(limit.get())
+        .buffer_unordered(limit.get().into())
         .collect()
         .await
 }
 // ANCHOR_END: render_all
 
 async fn render(photo: u32) -> u32 {
+    assert_ne!(photo, 13, "photo {photo} is damaged");
     sleep(Duration::from_millis(100)).await;
     photo
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    for setting in ["2", "0"] {
+    for setting in ["2", "0", "1000000"] {
         let limit = match parse_limit(setting) {
             Ok(limit) => limit,
             Err(error) => {
@@ -57,31 +57,59 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::AssertUnwindSafe;
+
+    use futures::FutureExt;
+    use hazards::{HOUR, at_every_poll, within};
+
     use super::*;
 
-    #[test]
-    fn only_a_number_above_zero_is_a_limit() {
-        assert_eq!(
-            parse_limit("8\n"),
-            Ok(NonZeroUsize::MIN.saturating_add(7))
-        );
-        for setting in ["0", "-1", "", "many"] {
+    fn limit(setting: &str) -> NonZeroU8 {
+        parse_limit(setting).expect("a limit")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_of_the_limit() {
+        assert_eq!(limit("8\n").get(), 8);
+        assert_eq!(limit("255").get(), 255);
+        for setting in ["0", "-1", "", "many", "256", "8.5", "\u{668}"]
+        {
             assert!(parse_limit(setting).is_err(), "{setting}");
+        }
+        for photos in [0, 6] {
+            let work = render_all(0..photos, NonZeroU8::MIN);
+            let rendered = within(HOUR, work).await;
+            assert!(rendered.into_iter().eq(0..photos));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_smallest_limit_is_one_at_a_time() {
+    async fn overload_keeps_within_the_limit() {
         let start = Instant::now();
-        let photos = render_all(0..6, NonZeroUsize::MIN).await;
-        assert_eq!(photos, [0, 1, 2, 3, 4, 5]);
-        assert_eq!(start.elapsed(), Duration::from_millis(600));
+        render_all(20..37, limit("8")).await;
+        assert_eq!(start.elapsed(), Duration::from_millis(300));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_passes_to_the_caller() {
+        let work = AssertUnwindSafe(render_all(10..20, limit("2")));
+        let panic = work.catch_unwind().await.expect_err("it panics");
+        let text = panic.downcast_ref::<String>().expect("a message");
+        assert!(text.contains("photo 13 is damaged"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_nothing_running() {
+        at_every_poll(async |cancel| {
+            cancel.run(render_all(0..6, limit("2"))).await;
+            hazards::no_task_left().await;
+        })
+        .await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn all_photos_are_rendered_on_many_threads() {
-        let limit = parse_limit("6").expect("a number above 0");
-        let mut photos = tokio::spawn(render_all(0..6, limit))
+    async fn threads_all_photos_are_rendered() {
+        let mut photos = tokio::spawn(render_all(0..6, limit("6")))
             .await
             .expect("no panic");
         photos.sort();

@@ -1,4 +1,4 @@
-//! What becomes of the others when one of three fails?
+//! What happens to the others when one of three fails?
 
 use std::{
     sync::{
@@ -84,9 +84,9 @@ async fn print<'a, F>(
     let took = start.elapsed().as_millis();
     sleep(Duration::from_secs(1)).await;
     let done = done.load(Ordering::Relaxed);
-    let told = if failed { "fails" } else { "succeeds" };
+    let end = if failed { "fails" } else { "succeeds" };
     println!(
-        "{way:<14} {told} after {took:>3} ms, {done} of the others done"
+        "{way:<14} {end} after {took:>3} ms, {done} of the others done"
     );
 }
 
@@ -126,6 +126,21 @@ mod tests {
         assert_eq!(done_a_second_later(by_join_set, &done).await, 0);
         assert_eq!(done_a_second_later(by_join_all, &done).await, 2);
         assert_eq!(done_a_second_later(by_handles, &done).await, 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn try_join_all_of_more_than_thirty_reports_in_order() {
+        for (count, reported_after) in [(30, 50), (31, 100)] {
+            let start = Instant::now();
+            let calls = (0..count).map(|place| async move {
+                let is_last = place == count - 1;
+                let millis = if is_last { 50 } else { 100 };
+                sleep(Duration::from_millis(millis)).await;
+                if is_last { Err(Failed) } else { Ok(()) }
+            });
+            assert!(try_join_all(calls).await.is_err());
+            assert_eq!(start.elapsed().as_millis(), reported_after);
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

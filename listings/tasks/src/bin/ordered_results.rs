@@ -7,7 +7,8 @@ use futures::{StreamExt, stream};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::task::JoinQueue;
 
-/// Tasks, each result as soon as it is there.
+/// Tasks, each result as soon as it is there. At the first panic, the
+/// others are aborted.
 async fn as_finished(pages: &[u64]) -> Result<Log, JoinError> {
     let mut log = Log::start();
     let mut tasks: JoinSet<u64> =
@@ -18,7 +19,7 @@ async fn as_finished(pages: &[u64]) -> Result<Log, JoinError> {
     Ok(log)
 }
 
-/// Tasks, the results in the order in which they were spawned.
+/// Tasks, results in the order of spawning. A panic waits its turn.
 async fn as_spawned(pages: &[u64]) -> Result<Log, JoinError> {
     let mut log = Log::start();
     let mut tasks = JoinQueue::new();
@@ -31,7 +32,8 @@ async fn as_spawned(pages: &[u64]) -> Result<Log, JoinError> {
     Ok(log)
 }
 
-/// No tasks: up to three at once, in the order of the input.
+/// No tasks: up to three at a time, in the order of the input. A
+/// panic of `render` passes through.
 async fn as_given(pages: &[u64]) -> Log {
     let mut log = Log::start();
     let mut rendered =
@@ -47,7 +49,9 @@ use tokio::time::{Instant, sleep};
 
 /// Renders a page of a catalog. The first takes the longest.
 async fn render(page: u64) -> u64 {
-    sleep(Duration::from_millis(400 - 100 * page)).await;
+    sleep(Duration::from_millis(400u64.saturating_sub(100 * page)))
+        .await;
+    assert_ne!(page, 13, "page {page} is damaged");
     page
 }
 
@@ -86,6 +90,11 @@ async fn main() -> Result<(), JoinError> {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::AssertUnwindSafe;
+
+    use futures::FutureExt;
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+
     use super::*;
 
     fn millis(log: &Log) -> Vec<(u64, u128)> {
@@ -97,25 +106,64 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_join_set_reports_in_order_of_completion() {
+    async fn slow_first_pages_hold_up_ordered_results_only() {
         let log = as_finished(&[1, 2, 3]).await.expect("no panic");
         assert_eq!(millis(&log), [(3, 100), (2, 200), (1, 300)]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_join_queue_reports_in_order_of_spawning() {
         let log = as_spawned(&[1, 2, 3]).await.expect("no panic");
         assert_eq!(millis(&log), [(1, 300), (2, 300), (3, 300)]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_buffered_stream_keeps_the_order() {
         let log = as_given(&[1, 2, 3]).await;
         assert_eq!(millis(&log), [(1, 300), (2, 300), (3, 300)]);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn panic_is_returned_and_ends_the_others() {
+        for pages in [[13, 1, 2], [1, 13, 2], [1, 2, 13], [13; 3]] {
+            let error = as_finished(&pages).await.err();
+            let error = error.expect("it panics").to_string();
+            assert!(error.contains("page 13 is damaged"), "{error}");
+            no_task_left().await;
+            assert!(as_spawned(&pages).await.is_err());
+            no_task_left().await;
+            let work = AssertUnwindSafe(as_given(&pages));
+            assert!(work.catch_unwind().await.is_err());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_no_task() {
+        at_every_poll(async |cancel| {
+            cancel.run(as_finished(&[1, 2, 3])).await;
+            no_task_left().await;
+        })
+        .await;
+        at_every_poll(async |cancel| {
+            cancel.run(as_spawned(&[1, 2, 3])).await;
+            no_task_left().await;
+        })
+        .await;
+        at_every_poll(async |cancel| {
+            cancel.run(as_given(&[1, 2, 3])).await;
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_page_and_one_page_twice() {
+        for pages in [&[][..], &[3, 3][..]] {
+            within(HOUR, async {
+                let log = as_finished(pages).await.expect("no panic");
+                assert_eq!(self::pages(&log), pages);
+                let log = as_spawned(pages).await.expect("no panic");
+                assert_eq!(self::pages(&log), pages);
+                assert_eq!(self::pages(&as_given(pages).await), pages);
+            })
+            .await;
+        }
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn the_order_holds_on_many_threads() {
+    async fn threads_keep_the_order() {
         let log = as_spawned(&[4, 4, 3]).await.expect("no panic");
         assert_eq!(pages(&log), [4, 4, 3]);
         assert_eq!(pages(&as_given(&[3, 4, 4]).await), [3, 4, 4]);

@@ -1,27 +1,31 @@
-//! Each task's end is looked at, and a panic is a failure like others.
-
-use tokio::task::JoinSet;
+//! Every task's end is looked at, and a panic is a failure.
 
 // ANCHOR: send_all
-/// Sends a mail to each customer, and returns how many were sent.
+use tokio::task::JoinError;
+use tokio_util::task::JoinMap;
+
+/// Sends a mail to each customer, and returns how many were sent. A
+/// mail that never ends holds the outcome back.
+///
+/// Dropping this future aborts the mails that are under way.
 ///
 /// # Errors
 ///
-/// How many could not be sent, for whatever reason.
-async fn send_all(customers: Vec<u32>) -> Result<usize, usize> {
-    let mut mails: JoinSet<_> =
-        customers.into_iter().map(send_mail).collect();
-    let (mut sent, mut failed) = (0, 0);
-    while let Some(joined) = mails.join_next().await {
-        match joined {
-            Ok(()) => sent += 1,
-            Err(error) => {
-                println!("{error}");
-                failed += 1;
-            }
+/// The customers whose mail could not be sent, each with its panic.
+async fn send_all(
+    customers: Vec<u32>,
+) -> Result<usize, Vec<(u32, JoinError)>> {
+    let mut mails = JoinMap::new();
+    for (place, &customer) in customers.iter().enumerate() {
+        mails.spawn(place, send_mail(customer));
+    }
+    let mut failed = Vec::new();
+    while let Some((place, joined)) = mails.join_next().await {
+        if let Err(error) = joined {
+            failed.push((customers[place], error));
         }
     }
-    if failed == 0 { Ok(sent) } else { Err(failed) }
+    if failed.is_empty() { Ok(customers.len()) } else { Err(failed) }
 }
 // ANCHOR_END: send_all
 
@@ -35,24 +39,58 @@ async fn main() {
     match send_all(vec![1, 2, 3, 4]).await {
         Ok(sent) => println!("{sent} mails sent, no failure"),
         Err(failed) => {
-            println!("mails that could not be sent: {failed}")
+            for (customer, error) in failed {
+                println!("customer {customer}: {error}");
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{
+        HOUR, at_every_poll, no_task_left, some_panic, within,
+    };
+    use tokio::task::JoinSet;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_panic_is_a_failure() {
-        assert_eq!(send_all(vec![1, 2, 3, 4]).await, Err(1));
-        assert_eq!(send_all(vec![1, 2]).await, Ok(2));
+    async fn panic_is_a_failure_with_its_customer() {
+        for panics in some_panic(10) {
+            let mut customers: Vec<_> = (10..20).collect();
+            for &place in &panics {
+                customers[place] = 3;
+            }
+            let failed = within(HOUR, send_all(customers)).await;
+            let failed = failed.expect_err("one panics");
+            assert_eq!(failed.len(), panics.len());
+            for (customer, error) in failed {
+                assert_eq!(customer, 3);
+                assert!(error.to_string().contains("has no address"));
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_no_task() {
+        at_every_poll(async |cancel| {
+            cancel.run(send_all(vec![1, 2, 3])).await.map(drop);
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_customer_and_one_twice() {
+        assert_eq!(send_all(Vec::new()).await.ok(), Some(0));
+        assert_eq!(send_all(vec![1, 1]).await.ok(), Some(2));
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_panic_is_a_failure_on_many_threads() {
-        assert_eq!(send_all(vec![1, 2, 3, 4]).await, Err(1));
+    async fn threads_report_the_panic() {
+        let failed = send_all(vec![1, 2, 3, 4]).await;
+        assert_eq!(failed.expect_err("one panics").len(), 1);
     }
 
     #[tokio::test]

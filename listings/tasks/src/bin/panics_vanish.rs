@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 // ANCHOR: wrong
-/// Wrong: the handles are dropped, so nobody learns how the tasks
-/// ended. A panic is a message on stderr, and that is all.
+/// Wrong: the handles are dropped, so nothing sees how the tasks
+/// ended. All that is left of a panic is a message on stderr.
 async fn send_all(customers: Vec<u32>) -> Result<usize, usize> {
     let count = customers.len();
     for customer in customers {
@@ -35,7 +35,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_succeeds_in_spite_of_a_panic() {
+    async fn panic_is_a_failure_with_its_customer() {
+        // The mistake: success, in spite of a panic.
         assert_eq!(send_all(vec![1, 2, 3, 4]).await, Ok(4));
     }
 

@@ -1,4 +1,4 @@
-//! Pay, ship, and call off the reminder.
+//! Pay, cancel the reminder, and ship.
 
 // ANCHOR: order
 use std::time::Duration;
@@ -10,8 +10,9 @@ async fn order() -> Result<(), JoinError> {
     let payment = tokio::spawn(pay());
     let reminder = tokio::spawn(remind());
 
-    payment.await?;
+    let paid = payment.await;
     reminder.abort();
+    paid?;
     sleep(Duration::from_millis(100)).await;
     println!("shipped");
     Ok(())

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn there_are_as_many_tasks_as_photos() {
+    async fn overload_there_are_as_many_tasks_as_permits() {
         let renderer = Renderer::new(Duration::from_millis(100));
         let renderer = Arc::new(renderer);
         let summary = render_all(Arc::clone(&renderer), 0..100)
@@ -119,6 +119,7 @@ mod tests {
             .expect("no panic");
         assert_eq!((summary.rendered, summary.refused), (100, 0));
         assert_eq!(renderer.most_open.load(Ordering::Relaxed), 8);
+        // The mistake: there are as many tasks as photos.
         assert_eq!(renderer.most_tasks.load(Ordering::Relaxed), 100);
     }
 

@@ -1,12 +1,12 @@
-//! Wrong: a condition does not keep the branch from being made.
+//! Wrong: a condition doesn't keep the branch from being evaluated.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 // ANCHOR: wrong
-/// Wrong: `, if` keeps the future from being *polled*. The expression
-/// that makes it is evaluated all the same, and panics here.
+/// Wrong: `, if` only keeps the future from being *polled*. The
+/// expression that creates it is evaluated anyway, and panics here.
 async fn next(coupon: Option<Coupon>) -> &'static str {
     let has_coupon = coupon.is_some();
     tokio::select! {
@@ -48,7 +48,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_expression_is_evaluated() {
+    async fn edges_without_a_coupon_nothing_expires() {
+        // The mistake: the expression is evaluated, and panics.
         assert!(tokio::spawn(next(None)).await.is_err());
     }
 

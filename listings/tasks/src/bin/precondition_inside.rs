@@ -1,4 +1,4 @@
-//! What must not be evaluated stands inside of the future.
+//! The condition is inside the future, so it guards everything.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use tokio::time::sleep;
 
 // ANCHOR: next
 /// Waits for the checkout, or for the coupon, if there is one.
+/// Dropping this future drops both.
 async fn next(coupon: Option<Coupon>) -> &'static str {
     let expired = async {
         match coupon {
@@ -47,23 +48,44 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_coupon_nothing_expires() {
+    async fn edges_without_a_coupon_nothing_expires() {
         assert_eq!(next(None).await, "checked out");
         let coupon = Coupon { left: Duration::from_millis(50) };
         assert_eq!(next(Some(coupon)).await, "the coupon has expired");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn cancel_at_any_poll_is_fine() {
+        at_every_poll(async |cancel| {
+            let coupon = Coupon { left: Duration::from_millis(50) };
+            cancel.run(next(Some(coupon))).await;
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_coupon_does_not_hold_the_checkout() {
+        let coupon = Coupon { left: 2 * HOUR };
+        assert_eq!(
+            within(HOUR, next(Some(coupon))).await,
+            "checked out"
+        );
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn nothing_panics_on_many_threads() {
+    async fn threads_do_not_panic() {
         let coupon = Coupon { left: Duration::ZERO };
         assert_eq!(next(Some(coupon)).await, "the coupon has expired");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_future_that_is_pending_keeps_else_from_running() {
+    async fn edges_a_pending_future_keeps_else_from_running() {
         let never = async {
             tokio::select! {
                 () = std::future::pending() => "never",

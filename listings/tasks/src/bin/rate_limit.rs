@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use tokio::{
     sync::mpsc,
-    task::{JoinError, JoinSet},
-    time::{Instant, MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval, timeout},
 };
+use tokio_util::task::JoinMap;
 
-/// Sends each webhook in a task of its own, and starts one every
-/// `period` at most.
+/// Sends each webhook in a task of its own, and starts at most one
+/// every `period`. All webhooks to the peer must use one queue: a
+/// second `send_all` has a limit of its own.
 ///
 /// Dropping this future aborts the tasks, and loses the webhook that
 /// waits for its tick. Panics if `period` is zero.
@@ -20,14 +21,15 @@ async fn send_all(
 ) -> Log {
     let mut log = Log::start();
     let mut ticks = interval(period);
-    // After a gap, go on at the same pace: do not catch up.
+    // After a gap, continue at the same pace, without catching up.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut tasks = JoinSet::new();
+    let mut tasks = JoinMap::new();
     while let Some(webhook) = webhooks.recv().await {
         // In this order: a tick that is taken before there is a
         // webhook lets that one and the next start together.
-        ticks.tick().await; // The first is due at once.
-        tasks.spawn(send(webhook));
+        ticks.tick().await; // The first is due immediately.
+        let number = log.started.len() + 1;
+        tasks.spawn(number, timeout(PATIENCE, send(webhook)));
         while let Some(joined) = tasks.try_join_next() {
             log.ended(joined);
         }
@@ -40,14 +42,21 @@ async fn send_all(
 }
 // ANCHOR_END: send_all
 
-use tokio::time::sleep;
+use tokio::{
+    task::JoinError,
+    time::{error::Elapsed, sleep},
+};
+
+/// How long a webhook may be under way.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// When the webhooks started, and how many were under way.
 struct Log {
     start: Instant,
     started: Vec<Duration>,
     most_at_once: usize,
-    panicked: usize,
+    /// The numbers of the webhooks that were not delivered, and why.
+    failed: Vec<(usize, String)>,
 }
 
 impl Log {
@@ -56,7 +65,7 @@ impl Log {
             start: Instant::now(),
             started: Vec::new(),
             most_at_once: 0,
-            panicked: 0,
+            failed: Vec::new(),
         }
     }
 
@@ -65,8 +74,22 @@ impl Log {
         self.most_at_once = self.most_at_once.max(at_once);
     }
 
-    fn ended(&mut self, joined: Result<(), JoinError>) {
-        self.panicked += usize::from(joined.is_err());
+    fn ended(
+        &mut self,
+        (number, joined): (
+            usize,
+            Result<Result<(), Elapsed>, JoinError>,
+        ),
+    ) {
+        match joined {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                self.failed.push((number, error.to_string()));
+            }
+            Err(error) => {
+                self.failed.push((number, error.to_string()));
+            }
+        }
     }
 }
 
@@ -76,6 +99,7 @@ struct Webhook {
 }
 
 async fn send(webhook: Webhook) {
+    assert!(!webhook.takes.is_zero(), "a webhook without a body");
     sleep(webhook.takes).await;
 }
 
@@ -87,7 +111,7 @@ async fn events(queue: mpsc::Sender<Webhook>) {
         }
         let takes = Duration::from_millis(1900);
         if queue.send(Webhook { takes }).await.is_err() {
-            return; // Nobody sends them any more.
+            return; // The sender has ended.
         }
     }
 }
@@ -103,15 +127,29 @@ async fn main() {
         println!("{:>4} ms  webhook {number} starts", at.as_millis());
     }
     println!("under way at once: {}", log.most_at_once);
-    println!("panicked: {}", log.panicked);
+    println!("failed: {}", log.failed.len());
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{
+        HOUR, at_every_poll, no_task_left, some_panic, within,
+    };
+
     use super::*;
 
+    fn queue(all: Vec<Duration>) -> mpsc::Receiver<Webhook> {
+        let (queue, webhooks) = mpsc::channel(all.len().max(1));
+        for takes in all {
+            queue.try_send(Webhook { takes }).expect("there is room");
+        }
+        webhooks
+    }
+
+    const TAKES: Duration = Duration::from_millis(1900);
+
     #[tokio::test(start_paused = true)]
-    async fn starts_keep_their_distance_after_a_gap() {
+    async fn clock_starts_keep_their_distance_after_a_gap() {
         let (queue, webhooks) = mpsc::channel(8);
         let (log, ()) =
             tokio::join!(send_all(webhooks, PERIOD), events(queue));
@@ -121,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_tick_taken_in_advance_lets_two_start_together() {
+    async fn clock_a_tick_taken_in_advance_lets_two_start_together() {
         let (queue, mut webhooks) = mpsc::channel(8);
         let wrong_order = async {
             let mut log = Log::start();
@@ -142,28 +180,56 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_rate_does_not_limit_how_many_run_at_once() {
-        let (queue, webhooks) = mpsc::channel(100);
-        let takes = Duration::from_millis(1900);
-        for _ in 0..100 {
-            queue.send(Webhook { takes }).await.expect("room for 100");
-        }
-        drop(queue);
-        let log = send_all(webhooks, PERIOD).await;
+    async fn overload_keeps_the_rate_which_limits_no_number() {
+        let log = send_all(queue(vec![TAKES; 100]), PERIOD).await;
+        assert_eq!(log.started.last(), Some(&(99 * PERIOD)));
         // 1900 ms under way, a start every 250 ms.
         assert_eq!(log.most_at_once, 8);
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn no_start_is_early_on_many_threads() {
-        let (queue, webhooks) = mpsc::channel(8);
-        let takes = Duration::from_millis(1);
-        for _ in 0..5 {
-            queue.send(Webhook { takes }).await.expect("room for 8");
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_all_peers_ends_by_the_timeout() {
+        let webhooks = queue(vec![2 * HOUR; 100]);
+        let log = within(HOUR, send_all(webhooks, PERIOD)).await;
+        assert_eq!(log.failed.len(), 100);
+        assert!(log.most_at_once <= 41, "{}", log.most_at_once);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_is_reported_with_its_number() {
+        for panics in some_panic(9) {
+            let mut all = vec![TAKES; 9];
+            for &panics in &panics {
+                all[panics] = Duration::ZERO;
+            }
+            let log = within(HOUR, send_all(queue(all), PERIOD)).await;
+            let numbers = log.failed.iter().map(|(it, _)| it - 1);
+            assert!(numbers.eq(panics));
+            assert!(log.failed[0].1.contains("without a body"));
         }
-        drop(queue);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_no_task() {
+        at_every_poll(async |cancel| {
+            let webhooks = queue(vec![TAKES; 5]);
+            cancel.run(send_all(webhooks, PERIOD)).await;
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_webhook() {
+        let work = send_all(queue(Vec::new()), PERIOD);
+        assert!(within(HOUR, work).await.started.is_empty());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_no_start_is_early() {
+        let takes = Duration::from_millis(1);
         let period = Duration::from_millis(5);
-        let log = send_all(webhooks, period).await;
+        let log = send_all(queue(vec![takes; 5]), period).await;
         for (number, at) in (0..).zip(log.started) {
             assert!(at >= number * period, "{number} at {at:?}");
         }

@@ -1,12 +1,12 @@
-//! Wrong: the peer has gone, and the loop goes on reading nothing.
+//! Wrong: the peer has closed, and the loop keeps reading nothing.
 
 use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 // ANCHOR: wrong
-/// Wrong: at the end of the stream, `read` returns `Ok(0)`, at once
-/// and forever. This takes it for a read like any other.
+/// Wrong: at the end of the stream, every `read` returns `Ok(0)`
+/// immediately. This takes it for a read like any other.
 async fn read_all(
     mut stream: DuplexStream,
 ) -> io::Result<(usize, u32)> {
@@ -31,7 +31,7 @@ fn give_up_after(reads: u32) -> bool {
 async fn main() -> io::Result<()> {
     let (ours, mut theirs) = duplex(64);
     theirs.write_all(b"hello").await?;
-    // The peer goes away.
+    // The peer closes the connection.
     drop(theirs);
     let (bytes, reads) = read_all(ours).await?;
     println!("{bytes} bytes, in {reads} reads");
@@ -43,11 +43,28 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_reads_nothing_for_ever() -> io::Result<()> {
+    async fn edges_the_end_of_the_stream_ends_it() -> io::Result<()> {
         let (ours, mut theirs) = duplex(64);
         theirs.write_all(b"hello").await?;
         drop(theirs);
+        // The mistake: it would read forever.
         assert_eq!(read_all(ours).await?, (5, 10_000));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn others_run_now_and_then_while_it_spins() -> io::Result<()>
+    {
+        let (ours, theirs) = duplex(64);
+        drop(theirs);
+        let spinning = tokio::spawn(read_all(ours));
+        let mut turns = 0;
+        while !spinning.is_finished() {
+            turns += 1;
+            tokio::task::yield_now().await;
+        }
+        // A read takes from the coop budget, which is 128.
+        assert!((50..200).contains(&turns), "{turns}");
         Ok(())
     }
 

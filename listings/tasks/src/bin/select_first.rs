@@ -1,18 +1,35 @@
 //! Ask two mirrors, take the first answer, drop the other call.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
 // ANCHOR: fastest
-/// Asks both mirrors, and returns which one answered first.
+use std::pin::pin;
+
+/// Asks both mirrors, and returns the first answer; a mirror that
+/// fails is no answer. Put a `timeout` around this: two mirrors that
+/// say nothing hold it forever.
 ///
-/// The other call is dropped where it stands: it costs nothing more
-/// here. What the mirror does with it is the mirror's business.
-async fn fastest(near: &Mirror, far: &Mirror) -> &'static str {
-    tokio::select! {
-        name = near.fetch() => name,
-        name = far.fetch() => name,
+/// The slower call is dropped at its `.await`. What its mirror does
+/// with the request that has left is the mirror's business.
+///
+/// # Errors
+///
+/// Both have failed: both errors, in the order in which they came.
+async fn fastest(
+    near: &Mirror,
+    far: &Mirror,
+) -> Result<&'static str, [Refused; 2]> {
+    let mut near = pin!(near.fetch());
+    let mut far = pin!(far.fetch());
+    let (first, other) = tokio::select! {
+        first = &mut near => (first, far),
+        first = &mut far => (first, near),
+    };
+    match first {
+        Ok(name) => Ok(name),
+        Err(first) => other.await.map_err(|last| [first, last]),
     }
 }
 // ANCHOR_END: fastest
@@ -21,9 +38,21 @@ async fn fastest(near: &Mirror, far: &Mirror) -> &'static str {
 struct Mirror {
     name: &'static str,
     takes: Duration,
+    is_up: bool,
 }
 
-/// Tells when a call ends, however it does.
+#[derive(Debug, PartialEq)]
+struct Refused(&'static str);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: connection refused", self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Prints a line when a call ends, however it does.
 struct Call(&'static str);
 
 impl Drop for Call {
@@ -33,53 +62,101 @@ impl Drop for Call {
 }
 
 impl Mirror {
-    async fn fetch(&self) -> &'static str {
+    async fn fetch(&self) -> Result<&'static str, Refused> {
         let _call = Call(self.name);
         sleep(self.takes).await;
+        if !self.is_up {
+            return Err(Refused(self.name));
+        }
         println!("{} answers", self.name);
-        self.name
+        Ok(self.name)
     }
+}
+
+fn mirror(name: &'static str, millis: u64, is_up: bool) -> Mirror {
+    Mirror { name, takes: Duration::from_millis(millis), is_up }
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    let mirror = |name, millis| Mirror {
-        name,
-        takes: Duration::from_millis(millis),
-    };
-    let (near, far) = (mirror("near", 80), mirror("far", 120));
+    let near = mirror("near", 80, true);
+    let far = mirror("far", 120, true);
     let start = Instant::now();
-    let name = fastest(&near, &far).await;
-    println!("{name}, after {} ms", start.elapsed().as_millis());
+    match fastest(&near, &far).await {
+        Ok(name) => {
+            println!(
+                "{name}, after {} ms",
+                start.elapsed().as_millis()
+            );
+        }
+        Err(both) => both.iter().for_each(|it| println!("{it}")),
+    }
     sleep(Duration::from_secs(1)).await;
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, within};
+    use tokio::time::timeout;
+
     use super::*;
 
-    fn mirror(name: &'static str, millis: u64) -> Mirror {
-        Mirror { name, takes: Duration::from_millis(millis) }
-    }
-
     #[tokio::test(start_paused = true)]
-    async fn the_first_answer_wins() {
+    async fn slow_mirrors_lose() {
         let start = Instant::now();
-        let (near, far) = (mirror("near", 80), mirror("far", 120));
-        assert_eq!(fastest(&near, &far).await, "near");
-        assert_eq!(fastest(&far, &near).await, "near");
+        let near = mirror("near", 80, true);
+        let far = mirror("far", 120, true);
+        assert_eq!(fastest(&near, &far).await, Ok("near"));
+        assert_eq!(fastest(&far, &near).await, Ok("near"));
         assert_eq!(start.elapsed(), Duration::from_millis(160));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_the_quick_one_does_not_win() {
+        let down = mirror("near", 5, false);
+        let slow = mirror("far", 120, true);
+        assert_eq!(fastest(&down, &slow).await, Ok("far"));
+        assert_eq!(fastest(&slow, &down).await, Ok("far"));
+        let both = fastest(&down, &mirror("far", 9, false)).await;
+        assert_eq!(both, Err([Refused("near"), Refused("far")]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_one_is_harmless_and_of_both_times_out() {
+        let silent = mirror("near", u64::MAX >> 20, true);
+        let up = mirror("far", 120, true);
+        let name = within(HOUR, fastest(&silent, &up)).await;
+        assert_eq!(name, Ok("far"));
+        assert!(
+            timeout(HOUR, fastest(&silent, &silent)).await.is_err()
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_drops_both_calls() {
+        at_every_poll(async |cancel| {
+            let near = mirror("near", 80, true);
+            let far = mirror("far", 80, true);
+            cancel.run(fastest(&near, &far)).await;
+            // Neither of them is borrowed any more.
+            drop((near, far));
+            hazards::no_task_left().await;
+        })
+        .await;
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn nobody_waits_for_the_slow_one() {
-        let (near, far) =
-            (mirror("near", 0), mirror("far", 86_400_000));
-        assert_eq!(fastest(&near, &far).await, "near");
+    async fn threads_do_not_wait_for_the_slow_one() {
+        let task = tokio::spawn(async {
+            let near = mirror("near", 0, true);
+            let far = mirror("far", 86_400_000, true);
+            fastest(&near, &far).await
+        });
+        assert_eq!(task.await.expect("no panic"), Ok("near"));
     }
 
     #[tokio::test]
-    async fn of_two_that_are_ready_any_may_win() {
+    async fn edges_of_two_that_are_ready_any_may_win() {
         let mut firsts = 0;
         for _ in 0..100 {
             firsts += tokio::select! {

@@ -1,4 +1,4 @@
-//! The future outlives the branch: it is made once, and goes on.
+//! Create the future once, and borrow it in the branch.
 
 use std::{pin::pin, time::Duration};
 
@@ -8,15 +8,19 @@ use tokio::{
 };
 
 // ANCHOR: pack_all
-/// Takes two orders, which are packed together.
+/// Takes two orders, to be packed together.
 async fn next_pair(orders: &mut mpsc::Receiver<u32>) -> Option<Pair> {
     let first = orders.recv().await?;
-    let second = orders.recv().await?;
+    // `None` if the queue is closed: the last order goes alone.
+    let second = orders.recv().await;
     Some((first, second))
 }
 
 /// Packs all orders. One future does it from the first to the last;
-/// `select!` only borrows it, so a tick does not drop it.
+/// `select!` only borrows it, so a tick doesn't drop it.
+///
+/// Dropping `pack_all` itself drops that future, the pairs in it, and
+/// an order that is waiting for its second.
 async fn pack_all(mut orders: mpsc::Receiver<u32>) -> (Vec<Pair>, u32) {
     let mut tick = interval(Duration::from_millis(22));
     let mut ticks = 0;
@@ -37,15 +41,15 @@ async fn pack_all(mut orders: mpsc::Receiver<u32>) -> (Vec<Pair>, u32) {
 }
 // ANCHOR_END: pack_all
 
-type Pair = (u32, u32);
+type Pair = (u32, Option<u32>);
 
 /// Orders that come in one by one, 15 ms apart.
 fn orders() -> mpsc::Receiver<u32> {
     let (sender, orders) = mpsc::channel(8);
     tokio::spawn(async move {
-        for order in 1..=6 {
+        for order in 1..=7 {
             sleep(Duration::from_millis(15)).await;
-            // Who has no use for orders any more drops the receiver.
+            // The receiver is dropped: nobody packs any more.
             if sender.send(order).await.is_err() {
                 return;
             }
@@ -54,27 +58,62 @@ fn orders() -> mpsc::Receiver<u32> {
     orders
 }
 
+fn orders_in(pairs: &[Pair]) -> String {
+    let orders = pairs.iter().flat_map(|it| [Some(it.0), it.1]);
+    let orders = orders.flatten().map(|order| order.to_string());
+    orders.collect::<Vec<_>>().join(" ")
+}
+
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let (pairs, ticks) = pack_all(orders()).await;
-    println!("came:   [1, 2, 3, 4, 5, 6]");
-    println!("packed: {pairs:?}, between {ticks} ticks");
+    println!("came:   1 2 3 4 5 6 7");
+    println!("packed: {}, between {ticks} ticks", orders_in(&pairs));
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, within};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn every_order_is_packed() {
+    async fn cancel_by_a_tick_loses_no_order() {
         let (pairs, ticks) = pack_all(orders()).await;
-        assert_eq!(pairs, [(1, 2), (3, 4), (5, 6)]);
+        assert_eq!(orders_in(&pairs), "1 2 3 4 5 6 7");
         assert!(ticks > 3);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn edges_an_odd_number_of_orders_and_none() {
+        for count in 0..5 {
+            let (sender, orders) = mpsc::channel(8);
+            for order in 0..count {
+                sender.try_send(order).expect("there is room");
+            }
+            drop(sender);
+            let (pairs, _) = within(HOUR, pack_all(orders)).await;
+            let packed = pairs.iter().flat_map(|it| [Some(it.0), it.1]);
+            assert!(packed.flatten().eq(0..count));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_between_two_orders_loses_neither() {
+        let (sender, orders) = mpsc::channel(8);
+        let packed = tokio::spawn(pack_all(orders));
+        for order in 1..=2 {
+            sender.send(order).await.expect("it is taken");
+            sleep(HOUR).await;
+        }
+        drop(sender);
+        let (pairs, _) = packed.await.expect("no panic");
+        assert_eq!(pairs, [(1, Some(2))]);
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn every_order_is_packed_on_many_threads() {
+    async fn threads_every_order_is_packed() {
         let (pairs, _) = pack_all(orders()).await;
-        assert_eq!(pairs, [(1, 2), (3, 4), (5, 6)]);
+        assert_eq!(orders_in(&pairs), "1 2 3 4 5 6 7");
     }
 }

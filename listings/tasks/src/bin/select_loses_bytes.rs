@@ -1,4 +1,4 @@
-//! Wrong: a tick wins, and the bytes that were read are gone.
+//! Wrong: a tick wins, and the bytes that were read are lost.
 
 use std::{io, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::{
 // ANCHOR: wrong
 /// Wrong: `read_exact` keeps what it has read so far in its own
 /// future. When the tick wins, `select!` drops that future, and the
-/// bytes with it: the next frame begins in the middle of this one.
+/// bytes with it: the next frame starts in the middle of this one.
 async fn read_frames(
     mut stream: DuplexStream,
 ) -> io::Result<(Vec<String>, u32)> {
@@ -40,7 +40,7 @@ fn is_end(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::UnexpectedEof
 }
 
-/// A peer that writes two frames, in pieces, one each 15 ms.
+/// A peer that writes two frames, in pieces, one every 15 ms.
 async fn peer(mut stream: DuplexStream) -> io::Result<()> {
     for piece in ["AB", "CD", "EF", "GH"] {
         sleep(Duration::from_millis(15)).await;
@@ -65,11 +65,12 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn half_of_a_frame_is_gone() -> io::Result<()> {
+    async fn cancel_by_a_tick_loses_no_byte() -> io::Result<()> {
         let (ours, theirs) = duplex(64);
         let (read, sent) =
             tokio::join!(read_frames(ours), peer(theirs));
         sent?;
+        // The mistake: half of the first frame is lost.
         assert!(!read?.0.contains(&"ABCD".to_owned()));
         Ok(())
     }

@@ -1,34 +1,35 @@
 //! Take a permit before you spawn: eight at work, eight tasks in all.
 
 // ANCHOR: render_all
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc, time::Duration};
 
-use tokio::{
-    sync::Semaphore,
-    task::{JoinError, JoinSet},
-};
+use tokio::{sync::Semaphore, time::timeout};
+use tokio_util::task::JoinMap;
+
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Renders each photo in a task of its own, at most eight at a time.
+/// A panic or a silent request costs its own photo only.
 ///
-/// Dropping this future aborts the tasks that run; the other photos
-/// have no task yet. A panic costs its own photo only.
+/// Dropping this future aborts the tasks that run, and loses the
+/// summary; the other photos have no task yet.
 async fn render_all(
     renderer: Arc<Renderer>,
     photos: Range<u32>,
 ) -> Summary {
     let permits = Arc::new(Semaphore::new(8));
     let mut summary = Summary::default();
-    let mut tasks = JoinSet::new();
+    let mut tasks = JoinMap::new();
     for photo in photos {
         // Here, not in the task: no permit, no task.
         let permit = Arc::clone(&permits).acquire_owned().await;
         let permit = permit.expect("it is never closed");
         let renderer = Arc::clone(&renderer);
-        tasks.spawn(async move {
-            let _permit = permit; // It goes along, and back at the end.
-            renderer.render(photo).await
+        tasks.spawn(photo, async move {
+            let _permit = permit; // Moves in, and returns at the end.
+            timeout(PATIENCE, renderer.render(photo)).await
         });
-        // Finished tasks leave the set, or it grows with each photo.
+        // Finished tasks leave the map, or it grows with each photo.
         while let Some(joined) = tasks.try_join_next() {
             summary.add(joined);
         }
@@ -40,26 +41,36 @@ async fn render_all(
 }
 // ANCHOR_END: render_all
 
-use std::{
-    sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::{
+    runtime::Handle,
+    task::JoinError,
+    time::{error::Elapsed, sleep},
 };
 
-use tokio::{runtime::Handle, time::sleep};
-
+/// What became of each photo.
 #[derive(Default)]
 struct Summary {
-    rendered: usize,
-    refused: usize,
-    panicked: usize,
+    rendered: Vec<u32>,
+    refused: Vec<u32>,
+    too_slow: Vec<u32>,
+    panicked: Vec<(u32, JoinError)>,
 }
 
 impl Summary {
-    fn add(&mut self, joined: Result<Result<u32, Busy>, JoinError>) {
+    fn add(
+        &mut self,
+        (photo, joined): (
+            u32,
+            Result<Result<Result<(), Busy>, Elapsed>, JoinError>,
+        ),
+    ) {
         match joined {
-            Ok(Ok(_)) => self.rendered += 1,
-            Ok(Err(Busy)) => self.refused += 1,
-            Err(_) => self.panicked += 1,
+            Ok(Ok(Ok(()))) => self.rendered.push(photo),
+            Ok(Ok(Err(Busy))) => self.refused.push(photo),
+            Ok(Err(_elapsed)) => self.too_slow.push(photo),
+            Err(error) => self.panicked.push((photo, error)),
         }
     }
 }
@@ -67,7 +78,8 @@ impl Summary {
 /// A service that renders eight thumbnails at a time, and counts.
 struct Renderer {
     takes: Duration,
-    damaged: Option<u32>,
+    damaged: Vec<u32>,
+    silent: Range<u32>,
     open: AtomicUsize,
     most_open: AtomicUsize,
     most_tasks: AtomicUsize,
@@ -75,30 +87,44 @@ struct Renderer {
 
 struct Busy;
 
+/// A request that is open, until it is dropped.
+struct Request<'a>(&'a AtomicUsize);
+
+impl Drop for Request<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Renderer {
     const CAPACITY: usize = 8;
 
     fn new(takes: Duration) -> Self {
         Self {
             takes,
-            damaged: None,
+            damaged: Vec::new(),
+            silent: 0..0,
             open: 0.into(),
             most_open: 0.into(),
             most_tasks: 0.into(),
         }
     }
 
-    /// Refuses the request if eight are open already. Panics at the
-    /// photo that is said to be damaged.
-    async fn render(&self, photo: u32) -> Result<u32, Busy> {
+    /// Refuses the request if eight are open already, panics at a
+    /// damaged photo, and never answers at a silent one.
+    async fn render(&self, photo: u32) -> Result<(), Busy> {
         let tasks = Handle::current().metrics().num_alive_tasks();
-        self.most_tasks.fetch_max(tasks, Ordering::Relaxed);
-        let open = 1 + self.open.fetch_add(1, Ordering::Relaxed);
-        self.most_open.fetch_max(open, Ordering::Relaxed);
+        self.most_tasks.fetch_max(tasks, Ordering::SeqCst);
+        let open = 1 + self.open.fetch_add(1, Ordering::SeqCst);
+        self.most_open.fetch_max(open, Ordering::SeqCst);
+        let _request = Request(&self.open);
+        if self.silent.contains(&photo) {
+            std::future::pending::<()>().await;
+        }
         sleep(self.takes).await;
-        self.open.fetch_sub(1, Ordering::Relaxed);
-        assert_ne!(Some(photo), self.damaged, "cannot be decoded");
-        if open > Self::CAPACITY { Err(Busy) } else { Ok(photo) }
+        let is_damaged = self.damaged.contains(&photo);
+        assert!(!is_damaged, "photo {photo} is damaged");
+        if open > Self::CAPACITY { Err(Busy) } else { Ok(()) }
     }
 }
 
@@ -108,56 +134,103 @@ async fn main() {
     let photos = 0..10_000;
     let summary = render_all(Arc::clone(&renderer), photos).await;
 
-    println!("rendered: {}", summary.rendered);
-    println!("refused:  {}", summary.refused);
-    println!("panicked: {}", summary.panicked);
-    let most_open = renderer.most_open.load(Ordering::Relaxed);
+    println!("rendered: {}", summary.rendered.len());
+    println!("refused:  {}", summary.refused.len());
+    println!("too slow: {}", summary.too_slow.len());
+    println!("panicked: {}", summary.panicked.len());
+    let most_open = renderer.most_open.load(Ordering::SeqCst);
     println!("requests open at once: {most_open}");
-    let most_tasks = renderer.most_tasks.load(Ordering::Relaxed);
+    let most_tasks = renderer.most_tasks.load(Ordering::SeqCst);
     println!("tasks alive at once:   {most_tasks}");
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{
+        HOUR, at_every_poll, no_task_left, some_panic, within,
+    };
+
     use super::*;
 
+    const TAKES: Duration = Duration::from_millis(100);
+
     #[tokio::test(start_paused = true)]
-    async fn there_are_as_many_tasks_as_permits() {
-        let renderer = Renderer::new(Duration::from_millis(100));
-        let renderer = Arc::new(renderer);
+    async fn overload_there_are_as_many_tasks_as_permits() {
+        let renderer = Arc::new(Renderer::new(TAKES));
         let summary = render_all(Arc::clone(&renderer), 0..100).await;
-        assert_eq!((summary.rendered, summary.refused), (100, 0));
-        assert_eq!(renderer.most_open.load(Ordering::Relaxed), 8);
-        assert_eq!(renderer.most_tasks.load(Ordering::Relaxed), 8);
+        assert_eq!(summary.rendered.len(), 100);
+        assert_eq!(renderer.most_open.load(Ordering::SeqCst), 8);
+        assert_eq!(renderer.most_tasks.load(Ordering::SeqCst), 8);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_refusal_is_counted() {
-        let renderer = Renderer::new(Duration::from_millis(100));
+    async fn failure_is_counted_for_each_photo() {
+        let renderer = Renderer::new(TAKES);
         // Others have eight requests open.
-        renderer.open.store(8, Ordering::Relaxed);
+        renderer.open.store(8, Ordering::SeqCst);
         let summary = render_all(Arc::new(renderer), 0..3).await;
-        assert_eq!((summary.rendered, summary.refused), (0, 3));
+        assert_eq!(summary.refused, [0, 1, 2]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_panic_costs_its_own_photo_and_no_permit() {
-        let mut renderer = Renderer::new(Duration::from_millis(100));
-        renderer.damaged = Some(3);
-        let summary = render_all(Arc::new(renderer), 0..100).await;
-        assert_eq!((summary.rendered, summary.panicked), (99, 1));
+    async fn panic_costs_its_own_photo_and_no_place() {
+        for panics in some_panic(100) {
+            let mut renderer = Renderer::new(TAKES);
+            renderer.damaged =
+                panics.iter().map(|&it| it as u32).collect();
+            let work = render_all(Arc::new(renderer), 0..100);
+            let summary = within(HOUR, work).await;
+            assert_eq!(summary.rendered.len(), 100 - panics.len());
+            assert_eq!(summary.panicked.len(), panics.len());
+            for (photo, error) in summary.panicked {
+                let message = format!("photo {photo} is damaged");
+                assert!(error.to_string().contains(&message));
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_every_place_holds_nobody_for_long() {
+        let mut renderer = Renderer::new(TAKES);
+        renderer.silent = 0..9; // One more than there are places.
+        let work = render_all(Arc::new(renderer), 0..100);
+        let mut summary = within(HOUR, work).await;
+        assert_eq!(summary.rendered.len(), 91);
+        summary.too_slow.sort();
+        assert!(summary.too_slow.into_iter().eq(0..9));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_ends_every_task_and_request() {
+        at_every_poll(async |cancel| {
+            let renderer = Arc::new(Renderer::new(TAKES));
+            cancel.run(render_all(Arc::clone(&renderer), 0..20)).await;
+            no_task_left().await;
+            assert_eq!(renderer.open.load(Ordering::SeqCst), 0);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_photo_and_one() {
+        for photos in [7..7, 7..8] {
+            let count = photos.len();
+            let renderer = Arc::new(Renderer::new(TAKES));
+            let work = render_all(renderer, photos);
+            assert_eq!(within(HOUR, work).await.rendered.len(), count);
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn the_limit_holds_on_many_threads() {
+    async fn threads_the_limit_holds() {
         let renderer = Renderer::new(Duration::from_millis(1));
         let renderer = Arc::new(renderer);
         let work = render_all(Arc::clone(&renderer), 0..200);
         let summary = tokio::spawn(work).await.expect("no panic");
-        assert_eq!((summary.rendered, summary.refused), (200, 0));
-        assert!(renderer.most_open.load(Ordering::Relaxed) <= 8);
+        assert_eq!(summary.rendered.len(), 200);
+        assert!(renderer.most_open.load(Ordering::SeqCst) <= 8);
         // A task outlives its permit a little, and there is the one
         // that spawns: few all the same.
-        assert!(renderer.most_tasks.load(Ordering::Relaxed) < 100);
+        assert!(renderer.most_tasks.load(Ordering::SeqCst) < 100);
     }
 }

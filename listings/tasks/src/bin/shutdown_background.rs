@@ -1,12 +1,14 @@
-//! The runtime is ended without waiting for closures.
+//! Shut the runtime down without waiting for closures.
 
 use std::{sync::mpsc, thread, time::Duration};
 
 use tokio::runtime::{Builder, Runtime};
 
 // ANCHOR: end
-/// Ends the runtime now. Tasks are dropped at their `.await`, and
-/// closures that have begun are left behind, until the process ends.
+/// Shuts the runtime down without waiting. Tasks are dropped at their
+/// `.await`. A closure that has started runs on until it returns or
+/// the process exits, which may cut off what it writes. A closure
+/// that is queued may start or may not.
 fn end(runtime: Runtime) {
     runtime.shutdown_background();
 }
@@ -59,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_closure_that_has_begun_is_left_behind() {
+    fn silence_of_the_keyboard_does_not_hold_the_end() {
         for builder in
             [Builder::new_current_thread, Builder::new_multi_thread]
         {
@@ -74,5 +76,32 @@ mod tests {
             end(runtime);
             drop(go_on);
         }
+    }
+
+    #[test]
+    fn stop_drops_tasks_and_leaves_closures_running() {
+        let runtime = Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .build()
+            .expect("a runtime");
+        let (begun, has_begun) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        runtime.spawn_blocking(move || {
+            begun.send(()).ok();
+            may_go_on.recv().ok();
+        });
+        has_begun.recv().expect("it starts");
+        let (queued, was_queued) = mpsc::channel::<()>();
+        runtime.spawn_blocking(move || queued.send(()));
+        let (task, was_task) = mpsc::channel::<()>();
+        runtime.spawn(async move {
+            std::future::pending::<()>().await;
+            task.send(()).ok();
+        });
+        end(runtime);
+        assert!(was_task.recv().is_err());
+        drop(go_on);
+        // In Tokio 1.54, a busy thread empties the queue first.
+        assert!(was_queued.recv().is_ok());
     }
 }

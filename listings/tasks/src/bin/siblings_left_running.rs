@@ -1,4 +1,4 @@
-//! Wrong: one copy fails late, and the other goes on for nobody.
+//! Wrong: one failure comes late, and the other leaves a copy running.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -17,7 +17,7 @@ async fn copy_all() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Wrong as well: this fails at once, and its tasks go on.
+/// Wrong as well: this fails early, and the other task keeps running.
 async fn copy_in_turn() -> Result<(), Box<dyn Error>> {
     let users = tokio::spawn(copy("users", 100));
     let _orders = tokio::spawn(copy("orders", 900));
@@ -26,7 +26,7 @@ async fn copy_in_turn() -> Result<(), Box<dyn Error>> {
 }
 // ANCHOR_END: wrong
 
-/// Copies a table, and tells when it is done; `users` has a fault.
+/// Copies a table; `users` has a fault.
 async fn copy(table: &'static str, millis: u64) -> Result<(), Fault> {
     sleep(Duration::from_millis(millis)).await;
     match table {
@@ -76,11 +76,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_other_goes_on_after_the_failure() {
+    async fn failure_of_one_stops_the_others() {
         let start = Instant::now();
         assert!(copy_in_turn().await.is_err());
         assert_eq!(start.elapsed(), Duration::from_millis(100));
         let metrics = tokio::runtime::Handle::current().metrics();
+        // The mistake: the other copy is still running.
         assert_eq!(metrics.num_alive_tasks(), 1);
     }
 

@@ -1,41 +1,58 @@
-//! The first failure ends all copies, and is told when they ended.
+//! The first failure stops all copies, and is returned after that.
 
 use std::{error::Error, fmt, time::Duration};
 
-use tokio::{
-    task::JoinSet,
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
+use tokio_util::task::JoinMap;
 
 // ANCHOR: copy_all
-/// Copies all tables, or none: at the first failure, the others are
-/// aborted, and this returns when each of them has ended.
+/// Copies all tables at the same time. At the first failure, the
+/// other copies are aborted; tables that were copied before that stay
+/// copied. This returns when no copy is running any more.
+///
+/// Dropping this future aborts the copies, without waiting.
 ///
 /// # Errors
 ///
-/// What the first one that failed says.
-async fn copy_all() -> Result<(), Box<dyn Error>> {
-    let mut copies = JoinSet::new();
-    copies.spawn(copy("orders", 900));
-    copies.spawn(copy("users", 100));
-    while let Some(joined) = copies.join_next().await {
-        let outcome = joined.map_err(Box::<dyn Error>::from);
-        if let Err(error) = outcome.and_then(|copy| Ok(copy?)) {
-            copies.shutdown().await;
-            return Err(error);
-        }
+/// The first copy that failed or panicked, with its table.
+async fn copy_all(
+    tables: Vec<Table>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let mut copies = JoinMap::new();
+    for (place, &table) in tables.iter().enumerate() {
+        copies.spawn(place, copy(table));
+    }
+    while let Some((place, joined)) = copies.join_next().await {
+        let error: Box<dyn Error + Send + Sync> = match joined {
+            Ok(Ok(())) => continue,
+            Ok(Err(fault)) => fault.into(),
+            Err(panicked) => {
+                format!("{}: {panicked}", tables[place].name).into()
+            }
+        };
+        copies.shutdown().await;
+        return Err(error);
     }
     Ok(())
 }
 // ANCHOR_END: copy_all
 
-/// Copies a table, and tells when it is done; `users` has a fault.
-async fn copy(table: &'static str, millis: u64) -> Result<(), Fault> {
-    sleep(Duration::from_millis(millis)).await;
-    match table {
-        "users" => Err(Fault(table)),
-        _ => {
-            println!("{millis:>4} ms  {table} is copied");
+/// A table, and how long copying it takes.
+#[derive(Clone, Copy)]
+struct Table {
+    name: &'static str,
+    takes: Duration,
+}
+
+/// Copies a table. `users` has a fault, and `carts` a bug.
+async fn copy(table: Table) -> Result<(), Fault> {
+    sleep(table.takes).await;
+    match table.name {
+        "users" => Err(Fault(table.name)),
+        "carts" => panic!("a cart without an owner"),
+        name => {
+            let took = table.takes.as_millis();
+            println!("{took:>4} ms  {name} is copied");
             Ok(())
         }
     }
@@ -52,10 +69,15 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
+fn table(name: &'static str, millis: u64) -> Table {
+    Table { name, takes: Duration::from_millis(millis) }
+}
+
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let start = Instant::now();
-    if let Err(error) = copy_all().await {
+    let tables = vec![table("orders", 900), table("users", 100)];
+    if let Err(error) = copy_all(tables).await {
         let took = start.elapsed().as_millis();
         println!("{took:>4} ms  {error}");
     }
@@ -64,21 +86,72 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+    use tokio::runtime::Handle;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_failure_ends_all() {
+    async fn failure_of_one_stops_the_others() {
         let start = Instant::now();
-        assert!(copy_all().await.is_err());
+        let tables = vec![table("orders", 900), table("users", 100)];
+        assert!(copy_all(tables).await.is_err());
         assert_eq!(start.elapsed(), Duration::from_millis(100));
-        let metrics = tokio::runtime::Handle::current().metrics();
-        assert_eq!(metrics.num_alive_tasks(), 0);
+        assert_eq!(Handle::current().metrics().num_alive_tasks(), 0);
+        // The last one fails: the first stays copied.
+        let tables = vec![table("orders", 50), table("users", 100)];
+        let error = copy_all(tables).await.expect_err("users fail");
+        assert_eq!(error.to_string(), "users: a row cannot be read");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_one_stops_the_others_and_has_its_table() {
+        let tables = vec![table("orders", 900), table("carts", 100)];
+        let error = copy_all(tables).await.expect_err("carts panic");
+        let error = error.to_string();
+        assert!(error.starts_with("carts: "), "{error}");
+        assert!(error.contains("a cart without an owner"), "{error}");
+        assert_eq!(Handle::current().metrics().num_alive_tasks(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_no_copy_running() {
+        at_every_poll(async |cancel| {
+            let tables = vec![table("orders", 10), table("users", 20)];
+            cancel.run(copy_all(tables)).await;
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_does_not_hold_a_failure_back() {
+        let mut tables = vec![table("orders", u64::MAX >> 20); 20];
+        tables.push(table("users", 100));
+        let work = within(Duration::from_secs(1), copy_all(tables));
+        assert!(work.await.is_err());
+        // And a caller's timeout ends copies that are silent.
+        let silent = copy_all(vec![table("orders", u64::MAX >> 20)]);
+        assert!(tokio::time::timeout(HOUR, silent).await.is_err());
+        no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_table_and_one_table_twice() {
+        assert!(copy_all(Vec::new()).await.is_ok());
+        let twice = vec![table("orders", 10), table("orders", 20)];
+        let start = Instant::now();
+        assert!(copy_all(twice).await.is_ok());
+        assert_eq!(start.elapsed(), Duration::from_millis(20));
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn all_have_ended_on_many_threads() {
-        assert!(copy_all().await.is_err());
-        let metrics = tokio::runtime::Handle::current().metrics();
+    async fn threads_no_copy_runs_after_the_failure() {
+        let tables = vec![table("orders", 900), table("users", 1)];
+        // Spawned, so its future is `Send`.
+        let outcome = tokio::spawn(copy_all(tables)).await;
+        assert!(outcome.expect("no panic").is_err());
+        let metrics = Handle::current().metrics();
         // A task is counted until its memory is given back.
         while metrics.num_alive_tasks() > 0 {
             tokio::task::yield_now().await;

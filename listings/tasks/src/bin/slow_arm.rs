@@ -1,4 +1,4 @@
-//! While an arm waits, no other branch is looked at.
+//! While an arm waits, no other branch is polled.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn in_one_loop(mut mails: Queue, mut prints: Queue) {
 }
 
 /// A loop for each queue, in the same task. Neither waits for the
-/// other.
+/// other; a panic in one ends both.
 async fn in_two_loops(mails: Queue, prints: Queue) {
     tokio::join!(handle_all(mails), handle_all(prints));
 }
@@ -36,8 +36,9 @@ async fn handle_all(mut queue: Queue) {
 type Queue = mpsc::Receiver<u32>;
 
 /// Takes a second, in which it only waits.
-async fn handle(_job: u32) {
+async fn handle(job: u32) {
     sleep(Duration::from_secs(1)).await;
+    assert_ne!(job, 13, "job {job} is damaged");
 }
 
 /// A queue with three jobs, and no more to come.
@@ -62,10 +63,13 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+    use tokio::time::timeout;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn an_arm_that_waits_holds_up_the_others() {
+    async fn slow_arms_hold_up_one_loop_and_not_two() {
         let start = Instant::now();
         in_one_loop(queue(), queue()).await;
         assert_eq!(start.elapsed(), Duration::from_secs(6));
@@ -74,10 +78,48 @@ mod tests {
         assert_eq!(start.elapsed(), Duration::from_secs(3));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_one_queue_does_not_hold_the_other() {
+        let (_open, silent) = mpsc::channel(1);
+        let (sender, mails) = mpsc::channel(1);
+        let send = async {
+            for mail in 0..5 {
+                within(HOUR, sender.send(mail)).await.expect("taken");
+            }
+            drop(sender);
+        };
+        let work =
+            async { tokio::join!(in_two_loops(mails, silent), send) };
+        assert!(timeout(HOUR, work).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    #[should_panic(expected = "job 13 is damaged")]
+    async fn panic_in_one_ends_both() {
+        let (sender, bad) = mpsc::channel(1);
+        sender.try_send(13).expect("there is room");
+        in_two_loops(bad, queue()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_nothing_running() {
+        at_every_poll(async |cancel| {
+            cancel.run(in_two_loops(queue(), queue())).await;
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_two_closed_queues() {
+        let closed = || mpsc::channel(1).1;
+        within(HOUR, in_one_loop(closed(), closed())).await;
+        within(HOUR, in_two_loops(closed(), closed())).await;
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn every_job_is_taken_on_many_threads() {
-        let (one, two) = (mpsc::channel(1), mpsc::channel(1));
-        drop((one.0, two.0));
-        in_one_loop(one.1, two.1).await;
+    async fn threads_every_job_is_handled() {
+        let done = tokio::spawn(in_two_loops(queue(), queue()));
+        done.await.expect("no panic");
     }
 }

@@ -1,20 +1,21 @@
-//! Hash a password on a thread that may compute for long.
+//! Hash a password on a thread that may compute for a long time.
 
 use std::hint::black_box;
 
 use tokio::task;
 
 // ANCHOR: check
-/// Checks a password. The thread that this runs on is free for other
-/// tasks meanwhile.
+/// Checks a password. The thread that polls this future is free for
+/// other tasks in the meantime.
 ///
-/// Dropping this future does not stop the closure.
+/// Dropping this future doesn't stop a closure that has started. How
+/// many run at the same time is limited by the pool only.
 async fn check(
     password: String,
     hash: u64,
 ) -> Result<bool, CheckError> {
     let computed = task::spawn_blocking(move || slow_hash(&password))
-        // The outer layer: the closure panicked, or the runtime ends.
+        // The outer layer: it panicked, or the runtime shuts down.
         .await
         .map_err(CheckError::Ended)?
         // The inner layer: what the closure says.
@@ -34,6 +35,7 @@ fn slow_hash(password: &str) -> Result<u64, &'static str> {
     if password.len() > 72 {
         return Err("a password has 72 bytes at most");
     }
+    assert!(!password.contains('\0'), "a password is text");
     let mut hash = 7u64;
     for round in 0..200_000u64 {
         for byte in password.bytes() {
@@ -47,31 +49,74 @@ fn slow_hash(password: &str) -> Result<u64, &'static str> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let stored = slow_hash("correct horse").expect("it is short");
-    let told = |checked: Result<bool, CheckError>| match checked {
+    let answer = |checked: Result<bool, CheckError>| match checked {
         Ok(true) => "welcome".to_owned(),
         Ok(false) => "wrong password".to_owned(),
         Err(CheckError::Refused(why)) => why.to_owned(),
         Err(CheckError::Ended(error)) => error.to_string(),
     };
-    println!("{}", told(check("correct horse".into(), stored).await));
-    println!("{}", told(check("battery staple".into(), stored).await));
-    println!("{}", told(check("x".repeat(100), stored).await));
+    println!("{}", answer(check("correct horse".into(), stored).await));
+    println!(
+        "{}",
+        answer(check("battery staple".into(), stored).await)
+    );
+    println!("{}", answer(check("x".repeat(100), stored).await));
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::at_every_poll;
+
     use super::*;
 
     #[tokio::test]
-    async fn a_password_is_checked() {
+    async fn edges_of_the_password() {
+        for text in ["", "a", "\u{fc}ber", &"x".repeat(72)] {
+            let hash = slow_hash(text).expect("it is short");
+            assert!(
+                check(text.into(), hash).await.expect("it is short")
+            );
+            let other = check("b".into(), hash).await;
+            assert!(!other.expect("it is short"));
+        }
+    }
+
+    #[tokio::test]
+    async fn panic_of_the_closure_is_returned() {
+        let Err(CheckError::Ended(error)) = check("\0".into(), 0).await
+        else {
+            panic!("it panicked");
+        };
+        assert!(error.to_string().contains("a password is text"));
+    }
+
+    #[tokio::test]
+    async fn failure_of_the_closure_is_returned() {
+        let refused = check("x".repeat(100), 0).await;
+        assert!(matches!(refused, Err(CheckError::Refused(_))));
+    }
+
+    #[tokio::test]
+    async fn cancel_leaves_the_pool_usable() {
         let hash = slow_hash("a").expect("it is short");
-        assert!(check("a".into(), hash).await.expect("it is short"));
-        assert!(!check("b".into(), hash).await.expect("it is short"));
+        at_every_poll(async |cancel| {
+            cancel.run(check("a".into(), hash)).await;
+            assert!(
+                check("a".into(), hash).await.expect("it is short")
+            );
+        })
+        .await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn what_the_closure_refuses_comes_back() {
-        let refused = check("x".repeat(100), 0).await;
-        assert!(matches!(refused, Err(CheckError::Refused(_))));
+    async fn threads_check_many_at_the_same_time() {
+        let hash = slow_hash("a").expect("it is short");
+        let checks: Vec<_> = (0..8)
+            .map(|_| tokio::spawn(check("a".into(), hash)))
+            .collect();
+        for check in checks {
+            let checked = check.await.expect("no panic");
+            assert!(checked.expect("it is short"));
+        }
     }
 }

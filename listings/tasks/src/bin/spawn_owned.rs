@@ -1,28 +1,34 @@
-//! Give each task its own order, and a share of what all of them use.
+//! Give each task its own order, and a share of what all tasks use.
 
 // ANCHOR: ship_all
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
+use tokio::task::JoinError;
+use tokio_util::task::JoinMap;
 
-/// Ships all orders at once, by one carrier, and returns a note for
-/// each, in the order in which they finish.
+/// Ships all orders at the same time, by one carrier. Returns a note
+/// or a panic for each, with its place in `orders`.
 ///
-/// Dropping this future aborts the shipments that are not done.
-/// Panics if one of them did.
+/// One shipment that never ends holds the notes back. Dropping this
+/// future aborts the shipments that aren't done.
 async fn ship_all(
     orders: Vec<String>,
     carrier: Carrier,
-) -> Vec<String> {
+) -> Vec<(usize, Result<String, JoinError>)> {
     let carrier = Arc::new(carrier);
-    let mut tasks = JoinSet::new();
-    for order in orders {
+    let mut tasks = JoinMap::new();
+    for (place, order) in orders.into_iter().enumerate() {
         let carrier = Arc::clone(&carrier);
         // `move`: the task owns its order and its share of the
-        // carrier. What it owns, it may lend to `ship`.
-        tasks.spawn(async move { ship(&order, &carrier).await });
+        // carrier. It may lend to `ship` what it owns.
+        let work = async move { ship(&order, &carrier).await };
+        tasks.spawn(place, work);
     }
-    tasks.join_all().await
+    let mut notes = Vec::new();
+    while let Some(note) = tasks.join_next().await {
+        notes.push(note);
+    }
+    notes
 }
 // ANCHOR_END: ship_all
 
@@ -33,6 +39,7 @@ struct Carrier {
 }
 
 async fn ship(order: &str, carrier: &Carrier) -> String {
+    assert!(!order.is_empty(), "an order without a name");
     format!("{order}: by {} for {}", carrier.name, carrier.price)
 }
 
@@ -40,24 +47,70 @@ async fn ship(order: &str, carrier: &Carrier) -> String {
 async fn main() {
     let orders = vec!["desk".to_owned(), "lamp".to_owned()];
     let carrier = Carrier { name: "van", price: 12 };
-    for note in ship_all(orders, carrier).await {
-        println!("{note}");
+    for (place, outcome) in ship_all(orders, carrier).await {
+        match outcome {
+            Ok(note) => println!("{note}"),
+            Err(error) => println!("order {place}: {error}"),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{
+        HOUR, at_every_poll, no_task_left, some_panic, within,
+    };
+
     use super::*;
 
+    const VAN: Carrier = Carrier { name: "van", price: 12 };
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_costs_one_order_and_is_reported_with_it() {
+        for panics in some_panic(10) {
+            let mut orders = vec!["desk".to_owned(); 10];
+            for &place in &panics {
+                orders[place].clear();
+            }
+            let notes = within(HOUR, ship_all(orders, VAN)).await;
+            assert_eq!(notes.len(), 10);
+            for (place, outcome) in notes {
+                assert_eq!(outcome.is_err(), panics.contains(&place));
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_no_task() {
+        at_every_poll(async |cancel| {
+            let orders = vec!["desk".to_owned(), "lamp".to_owned()];
+            cancel.run(ship_all(orders, VAN)).await;
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_order_and_one_name_twice() {
+        assert!(ship_all(Vec::new(), VAN).await.is_empty());
+        let twice = vec!["\u{fc}ber".to_owned(); 2];
+        let notes = ship_all(twice, VAN).await;
+        assert_eq!(notes.len(), 2);
+        assert!(notes.iter().all(|(_, note)| note.is_ok()));
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn tasks_own_what_they_use_on_many_threads() {
+    async fn threads_own_what_they_use() {
         let orders = (1..=100).map(|n| format!("{n:>3}")).collect();
-        let carrier = Carrier { name: "van", price: 12 };
         // Spawned, so its future is `Send` and borrows nothing.
-        let shipped = tokio::spawn(ship_all(orders, carrier)).await;
+        let shipped = tokio::spawn(ship_all(orders, VAN)).await;
         let mut shipped = shipped.expect("no panic");
-        shipped.sort();
+        shipped.sort_by_key(|(place, _)| *place);
         assert_eq!(shipped.len(), 100);
-        assert_eq!(shipped[99], "100: by van for 12");
+        let last = shipped[99].1.as_ref().ok();
+        assert_eq!(
+            last.map(String::as_str),
+            Some("100: by van for 12")
+        );
     }
 }

@@ -1,56 +1,113 @@
-//! The closure looks whether it should stop.
+//! The closure checks whether it should stop.
 
-use std::sync::mpsc;
+use std::{thread, time::Duration};
 
-use tokio::task;
+use tokio::{
+    task::{self, JoinError},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
-// ANCHOR: stop_and_see
-/// Imports rows until it is told to stop, and says how many.
+// ANCHOR: import
+/// Imports rows until `stop` is canceled, and returns how many.
 fn import(rows: &[u32], stop: &CancellationToken) -> usize {
-    rows.iter().take_while(|_| !stop.is_cancelled()).count()
+    let mut imported = 0;
+    while imported < rows.len() && !stop.is_cancelled() {
+        import_row(rows[imported]);
+        imported += 1;
+    }
+    imported
 }
 
-async fn stop_and_see() -> String {
+/// Imports rows, asks the import to stop when `limit` has passed, and
+/// waits until it has: as long as one more row takes.
+///
+/// If this future is dropped, the import is asked to stop as well.
+///
+/// # Errors
+///
+/// The import panicked, or the runtime shuts down.
+async fn import_in_time(
+    rows: Vec<u32>,
+    limit: Duration,
+) -> Result<usize, JoinError> {
     let stop = CancellationToken::new();
-    let told = stop.clone();
-    let (begun, has_begun) = mpsc::channel();
-    let (go_on, may_go_on) = mpsc::channel::<()>();
-    let task = task::spawn_blocking(move || {
-        begun.send(()).expect("someone waits for it");
-        may_go_on.recv().ok();
-        import(&[1, 2, 3], &told)
-    });
-    has_begun.recv().expect("it begins");
-    stop.cancel();
-    drop(go_on);
-    match task.await {
-        Ok(rows) => format!("stopped: {rows} of 3 rows imported"),
-        Err(error) => error.to_string(),
+    let _stops_when_dropped = stop.clone().drop_guard();
+    let seen = stop.clone();
+    let mut task = task::spawn_blocking(move || import(&rows, &seen));
+    if let Ok(joined) = timeout(limit, &mut task).await {
+        return joined;
     }
+    stop.cancel();
+    task.await
 }
-// ANCHOR_END: stop_and_see
+// ANCHOR_END: import
+
+fn import_row(row: u32) {
+    assert_ne!(row, 13, "row {row} is damaged");
+    thread::sleep(Duration::from_millis(1));
+}
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
-    println!("{}", stop_and_see().await);
+async fn main() -> Result<(), JoinError> {
+    let limit = Duration::from_millis(20);
+    let imported = import_in_time(vec![1; 100_000], limit).await?;
+    println!("stopped before the last row: {}", imported < 100_000);
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
+    use hazards::at_every_poll;
+
     use super::*;
 
-    const STOPPED: &str = "stopped: 0 of 3 rows imported";
+    const LONG: Duration = Duration::from_secs(60);
 
     #[tokio::test]
-    async fn it_stops_between_two_rows() {
-        assert_eq!(stop_and_see().await, STOPPED);
-        let never = CancellationToken::new();
-        assert_eq!(import(&[1, 2, 3], &never), 3);
+    async fn stop_is_between_two_rows() {
+        let start = Instant::now();
+        let limit = Duration::from_millis(5);
+        let imported = import_in_time(vec![1; 1_000_000], limit).await;
+        assert!(imported.expect("no panic") < 1_000_000);
+        assert!(start.elapsed() < LONG);
+    }
+
+    #[tokio::test]
+    async fn cancel_stops_the_closure() {
+        at_every_poll(async |cancel| {
+            let limit = Duration::from_millis(5);
+            let work = import_in_time(vec![1; 1_000_000], limit);
+            cancel.run(work).await.map(drop);
+            // The end of the runtime waits for the closure: if it ran
+            // on, this test would take a quarter of an hour.
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn panic_of_the_import_is_returned() {
+        for rows in [vec![13], vec![1, 13, 1], vec![1, 1, 13]] {
+            let error = import_in_time(rows, LONG).await;
+            let error = error.expect_err("it panics").to_string();
+            assert!(error.contains("row 13 is damaged"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn edges_no_row_and_no_time() {
+        let none = import_in_time(Vec::new(), LONG).await;
+        assert_eq!(none.expect("no panic"), 0);
+        let rows = vec![1; 1000];
+        let some = import_in_time(rows, Duration::ZERO).await;
+        assert!(some.expect("no panic") < 1000);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_stops_on_many_threads() {
-        assert_eq!(stop_and_see().await, STOPPED);
+    async fn threads_all_rows_are_imported() {
+        let imported = import_in_time(vec![1; 20], LONG).await;
+        assert_eq!(imported.expect("no panic"), 20);
     }
 }

@@ -11,9 +11,9 @@ use std::{
 use tokio::{task::JoinSet, time::sleep};
 
 // ANCHOR: wrong
-/// Wrong: at the first `Err` the pattern does not match, the loop
-/// ends, and the set is dropped with all that still runs in it. The
-/// caller gets what was there by then, and takes it for everything.
+/// Wrong: at the first `Err` the pattern doesn't match, the loop
+/// ends, and the set is dropped with everything that runs in it. The
+/// caller gets what was there by then, and takes it for all.
 async fn import_all(archive: Arc<Archive>, rows: Vec<Row>) -> Vec<u32> {
     let mut tasks = JoinSet::new();
     for row in rows {
@@ -41,7 +41,7 @@ struct Archive {
     ended: AtomicUsize,
 }
 
-/// Imports an invoice, the first in 100 ms, each other a bit later.
+/// Imports an invoice, the first in 100 ms, each of the others a bit later.
 ///
 /// Panics when the amount is negative.
 async fn import(
@@ -73,7 +73,7 @@ async fn main() {
     let imported = import_all(Arc::clone(&archive), rows()).await;
     println!("imported: {imported:?}");
 
-    // Would they end later? No: they are aborted.
+    // Do they finish later? No: they are aborted.
     sleep(Duration::from_secs(3600)).await;
     let begun = archive.begun.load(Ordering::Relaxed);
     let ended = archive.ended.load(Ordering::Relaxed);
@@ -82,7 +82,7 @@ async fn main() {
         "The first error ended the loop: {} imports were aborted,",
         begun - ended
     );
-    println!("and nobody was told of any failure.");
+    println!("and no failure was reported.");
 }
 
 #[cfg(test)]
@@ -92,14 +92,14 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_error_aborts_the_rest() {
+    async fn failure_of_one_leaves_the_others_alone() {
         let archive = Arc::new(Archive::default());
         let start = Instant::now();
         let imported = import_all(Arc::clone(&archive), rows()).await;
         assert_eq!(start.elapsed(), Duration::from_millis(200));
         assert_eq!(imported, [1]);
         sleep(Duration::from_secs(3600)).await;
-        // The first and the second, which failed.
+        // The mistake: only the first and the second, which failed.
         assert_eq!(archive.begun.load(Ordering::Relaxed), 5);
         assert_eq!(archive.ended.load(Ordering::Relaxed), 2);
     }

@@ -1,68 +1,92 @@
 //! Take the uploads that are done, without waiting for the others.
 
 // ANCHOR: upload_all
+use std::time::Duration;
+
 use tokio::{
     sync::mpsc,
-    task::{JoinError, JoinSet},
-    time::Instant,
+    task::JoinSet,
+    time::{Instant, timeout},
 };
 
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Uploads each photo that comes in, and notes after each one what
-/// has finished meanwhile. Ends when the senders are gone and the
-/// last upload is done.
+/// has finished in the meantime. Returns when the senders are dropped
+/// and the last upload has ended.
 ///
-/// Dropping this future aborts the uploads.
+/// Dropping this future aborts the uploads, and loses the notes.
 async fn upload_all(mut photos: mpsc::Receiver<u32>) -> Uploaded {
     let start = Instant::now();
     let mut uploaded = Uploaded::default();
     let mut uploads = JoinSet::new();
     while let Some(photo) = photos.recv().await {
-        uploads.spawn(upload(photo));
+        let task = uploads.spawn(timeout(PATIENCE, upload(photo)));
+        uploaded.started(task.id(), photo);
         // `None`: no task has finished, or there is none at all.
-        while let Some(joined) = uploads.try_join_next() {
+        while let Some(joined) = uploads.try_join_next_with_id() {
             uploaded.note(joined, start.elapsed());
         }
         uploaded.largest_set = uploaded.largest_set.max(uploads.len());
     }
     // No more photos come: now wait.
-    while let Some(joined) = uploads.join_next().await {
+    while let Some(joined) = uploads.join_next_with_id().await {
         uploaded.note(joined, start.elapsed());
     }
     uploaded
 }
 // ANCHOR_END: upload_all
 
-use std::time::Duration;
+use std::collections::HashMap;
 
-use tokio::time::sleep;
+use tokio::{
+    task::{Id, JoinError},
+    time::{error::Elapsed, sleep},
+};
 
-/// The photos in the order in which they were noted as done.
+/// The photos in the order in which they were noted.
 #[derive(Default)]
 struct Uploaded {
+    running: HashMap<Id, u32>,
     photos: Vec<(u32, Duration)>,
+    failed: Vec<(u32, String)>,
     largest_set: usize,
-    panicked: usize,
 }
 
 impl Uploaded {
-    fn note(&mut self, joined: Result<u32, JoinError>, at: Duration) {
-        match joined {
-            Ok(photo) => self.photos.push((photo, at)),
-            Err(_) => self.panicked += 1,
+    fn started(&mut self, id: Id, photo: u32) {
+        self.running.insert(id, photo);
+    }
+
+    fn note(
+        &mut self,
+        joined: Result<(Id, Result<(), Elapsed>), JoinError>,
+        at: Duration,
+    ) {
+        let (id, failure) = match joined {
+            Ok((id, Ok(()))) => (id, None),
+            Ok((id, Err(late))) => (id, Some(late.to_string())),
+            Err(error) => (error.id(), Some(error.to_string())),
+        };
+        let photo = self.running.remove(&id).expect("it was started");
+        match failure {
+            None => self.photos.push((photo, at)),
+            Some(why) => self.failed.push((photo, why)),
         }
     }
 }
 
-async fn upload(photo: u32) -> u32 {
-    sleep(Duration::from_millis(150)).await;
-    photo
+async fn upload(photo: u32) {
+    let millis = if photo == 99 { u64::MAX >> 20 } else { 150 };
+    sleep(Duration::from_millis(millis)).await;
+    assert_ne!(photo, 13, "photo {photo} is damaged");
 }
 
 /// A camera that takes a photo every 100 ms.
 async fn take_photos(count: u32, camera: mpsc::Sender<u32>) {
     for photo in 1..=count {
         if camera.send(photo).await.is_err() {
-            return; // Nobody wants any more.
+            return; // Nobody takes photos any more.
         }
         sleep(Duration::from_millis(100)).await;
     }
@@ -77,16 +101,23 @@ async fn main() {
         let at = at.as_millis();
         println!("{at:>4} ms  photo {photo} noted as uploaded");
     }
-    println!(
-        "tasks in the set: never more than {}",
-        uploaded.largest_set
-    );
-    println!("panicked: {}", uploaded.panicked);
+    println!("tasks in the set: at most {}", uploaded.largest_set);
+    println!("failed: {}", uploaded.failed.len());
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+
     use super::*;
+
+    fn queue(photos: Vec<u32>) -> mpsc::Receiver<u32> {
+        let (sender, queue) = mpsc::channel(photos.len().max(1));
+        for photo in photos {
+            sender.try_send(photo).expect("there is room");
+        }
+        queue
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_done_is_noted_at_the_next_photo() {
@@ -98,35 +129,69 @@ mod tests {
             .into_iter()
             .map(|(photo, at)| (photo, at.as_millis()))
             .collect();
-        // The first was done at 150 ms, when there was nobody to note.
+        // The first was done at 150 ms, while the loop waited.
         assert_eq!(noted, [(1, 200), (2, 300), (3, 350)]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_set_stays_small() {
+    async fn slow_streams_of_photos_keep_the_set_small() {
         let (camera, photos) = mpsc::channel(8);
         let (uploaded, ()) =
             tokio::join!(upload_all(photos), take_photos(1000, camera));
-        assert_eq!(uploaded.photos.len(), 1000);
-        assert_eq!(uploaded.largest_set, 2);
+        // All but the damaged one and the silent one.
+        assert_eq!(uploaded.photos.len(), 998);
+        assert!(uploaded.running.is_empty());
+        assert!(uploaded.largest_set <= 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_is_reported_with_its_photo() {
+        for photos in [vec![13, 1, 2], vec![1, 13, 2], vec![13; 3]] {
+            let panics = photos.iter().filter(|&&it| it == 13).count();
+            let uploaded = upload_all(queue(photos)).await;
+            assert_eq!(uploaded.photos.len(), 3 - panics);
+            assert_eq!(uploaded.failed.len(), panics);
+            let (photo, why) = &uploaded.failed[0];
+            assert_eq!(*photo, 13);
+            assert!(why.contains("photo 13 is damaged"), "{why}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_an_upload_ends_by_the_timeout() {
+        let work = upload_all(queue(vec![99, 1, 99]));
+        let uploaded = within(HOUR, work).await;
+        assert_eq!(uploaded.photos.len(), 1);
+        let failed = uploaded.failed.iter().map(|(photo, _)| *photo);
+        assert!(failed.eq([99, 99]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_no_task() {
+        at_every_poll(async |cancel| {
+            cancel.run(upload_all(queue(vec![1, 2, 3]))).await;
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_photo_and_one_twice() {
+        assert!(upload_all(queue(vec![])).await.photos.is_empty());
+        let twice = upload_all(queue(vec![7, 7])).await.photos;
+        assert_eq!(twice.len(), 2);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn every_photo_is_noted_on_many_threads() {
-        let (camera, photos) = mpsc::channel(8);
-        let send_all = async {
-            for photo in 1..=100 {
-                camera.send(photo).await.expect("still receiving");
-            }
-            drop(camera);
-        };
-        let (uploaded, ()) = tokio::join!(upload_all(photos), send_all);
+    async fn threads_every_photo_is_noted() {
+        let photos = (200..300).collect();
+        let uploaded = upload_all(queue(photos)).await;
         let mut photos: Vec<_> = uploaded
             .photos
             .into_iter()
             .map(|(photo, _)| photo)
             .collect();
         photos.sort();
-        assert!(photos.into_iter().eq(1..=100));
+        assert!(photos.into_iter().eq(200..300));
     }
 }

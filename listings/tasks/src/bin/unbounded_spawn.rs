@@ -83,12 +83,13 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn all_are_asked_at_once_and_most_are_refused() {
+    async fn overload_a_hundred_photos_take_thirteen_rounds() {
         let takes = Duration::from_millis(100);
         let renderer = Arc::new(Renderer::new(takes));
         let thumbnails = render_all(Arc::clone(&renderer), 0..100)
             .await
             .expect("no panic");
+        // The mistake: all are asked for at the same time.
         assert_eq!(renderer.peak.load(Ordering::Relaxed), 100);
         let refused =
             thumbnails.iter().filter(|it| it.is_err()).count();

@@ -61,7 +61,7 @@ impl Renderer {
     }
 }
 
-/// The message of a panic, which is told elsewhere than in Tokio.
+/// The message of a panic.
 fn message(panic: &(dyn Any + Send)) -> &str {
     panic.downcast_ref::<&str>().unwrap_or(&"no message")
 }
@@ -69,13 +69,13 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     set_hook(Box::new(|_| ()));
-    let told = |ended| if ended { "ends" } else { "hangs" };
+    let end = |ended| if ended { "ends" } else { "hangs" };
 
     let all = for_each_concurrent(&Renderer::default()).await;
     println!("for_each_concurrent(0): {all} at once, no limit");
     let ended = buffer_unordered(&Renderer::default()).await;
-    println!("buffer_unordered(0):    {}", told(ended));
-    println!("Semaphore::new(0):      {}", told(semaphore().await));
+    println!("buffer_unordered(0):    {}", end(ended));
+    println!("Semaphore::new(0):      {}", end(semaphore().await));
     if let Err(panic) = catch_unwind(channel) {
         println!("mpsc::channel(0):       panics:");
         println!("  {}", message(&*panic));

@@ -1,4 +1,4 @@
-//! Wrong: a limit of zero, so that the work never begins.
+//! Wrong: with a limit of zero, the work never starts.
 
 use std::{ops::Range, time::Duration};
 
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_limit_of_zero_waits_for_ever() {
+    async fn edges_of_the_limit() {
         assert!(timeout(HOUR, render_all(0..6, 0)).await.is_err());
     }
 
