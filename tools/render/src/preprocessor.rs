@@ -7,8 +7,13 @@ use mdbook_preprocessor::book::{Book, BookItem};
 use mdbook_preprocessor::config::Config;
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
 use model::provenance::{PAGE, commit};
-use model::{Problems, Project};
+use model::{Problem, Problems, Project};
 use std::io::{Read, Write};
+use std::iter;
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 /// Expands the directives of every page.
 pub struct Directives {
@@ -34,31 +39,68 @@ impl Preprocessor for Directives {
         let repository = repository(&ctx.config);
         let expander = Expander::new(&self.project, repository.as_deref());
         let src = ctx.config.book.src.to_string_lossy().into_owned();
-        let mut problems = Vec::new();
+        let mut pages = Vec::new();
+        // `Book::iter` has another order.
+        book.for_each_mut(|item| {
+            if let Some((page, text)) = page_of(item) {
+                pages.push((page, text.to_owned()));
+            }
+        });
         let has_line = self.project.has(&format!("{src}/{PAGE}"));
         let commit = has_line.then(|| commit(&self.project)).flatten();
-        book.for_each_mut(|item| {
-            let BookItem::Chapter(chapter) = item else {
-                return;
-            };
-            let Some(path) = &chapter.source_path else {
-                return;
-            };
-            let page = path.to_string_lossy().replace('\\', "/");
-            match expander.expand(&format!("{src}/{page}"), &chapter.content) {
-                Ok(content) => chapter.content = content,
-                Err(found) => problems.extend(found),
-            }
+        let expand = |(page, text): &(String, String)| {
+            let mut content = expander.expand(&format!("{src}/{page}"), text)?;
             if has_line {
-                match provenance::line(&self.project, commit.as_ref(), &page) {
-                    Ok(line) => chapter.content.push_str(&line),
-                    Err(problem) => problems.push(problem),
-                }
+                let line = provenance::line(&self.project, commit.as_ref(), page);
+                content.push_str(&line.map_err(|problem| vec![problem])?);
+            }
+            Ok(content)
+        };
+        let mut expanded = on_all_cores(&pages, expand).into_iter();
+        let mut problems = Vec::new();
+        book.for_each_mut(|item| {
+            if page_of(item).is_none() {
+                return;
+            }
+            match (item, expanded.next()) {
+                (BookItem::Chapter(chapter), Some(Ok(content))) => chapter.content = content,
+                (_, Some(Err(found))) => problems.extend::<Vec<Problem>>(found),
+                _ => {}
             }
         });
         Problems::none_in(problems)?;
         Ok(book)
     }
+}
+
+/// The path of a page below the folder of the pages, and its text; none for a part's title, or a chapter without a page.
+fn page_of(item: &BookItem) -> Option<(String, &str)> {
+    let BookItem::Chapter(chapter) = item else {
+        return None;
+    };
+    let path = chapter.source_path.as_ref()?;
+    Some((path.to_string_lossy().replace('\\', "/"), &chapter.content))
+}
+
+/// What `make` makes of each item, in order.
+fn on_all_cores<T: Sync, R: Send>(items: &[T], make: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let numbers = iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        let mine = numbers.map_while(|number| Some((number, make(items.get(number)?))));
+        mine.collect::<Vec<_>>()
+    };
+    let mut made: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        let joined = threads.into_iter().map(|thread| match thread.join() {
+            Ok(made) => made,
+            Err(panic) => resume_unwind(panic),
+        });
+        joined.flatten().collect()
+    });
+    made.sort_by_key(|(number, _)| *number);
+    made.into_iter().map(|(_, made)| made).collect()
 }
 
 /// The repository's address, where one is set: `output.html.git-repository-url` of book.toml, or the
