@@ -1,12 +1,12 @@
 //! Reads what a child prints line by line, as it prints it.
 
-// ANCHOR: follow
 use std::{
     io,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 
+// ANCHOR: follow
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     process::Command,

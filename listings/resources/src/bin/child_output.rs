@@ -3,7 +3,10 @@
 // ANCHOR: run
 use std::{io, process::Stdio, time::Duration};
 
-use tokio::{process::Command, time::timeout};
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
 
 /// Gives the command its input, and returns what it prints.
 ///
@@ -78,8 +81,6 @@ async fn read(
 // ANCHOR_END: pipes
 
 // ANCHOR: group
-use tokio::process::Child;
-
 /// A process group, which is killed when this is dropped.
 struct Group {
     leader: Option<u32>,
@@ -111,7 +112,6 @@ impl Drop for Group {
 #[cfg(unix)]
 fn kill_group(leader: u32) {
     use nix::{sys::signal, unistd::Pid};
-
     if let Ok(leader) = leader.try_into() {
         // An error says that no process of the group is left.
         signal::killpg(Pid::from_raw(leader), signal::SIGKILL).ok();

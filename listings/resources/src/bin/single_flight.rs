@@ -18,9 +18,6 @@ use tokio::{
 use futures::future::{BoxFuture, FutureExt, Shared};
 use tokio_util::task::AbortOnDropHandle;
 
-/// All clones wait for the same load, and get its result.
-type Load = Shared<BoxFuture<'static, Result<u32, LoadError>>>;
-
 impl Prices {
     /// Takes at most as long as a load may take. On cancellation, the
     /// load continues. All callers that wait for it get its failure,
@@ -60,6 +57,9 @@ impl Prices {
 // ANCHOR_END: get
 
 // ANCHOR: state
+/// All clones wait for the same load, and get its result.
+type Load = Shared<BoxFuture<'static, Result<u32, LoadError>>>;
+
 #[derive(Default)]
 struct Prices {
     backend: Arc<Backend>,
