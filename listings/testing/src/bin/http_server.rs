@@ -35,7 +35,7 @@ impl Rates {
 use std::{io, sync::Arc, sync::Mutex};
 
 use axum::{Router, extract::Path, http, routing::get};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{io::AsyncReadExt, net::TcpListener, task::JoinSet};
 
 /// A server on a port that the system chooses. It stops when the set
 /// is dropped, and notes what it was asked.
@@ -94,9 +94,32 @@ async fn main() -> io::Result<()> {
         let (answer, asked) = ask(refused).await?;
         println!("{refused} refused: asked {asked} times: {answer}");
     }
+    println!("hangs up: {}", hang_up().await?);
     Ok(())
 }
 // ANCHOR_END: main
+
+// ANCHOR: hang_up
+/// A server that reads a request, and closes the connection. Returns
+/// the last cause of the client's error.
+async fn hang_up() -> io::Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let service = format!("http://{}", listener.local_addr()?);
+    let rates = rates(service).map_err(io::Error::other)?;
+    let server = async {
+        let (mut client, _) = listener.accept().await?;
+        let read = client.read(&mut [0; 1024]).await?;
+        io::Result::Ok(read > 0)
+    };
+    let (read, rate) = tokio::join!(server, rates.of("EUR"));
+    let Err(error) = rate else { return Ok(format!("{read:?}")) };
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    Ok(cause.to_string())
+}
+// ANCHOR_END: hang_up
 
 #[cfg(test)]
 mod tests {
