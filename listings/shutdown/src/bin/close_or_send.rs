@@ -81,13 +81,13 @@ async fn work(server: mpsc::Sender<String>) -> io::Result<()> {
     drop(left);
     let failed = timeout(2 * LIMIT, cleanup).await?;
     for name in failed.map_err(io::Error::other)? {
-        eprintln!("{name}: the server was not told");
+        eprintln!("{name}: the server got no goodbye");
     }
     Ok(())
 }
 // ANCHOR_END: work
 
-/// Runs a program to its end. Returns what the server was told.
+/// Runs a program to its end. Returns what the server got.
 fn run_to_the_end() -> io::Result<Vec<String>> {
     let (server, mut told) = mpsc::channel(8);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -104,7 +104,7 @@ fn run_to_the_end() -> io::Result<Vec<String>> {
 }
 
 fn main() -> io::Result<()> {
-    println!("the server was told: {:?}", run_to_the_end()?);
+    println!("the server got: {:?}", run_to_the_end()?);
     Ok(())
 }
 
@@ -145,7 +145,7 @@ mod tests {
             Session { name, server: self.server.clone(), left }
         }
 
-        /// All that the server is told, and who it was not told of.
+        /// What the server gets, and whose goodbye is missing.
         async fn end(mut self) -> (Vec<String>, Vec<&'static str>) {
             drop((self.server, self.left));
             let mut goodbyes = Vec::new();

@@ -17,8 +17,8 @@ struct Ended {
     left: Vec<u32>,
 }
 
-/// Does jobs until the stop, and then what is in the queue, for the
-/// grace period. Dropped, it loses what is in the queue.
+/// Does jobs until the stop, and then what is in the queue. Takes up to
+/// `LONGEST` and the grace period. Dropped, it loses the queue.
 async fn work(
     mut jobs: mpsc::Receiver<u32>,
     stop: CancellationToken,

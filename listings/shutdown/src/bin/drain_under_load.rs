@@ -329,7 +329,7 @@ mod tests {
         while TcpStream::connect(address).await.is_ok() {
             sleep(Duration::from_millis(5)).await;
         }
-        // What was begun goes on, until the runtime ends.
+        // A payment that was begun still finishes.
         shop.bank.add_permits(1);
         until(&mut pays, "paid").await
     }

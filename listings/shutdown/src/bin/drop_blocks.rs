@@ -36,7 +36,7 @@ async fn drop_a_session() -> Result<(), String> {
 #[tokio::main]
 async fn main() {
     match drop_a_session().await {
-        Ok(()) => println!("the server was told"),
+        Ok(()) => println!("the server got the goodbye"),
         Err(error) => println!("{error}"),
     }
 }

@@ -25,7 +25,7 @@ async fn work(server: mpsc::Sender<String>) {
     let _session = Session { name: "session 7", server };
 }
 
-/// Runs a program to its end. Returns what the server was told.
+/// Runs a program to its end. Returns what the server got.
 fn run_to_the_end() -> std::io::Result<Vec<String>> {
     let (server, mut told) = mpsc::channel(8);
     let runtime =
@@ -41,7 +41,7 @@ fn run_to_the_end() -> std::io::Result<Vec<String>> {
 }
 
 fn main() -> std::io::Result<()> {
-    println!("the server was told: {:?}", run_to_the_end()?);
+    println!("the server got: {:?}", run_to_the_end()?);
     Ok(())
 }
 

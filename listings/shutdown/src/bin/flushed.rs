@@ -16,17 +16,14 @@ async fn write_orders(
     orders: &[u32],
 ) -> io::Result<()> {
     let mut journal = BufWriter::new(journal);
-    let written = async {
-        for order in orders {
-            let line = format!("order {order}\n");
-            journal.write_all(line.as_bytes()).await?;
-        }
-        journal.flush().await
-    };
-    timeout(LIMIT, written).await?
+    for order in orders {
+        let line = format!("order {order}\n");
+        timeout(LIMIT, journal.write_all(line.as_bytes())).await??;
+    }
+    timeout(LIMIT, journal.flush()).await?
 }
 
-/// A journal that accepts nothing for so long is an error.
+/// A write takes no longer.
 const LIMIT: Duration = Duration::from_secs(10);
 // ANCHOR_END: flushed
 

@@ -37,7 +37,7 @@ async fn send(
     Ok(client)
 }
 
-/// Tells the server to stop while half a request is there. Returns
+/// Stops the server while half a request is there. Returns
 /// whether it ended.
 async fn stop_at_half_a_request() -> io::Result<bool> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -129,7 +129,7 @@ const GRACE: Duration = Duration::from_millis(200);
 /// How long its tasks may take to end after that.
 const LAST: Duration = Duration::from_millis(100);
 
-/// Serves until it is told to stop, or until its work ends. Returns
+/// Serves until the stop, or until its work ends. Returns
 /// within `GRACE` and `LAST` of the stop. Dropped, it cuts its tasks.
 async fn serve(
     listener: impl Listen,
@@ -213,7 +213,8 @@ async fn reported(
 // ANCHOR_END: reported
 
 // ANCHOR: session
-/// Accepts orders, a line each, until told to stop or the client goes.
+/// Accepts orders, a line each, until the stop, or until the client
+/// disconnects, is silent for too long, or breaks the protocol.
 async fn session(
     connection: impl AsyncRead + AsyncWrite,
     queue: mpsc::Sender<u64>,
@@ -483,7 +484,7 @@ mod child {
         }
     }
 
-    /// Tells a child to stop, and waits for its end.
+    /// Stops a child, and waits until it has ended.
     pub async fn stop(mut child: Child) -> io::Result<()> {
         let id = child.id().ok_or(io::ErrorKind::NotFound)?;
         kill(id, "TERM").await?;
@@ -669,8 +670,8 @@ mod tests {
         }
     }
 
-    /// A client: orders at random moments until it is told that the
-    /// service stops. Returns what was accepted.
+    /// A client: orders at random moments until the service stops.
+    /// Returns what was accepted.
     async fn order(
         connection: impl AsyncRead + AsyncWrite + Unpin,
         ids: impl Iterator<Item = u64>,
@@ -706,7 +707,7 @@ mod tests {
         lines.collect()
     }
 
-    /// All that clients were told of is in the journal, and nothing is
+    /// All that was answered "accepted" is in the journal, and nothing is
     /// there twice.
     fn check(journal: &str, told: &[u64], moment: &str) {
         for what in ["accepted", "done"] {
@@ -862,7 +863,7 @@ mod tests {
         assert_eq!(file.left(), BTreeSet::from([PANICS, HANGS]));
     }
 
-    /// The queue's receiver is gone: the service doesn't accept on.
+    /// Without the queue's receiver, a session accepts nothing.
     #[tokio::test(start_paused = true)]
     async fn owner_gone_a_session_says_that_it_stops() {
         let journal = Journal {

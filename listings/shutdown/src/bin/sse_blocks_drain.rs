@@ -31,7 +31,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Tells the server to stop while a client listens. Returns whether it
+/// Stops the server while a client listens. Returns whether it
 /// ended.
 async fn stop_while_one_listens() -> io::Result<bool> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;

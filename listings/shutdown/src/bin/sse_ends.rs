@@ -46,7 +46,7 @@ use tokio::{
     time::timeout,
 };
 
-/// Tells the server to stop while a client listens. Returns the last
+/// Stops the server while a client listens. Returns the last
 /// lines that it sees.
 async fn stop_while_one_listens() -> io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;

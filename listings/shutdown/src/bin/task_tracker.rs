@@ -33,8 +33,8 @@ impl Tasks {
             let why = match AssertUnwindSafe(work).catch_unwind().await
             {
                 Ok(Some(())) => return,
-                Ok(None) => "cut off",
-                Err(_panic) => "panicked",
+                Ok(None) => "cut off".to_owned(),
+                Err(panic) => format!("panicked: {}", message(&*panic)),
             };
             let mut failed =
                 failed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -43,6 +43,17 @@ impl Tasks {
     }
 }
 // ANCHOR_END: spawn
+
+// ANCHOR: message
+use std::any::Any;
+
+/// What a panic says.
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| Some(panic.downcast_ref::<String>()?));
+    text.unwrap_or("no message")
+}
+// ANCHOR_END: message
 
 // ANCHOR: stop
 use tokio::time::{Duration, timeout};
@@ -58,11 +69,11 @@ impl Tasks {
     async fn stop(&self, grace: Duration) -> (Vec<String>, usize) {
         self.stop.cancel();
         self.running.close();
-        if timeout(grace, self.running.wait()).await.is_err() {
-            self.cut.cancel();
-            // If this times out, too, `len` below isn't zero.
-            let _ = timeout(LAST, self.running.wait()).await;
-        }
+        // If a wait times out, tasks are left, as `len` says below.
+        let _ = timeout(grace, self.running.wait()).await;
+        // This cuts tasks that are spawned from now on, too.
+        self.cut.cancel();
+        let _ = timeout(LAST, self.running.wait()).await;
         let mut failed =
             self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         (std::mem::take(&mut *failed), self.running.len())
@@ -168,7 +179,7 @@ mod tests {
             failed.sort_unstable();
             let expected: Vec<String> = broken
                 .iter()
-                .map(|it| format!("receipt {it}: panicked"))
+                .map(|it| format!("receipt {it}: panicked: no address"))
                 .collect();
             assert_eq!((failed, running), (expected, 0));
             let sent = sent.load(Ordering::Relaxed) as usize;
@@ -209,13 +220,13 @@ mod tests {
         hazards::within(hazards::HOUR, stopped.stop(GRACE)).await;
     }
 
-    /// After the stop nothing runs that starts late, either.
+    /// A task that is spawned after the stop doesn't run on.
     #[tokio::test(start_paused = true)]
-    async fn edges_no_task_and_one_that_comes_late() {
+    async fn edges_a_task_that_comes_late_is_cut() {
         let tasks = Tasks::default();
         assert_eq!(tasks.stop(GRACE).await, (vec![], 0));
         tasks.spawn("late".into(), pending());
-        tasks.cut.cancel();
+        hazards::no_task_left().await;
         let ended = tasks.stop(Duration::ZERO).await;
         assert_eq!(ended, (vec!["late: cut off".into()], 0));
     }

@@ -153,7 +153,7 @@ async fn stop_while_one_chats() -> io::Result<String> {
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    println!("the client is told: {}", stop_while_one_chats().await?);
+    println!("the client reads: {}", stop_while_one_chats().await?);
     println!("the server and its chats have ended");
     Ok(())
 }
