@@ -2,29 +2,30 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use tokio::task::{JoinSet, yield_now};
+use tokio::task::yield_now;
+use tokio_util::task::JoinMap;
 
 // ANCHOR: main
 /// Counts visits in a cell, without a lock: all tasks of a local
 /// runtime take turns on one thread.
 ///
-/// Returns the visits, and how many tasks panicked. Dropped, it
-/// aborts the tasks.
-async fn count_visits(guests: u32) -> (u32, u32) {
+/// Returns the visits, and the guests whose tasks panicked. Dropped,
+/// it aborts the tasks.
+async fn count_visits(guests: u32) -> (u32, Vec<u32>) {
     let visits = Rc::new(Cell::new(0));
-    let mut tasks = JoinSet::new();
+    let mut tasks = JoinMap::new();
     for guest in 0..guests {
         let visits = Rc::clone(&visits);
-        tasks.spawn_local(async move {
+        tasks.spawn_local(guest, async move {
             visits.set(visits.get() + 1);
             welcome(guest).await;
         });
     }
-    let mut panicked = 0;
-    while let Some(task) = tasks.join_next().await {
-        if let Err(error) = task {
-            eprintln!("a guest is not welcomed: {error}");
-            panicked += 1;
+    let mut panicked = Vec::new();
+    while let Some((guest, outcome)) = tasks.join_next().await {
+        if let Err(error) = outcome {
+            eprintln!("guest {guest} is not welcomed: {error}");
+            panicked.push(guest);
         }
     }
     (visits.get(), panicked)
@@ -33,14 +34,14 @@ async fn count_visits(guests: u32) -> (u32, u32) {
 #[tokio::main(flavor = "local")]
 async fn main() {
     let (visits, panicked) = count_visits(3).await;
-    println!("{visits} visits, {panicked} panics");
+    println!("{visits} visits, panicked: {panicked:?}");
 }
 // ANCHOR_END: main
 
 /// Says hello. The fifth guest (4) has no name.
 async fn welcome(guest: u32) {
     yield_now().await;
-    assert!(guest != 4, "guest 4 has no name");
+    assert!(guest != 4, "there is no name");
 }
 
 #[cfg(test)]
@@ -51,13 +52,13 @@ mod tests {
 
     #[tokio::test(flavor = "local")]
     async fn edges_nobody_and_one_guest() {
-        assert_eq!(count_visits(0).await, (0, 0));
-        assert_eq!(count_visits(1).await, (1, 0));
+        assert_eq!(count_visits(0).await, (0, vec![]));
+        assert_eq!(count_visits(1).await, (1, vec![]));
     }
 
     #[tokio::test(flavor = "local")]
     async fn panic_of_one_task_leaves_the_others() {
-        assert_eq!(count_visits(9).await, (9, 1));
+        assert_eq!(count_visits(9).await, (9, vec![4]));
     }
 
     #[tokio::test(flavor = "local")]
@@ -79,6 +80,6 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_a_local_set_stays_on_one() {
         let set = LocalSet::new();
-        assert_eq!(set.run_until(count_visits(9)).await, (9, 1));
+        assert_eq!(set.run_until(count_visits(9)).await, (9, vec![4]));
     }
 }

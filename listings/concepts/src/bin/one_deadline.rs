@@ -2,29 +2,35 @@
 
 use std::time::Duration;
 
-use tokio::time::{
-    Instant, error::Elapsed, sleep, timeout, timeout_at,
-};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 // ANCHOR: two_ways
 /// A limit for each step: up to three seconds in all.
-async fn limit_each() -> Result<(), Elapsed> {
-    for _step in ["connect", "ask", "read"] {
-        timeout(Duration::from_secs(1), slow_step()).await?;
+async fn limit_each() -> Result<(), Late> {
+    for step in ["connect", "ask", "read"] {
+        let limited = timeout(Duration::from_secs(1), slow_step());
+        limited.await.map_err(|_| Late { step })?;
     }
     Ok(())
 }
 
 /// One limit for all of them. Dropped, it drops the step that is
 /// under way.
-async fn limit_all() -> Result<(), Elapsed> {
+async fn limit_all() -> Result<(), Late> {
     let deadline = Instant::now() + Duration::from_secs(1);
-    for _step in ["connect", "ask", "read"] {
-        timeout_at(deadline, slow_step()).await?;
+    for step in ["connect", "ask", "read"] {
+        let limited = timeout_at(deadline, slow_step());
+        limited.await.map_err(|_| Late { step })?;
     }
     Ok(())
 }
 // ANCHOR_END: two_ways
+
+/// The step in which the time was up.
+#[derive(Debug, PartialEq)]
+struct Late {
+    step: &'static str,
+}
 
 async fn slow_step() {
     sleep(Duration::from_millis(900)).await;
@@ -33,11 +39,11 @@ async fn slow_step() {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let start = Instant::now();
-    let each = limit_each().await.is_ok();
-    println!("each: in time: {each}, {:?}", start.elapsed());
+    let each = limit_each().await;
+    println!("each: {each:?} after {:?}", start.elapsed());
     let start = Instant::now();
-    let all = limit_all().await.is_ok();
-    println!("all:  in time: {all}, {:?}", start.elapsed());
+    let all = limit_all().await;
+    println!("all:  {all:?} after {:?}", start.elapsed());
 }
 
 #[cfg(test)]
@@ -47,10 +53,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn slow_steps_share_one_limit() {
         let start = Instant::now();
-        assert!(limit_each().await.is_ok());
+        assert_eq!(limit_each().await, Ok(()));
         assert_eq!(start.elapsed(), Duration::from_millis(2700));
         let start = Instant::now();
-        assert!(limit_all().await.is_err());
+        assert_eq!(limit_all().await, Err(Late { step: "ask" }));
         assert_eq!(start.elapsed(), Duration::from_secs(1));
     }
 

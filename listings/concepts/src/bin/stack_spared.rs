@@ -26,4 +26,22 @@ mod tests {
         assert!(tokio::spawn(import()).await.is_ok());
         assert!(size_of_val(&import()) < 100);
     }
+
+    /// The other way: a larger stack.
+    #[test]
+    fn a_large_future_fits_on_a_larger_stack() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_stack_size(128 << 20)
+            .build()
+            .expect("a runtime");
+        let large = runtime.spawn(async { Box::pin(large()).await });
+        assert_eq!(runtime.block_on(large).ok(), Some(0));
+    }
+
+    async fn large() -> u8 {
+        let page = [0u8; 4 << 20];
+        yield_now().await;
+        page[0]
+    }
 }
