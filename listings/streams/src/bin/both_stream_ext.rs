@@ -1,4 +1,4 @@
-//! One trait is imported, and the other one is called by its path.
+//! One trait is imported, and the other is called by its path.
 
 // ANCHOR: main
 use futures::StreamExt;
@@ -17,7 +17,7 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
-    /// Where both are at home in a module of their own.
+    /// Each trait is imported in a module of its own.
     mod by_futures {
         use std::future::ready;
 

@@ -1,11 +1,11 @@
-//! How many downloads have begun when the first one is there?
+//! How many downloads have started when the first one is done?
 
 // ANCHOR: begun
 use std::cell::Cell;
 
 use futures::{StreamExt, stream};
 
-/// Takes one of four. Returns how many had begun by then.
+/// Takes one of four. Returns how many have started by then.
 async fn begun(download: impl AsyncFn(u32)) -> u32 {
     let begun = Cell::new(0);
     let mut downloads = stream::iter(1..=4)
@@ -24,9 +24,9 @@ use tokio::task::yield_now;
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let waits = begun(async |_| yield_now().await).await;
-    println!("each has to wait:    {waits} have begun");
+    println!("each has to wait:    {waits} have started");
     let ready = begun(async |_| {}).await;
-    println!("the first is cached: {ready} has begun");
+    println!("the first is cached: {ready} has started");
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Wrong: a batch that is not full is not written.
+//! Wrong: a batch that isn't full isn't written.
 
 use futures::{Stream, StreamExt};
 use tokio::time::{Duration, Instant, sleep, timeout};
@@ -17,7 +17,7 @@ async fn write_all(
 }
 // ANCHOR_END: wrong
 
-/// Three readings, and then it is quiet for two hours.
+/// Three readings, and then silence for two hours.
 fn readings() -> impl Stream<Item = u32> {
     async_stream::stream! {
         for reading in 1..=3 {
@@ -44,12 +44,11 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_is_written_for_an_hour() {
+    async fn silence_after_three_readings() {
         let mut written = Vec::new();
         let write = async |batch| written.push(batch);
-        let hour = Duration::from_secs(3600);
         let writing = write_all(readings(), write);
-        assert!(timeout(hour, writing).await.is_err());
+        assert!(timeout(hazards::HOUR, writing).await.is_err());
         assert!(written.is_empty());
     }
 

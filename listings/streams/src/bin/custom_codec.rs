@@ -1,4 +1,4 @@
-//! A codec of one's own: bytes to messages, and back.
+//! A codec for your own protocol: bytes to messages, and back.
 
 use std::{io, string::FromUtf8Error};
 
@@ -14,7 +14,7 @@ enum Message {
     Note(String),
 }
 
-/// One message is wrong, and it is known where the next one begins.
+/// One message is wrong, but it's clear where the next one starts.
 #[derive(Debug, PartialEq, thiserror::Error)]
 enum Malformed {
     #[error("there is no message of kind {0}")]
@@ -25,7 +25,7 @@ enum Malformed {
     Note(#[from] FromUtf8Error),
 }
 
-/// The connection cannot be used any more.
+/// The connection can't be used any more.
 #[derive(Debug, thiserror::Error)]
 enum Broken {
     #[error("a message of {0} bytes is too long")]
@@ -51,7 +51,7 @@ impl Decoder for ShopCodec {
         bytes: &mut BytesMut,
     ) -> Result<Option<Self::Item>, Broken> {
         let [kind, high, low, ..] = **bytes else {
-            return Ok(None); // Called again when there are more.
+            return Ok(None); // Called again with more bytes.
         };
         let length = usize::from(u16::from_be_bytes([high, low]));
         if length > LONGEST {
@@ -62,7 +62,7 @@ impl Decoder for ShopCodec {
             bytes.reserve(missing);
             return Ok(None);
         }
-        // It is all there. Whatever it is, it is taken out.
+        // It's complete. Valid or not, it is removed.
         bytes.advance(HEAD);
         Ok(Some(parse(kind, bytes.split_to(length))))
     }
@@ -75,7 +75,7 @@ fn parse(kind: u8, body: BytesMut) -> Result<Message, Malformed> {
         1 => <[u8; 4]>::try_from(&body[..])
             .map(|number| Message::Order(u32::from_be_bytes(number)))
             .map_err(|_| Malformed::Order(body.len())),
-        2 => Ok(Message::Note(String::from_utf8(body.to_vec())?)),
+        2 => Ok(Message::Note(String::from_utf8(Vec::from(body))?)),
         kind => Err(Malformed::Kind(kind)),
     }
 }
@@ -120,7 +120,7 @@ async fn main() -> Result<(), Broken> {
     while let Some(frame) = ours.next().await {
         match frame {
             Ok(Ok(message)) => println!("{message:?}"),
-            Ok(Err(malformed)) => println!("left out: {malformed}"),
+            Ok(Err(malformed)) => println!("skipped: {malformed}"),
             Err(broken) => println!("the end: {broken}"),
         }
     }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn wherever_the_bytes_are_cut() {
+    async fn edges_wherever_the_bytes_are_cut() {
         let bytes = encoded();
         for first in 0..=bytes.len() {
             for second in first..=bytes.len() {
@@ -182,8 +182,8 @@ mod tests {
     }
     // ANCHOR_END: every_split
 
-    /// Writes pieces of random length, while the reader gives each
-    /// `next` up at random, and asks anew.
+    /// Writes pieces of random length, while the reader drops `next`
+    /// at random and calls it again.
     async fn read_impatiently(bytes: &[u8], seed: u32) -> Vec<Message> {
         let mut state = seed;
         let mut random = |below: u32| {
@@ -194,7 +194,7 @@ mod tests {
         let mut ours = Framed::new(ours, ShopCodec);
         let (mut read, mut rest) = (Vec::new(), bytes);
         while read.len() < messages().len() {
-            // What is polled by hand uses up the budget of this task.
+            // Polling manually uses up the budget of this task.
             tokio::task::yield_now().await;
             let length = rest.len().min(random(6) as usize);
             let written = theirs.write(&rest[..length]);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dropped_next_loses_nothing() {
+    async fn cancel_of_next_loses_nothing() {
         let bytes = encoded();
         for seed in 0..1000 {
             let read = read_impatiently(&bytes, seed).await;
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn byte_by_byte() {
+    fn slow_bytes_one_by_one() {
         let (mut bytes, mut read) = (BytesMut::new(), Vec::new());
         for byte in encoded() {
             bytes.put_u8(byte);
@@ -233,12 +233,12 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_make_it_panic_or_reserve_much() {
+    fn overload_with_nonsense_reserves_little() {
         let mut state = 1u32;
         for _ in 0..10_000 {
             let bytes = std::array::from_fn::<u8, 64, _>(|place| {
                 state = state.wrapping_mul(1_664_525) + 1;
-                // Kinds and lengths that are right, at times.
+                // Kinds and lengths that are right, sometimes.
                 let small = [0, 0, 1, 2, 4][state as usize % 5];
                 let random = (state >> 24) as u8;
                 if place % 7 < 4 { small } else { random }
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_leaves_nothing_behind() {
+    fn failure_of_encode_leaves_nothing_behind() {
         let mut bytes = BytesMut::new();
         for length in [LONGEST + 1, 70_000] {
             let long = Message::Note("x".repeat(length));
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn half_a_message_at_the_end_is_an_error() {
+    async fn crash_of_the_peer_in_the_middle_of_a_message() {
         let bytes = encoded();
         let half = &bytes[..bytes.len() - 1];
         let frames = FramedRead::new(half, ShopCodec);

@@ -1,12 +1,12 @@
-//! Wrong: it is told to stop, and drops the item that it works on.
+//! Wrong: on a stop, it drops the item that it is working on.
 
 use futures::{Stream, StreamExt};
 use tokio::time::{Duration, sleep};
 use tokio_util::sync::CancellationToken;
 
 // ANCHOR: wrong
-/// Wrong: `take_until` ends the stream wherever it stands. The report
-/// that is being made is dropped with it.
+/// Wrong: `take_until` ends the stream at any `.await`. The report that
+/// is being made is dropped with it.
 fn reports(
     stop: CancellationToken,
     journal: &Journal,
@@ -17,7 +17,7 @@ fn reports(
 }
 // ANCHOR_END: wrong
 
-/// Three steps, each of which is noted.
+/// Three steps, counted in the journal.
 async fn report(number: u32, journal: &Journal) -> u32 {
     for _ in 0..3 {
         sleep(Duration::from_millis(10)).await;
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn two_steps_were_made_for_nothing() {
+    async fn stop_in_the_middle_of_a_report() {
         assert_eq!(stop_soon().await, (vec![1], 5));
     }
 }

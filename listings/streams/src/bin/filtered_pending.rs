@@ -1,4 +1,4 @@
-//! Wrong: where it leaves an item out, nothing wakes it.
+//! Wrong: after an item that it leaves out, nothing wakes it.
 
 use std::{
     pin::Pin,
@@ -22,8 +22,8 @@ struct Changes {
 impl Stream for Changes {
     type Item = u32;
 
-    /// Wrong: `readings` was ready, so it has not kept the waker. Who
-    /// says "pending" now is never asked again.
+    /// Wrong: `readings` was ready, so it hasn't kept the waker. After
+    /// this `Pending`, nothing wakes the task.
     fn poll_next(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -42,7 +42,7 @@ fn changes(readings: ReceiverStream<u32>) -> Changes {
     Changes { readings, last: None }
 }
 
-/// Four readings, of which two are the same.
+/// Four readings, two of which are the same.
 fn readings() -> ReceiverStream<u32> {
     let (sender, readings) = mpsc::channel(4);
     for reading in [20, 20, 21, 20] {
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_hangs_with_items_in_the_queue() {
+    async fn edges_two_equal_readings() {
         let mut changes = changes(readings());
         assert_eq!(changes.next().await, Some(20));
         let next = tokio::spawn(async move { changes.next().await });
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn asked_again_by_chance_it_goes_on() {
+    async fn polled_again_by_chance_it_continues() {
         let mut changes = changes(readings());
         assert_eq!(changes.next().await, Some(20));
         assert!(futures::poll!(changes.next()).is_pending());

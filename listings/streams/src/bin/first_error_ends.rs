@@ -1,74 +1,214 @@
-//! What becomes of the others when one fails.
+//! What happens to the other mails when one fails.
 
 // ANCHOR: two_ways
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
-/// Ends at the first error. What is under way then is dropped.
-async fn all_or_error(mails: u64) -> Result<Vec<u64>, Bounced> {
+/// Returns the first error. The mails that are under way then are
+/// dropped: any of them may have been sent, or not.
+async fn all_or_error(
+    mails: u64,
+    server: &Server,
+) -> Result<Vec<u64>, NotSent> {
     stream::iter(1..=mails)
-        .map(send)
+        .map(|mail| deliver(mail, server))
         .buffer_unordered(4)
         .try_collect()
         .await
 }
 
-/// Each is sent, and the errors are results like others.
-async fn each_on_its_own(mails: u64) -> (Vec<u64>, Vec<Bounced>) {
-    let outcomes: Vec<_> = stream::iter(1..=mails)
-        .map(send)
+/// Returns an outcome for every mail, as they finish: one that fails,
+/// hangs, or panics doesn't affect the others.
+async fn each_on_its_own(
+    mails: u64,
+    server: &Server,
+) -> Vec<Result<u64, NotSent>> {
+    stream::iter(1..=mails)
+        .map(|mail| deliver(mail, server))
         .buffer_unordered(4)
         .collect()
-        .await;
-    let (mut sent, mut bounced) = (Vec::new(), Vec::new());
-    for outcome in outcomes {
-        match outcome {
-            Ok(mail) => sent.push(mail),
-            Err(error) => bounced.push(error),
-        }
-    }
-    (sent, bounced)
+        .await
 }
 // ANCHOR_END: two_ways
 
-use tokio::time::{Duration, Instant, sleep};
+// ANCHOR: deliver
+use std::panic::AssertUnwindSafe;
+use tokio::time::{Duration, timeout};
+
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Sends one mail. Every error says which mail it belongs to.
+async fn deliver(mail: u64, server: &Server) -> Result<u64, NotSent> {
+    let sending = AssertUnwindSafe(server.send(mail)).catch_unwind();
+    match timeout(LIMIT, sending).await {
+        Ok(Ok(Ok(()))) => Ok(mail),
+        Ok(Ok(Err(Bounced))) => Err(NotSent::Bounced(mail)),
+        Ok(Err(_panic)) => Err(NotSent::Panicked(mail)),
+        Err(_elapsed) => Err(NotSent::NoAnswer(mail)),
+    }
+}
 
 #[derive(Debug, PartialEq, thiserror::Error)]
-#[error("mail {0} came back")]
-struct Bounced(u64);
+enum NotSent {
+    #[error("mail {0} came back")]
+    Bounced(u64),
+    #[error("mail {0}: no answer, so it may have been sent")]
+    NoAnswer(u64),
+    #[error("mail {0}: panicked, so it may have been sent")]
+    Panicked(u64),
+}
+// ANCHOR_END: deliver
 
-/// The third one comes back.
-async fn send(mail: u64) -> Result<u64, Bounced> {
-    sleep(Duration::from_millis(10 * mail)).await;
-    if mail == 3 { Err(Bounced(mail)) } else { Ok(mail) }
+use std::sync::Mutex;
+use tokio::time::{Instant, sleep};
+
+struct Bounced;
+
+/// Takes 10 ms for the first mail, 20 ms for the second, and so on.
+#[derive(Default)]
+struct Server {
+    bounces: Vec<u64>,
+    hangs: Vec<u64>,
+    panics: Vec<u64>,
+    sent: Mutex<Vec<u64>>,
+}
+
+impl Server {
+    async fn send(&self, mail: u64) -> Result<(), Bounced> {
+        if self.hangs.contains(&mail) {
+            std::future::pending::<()>().await;
+        }
+        sleep(Duration::from_millis(10 * mail)).await;
+        assert!(!self.panics.contains(&mail), "no subject");
+        if self.bounces.contains(&mail) {
+            return Err(Bounced);
+        }
+        self.sent.lock().expect("no panic here").push(mail);
+        Ok(())
+    }
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
+    let bounces = vec![3];
+    let server = Server { bounces, ..Server::default() };
     let start = Instant::now();
-    let outcome = all_or_error(8).await;
+    let outcome = all_or_error(8, &server).await;
     println!("{} ms  {outcome:?}", start.elapsed().as_millis());
     let start = Instant::now();
-    let (sent, bounced) = each_on_its_own(8).await;
-    let took = start.elapsed().as_millis();
-    println!("{took} ms  sent {sent:?}, {bounced:?}");
+    let outcomes = each_on_its_own(8, &server).await;
+    println!("{} ms", start.elapsed().as_millis());
+    for outcome in outcomes {
+        match outcome {
+            Ok(mail) => println!("  mail {mail} sent"),
+            Err(error) => println!("  {error}"),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use hazards::{HOUR, at_every_poll, some_panic, within};
+
     use super::*;
 
+    fn server() -> Server {
+        Server { bounces: vec![3], ..Server::default() }
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn one_ends_and_the_other_goes_on() {
+    async fn failure_ends_one_way_and_not_the_other() {
         let start = Instant::now();
-        assert_eq!(all_or_error(8).await, Err(Bounced(3)));
+        let server = server();
+        let outcome = all_or_error(8, &server).await;
+        assert_eq!(outcome, Err(NotSent::Bounced(3)));
         assert_eq!(start.elapsed().as_millis(), 30);
-        let (sent, bounced) = each_on_its_own(8).await;
-        assert_eq!(sent, [1, 2, 4, 5, 6, 7, 8]);
-        assert_eq!(bounced, [Bounced(3)]);
+        // The error doesn't say that nothing was sent.
+        let sent = server.sent.into_inner().expect("no panic");
+        assert_eq!(sent, [1, 2]);
+
+        let outcomes = each_on_its_own(8, &self::server()).await;
+        assert_eq!(outcomes.len(), 8);
+        let failed: Vec<_> =
+            outcomes.into_iter().filter_map(Result::err).collect();
+        assert_eq!(failed, [NotSent::Bounced(3)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_all_names_each() {
+        let bounces = (1..=8).collect();
+        let server = Server { bounces, ..Server::default() };
+        let outcomes = each_on_its_own(8, &server).await;
+        let expected: Vec<_> =
+            (1..=8).map(|mail| Err(NotSent::Bounced(mail))).collect();
+        assert_eq!(outcomes, expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_more_mails_than_places() {
+        let hangs = vec![1, 2, 3, 4, 5];
+        let server = Server { hangs, ..Server::default() };
+        let outcomes = within(HOUR, each_on_its_own(8, &server)).await;
+        for mail in 1..=5 {
+            assert!(outcomes.contains(&Err(NotSent::NoAnswer(mail))));
+        }
+        for mail in 6..=8 {
+            assert!(outcomes.contains(&Ok(mail)));
+        }
+        let outcome = within(HOUR, all_or_error(8, &server)).await;
+        assert!(matches!(outcome, Err(NotSent::NoAnswer(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_some_leaves_the_others() {
+        for panics in some_panic(8) {
+            let panics: Vec<u64> =
+                panics.into_iter().map(|at| at as u64 + 1).collect();
+            let server =
+                Server { panics: panics.clone(), ..Server::default() };
+            let outcomes = each_on_its_own(8, &server).await;
+            for mail in 1..=8 {
+                let expected = match panics.contains(&mail) {
+                    true => Err(NotSent::Panicked(mail)),
+                    false => Ok(mail),
+                };
+                assert!(outcomes.contains(&expected), "{mail}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_sends_nothing_twice_and_nothing_later() {
+        at_every_poll(async |cancel| {
+            let server = server();
+            cancel.run(each_on_its_own(8, &server)).await;
+            let sent = server.sent.lock().expect("no panic").clone();
+            sleep(HOUR).await;
+            let later = server.sent.into_inner().expect("no panic");
+            assert_eq!(sent, later);
+            let all = [1, 2, 4, 5, 6, 7, 8];
+            assert_eq!(sent, all[..sent.len()]);
+        })
+        .await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn without_an_error_all_are_sent() {
-        assert_eq!(all_or_error(2).await, Ok(vec![1, 2]));
+    async fn threads_edges_and_spawning() {
+        let server = Arc::new(Server::default());
+        let task = tokio::spawn(async move {
+            (
+                all_or_error(0, &server).await,
+                each_on_its_own(2, &server).await,
+            )
+        });
+        let (none, two) = task.await.expect("no panic");
+        assert_eq!(none, Ok(vec![]));
+        assert_eq!(two, [Ok(1), Ok(2)]);
+    }
+
+    #[tokio::test]
+    async fn edges_without_a_mail() {
+        assert!(each_on_its_own(0, &server()).await.is_empty());
     }
 }

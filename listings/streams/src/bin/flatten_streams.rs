@@ -2,8 +2,11 @@
 
 // ANCHOR: two_ways
 use futures::{Stream, StreamExt, stream::BoxStream};
+use tokio::time::Duration;
 
-/// One shop after the other: the second waits for the first to end.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// One shop after another: the second waits until the first ends.
 fn in_turn(
     shops: impl Stream<Item = BoxStream<'static, u32>>,
 ) -> impl Stream<Item = u32> {
@@ -11,16 +14,21 @@ fn in_turn(
 }
 
 /// The orders of up to a hundred shops, as they come. While a hundred
-/// are open, it takes no further one.
-fn at_once(
+/// are open, it opens no other, so a shop must not stay silent forever:
+/// here it ends after a minute without an order.
+fn concurrently(
     shops: impl Stream<Item = BoxStream<'static, u32>>,
 ) -> impl Stream<Item = u32> {
-    shops.flatten_unordered(100)
+    let until_silent = |shop| {
+        let shop = tokio_stream::StreamExt::timeout(shop, MINUTE);
+        tokio_stream::StreamExt::map_while(shop, Result::ok).boxed()
+    };
+    shops.map(until_silent).flatten_unordered(100)
 }
 // ANCHOR_END: two_ways
 
 use futures::stream;
-use tokio::time::{Duration, Instant, sleep};
+use tokio::time::{Instant, sleep};
 
 /// Two shops, with two orders each: a slow one, and a quick one.
 fn shops() -> impl Stream<Item = BoxStream<'static, u32>> {
@@ -45,32 +53,63 @@ async fn timed(orders: impl Stream<Item = u32>) -> (Vec<u32>, u128) {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let (orders, took) = timed(in_turn(shops())).await;
-    println!("in turn: {orders:?}, {took} ms");
-    let (orders, took) = timed(at_once(shops())).await;
-    println!("at once: {orders:?}, {took} ms");
+    println!("one after another: {orders:?}, {took} ms");
+    let (orders, took) = timed(concurrently(shops())).await;
+    println!("concurrently:      {orders:?}, {took} ms");
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use hazards::{HOUR, at_every_poll, within};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn in_turn_or_at_once() {
+    async fn one_after_another_or_concurrently() {
         let expected = (vec![1, 2, 11, 12], 260);
         assert_eq!(timed(in_turn(shops())).await, expected);
         let expected = (vec![11, 12, 1, 2], 200);
-        assert_eq!(timed(at_once(shops())).await, expected);
+        assert_eq!(timed(concurrently(shops())).await, expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_opens_no_more_shops_than_it_may() {
+        let opened = Cell::new(0);
+        let shops = stream::iter(0..201).map(|_| {
+            opened.set(opened.get() + 1);
+            stream::pending::<u32>().boxed()
+        });
+        let mut orders = Box::pin(concurrently(shops));
+        assert!(futures::poll!(orders.next()).is_pending());
+        assert_eq!(opened.get(), 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_more_shops_than_places() {
+        let silent = (0..201).map(|_| stream::pending().boxed());
+        let last = stream::iter([7]).boxed();
+        let shops = stream::iter(silent.chain([last]));
+        let orders = concurrently(shops).collect::<Vec<_>>();
+        assert_eq!(within(HOUR, orders).await, [7]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_of_next_loses_no_order() {
+        at_every_poll(async |cancel| {
+            let mut orders = Box::pin(concurrently(shops()));
+            let first = cancel.run(orders.next()).await.flatten();
+            let mut seen: Vec<_> = first.into_iter().collect();
+            seen.extend(orders.collect::<Vec<_>>().await);
+            seen.sort_unstable();
+            assert_eq!(seen, [1, 2, 11, 12]);
+        })
+        .await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_takes_no_more_shops_than_it_may() {
-        let taken = std::cell::Cell::new(0);
-        let shops = stream::iter(0..200).map(|_| {
-            taken.set(taken.get() + 1);
-            stream::pending::<u32>().boxed()
-        });
-        let mut orders = Box::pin(at_once(shops));
-        assert!(futures::poll!(orders.next()).is_pending());
-        assert_eq!(taken.get(), 100);
+    async fn edges_no_shop() {
+        assert_eq!(concurrently(stream::empty()).count().await, 0);
     }
 }

@@ -1,33 +1,49 @@
-//! The order goes into the buffer once, and is flushed until it is out.
-
-use futures::{SinkExt, StreamExt};
-use tokio::{
-    io::{DuplexStream, duplex},
-    time::{Duration, sleep, timeout},
-};
-use tokio_util::codec::{
-    FramedRead, FramedWrite, LinesCodec, LinesCodecError,
-};
-
-type Lines = FramedWrite<DuplexStream, LinesCodec>;
+//! The order is buffered once, and flushed until it's out.
 
 // ANCHOR: once
-/// `feed` puts the line into the buffer. Only `flush` is called
-/// again, and that goes on where it was.
-async fn send_order(
-    lines: &mut Lines,
+use std::io;
+
+use futures::SinkExt;
+use tokio::time::{Duration, timeout};
+use tokio_util::codec::{FramedWrite, LinesCodec, LinesCodecError};
+
+const SLOW: Duration = Duration::from_millis(50);
+const GIVE_UP: Duration = Duration::from_secs(60);
+
+/// `feed` puts the line into the buffer, once. Only `flush` is called
+/// again, and it continues where it stopped.
+///
+/// # Errors
+///
+/// The connection fails, or the peer takes more than a minute. The
+/// order may have arrived, so don't send it again on its own; drop
+/// `lines`, because part of the order may be in its buffer. The same
+/// is true if this future is dropped.
+async fn send_order<S: AsyncWrite + Unpin>(
+    lines: &mut FramedWrite<S, LinesCodec>,
     order: &str,
 ) -> Result<(), LinesCodecError> {
-    let limit = Duration::from_millis(50);
-    lines.feed(order).await?;
-    loop {
-        match timeout(limit, SinkExt::<&str>::flush(lines)).await {
-            Ok(flushed) => return flushed,
-            Err(_) => println!("{order}: the peer is slow"),
+    let sending = async {
+        lines.feed(order).await?;
+        loop {
+            let flush = SinkExt::<&str>::flush(lines);
+            match timeout(SLOW, flush).await {
+                Ok(flushed) => return flushed,
+                Err(_) => println!("{order}: the peer is slow"),
+            }
         }
-    }
+    };
+    let sent = timeout(GIVE_UP, sending).await;
+    sent.map_err(io::Error::from)?
 }
 // ANCHOR_END: once
+
+use futures::StreamExt;
+use tokio::{
+    io::{AsyncWrite, duplex},
+    time::sleep,
+};
+use tokio_util::codec::FramedRead;
 
 /// Two orders, for a peer that reads after 120 ms, over a connection
 /// in which there is room for four bytes.
@@ -54,15 +70,107 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{Failing, HOUR, Silent, Slow, at_every_poll, within};
+    use tokio::io::AsyncReadExt;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn each_order_arrives_once() {
+    async fn slow_peer() {
         assert_eq!(received().await, ["order 1", "order 2"]);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn slow_writes_get_each_order_once() {
+        let (ours, theirs) = duplex(2);
+        let send = async {
+            let ours = Slow::new(ours, 3 * SLOW);
+            let mut lines = FramedWrite::new(ours, LinesCodec::new());
+            for order in ["order 1", "order 2"] {
+                send_order(&mut lines, order).await.expect("it reads");
+            }
+        };
+        let receive = async {
+            let lines = FramedRead::new(theirs, LinesCodec::new());
+            lines.map(|line| line.expect("text")).collect().await
+        };
+        let received: Vec<_> = tokio::join!(receive, send).0;
+        assert_eq!(received, ["order 1", "order 2"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_an_error() {
+        // With a full buffer, `feed` waits as well.
+        for order in ["order 1", &"x".repeat(10_000)] {
+            let mut lines = FramedWrite::new(Silent, LinesCodec::new());
+            let sending = send_order(&mut lines, order);
+            let error =
+                within(HOUR, sending).await.expect_err("silent");
+            assert_eq!(error.to_string(), "timed out");
+            let sending = send_order(&mut lines, "order 2");
+            assert!(within(HOUR, sending).await.is_err());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_any_write_is_returned() {
+        for good in 0..3 {
+            let socket = Failing::after(Vec::new(), good);
+            let mut lines = FramedWrite::new(socket, LinesCodec::new());
+            for order in 0..=good {
+                let order = format!("order {order}");
+                let sent = send_order(&mut lines, &order).await;
+                assert!(sent.is_err() || order != "order 2");
+            }
+            let error = send_order(&mut lines, "the last").await;
+            let error = error.expect_err("it's broken");
+            assert_eq!(error.to_string(), "disk full");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_sends_no_order_twice() {
+        at_every_poll(async |cancel| {
+            let (ours, mut theirs) = duplex(4);
+            let mut lines = FramedWrite::new(ours, LinesCodec::new());
+            let mut received = String::new();
+            let complete = {
+                let sending =
+                    async { send_order(&mut lines, "order 1").await };
+                let receiving = async {
+                    let mut byte = [0];
+                    while !received.ends_with('\n') {
+                        let read = theirs.read_exact(&mut byte).await;
+                        read.expect("it is sent");
+                        received.push(char::from(byte[0]));
+                    }
+                };
+                let both = async { tokio::join!(sending, receiving) };
+                cancel.run(both).await.is_some()
+            };
+            drop(lines); // As documented.
+            let rest = theirs.read_to_string(&mut received).await;
+            rest.expect("it ends");
+            assert!("order 1\n".starts_with(&received));
+            assert!(!complete || received == "order 1\n");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn edges_an_empty_order_and_a_long_one() {
+        for order in ["", "ä", &"x".repeat(100_000)] {
+            let mut lines =
+                FramedWrite::new(Vec::new(), LinesCodec::new());
+            let sent = send_order(&mut lines, order).await;
+            assert!(sent.is_ok());
+            let expected = format!("{order}\n");
+            assert_eq!(*lines.get_ref(), expected.as_bytes());
+        }
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn each_order_arrives_once_on_many_threads() {
+    async fn threads_send_each_order_once() {
         let received = tokio::spawn(received()).await;
         let expected = ["order 1", "order 2"];
         assert_eq!(received.expect("no panic"), expected);

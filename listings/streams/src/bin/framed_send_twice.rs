@@ -1,4 +1,4 @@
-//! Wrong: the time was up, so it sends the order once more.
+//! Wrong: after a timeout, it sends the same order again.
 
 use futures::{SinkExt, StreamExt};
 use tokio::{
@@ -12,8 +12,8 @@ use tokio_util::codec::{
 type Lines = FramedWrite<DuplexStream, LinesCodec>;
 
 // ANCHOR: wrong
-/// Wrong: when the time is up, the line is in the buffer of `lines`,
-/// and it stays there. Each further call adds one more.
+/// Wrong: when the time is up, the line is already in the buffer of
+/// `lines`, and stays there. Every further call adds it once more.
 async fn send_order(
     lines: &mut Lines,
     order: &str,
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn one_order_arrives_three_times() {
+    async fn slow_peer() {
         let expected = ["order 1", "order 1", "order 1", "order 2"];
         assert_eq!(received().await, expected);
     }

@@ -1,4 +1,4 @@
-//! Wrong: a tick comes, and from then on each length is nonsense.
+//! Wrong: after a tick, every length that it reads is nonsense.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use tokio::{
 
 // ANCHOR: wrong
 /// Wrong: when the tick wins, the bytes that were read are dropped
-/// with `read_frame`. The next call takes what comes for a length.
+/// with `read_frame`. The next call reads the rest as a length.
 async fn read_all(mut socket: DuplexStream) -> io::Result<u32> {
     let mut tick = interval(Duration::from_millis(25));
     let mut ticks = 0;
@@ -46,13 +46,13 @@ fn is_end(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::UnexpectedEof
 }
 
-/// A peer that writes three frames, in pieces, one each 16 ms.
+/// A peer that writes three frames, in pieces, one every 16 ms.
 async fn peer(mut socket: DuplexStream) {
     for piece in
         ["\0\0\0\x04paid", "\0\0\0\x04pa", "id", "\0\0\0\x04paid"]
     {
         if socket.write_all(piece.as_bytes()).await.is_err() {
-            return; // The other side has hung up.
+            return; // The other side has disconnected.
         }
         sleep(Duration::from_millis(16)).await;
     }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn half_of_a_body_is_taken_for_a_length() {
+    async fn cancel_in_the_middle_of_a_frame() {
         let (ours, theirs) = duplex(64);
         let (outcome, ()) = tokio::join!(read_all(ours), peer(theirs));
         let error = outcome.expect_err("no such frame").to_string();

@@ -1,4 +1,4 @@
-//! Fused, a stream that has ended says so as often as it is asked.
+//! A fused stream keeps returning `None` after it ends.
 
 use std::pin::pin;
 
@@ -42,12 +42,40 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::at_every_poll;
+
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_ends_when_both_have_ended() {
-        let (shop, phone) = (orders(1, 2), orders(10, 13));
-        let orders = orders_of_both(shop, phone).await;
-        assert_eq!(orders, [1, 2, 10, 11, 12, 13]);
+    async fn edges_one_stream_ends_first() {
+        for last in [10, 11, 12, 13, 20] {
+            let (shop, phone) = (orders(1, 2), orders(10, last));
+            let joined =
+                tokio::spawn(orders_of_both(shop, phone)).await;
+            let orders = joined.expect("no panic");
+            assert!(orders.into_iter().eq((1..=2).chain(10..=last)));
+        }
+    }
+
+    #[tokio::test]
+    async fn edges_none_has_an_order() {
+        let orders = orders_of_both(orders(1, 0), orders(1, 0)).await;
+        assert!(orders.is_empty());
+    }
+
+    #[tokio::test]
+    async fn cancel_at_every_poll_panics_nowhere() {
+        at_every_poll(async |cancel| {
+            let waits = |order| async move {
+                tokio::task::yield_now().await;
+                order
+            };
+            let (shop, phone) = (orders(1, 2), orders(10, 13));
+            let gather =
+                orders_of_both(shop.then(waits), phone.then(waits));
+            let orders = cancel.run(gather).await;
+            assert!(orders.is_none_or(|orders| orders.len() == 6));
+        })
+        .await;
     }
 }

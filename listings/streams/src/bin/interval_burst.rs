@@ -7,7 +7,8 @@ use tokio::time::{
 use tokio_stream::wrappers::IntervalStream;
 
 // ANCHOR: paced
-/// One item for each tick.
+/// One item per tick. Use `Delay` if the pace is a limit: the default,
+/// `Burst`, makes up for missed ticks all at the same time.
 fn paced<S: Stream>(
     items: S,
     missed: MissedTickBehavior,
@@ -46,17 +47,38 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn burst_sends_four_at_once() {
+    async fn clock_burst_makes_up_for_missed_ticks() {
         let burst = times(MissedTickBehavior::Burst).await;
         let at_once = burst.iter().filter(|time| **time == 5500);
         assert_eq!(at_once.count(), 4);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn delay_keeps_the_distance_and_skip_the_beat() {
+    async fn slow_reader_with_delay_and_with_skip() {
         let delay = times(MissedTickBehavior::Delay).await;
         assert!(delay.windows(2).all(|two| two[1] - two[0] >= 1000));
         let skip = times(MissedTickBehavior::Skip).await;
         assert_eq!(skip[2..], [5500, 6000, 7000, 8000, 9000, 10000]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_of_next_loses_no_order() {
+        hazards::at_every_poll(async |cancel| {
+            let orders = tokio_stream::iter(1..=3);
+            let missed = MissedTickBehavior::Delay;
+            let mut orders = std::pin::pin!(paced(orders, missed));
+            let first = cancel.run(orders.next()).await.flatten();
+            let mut seen: Vec<_> = first.into_iter().collect();
+            seen.extend(orders.collect::<Vec<_>>().await);
+            assert_eq!(seen, [1, 2, 3]);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_item() {
+        let none = tokio_stream::empty::<u32>();
+        let none = paced(none, MissedTickBehavior::Delay);
+        assert_eq!(none.count().await, 0);
     }
 }

@@ -1,11 +1,14 @@
-//! Each item in time, or an error in its place. The stream goes on.
+//! An error when no item comes in time. The stream continues.
 
 use futures::{Stream, StreamExt};
 use tokio::time::{Duration, Instant, sleep};
 
 // ANCHOR: watched
-/// The heartbeats of a peer. Where none came for ten seconds, an
-/// error stands in its place, once. Then it waits for the next one.
+/// The heartbeats of a peer. When none has come for ten seconds, an
+/// error is the item, once. After it, the next heartbeat is awaited.
+///
+/// The ten seconds also run while the reader is busy: put a channel in
+/// front, so that what came meanwhile is there when the reader asks.
 fn watched(
     heartbeats: impl Stream<Item = u32>,
 ) -> impl Stream<Item = Result<u32, Elapsed>> {
@@ -13,7 +16,7 @@ fn watched(
     tokio_stream::StreamExt::timeout(heartbeats, limit)
 }
 
-/// The same, and ends at the first time that none came.
+/// The same, but it ends when none has come for ten seconds.
 fn until_silent(
     heartbeats: impl Stream<Item = u32>,
 ) -> impl Stream<Item = u32> {
@@ -56,25 +59,76 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, within};
+    use tokio::sync::mpsc;
+    use tokio_stream::wrappers::ReceiverStream;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn one_error_for_a_silence_and_the_stream_goes_on() {
+    async fn silence_is_one_error_and_the_stream_continues() {
         let beats: Vec<_> = watched(heartbeats()).collect().await;
         let in_time: Vec<_> = beats.iter().map(Result::is_ok).collect();
         assert_eq!(in_time, [true, true, false, true]);
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn who_is_in_time_gives_no_error() {
-        let beats = watched(tokio_stream::iter([1, 2]));
-        assert!(beats.all(async |beat| beat.is_ok()).await);
-    }
-
     #[tokio::test(start_paused = true)]
-    async fn it_ends_at_the_first_silence() {
+    async fn silence_for_good_ends_the_other_way() {
         let start = Instant::now();
         assert_eq!(until_silent(heartbeats()).count().await, 2);
         assert_eq!(start.elapsed().as_secs(), 20);
+        let never = futures::stream::pending();
+        let count = within(HOUR, until_silent(never).count()).await;
+        assert_eq!(count, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_reader_sees_no_silence_that_was_none() {
+        let (queue, beats) = mpsc::channel(100);
+        let beat = async move {
+            for number in 0..20 {
+                sleep(Duration::from_secs(5)).await;
+                queue.send(number).await.ok();
+            }
+        };
+        let read = async {
+            let beats = watched(ReceiverStream::new(beats));
+            let mut beats = std::pin::pin!(beats);
+            let mut count = 0;
+            while let Some(beat) = beats.next().await {
+                assert!(beat.is_ok());
+                count += 1;
+                sleep(Duration::from_secs(17)).await;
+            }
+            count
+        };
+        let (count, ()) = tokio::join!(read, beat);
+        assert_eq!(count, 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_of_next_does_not_extend_the_limit() {
+        at_every_poll(async |cancel| {
+            let start = Instant::now();
+            let mut beats =
+                Box::pin(watched(futures::stream::pending()));
+            let mut first = cancel.run(beats.next()).await;
+            if first.is_none() {
+                sleep(Duration::from_secs(3)).await;
+                first = Some(beats.next().await);
+            }
+            assert!(first.flatten().is_some_and(|it| it.is_err()));
+            // Before the first poll, the limit hasn't started.
+            let late = start.elapsed().as_secs() - 10;
+            assert!(late == 0 || cancel.polls() == 0);
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn edges_no_heartbeat_and_all_in_time() {
+        let beats = watched(tokio_stream::iter([1, 2]));
+        assert!(beats.all(async |beat| beat.is_ok()).await);
+        assert_eq!(watched(tokio_stream::empty()).count().await, 0);
     }
 }

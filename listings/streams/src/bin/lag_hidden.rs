@@ -1,12 +1,12 @@
-//! Wrong: prices are missing, and nothing says so.
+//! Wrong: prices are missing, and there is no error.
 
 use futures::{Stream, StreamExt};
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 
 // ANCHOR: wrong
-/// Wrong: the only error there is says how many prices were missed,
-/// and `.ok()` throws it away.
+/// Wrong: the error says how many prices were missed, and `.ok()`
+/// throws it away.
 fn prices(
     receiver: broadcast::Receiver<u32>,
 ) -> impl Stream<Item = u32> {
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn three_are_missing_without_a_word() {
+    async fn slow_receiver() {
         let prices: Vec<_> = prices(receiver()).collect().await;
         assert_eq!(prices, [104, 105]);
     }

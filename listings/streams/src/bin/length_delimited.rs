@@ -1,11 +1,12 @@
-//! Frames with their length in front, none longer than allowed.
+//! Frames with a length prefix, none longer than allowed.
 
 // ANCHOR: frames
 use futures::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
-/// Frames of up to 1024 bytes, with four bytes of length in front.
+/// Frames of up to 1024 bytes, behind four bytes of length. A longer one
+/// is an error, on both sides.
 fn frames<S: AsyncRead + AsyncWrite>(
     socket: S,
 ) -> Framed<S, LengthDelimitedCodec> {
@@ -27,7 +28,7 @@ async fn main() -> io::Result<()> {
     let (mut ours, mut theirs) = (frames(ours), frames(theirs));
     theirs.send(Bytes::from("order 1")).await?;
     theirs.send(Bytes::from("order 2")).await?;
-    // A head that promises four gigabytes.
+    // A header that announces four gigabytes.
     theirs.get_mut().write_all(&[255; 4]).await?;
 
     while let Some(frame) = ours.next().await {
@@ -48,8 +49,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn nothing_is_reserved_for_a_false_length() -> io::Result<()>
-    {
+    async fn overload_reserves_nothing_for_a_false_length()
+    -> io::Result<()> {
         let (ours, mut theirs) = duplex(64);
         let mut ours = frames(ours);
         theirs.write_all(&[255; 4]).await?;
@@ -62,7 +63,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_frame_that_is_too_long_is_not_sent() -> io::Result<()> {
+    async fn failure_leaves_nothing_of_a_frame_that_is_too_long()
+    -> io::Result<()> {
         let (ours, _theirs) = duplex(64);
         let mut ours = frames(ours);
         let long = Bytes::from(vec![0; 1025]);
@@ -87,7 +89,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn parts_keep_what_was_read_ahead() -> io::Result<()> {
+    async fn edges_parts_keep_what_was_read_ahead() -> io::Result<()> {
         let (ours, mut theirs) = duplex(64);
         theirs.write_all(b"\0\0\0\x01aREST").await?;
         let mut ours = frames(ours);
@@ -110,6 +112,32 @@ mod tests {
         Ok(())
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn cancel_of_next_loses_no_byte() {
+        hazards::at_every_poll(async |cancel| {
+            let (ours, theirs) = duplex(3);
+            let (mut ours, mut theirs) = (frames(ours), frames(theirs));
+            let send = async {
+                for order in ["order 1", "order 2"] {
+                    let sent = theirs.send(Bytes::from(order)).await;
+                    sent.expect("it is read");
+                }
+                drop(theirs);
+            };
+            let receive = async {
+                let first = cancel.run(ours.next()).await.flatten();
+                let mut seen: Vec<_> = first.into_iter().collect();
+                seen.extend(ours.collect::<Vec<_>>().await);
+                seen
+            };
+            let (seen, ()) = tokio::join!(receive, send);
+            let seen: Vec<_> =
+                seen.into_iter().map(|it| it.expect("whole")).collect();
+            assert_eq!(seen, [&b"order 1"[..], b"order 2"]);
+        })
+        .await;
+    }
+
     #[test]
     fn the_limit_by_default() {
         let limit = LengthDelimitedCodec::new().max_frame_length();
@@ -117,7 +145,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn half_a_frame_at_the_end_is_an_error() -> io::Result<()> {
+    async fn crash_of_the_peer_in_the_middle_of_a_frame()
+    -> io::Result<()> {
         let (ours, mut theirs) = duplex(64);
         theirs.write_all(&[0, 0, 0, 4, b'h']).await?;
         drop(theirs);

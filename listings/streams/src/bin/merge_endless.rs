@@ -1,4 +1,4 @@
-//! Wrong: the orders have ended, and the merged stream has not.
+//! Wrong: the orders have ended, but the merged stream hasn't.
 
 use futures::{Stream, StreamExt, stream};
 use tokio::time::{Duration, interval, timeout};
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_ticks_for_ever() {
+    async fn edges_the_orders_end() {
         let events = with_ticks(stream::iter([1, 2]));
         assert_eq!(events.take(1000).count().await, 1000);
     }

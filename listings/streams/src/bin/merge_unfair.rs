@@ -1,11 +1,11 @@
-//! Wrong: of four busy shops, one has half of all turns.
+//! Wrong: of four busy shops, one gets half of all polls.
 
 use futures::{Stream, stream};
 use tokio_stream::StreamExt;
 
 // ANCHOR: wrong
-/// Wrong: each `merge` gives half of the turns to each side. The
-/// first shop has to share its half three times.
+/// Wrong: every `merge` splits the polls evenly between its two sides,
+/// so the first shop's share is halved three times.
 fn all_orders(
     shops: [impl Stream<Item = usize>; 4],
 ) -> impl Stream<Item = usize> {
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn the_first_has_an_eighth() {
+    async fn overload_of_all_shops() {
         assert_eq!(turns().await, [100, 100, 200, 400]);
     }
 }

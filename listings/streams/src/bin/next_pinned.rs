@@ -1,4 +1,4 @@
-//! Pinned in the function, or boxed where the stream must move.
+//! Pinned in the function, or boxed if the stream must move.
 
 // ANCHOR: two_ways
 use std::pin::pin;
@@ -8,7 +8,7 @@ use futures::{
     stream::{self, BoxStream, Stream},
 };
 
-/// Pinned where it stands: for a loop in this function.
+/// Pinned in place, for a loop in this function.
 async fn sum_all(amounts: impl Stream<Item = u32>) -> u32 {
     let mut amounts = pin!(amounts);
     let mut sum = 0;
@@ -18,7 +18,7 @@ async fn sum_all(amounts: impl Stream<Item = u32>) -> u32 {
     sum
 }
 
-/// Boxed: for a field, a list, or one of several kinds of streams.
+/// Boxed, for a field, a list, or one of several types of streams.
 struct Ledger {
     amounts: BoxStream<'static, u32>,
 }
@@ -59,11 +59,28 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_boxed_stream_moves_into_a_task() {
+    async fn threads_a_boxed_stream_moves_into_a_task() {
         let mut ledger = Ledger::open(false);
         assert_eq!(ledger.next().await, Some(100));
         let rest =
             tokio::spawn(async move { sum_all(ledger.amounts).await });
         assert_eq!(rest.await.expect("it does not panic"), 500);
+    }
+
+    #[tokio::test]
+    async fn cancel_of_next_loses_no_amount() {
+        hazards::at_every_poll(async |cancel| {
+            let mut ledger = Ledger::open(false);
+            let first = cancel.run(ledger.next()).await.flatten();
+            let rest = sum_all(ledger.amounts).await;
+            assert_eq!(first.unwrap_or(0) + rest, 600);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn edges_no_amount() {
+        assert_eq!(sum_all(stream::empty()).await, 0);
+        assert_eq!(Ledger::open(true).next().await, None);
     }
 }

@@ -1,9 +1,9 @@
-//! Three ways to say it so that a task may work on it.
+//! Three ways to write it so that it can be spawned.
 
 // ANCHOR: three_ways
 use futures::{FutureExt, StreamExt, stream};
 
-/// The items are owned: there is no lifetime in the closure.
+/// The items are owned, so there's no lifetime in the closure.
 async fn of_owned(orders: Vec<Order>) -> u32 {
     stream::iter(orders)
         .map(|order| async move { price(&order, 10).await })
@@ -12,7 +12,7 @@ async fn of_owned(orders: Vec<Order>) -> u32 {
         .await
 }
 
-/// A function instead of a closure: it takes any lifetime.
+/// A function instead of a closure: it accepts any lifetime.
 async fn by_name(orders: Vec<Order>) -> u32 {
     stream::iter(&orders)
         .map(discounted)
@@ -25,7 +25,7 @@ async fn discounted(order: &Order) -> u32 {
     price(order, 10).await
 }
 
-/// The whole chain is boxed: here it is decided that it is `Send`.
+/// The whole chain is boxed, so that it's `Send` is checked here.
 async fn boxed(orders: Vec<Order>) -> u32 {
     stream::iter(&orders)
         .map(|order| price(order, 10))
@@ -63,7 +63,7 @@ mod tests {
 
     use super::*;
 
-    /// A loop has no closure, and so no such trouble.
+    /// A loop has no closure, so it has no such problem.
     async fn pushed(orders: Vec<Order>) -> u32 {
         let mut prices = FuturesUnordered::new();
         for order in &orders {
@@ -77,12 +77,19 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn each_may_be_spawned() {
+    async fn threads_each_can_be_spawned() {
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(of_owned(orders()));
         tasks.spawn(by_name(orders()));
         tasks.spawn(boxed(orders()));
         tasks.spawn(pushed(orders()));
         assert_eq!(tasks.join_all().await, [280; 4]);
+    }
+
+    #[tokio::test]
+    async fn edges_no_order() {
+        assert_eq!(of_owned(Vec::new()).await, 0);
+        assert_eq!(by_name(Vec::new()).await, 0);
+        assert_eq!(boxed(Vec::new()).await, 0);
     }
 }

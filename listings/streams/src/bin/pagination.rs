@@ -2,21 +2,37 @@
 
 // ANCHOR: all_orders
 use futures::{Stream, StreamExt, TryStreamExt, stream};
+use tokio::time::{Duration, timeout};
+
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// All orders of a shop, page by page. A page is fetched when the
-/// items of the one before have been taken. It ends at an error.
+/// items of the page before it have been taken.
+///
+/// An error is the last item. It says from which page to continue.
 fn all_orders(
     shop: &Shop,
-) -> impl Stream<Item = Result<u32, ShopError>> {
+) -> impl Stream<Item = Result<u32, PageError>> {
     stream::try_unfold(Some(0), move |cursor| async move {
         let Some(cursor) = cursor else {
             return Ok(None);
         };
-        let page = shop.page(cursor).await?;
+        let page = timeout(LIMIT, shop.page(cursor)).await;
+        let page = page
+            .map_err(|_elapsed| ShopError::NoAnswer)
+            .flatten()
+            .map_err(|source| PageError { cursor, source })?;
         Ok(Some((page.orders, page.next)))
     })
     .map_ok(|orders| stream::iter(orders).map(Ok))
     .try_flatten()
+}
+
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("cannot fetch the page at {cursor}")]
+struct PageError {
+    cursor: u32,
+    source: ShopError,
 }
 // ANCHOR_END: all_orders
 
@@ -32,23 +48,31 @@ struct Page {
     next: Option<u32>,
 }
 
-/// Has nine orders, of which it gives two for each call.
+/// Has nine orders, and returns two of them per call.
 #[derive(Default)]
 struct Shop {
     calls: AtomicU32,
     fails_at: Option<u32>,
+    hangs_at: Option<u32>,
 }
 
 #[derive(Debug, PartialEq, thiserror::Error)]
-#[error("the shop does not answer")]
-struct ShopError;
+enum ShopError {
+    #[error("the shop doesn't answer")]
+    NoAnswer,
+    #[error("the shop is closed")]
+    Closed,
+}
 
 impl Shop {
     async fn page(&self, cursor: u32) -> Result<Page, ShopError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         yield_now().await;
         if self.fails_at == Some(cursor) {
-            return Err(ShopError);
+            return Err(ShopError::Closed);
+        }
+        if self.hangs_at == Some(cursor) {
+            std::future::pending::<()>().await;
         }
         let end = ORDERS.min(cursor + PER_PAGE);
         let orders = (cursor + 1..=end).collect();
@@ -62,7 +86,7 @@ impl Shop {
 
 // ANCHOR: main
 #[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() -> Result<(), ShopError> {
+async fn main() -> Result<(), PageError> {
     let shop = Shop::default();
     let first: Vec<_> = all_orders(&shop).take(3).try_collect().await?;
     println!("{first:?}, {} pages", shop.calls());
@@ -78,10 +102,12 @@ async fn main() -> Result<(), ShopError> {
 mod tests {
     use std::pin::pin;
 
+    use hazards::{HOUR, at_every_poll, within};
+
     use super::*;
 
     #[tokio::test]
-    async fn no_page_too_many_is_fetched() {
+    async fn edges_no_page_too_many_is_fetched() {
         for (taken, pages) in
             [(0, 0), (1, 1), (2, 1), (3, 2), (9, 5), (20, 5)]
         {
@@ -93,20 +119,49 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_ends_at_an_error() {
-        let shop = Shop { fails_at: Some(4), ..Shop::default() };
-        let seen: Vec<_> = all_orders(&shop).collect().await;
-        let expected = [Ok(1), Ok(2), Ok(3), Ok(4), Err(ShopError)];
-        assert_eq!(seen, expected);
+    async fn failure_says_from_which_page_to_continue() {
+        for cursor in [0, 4, 8] {
+            let fails_at = Some(cursor);
+            let shop = Shop { fails_at, ..Shop::default() };
+            let mut seen: Vec<_> = all_orders(&shop).collect().await;
+            let source = ShopError::Closed;
+            let expected = PageError { cursor, source };
+            assert_eq!(seen.pop(), Some(Err(expected)));
+            let seen: Vec<_> =
+                seen.into_iter().filter_map(Result::ok).collect();
+            assert!(seen.into_iter().eq(1..=cursor));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_an_error_too() {
+        let shop = Shop { hangs_at: Some(4), ..Shop::default() };
+        let orders = all_orders(&shop).collect::<Vec<_>>();
+        let seen = within(HOUR, orders).await;
+        let source = ShopError::NoAnswer;
+        let expected = PageError { cursor: 4, source };
+        assert_eq!(seen.last(), Some(&Err(expected)));
+        assert_eq!(seen.len(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_of_next_fetches_no_page_twice() {
+        at_every_poll(async |cancel| {
+            let shop = Shop::default();
+            let mut orders = pin!(all_orders(&shop));
+            let first = cancel.run(orders.next()).await;
+            let rest = orders.count().await;
+            assert_eq!(rest + usize::from(first.is_some()), 9);
+            assert_eq!(shop.calls(), 5);
+        })
+        .await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_dropped_next_fetches_nothing_twice() {
-        let shop = Shop::default();
-        let mut orders = pin!(all_orders(&shop));
-        assert!(futures::poll!(orders.next()).is_pending());
-        let rest: Vec<_> = orders.collect().await;
-        assert_eq!(rest.len(), 9);
-        assert_eq!(shop.calls(), 5);
+    async fn threads_it_can_be_spawned() {
+        let count = tokio::spawn(async {
+            all_orders(&Shop::default()).count().await
+        });
+        assert_eq!(count.await.expect("no panic"), 9);
     }
 }

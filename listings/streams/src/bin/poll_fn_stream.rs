@@ -1,10 +1,11 @@
-//! A set of tasks has a poll method: that is all a stream needs.
+//! A set of tasks has a poll method, and that's all a stream needs.
 
 // ANCHOR: finished
 use futures::{Stream, StreamExt, stream};
 use tokio::task::{JoinError, JoinSet};
 
-/// What the tasks return, as they finish. Dropped, it aborts them.
+/// What the tasks return, as they finish: a panic is an item too.
+/// Dropped, it aborts the tasks, and doesn't wait until they end.
 fn finished<T: 'static>(
     mut tasks: JoinSet<T>,
 ) -> impl Stream<Item = Result<T, JoinError>> {
@@ -14,7 +15,7 @@ fn finished<T: 'static>(
 
 use tokio::time::{Duration, sleep};
 
-/// Three photos, of which the first takes the longest.
+/// Three photos, the first of which takes the longest.
 fn render() -> JoinSet<u32> {
     let render = |photo| async move {
         sleep(Duration::from_millis(40 - 10 * u64::from(photo))).await;
@@ -34,32 +35,72 @@ async fn main() -> Result<(), JoinError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use hazards::{at_every_poll, no_task_left, some_panic};
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn they_come_as_they_finish() {
+    async fn slow_photos_come_last() {
         let photos = finished(render());
         let photos: Vec<_> =
             photos.filter_map(async |photo| photo.ok()).collect().await;
         assert_eq!(photos, [3, 2, 1]);
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_dropped_stream_aborts_its_tasks() {
-        let held = Arc::new(());
-        let mut tasks = JoinSet::new();
-        for _ in 0..3 {
-            let held = Arc::clone(&held);
-            tasks.spawn(async move {
-                std::future::pending::<()>().await;
-                drop(held);
-            });
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_some_tasks_is_an_item_for_each() {
+        for panics in some_panic(5) {
+            let broken = panics.len();
+            let tasks: JoinSet<_> = (0..5)
+                .map(|job| {
+                    let panics = panics.contains(&job);
+                    async move { assert!(!panics, "job {job}") }
+                })
+                .collect();
+            let ended: Vec<_> = finished(tasks).collect().await;
+            assert_eq!(ended.len(), 5);
+            let failed = ended.iter().filter(|it| it.is_err());
+            assert_eq!(failed.count(), broken);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_of_next_loses_no_photo() {
+        at_every_poll(async |cancel| {
+            let mut photos = finished(render());
+            let first = cancel.run(photos.next()).await.flatten();
+            let rest = photos.count().await;
+            assert_eq!(rest + usize::from(first.is_some()), 3);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_no_task_is_left() {
+        let tasks = (0..3).map(|_| std::future::pending::<()>());
+        let tasks: JoinSet<()> = tasks.collect();
         drop(finished(tasks));
-        while Arc::strong_count(&held) > 1 {
-            tokio::task::yield_now().await;
+        no_task_left().await;
+    }
+
+    #[tokio::test]
+    async fn edges_no_task() {
+        let mut none = finished(JoinSet::<()>::new());
+        assert!(none.next().await.is_none());
+        assert!(none.next().await.is_none());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_lose_no_outcome() {
+        for _ in 0..50 {
+            let tasks: JoinSet<u32> =
+                (0..1000).map(async |job| job).collect();
+            let sum = finished(tasks)
+                .fold(0, async |sum, job| {
+                    sum + u64::from(job.expect("no panic"))
+                })
+                .await;
+            assert_eq!(sum, 999 * 1000 / 2);
         }
     }
 }

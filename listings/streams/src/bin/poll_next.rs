@@ -1,4 +1,4 @@
-//! A stream by hand: orders, until the shop closes.
+//! A hand-written stream: orders, until the shop closes.
 
 // ANCHOR: until_closed
 use std::{
@@ -12,10 +12,10 @@ use tokio::{
     time::{Duration, Instant, Sleep, sleep},
 };
 
-/// The orders of a queue, until a time. Then it drops the queue, so
-/// that who sends learns of it, and has ended.
+/// The orders of a queue, until a time. Then it closes the queue, so
+/// that sending fails, and ends after the orders that were accepted.
 struct UntilClosed {
-    queue: Option<mpsc::Receiver<u32>>,
+    queue: mpsc::Receiver<u32>,
     closing: Pin<Box<Sleep>>,
 }
 
@@ -27,14 +27,11 @@ impl Stream for UntilClosed {
         context: &mut Context<'_>,
     ) -> Poll<Option<u32>> {
         if self.closing.as_mut().poll(context).is_ready() {
-            self.queue = None;
+            self.queue.close();
         }
-        // Pending only where both, the timer and the queue, have the
+        // Pending only after both, the timer and the queue, have the
         // waker of this context.
-        match &mut self.queue {
-            Some(queue) => queue.poll_recv(context),
-            None => Poll::Ready(None),
-        }
+        self.queue.poll_recv(context)
     }
 }
 // ANCHOR_END: until_closed
@@ -43,10 +40,11 @@ fn until_closed(
     queue: mpsc::Receiver<u32>,
     after: Duration,
 ) -> UntilClosed {
-    UntilClosed { queue: Some(queue), closing: Box::pin(sleep(after)) }
+    UntilClosed { queue, closing: Box::pin(sleep(after)) }
 }
 
-/// Orders each 100 ms, until nobody takes them. Returns their number.
+/// Orders every 100 ms, until the shop is closed. Returns how many
+/// orders were accepted.
 async fn order(queue: mpsc::Sender<u32>) -> u32 {
     let mut number = 0;
     while queue.send(number + 1).await.is_ok() {
@@ -66,7 +64,7 @@ async fn main() {
         println!("{at:>3} ms  order {order}");
     });
     let (sent, ()) = tokio::join!(order(sender), take);
-    println!("{sent} were sent");
+    println!("{sent} were accepted");
 }
 
 // ANCHOR: counted
@@ -90,7 +88,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_queue_and_the_timer_wake_it() {
+    async fn threads_the_queue_and_the_timer_wake_it() {
         let woken = Arc::new(Woken::default());
         let waker = Arc::clone(&woken).into();
         let mut context = Context::from_waker(&waker);
@@ -112,8 +110,69 @@ mod tests {
     }
     // ANCHOR_END: counted
 
+    use hazards::{HOUR, at_every_poll, within};
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_delivers_what_was_accepted() {
+        for queued in 0..=8 {
+            let (sender, queue) = mpsc::channel(8);
+            let mut orders = until_closed(queue, Duration::ZERO);
+            for order in 0..queued {
+                sender.try_send(order).expect("there is room");
+            }
+            sleep(Duration::from_millis(1)).await;
+            let first = orders.next().await;
+            assert!(sender.send(100).await.is_err());
+            let rest = within(HOUR, orders.count()).await;
+            let all = rest + usize::from(first.is_some());
+            assert_eq!(all, queued as usize);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_at_closing_time() {
+        let (_sender, queue) = mpsc::channel(8);
+        let minute = Duration::from_secs(60);
+        let mut orders = until_closed(queue, minute);
+        assert_eq!(within(HOUR, orders.next()).await, None);
+        assert_eq!(orders.next().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_of_next_loses_no_order() {
+        at_every_poll(async |cancel| {
+            let (sender, queue) = mpsc::channel(8);
+            let mut orders =
+                until_closed(queue, Duration::from_millis(250));
+            let taking = async {
+                let first = cancel.run(orders.next()).await.flatten();
+                orders.count().await + usize::from(first.is_some())
+            };
+            let (accepted, taken) = tokio::join!(order(sender), taking);
+            assert_eq!(accepted as usize, taken);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn owner_gone_the_senders_learn_of_it() {
+        let (sender, queue) = mpsc::channel(8);
+        drop(until_closed(queue, HOUR));
+        assert!(sender.send(1).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_accepts_no_more_than_the_queue_holds() {
+        let (sender, queue) = mpsc::channel(8);
+        let mut orders = until_closed(queue, HOUR);
+        assert!(futures::poll!(orders.next()).is_pending());
+        let accepted =
+            (0..17).filter(|it| sender.try_send(*it).is_ok()).count();
+        assert_eq!(accepted, 8);
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_has_ended_for_good() {
+    async fn edges_closed_before_it_is_asked() {
         let (sender, queue) = mpsc::channel(8);
         let mut orders = until_closed(queue, Duration::ZERO);
         sleep(Duration::from_millis(1)).await;

@@ -1,12 +1,12 @@
-//! Wrong: at the stop, the batch that is not full goes with the stream.
+//! Wrong: on shutdown, the partial batch is dropped with the stream.
 
 use futures::{Stream, StreamExt};
 use tokio::time::{Duration, sleep};
 use tokio_util::sync::CancellationToken;
 
 // ANCHOR: wrong
-/// Wrong: the batches end, and with them what was gathered for the
-/// next one.
+/// Wrong: when `batches` is dropped, it drops the readings that it has
+/// gathered for the next batch.
 async fn write_until(
     stop: CancellationToken,
     readings: impl Stream<Item = u32>,
@@ -29,7 +29,7 @@ async fn write_until(
 }
 // ANCHOR_END: wrong
 
-/// A reading each second.
+/// A reading every second.
 fn readings() -> impl Stream<Item = u32> {
     futures::stream::iter(1..).then(async |reading| {
         sleep(Duration::from_secs(1)).await;
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn two_readings_are_lost() {
+    async fn stop_in_the_middle_of_a_batch() {
         assert_eq!(stop_after_five().await, [1, 2, 3]);
     }
 }

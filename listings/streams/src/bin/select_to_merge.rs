@@ -1,4 +1,4 @@
-//! Streams of different kinds, each with its own arm.
+//! Streams of different types, with an arm for each.
 
 // ANCHOR: ship
 use std::pin::pin;
@@ -6,75 +6,149 @@ use std::pin::pin;
 use futures::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 
-/// Works on both until one of them ends, or until it is told to stop.
+/// Ships orders at the newest price. They wait until there is one.
+/// Returns why it has ended: an end of the orders isn't an end of the
+/// prices.
 async fn ship(
     orders: impl Stream<Item = u32>,
-    prices: impl Stream<Item = f64>,
+    prices: impl Stream<Item = Cents>,
     stop: CancellationToken,
-) -> Vec<String> {
+    mut ship: impl FnMut(u32, Cents),
+) -> Ended {
     let (mut orders, mut prices) = (pin!(orders), pin!(prices));
-    let mut price = 1.0;
-    let mut shipped = Vec::new();
+    let mut price = None;
     loop {
         tokio::select! {
             biased;
-            () = stop.cancelled() => return shipped,
-            new_price = prices.next() => match new_price {
-                Some(new_price) => price = new_price,
-                None => return shipped,
+            () = stop.cancelled() => return Ended::Stopped,
+            newest = prices.next() => match newest {
+                Some(newest) => price = Some(newest),
+                None => return Ended::NoMorePrices,
             },
-            order = orders.next() => match order {
-                Some(order) => {
-                    shipped.push(format!("{order} for {price}"));
-                }
-                None => return shipped,
-            },
+            order = orders.next(), if price.is_some() => {
+                let (Some(order), Some(price)) = (order, price) else {
+                    return Ended::NoMoreOrders;
+                };
+                ship(order, price);
+            }
         }
     }
 }
+
+#[derive(Debug, PartialEq)]
+enum Ended {
+    Stopped,
+    NoMoreOrders,
+    NoMorePrices,
+}
 // ANCHOR_END: ship
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Cents(u32);
 
 use futures::stream;
 use tokio::time::{Duration, sleep};
 
-/// One item each so many milliseconds.
-fn each<T>(milliseconds: u64, items: Vec<T>) -> impl Stream<Item = T> {
+/// An item every so many milliseconds.
+fn every<T>(milliseconds: u64, items: Vec<T>) -> impl Stream<Item = T> {
     stream::iter(items).then(move |item| async move {
         sleep(Duration::from_millis(milliseconds)).await;
         item
     })
 }
 
+fn orders() -> impl Stream<Item = u32> {
+    every(100, vec![1, 2, 3, 4])
+}
+
+fn prices() -> impl Stream<Item = Cents> {
+    every(250, vec![Cents(250), Cents(350)])
+}
+
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    let orders = each(100, vec![1, 2, 3, 4]);
-    let prices = each(250, vec![2.5, 3.5]);
+    let print = |order, Cents(price)| {
+        println!("order {order} for {price}");
+    };
     let stop = CancellationToken::new();
-    println!("{:?}", ship(orders, prices, stop).await);
+    let prices = prices().chain(stream::pending());
+    println!("{:?}", ship(orders(), prices, stop, print).await);
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, within};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_ends_with_the_first_that_ends() {
-        let orders = each(100, vec![1, 2, 3, 4]);
-        let prices = each(250, vec![2.5, 3.5]);
-        let shipped =
-            ship(orders, prices, CancellationToken::new()).await;
-        assert_eq!(
-            shipped,
-            ["1 for 1", "2 for 1", "3 for 2.5", "4 for 2.5"]
-        );
+    async fn edges_it_ends_with_the_first_that_ends() {
+        let mut shipped = Vec::new();
+        let keep = |order, price| shipped.push((order, price));
+        let stop = CancellationToken::new();
+        let ended = ship(orders(), prices(), stop, keep).await;
+        assert_eq!(ended, Ended::NoMorePrices);
+        let price = Cents(250);
+        assert_eq!(shipped, [(1, price), (2, price)]);
+
+        let stop = CancellationToken::new();
+        let prices = prices().chain(stream::pending());
+        let none = stream::empty();
+        let ended = ship(none, prices, stop, |_, _| ()).await;
+        assert_eq!(ended, Ended::NoMoreOrders);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_both_ends_by_the_stop() {
+        let stop = CancellationToken::new();
+        let later = async {
+            sleep(HOUR / 2).await;
+            stop.cancel();
+        };
+        let (orders, prices) = (stream::pending(), stream::pending());
+        let shipping = ship(orders, prices, stop.clone(), |_, _| ());
+        let both = async { tokio::join!(shipping, later).0 };
+        assert_eq!(within(HOUR, both).await, Ended::Stopped);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_comes_first_at_every_moment() {
+        for after in 0..30 {
+            let stop = CancellationToken::new();
+            let later = async {
+                sleep(Duration::from_millis(20 * after)).await;
+                stop.cancel();
+            };
+            let prices = prices().chain(stream::pending());
+            let orders = orders().chain(stream::pending());
+            let ships = ship(orders, prices, stop.clone(), |_, _| ());
+            let (ended, ()) = tokio::join!(ships, later);
+            assert_eq!(ended, Ended::Stopped);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_ships_nothing_twice() {
+        at_every_poll(async |cancel| {
+            let mut shipped = Vec::new();
+            let keep = |order, _| shipped.push(order);
+            let stop = CancellationToken::new();
+            let prices = prices().chain(stream::pending());
+            let shipping = ship(orders(), prices, stop, keep);
+            let complete = cancel.run(shipping).await.is_some();
+            assert_eq!(shipped, [1, 2, 3, 4][..shipped.len()]);
+            assert!(!complete || shipped.len() == 4);
+        })
+        .await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn the_stop_comes_first() {
+    async fn threads_it_can_be_spawned() {
         let stop = CancellationToken::new();
-        stop.cancel();
-        let orders = stream::iter([1, 2]);
-        let shipped = ship(orders, stream::pending(), stop).await;
-        assert!(shipped.is_empty());
+        let prices = stream::iter([Cents(1)]).chain(stream::pending());
+        let orders = stream::iter(0..100);
+        let ships = ship(orders, prices, stop, |_, _| ());
+        let ended = tokio::spawn(ships).await;
+        assert_eq!(ended.expect("no panic"), Ended::NoMoreOrders);
     }
 }

@@ -1,10 +1,9 @@
-//! A stream alone does nothing at the same time. Four ways to render.
+//! A stream alone does one thing at a time. Four ways to render.
 
 // ANCHOR: ways
 use futures::{StreamExt, stream};
-use tokio::task::JoinSet;
 
-/// One after the other: `then`, and the body of a loop.
+/// One after another: `then`, and the body of a loop.
 async fn in_turn(photos: u32) {
     stream::iter(0..photos)
         .then(render)
@@ -12,8 +11,8 @@ async fn in_turn(photos: u32) {
         .await;
 }
 
-/// Renders eight at a time. The body of the loop is still alone, and
-/// while it stores, nobody polls the eight.
+/// Renders eight at a time. The body of the loop stores one at a time,
+/// and while it does, the eight aren't polled.
 async fn buffered(photos: u32) {
     stream::iter(0..photos)
         .map(render)
@@ -27,34 +26,58 @@ async fn all_of_it(photos: u32) {
     let work = async |photo| store(render(photo).await).await;
     stream::iter(0..photos).for_each_concurrent(8, work).await;
 }
+// ANCHOR_END: ways
 
-/// A task for each: on several threads, if there are any.
-async fn in_tasks(photos: u32) {
-    let mut tasks = JoinSet::new();
+// ANCHOR: in_tasks
+use tokio::task::JoinError;
+use tokio_util::task::JoinMap;
+
+/// A task for each photo, eight at a time: on several threads, if there
+/// are any. Returns the photos whose task has panicked.
+///
+/// Dropped, it aborts the tasks.
+async fn in_tasks(photos: u32) -> Vec<(u32, JoinError)> {
+    let mut tasks = JoinMap::new();
+    let mut failed = Vec::new();
     for photo in 0..photos {
         if tasks.len() == 8 {
-            tasks.join_next().await;
+            failed.extend(panic_of(tasks.join_next().await));
         }
-        tasks.spawn(async move { store(render(photo).await).await });
+        let work = async move { store(render(photo).await).await };
+        tasks.spawn(photo, work);
     }
-    tasks.join_all().await;
+    while !tasks.is_empty() {
+        failed.extend(panic_of(tasks.join_next().await));
+    }
+    failed
 }
-// ANCHOR_END: ways
+
+fn panic_of(
+    ended: Option<(u32, Result<(), JoinError>)>,
+) -> Option<(u32, JoinError)> {
+    let (photo, outcome) = ended?;
+    Some((photo, outcome.err()?))
+}
+// ANCHOR_END: in_tasks
 
 use tokio::time::{Duration, Instant, sleep};
 
 /// Asks the service that renders: a second.
 async fn render(photo: u32) -> u32 {
+    assert!(!BROKEN.contains(&photo), "photo {photo} is broken");
     sleep(Duration::from_secs(1)).await;
     photo
 }
+
+/// Photos that no service can render.
+const BROKEN: [u32; 2] = [100, 115];
 
 /// Stores it: half a second.
 async fn store(_thumbnail: u32) {
     sleep(Duration::from_millis(500)).await;
 }
 
-async fn timed(work: impl Future<Output = ()>) -> u128 {
+async fn timed<T>(work: impl Future<Output = T>) -> u128 {
     let start = Instant::now();
     work.await;
     start.elapsed().as_millis()
@@ -73,6 +96,8 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use hazards::{at_every_poll, no_task_left};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -84,8 +109,55 @@ mod tests {
         assert_eq!(timed(in_tasks(16)).await, 2 * 1500);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_a_task_names_its_photo() {
+        let failed = in_tasks(116).await;
+        let photos: Vec<_> =
+            failed.iter().map(|(photo, _)| *photo).collect();
+        assert_eq!(photos, BROKEN);
+        let message = failed[0].1.to_string();
+        assert!(message.contains("photo 100 is broken"), "{message}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_runs_eight_tasks() {
+        let metrics = tokio::runtime::Handle::current().metrics();
+        let watch = async {
+            sleep(Duration::from_millis(100)).await;
+            metrics.num_alive_tasks()
+        };
+        let (failed, alive) = tokio::join!(in_tasks(17), watch);
+        assert!(failed.is_empty());
+        assert_eq!(alive, 8);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_no_task() {
+        at_every_poll(async |cancel| {
+            cancel.run(in_tasks(17)).await;
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_no_task_is_left() {
+        let owner = tokio::spawn(in_tasks(17));
+        sleep(Duration::from_millis(100)).await;
+        owner.abort();
+        no_task_left().await;
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn the_futures_of_a_stream_are_one_task() {
+    async fn edges_no_photo() {
+        in_turn(0).await;
+        buffered(0).await;
+        all_of_it(0).await;
+        assert!(in_tasks(0).await.is_empty());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_the_futures_of_a_stream_are_one_task() {
         let id = tokio::task::id;
         let here = tokio::spawn(async move {
             let ids = stream::iter(0..8)

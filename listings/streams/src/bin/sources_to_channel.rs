@@ -1,40 +1,65 @@
 //! A task for each shop, and one queue for all of them.
 
 // ANCHOR: all_orders
-use futures::{StreamExt, stream::BoxStream};
+use futures::{FutureExt, StreamExt, stream::BoxStream};
+use std::panic::AssertUnwindSafe;
 use tokio::{sync::mpsc, task::JoinSet};
 
-/// Takes from all shops at once. The queue bounds how far they are
-/// ahead. Dropped, it ends the tasks.
-async fn write_all(
+/// Writes the orders of all shops. The queue bounds how far they run
+/// ahead. A shop that panics is an event, and the others continue.
+///
+/// Dropped, it aborts the tasks. The orders in the queue, and one in
+/// the hands of each task, are lost.
+///
+/// # Errors
+///
+/// The first write that fails, which also aborts the tasks.
+async fn write_all<F: Future<Output = io::Result<()>>>(
     shops: Vec<BoxStream<'static, u32>>,
-    mut write: impl AsyncFnMut(Event),
-) {
+    mut write: impl FnMut(Event) -> F,
+) -> io::Result<()> {
     let (queue, mut events) = mpsc::channel(16);
     let mut tasks = JoinSet::new();
-    for (shop, mut orders) in shops.into_iter().enumerate() {
-        let queue = queue.clone();
-        tasks.spawn(async move {
-            while let Some(order) = orders.next().await {
-                queue.send(Event::Order { shop, order }).await?;
-            }
-            queue.send(Event::Closed { shop }).await
-        });
+    for (shop, orders) in shops.into_iter().enumerate() {
+        tasks.spawn(forward(shop, orders, queue.clone()));
     }
     drop(queue);
     while let Some(event) = events.recv().await {
-        write(event).await;
+        write(event).await?;
     }
-    // All have ended. If one has panicked, so does this.
-    tasks.join_all().await;
+    Ok(())
 }
 // ANCHOR_END: all_orders
+
+// ANCHOR: forward
+/// Sends the orders of one shop, and then how it has ended.
+async fn forward(
+    shop: usize,
+    mut orders: BoxStream<'static, u32>,
+    queue: mpsc::Sender<Event>,
+) -> Result<(), mpsc::error::SendError<Event>> {
+    let sending = async {
+        while let Some(order) = orders.next().await {
+            queue.send(Event::Order { shop, order }).await?;
+        }
+        Ok(())
+    };
+    match AssertUnwindSafe(sending).catch_unwind().await {
+        Ok(sent) => sent?,
+        Err(_) => return queue.send(Event::Panicked { shop }).await,
+    }
+    queue.send(Event::Closed { shop }).await
+}
 
 #[derive(Debug, PartialEq)]
 enum Event {
     Order { shop: usize, order: u32 },
     Closed { shop: usize },
+    Panicked { shop: usize },
 }
+// ANCHOR_END: forward
+
+use std::io;
 
 use futures::stream;
 use tokio::time::{Duration, sleep};
@@ -50,24 +75,171 @@ fn orders(milliseconds: u64) -> BoxStream<'static, u32> {
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() {
+async fn main() -> io::Result<()> {
     let shops = vec![orders(20), orders(30)];
-    write_all(shops, async |event| println!("{event:?}")).await;
+    let print = |event| {
+        println!("{event:?}");
+        std::future::ready(Ok(()))
+    };
+    write_all(shops, print).await
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{cell::RefCell, future::ready};
+
+    use hazards::{HOUR, at_every_poll, no_task_left, some_panic};
+    use tokio::time::timeout;
+
     use super::*;
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn each_order_and_each_end() {
-        let shops = (0..200).map(|_| orders(1)).collect();
-        let (mut orders, mut closed) = (0, 0);
-        let count = async |event| match event {
-            Event::Order { .. } => orders += 1,
-            Event::Closed { .. } => closed += 1,
+    /// What was written within an hour.
+    async fn written(
+        shops: Vec<BoxStream<'static, u32>>,
+    ) -> Vec<Event> {
+        let mut events = Vec::new();
+        let write = |event| {
+            events.push(event);
+            ready(Ok(()))
         };
-        write_all(shops, count).await;
-        assert_eq!((orders, closed), (400, 200));
+        let writing = write_all(shops, write);
+        timeout(HOUR, writing).await.ok();
+        no_task_left().await;
+        events
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_some_shops_leaves_the_others() {
+        for panics in some_panic(5) {
+            let shops =
+                (0..5).map(|shop| match panics.contains(&shop) {
+                    true => {
+                        let broken =
+                            async move { panic!("{shop} is broken") };
+                        orders(1).chain(stream::once(broken)).boxed()
+                    }
+                    false => orders(1),
+                });
+            let events = written(shops.collect()).await;
+            for shop in 0..5 {
+                let end = match panics.contains(&shop) {
+                    true => Event::Panicked { shop },
+                    false => Event::Closed { shop },
+                };
+                assert!(events.contains(&end));
+                let last = Event::Order { shop, order: 2 };
+                assert!(events.contains(&last));
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_many_shops_holds_none_of_the_others() {
+        let mut shops: Vec<_> =
+            (0..40).map(|_| stream::pending().boxed()).collect();
+        shops.push(orders(1));
+        let events = written(shops).await;
+        assert_eq!(events.len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_writer_bounds_how_far_the_shops_run_ahead() {
+        let taken = std::sync::Arc::new(Count::default());
+        let shops = (0..4).map(|_| {
+            let taken = taken.clone();
+            let count = move |_: &u32| taken.add();
+            stream::repeat(1).inspect(count).boxed()
+        });
+        let hangs = |_| std::future::pending();
+        let writing = write_all(shops.collect(), hangs);
+        assert!(timeout(HOUR, writing).await.is_err());
+        // One is being written, 16 in the queue, and four in hands.
+        assert_eq!(taken.count(), 1 + 16 + 4);
+        no_task_left().await;
+    }
+
+    #[derive(Default)]
+    struct Count(std::sync::atomic::AtomicUsize);
+
+    impl Count {
+        fn add(&self) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+
+        fn count(&self) -> usize {
+            self.0.load(std::sync::atomic::Ordering::Relaxed)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_any_write_ends_the_tasks() {
+        for fails in 0..6 {
+            let mut writes = 0;
+            let write = |_| {
+                writes += 1;
+                let full = io::Error::other("disk full");
+                ready(if writes > fails { Err(full) } else { Ok(()) })
+            };
+            let shops = vec![orders(20), stream::repeat(1).boxed()];
+            let error = write_all(shops, write).await;
+            let error = error.expect_err("one write fails");
+            assert_eq!(error.to_string(), "disk full");
+            no_task_left().await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_no_task() {
+        at_every_poll(async |cancel| {
+            let events = RefCell::new(Vec::new());
+            let write = |event| {
+                events.borrow_mut().push(event);
+                ready(Ok(()))
+            };
+            let shops = vec![orders(20), orders(30)];
+            cancel.run(write_all(shops, write)).await;
+            no_task_left().await;
+            assert!(events.into_inner().len() <= 6);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_no_task_is_left() {
+        let shops = (0..40).map(|_| stream::repeat(1).boxed());
+        let write = async |_| Ok(());
+        let owner = tokio::spawn(write_all(shops.collect(), write));
+        // The clock doesn't advance while these tasks are busy.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        owner.abort();
+        no_task_left().await;
+    }
+
+    #[tokio::test]
+    async fn edges_no_shop_and_an_empty_one() {
+        assert!(written(Vec::new()).await.is_empty());
+        let events = written(vec![stream::empty().boxed()]).await;
+        assert_eq!(events, [Event::Closed { shop: 0 }]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_deliver_each_order_before_the_end() {
+        let shops = (0..200).map(|_| orders(1)).collect();
+        let mut seen = vec![0; 200];
+        let count = |event| {
+            match event {
+                Event::Order { shop, order } => {
+                    seen[shop] += 1;
+                    assert_eq!(seen[shop], order);
+                }
+                Event::Closed { shop } => assert_eq!(seen[shop], 2),
+                Event::Panicked { .. } => unreachable!(),
+            }
+            ready(Ok(()))
+        };
+        assert!(write_all(shops, count).await.is_ok());
+        assert_eq!(seen, [2; 200]);
     }
 }

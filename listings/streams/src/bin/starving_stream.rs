@@ -9,7 +9,8 @@ use futures::{Stream, StreamExt, stream};
 use tokio::task::yield_now;
 
 // ANCHOR: wrong
-/// Wrong: each item is there at once, so none of the awaits waits.
+/// Wrong: every item is ready immediately, so no `.await` ever yields
+/// to the runtime.
 async fn sum_all(amounts: impl Stream<Item = u64> + Unpin) -> u64 {
     let mut amounts = amounts;
     let mut sum = 0;
@@ -20,9 +21,9 @@ async fn sum_all(amounts: impl Stream<Item = u64> + Unpin) -> u64 {
 }
 // ANCHOR_END: wrong
 
-/// How many turns another task has while `work` runs.
+/// How often another task gets polled while `work` runs.
 async fn turns_during(work: impl Future<Output = u64>) -> u32 {
-    yield_now().await; // It begins with a whole budget.
+    yield_now().await; // It starts with a full budget.
     let turns = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&turns);
     let other = tokio::spawn(async move {
@@ -39,7 +40,7 @@ async fn turns_during(work: impl Future<Output = u64>) -> u32 {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let turns = turns_during(sum_all(stream::iter(0..10_000))).await;
-    println!("turns of another task: {turns}");
+    println!("polls of another task: {turns}");
 }
 
 #[cfg(test)]
@@ -47,7 +48,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_other_task_has_no_turn() {
+    async fn overload_of_ready_items() {
         let amounts = stream::iter(0..10_000);
         assert_eq!(turns_during(sum_all(amounts)).await, 0);
     }

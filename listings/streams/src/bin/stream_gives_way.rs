@@ -1,4 +1,4 @@
-//! A stream that always has an item, and lets others run.
+//! A stream that always has an item, and lets other tasks run.
 
 use std::sync::{
     Arc,
@@ -11,7 +11,8 @@ use tokio::task::yield_now;
 // ANCHOR: gives_way
 use tokio::task::coop::cooperative;
 
-/// Each item takes one unit of the budget that the task has.
+/// Every item costs one unit of the task's budget. When that is used
+/// up, `cooperative` yields to the runtime.
 async fn sum_all(amounts: impl Stream<Item = u64> + Unpin) -> u64 {
     let mut amounts = amounts;
     let mut sum = 0;
@@ -22,9 +23,9 @@ async fn sum_all(amounts: impl Stream<Item = u64> + Unpin) -> u64 {
 }
 // ANCHOR_END: gives_way
 
-/// How many turns another task has while `work` runs.
+/// How often another task gets polled while `work` runs.
 async fn turns_during(work: impl Future<Output = u64>) -> u32 {
-    yield_now().await; // It begins with a whole budget.
+    yield_now().await; // It starts with a full budget.
     let turns = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&turns);
     let other = tokio::spawn(async move {
@@ -41,7 +42,7 @@ async fn turns_during(work: impl Future<Output = u64>) -> u32 {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let turns = turns_during(sum_all(stream::iter(0..10_000))).await;
-    println!("turns of another task: {turns}");
+    println!("polls of another task: {turns}");
 }
 
 #[cfg(test)]
@@ -49,7 +50,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_other_task_has_its_turns() {
+    async fn overload_of_ready_items() {
         let amounts = stream::iter(0..10_000);
         let turns = turns_during(sum_all(amounts)).await;
         assert_eq!(turns, 10_000 / 128);
@@ -63,7 +64,8 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn none_is_left_out() {
+    async fn edges_no_item_and_three() {
+        assert_eq!(sum_all(stream::empty()).await, 0);
         let amounts = stream::iter([1, 2, 3]);
         assert_eq!(sum_all(amounts).await, 6);
     }

@@ -1,4 +1,4 @@
-//! Wrong: it takes three payments, and cuts others in the middle.
+//! Wrong: it takes three payments, and drops others half-way.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -6,8 +6,8 @@ use futures::{StreamExt, stream};
 use tokio::time::{Duration, sleep};
 
 // ANCHOR: wrong
-/// Wrong: to have four under way, `buffered` begins more than three.
-/// When `take` has its three, the others are dropped where they are.
+/// Wrong: to keep four under way, `buffered` starts more than three.
+/// When `take` has its three, the others are dropped half-way.
 async fn pay_three(invoices: Vec<u64>, bank: &Bank) -> Vec<u64> {
     stream::iter(invoices)
         .map(|invoice| bank.pay(invoice))
@@ -18,7 +18,7 @@ async fn pay_three(invoices: Vec<u64>, bank: &Bank) -> Vec<u64> {
 }
 // ANCHOR_END: wrong
 
-/// Counts what it has begun and what it has finished.
+/// Counts the payments that it has started and finished.
 #[derive(Default)]
 struct Bank {
     begun: AtomicU32,
@@ -44,7 +44,7 @@ async fn main() {
     let paid = pay_three((1..=10).collect(), &bank).await;
     println!("invoices {paid:?}");
     let (begun, paid) = bank.counts();
-    println!("{begun} begun, {paid} paid");
+    println!("{begun} started, {paid} paid");
 }
 
 #[cfg(test)]
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn some_are_begun_and_not_finished() {
+    async fn edges_more_invoices_than_are_paid() {
         let bank = Bank::default();
         let paid = pay_three((1..=10).collect(), &bank).await;
         assert_eq!(paid, [1, 2, 3]);

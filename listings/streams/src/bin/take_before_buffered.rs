@@ -2,34 +2,48 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use futures::{StreamExt, stream};
-use tokio::time::{Duration, sleep};
-
 // ANCHOR: before
-/// Only three go in, so each that is begun is waited for.
-async fn pay_three(invoices: Vec<u64>, bank: &Bank) -> Vec<u64> {
-    stream::iter(invoices)
-        .take(3)
-        .map(|invoice| bank.pay(invoice))
-        .buffered(4)
-        .collect()
-        .await
+use futures::{StreamExt, stream};
+use tokio::time::{Duration, timeout};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Only three invoices go in, so every payment that starts is awaited.
+/// The outcome of each is in the order of the invoices.
+///
+/// Dropped, it drops up to four payments half-way.
+async fn pay_three(
+    invoices: Vec<u64>,
+    bank: &Bank,
+) -> Vec<Result<u64, Unknown>> {
+    let pay = async |invoice| {
+        let paid = timeout(LIMIT, bank.pay(invoice)).await;
+        paid.map(|()| invoice).map_err(|_| Unknown(invoice))
+    };
+    stream::iter(invoices).take(3).map(pay).buffered(4).collect().await
 }
+
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("invoice {0}: no answer, so it may have been paid")]
+struct Unknown(u64);
 // ANCHOR_END: before
 
-/// Counts what it has begun and what it has finished.
+/// Counts the payments that it has started and finished.
 #[derive(Default)]
 struct Bank {
     begun: AtomicU32,
     paid: AtomicU32,
+    hangs_for: Vec<u64>,
 }
 
 impl Bank {
-    async fn pay(&self, invoice: u64) -> u64 {
+    async fn pay(&self, invoice: u64) {
         self.begun.fetch_add(1, Ordering::Relaxed);
-        sleep(Duration::from_millis(10 * invoice)).await;
+        if self.hangs_for.contains(&invoice) {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(Duration::from_millis(10 * invoice)).await;
         self.paid.fetch_add(1, Ordering::Relaxed);
-        invoice
     }
 
     fn counts(self) -> (u32, u32) {
@@ -40,21 +54,72 @@ impl Bank {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let bank = Bank::default();
-    let paid = pay_three((1..=10).collect(), &bank).await;
-    println!("invoices {paid:?}");
+    let outcomes = pay_three((1..=10).collect(), &bank).await;
+    println!("invoices {outcomes:?}");
     let (begun, paid) = bank.counts();
-    println!("{begun} begun, {paid} paid");
+    println!("{begun} started, {paid} paid");
 }
 
 #[cfg(test)]
 mod tests {
+    use hazards::{HOUR, at_every_poll, within};
+
     use super::*;
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn what_is_begun_is_finished() {
+    #[tokio::test(start_paused = true)]
+    async fn edges_more_invoices_than_are_paid() {
         let bank = Bank::default();
         let paid = pay_three((1..=10).collect(), &bank).await;
-        assert_eq!(paid, [1, 2, 3]);
+        assert_eq!(paid, [Ok(1), Ok(2), Ok(3)]);
         assert_eq!(bank.counts(), (3, 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_fewer_invoices_than_places() {
+        for count in 0..3 {
+            let bank = Bank::default();
+            let paid = pay_three((0..count).collect(), &bank).await;
+            assert_eq!(paid.len() as u64, count);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_an_outcome() {
+        for hangs_for in [vec![1], vec![3], vec![1, 2, 3]] {
+            let bank = Bank {
+                hangs_for: hangs_for.clone(),
+                ..Bank::default()
+            };
+            let paying = pay_three((1..=10).collect(), &bank);
+            let outcomes = within(HOUR, paying).await;
+            for (invoice, outcome) in (1..=3).zip(outcomes) {
+                let expected = match hangs_for.contains(&invoice) {
+                    true => Err(Unknown(invoice)),
+                    false => Ok(invoice),
+                };
+                assert_eq!(outcome, expected);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_starts_nothing_twice() {
+        at_every_poll(async |cancel| {
+            let bank = Bank::default();
+            let paying = pay_three((1..=10).collect(), &bank);
+            let complete = cancel.run(paying).await.is_some();
+            let (begun, paid) = bank.counts();
+            assert!(begun <= 3 && paid <= begun);
+            assert!(!complete || paid == 3);
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_it_can_be_spawned() {
+        let paying = tokio::spawn(async {
+            pay_three(vec![1, 2, 3, 4], &Bank::default()).await
+        });
+        assert_eq!(paying.await.expect("no panic").len(), 3);
     }
 }

@@ -3,8 +3,8 @@
 use futures::{Stream, StreamExt};
 
 // ANCHOR: wrong
-/// Wrong: to know that the small ones have ended, `take_while` has to
-/// take a large one. It does not give it back.
+/// Wrong: `take_while` takes a large order to see that the small ones
+/// have ended, and drops it.
 async fn small_then_large(
     mut orders: impl Stream<Item = u32> + Unpin,
 ) -> (Vec<u32>, Vec<u32>) {
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn one_is_lost() {
+    async fn edges_the_order_between() {
         let orders = tokio_stream::iter([20, 30, 400, 500]);
         let parts = small_then_large(orders).await;
         assert_eq!(parts, (vec![20, 30], vec![500]));

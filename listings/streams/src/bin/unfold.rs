@@ -1,39 +1,63 @@
-//! The progress of an export, as a stream that ends when it is done.
+//! The progress of an export, as a stream that ends when it's done.
 
 // ANCHOR: progress
 use futures::{Stream, StreamExt, stream};
-use tokio::time::{Duration, sleep};
+use tokio::time::{Duration, error::Elapsed, sleep, timeout};
 
-/// Asks each second, until the export is done. The last item is 100.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Asks every second, until the export is done. The last item is 100,
+/// or an error.
 ///
-/// Dropped, it stops asking. Nothing is asked ahead.
-fn progress(export: Export) -> impl Stream<Item = u8> {
+/// Dropped, it stops asking. It never asks ahead.
+fn progress(export: Export) -> impl Stream<Item = Result<u8, Unknown>> {
     stream::unfold(Some(export), |export| async move {
         // `None` ends the stream, and so does `?`.
         let mut export = export?;
         sleep(Duration::from_secs(1)).await;
-        let percent = export.percent().await;
-        let next = (percent < 100).then_some(export);
+        let answer = timeout(LIMIT, export.percent()).await;
+        let percent = answer.map_err(Unknown::NoAnswer).flatten();
+        let next = matches!(percent, Ok(0..100)).then_some(export);
         Some((percent, next))
     })
 }
+
+#[derive(Debug, thiserror::Error)]
+enum Unknown {
+    #[error("no answer: the export may still be running")]
+    NoAnswer(#[source] Elapsed),
+    #[error("the export has failed at {0} %")]
+    Failed(u8),
+}
 // ANCHOR_END: progress
 
-/// An export somewhere else, of which 40 % are done each second.
+/// An export somewhere else, which does 40 % in a second.
+#[derive(Default)]
 struct Export {
     percent: u8,
+    fails_at: Option<u8>,
+    hangs_at: Option<u8>,
 }
 
 impl Export {
-    async fn percent(&mut self) -> u8 {
+    async fn percent(&mut self) -> Result<u8, Unknown> {
         self.percent = (self.percent + 40).min(100);
-        self.percent
+        if self.hangs_at == Some(self.percent) {
+            std::future::pending::<()>().await;
+        }
+        match self.fails_at {
+            Some(at) if at == self.percent => Err(Unknown::Failed(at)),
+            _ => Ok(self.percent),
+        }
     }
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    let seen: Vec<_> = progress(Export { percent: 0 }).collect().await;
+    let seen: Vec<_> = progress(Export::default()).collect().await;
+    println!("{seen:?}");
+    let export = Export { fails_at: Some(80), ..Export::default() };
+    let seen: Vec<_> = progress(export).collect().await;
     println!("{seen:?}");
 }
 
@@ -41,32 +65,73 @@ async fn main() {
 mod tests {
     use std::pin::pin;
 
-    use tokio::time::{Instant, timeout};
+    use futures::TryStreamExt;
+    use hazards::{HOUR, at_every_poll, within};
+    use tokio::time::Instant;
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn the_last_item_is_the_end() {
         let start = Instant::now();
+        let progress = progress(Export::default());
         let seen: Vec<_> =
-            progress(Export { percent: 0 }).collect().await;
+            progress.try_collect().await.expect("no failure");
         assert_eq!(seen, [40, 80, 100]);
         assert_eq!(start.elapsed(), Duration::from_secs(3));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_dropped_next_loses_nothing() {
-        let mut progress = pin!(progress(Export { percent: 0 }));
-        let soon = Duration::from_millis(600);
-        assert!(timeout(soon, progress.next()).await.is_err());
-        // The second of the first item has gone on.
-        assert_eq!(timeout(soon, progress.next()).await, Ok(Some(40)));
+    async fn cancel_of_next_loses_nothing() {
+        at_every_poll(async |cancel| {
+            let mut progress = pin!(progress(Export::default()));
+            let first = cancel.run(progress.next()).await.flatten();
+            let mut seen: Vec<_> = first.into_iter().collect();
+            seen.extend(progress.collect::<Vec<_>>().await);
+            let seen: Vec<_> =
+                seen.into_iter().filter_map(Result::ok).collect();
+            assert_eq!(seen, [40, 80, 100]);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_the_last_item() {
+        for at in [40, 80, 100] {
+            let export =
+                Export { hangs_at: Some(at), ..Export::default() };
+            let progress = progress(export);
+            let seen: Vec<_> = within(HOUR, progress.collect()).await;
+            let last = seen.last().expect("an item");
+            assert!(matches!(last, Err(Unknown::NoAnswer(_))));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_is_the_last_item() {
+        for (at, before) in [(40, 0), (80, 1), (100, 2)] {
+            let export =
+                Export { fails_at: Some(at), ..Export::default() };
+            let seen: Vec<_> = progress(export).collect().await;
+            assert_eq!(seen.len(), before + 1);
+            let last = seen.last().expect("an item");
+            assert!(
+                matches!(last, Err(Unknown::Failed(it)) if *it == at)
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_done_before_it_is_asked() {
+        let export = Export { percent: 100, ..Export::default() };
+        assert_eq!(progress(export).count().await, 1);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_moves_into_a_task() {
-        let progress = progress(Export { percent: 80 });
-        let task = tokio::spawn(progress.collect::<Vec<_>>());
-        assert_eq!(task.await.expect("no panic"), [100]);
+    async fn threads_it_can_be_spawned() {
+        let progress =
+            progress(Export { percent: 80, ..Export::default() });
+        let task = tokio::spawn(progress.count());
+        assert_eq!(task.await.expect("no panic"), 1);
     }
 }

@@ -1,12 +1,12 @@
-//! Wrong: a stream that has ended is asked once more.
+//! Wrong: a finished stream is polled again.
 
 use std::pin::pin;
 
 use futures::{Stream, StreamExt, stream};
 
 // ANCHOR: wrong
-/// Wrong: one of them ends first. In the next turn, `select!` asks
-/// both once more.
+/// Wrong: one of them ends first, and in the next iteration, `select!`
+/// polls both again.
 async fn orders_of_both(
     shop: impl Stream<Item = u32>,
     phone: impl Stream<Item = u32>,
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_panics_when_one_has_ended() {
+    async fn edges_one_stream_ends_first() {
         let (shop, phone) = (orders(1, 2), orders(10, 13));
         let joined = tokio::spawn(orders_of_both(shop, phone)).await;
         let error = joined.expect_err("it panics").to_string();

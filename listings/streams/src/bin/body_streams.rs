@@ -1,0 +1,180 @@
+//! A body that arrives as a stream is stored, and a file is a stream.
+
+// ANCHOR: store
+use std::{error::Error, io, pin::pin, time::Duration};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_util::io::{ReaderStream, StreamReader};
+
+const LARGEST: u64 = 100;
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Stores a body, chunk by chunk: it takes the next one when `file` has
+/// taken the last.
+///
+/// # Errors
+///
+/// The body is too large, breaks off, or is silent for half a minute,
+/// or `file` can't be written. Then, and if this future is dropped,
+/// `file` has a part of the body: delete it.
+async fn store<E: Error + Send + Sync + 'static>(
+    body: impl Stream<Item = Result<Bytes, E>>,
+    mut file: impl AsyncWrite + Unpin,
+) -> io::Result<u64> {
+    let body = tokio_stream::StreamExt::timeout(body, SILENCE)
+        .map(|chunk| chunk?.map_err(io::Error::other));
+    let body = pin!(StreamReader::new(body));
+    let mut body = body.take(LARGEST + 1);
+    let length = tokio::io::copy(&mut body, &mut file).await?;
+    if length > LARGEST {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    file.flush().await?;
+    Ok(length)
+}
+
+/// The other direction: what can be read, as a stream of chunks.
+fn chunks(
+    file: impl AsyncRead,
+) -> impl Stream<Item = io::Result<Bytes>> {
+    ReaderStream::with_capacity(file, 16 * 1024)
+}
+// ANCHOR_END: store
+
+use futures::stream;
+
+/// A body that breaks off after two chunks.
+fn broken() -> impl Stream<Item = Result<Bytes, io::Error>> {
+    stream::iter([
+        Ok(Bytes::from("order 1\n")),
+        Ok(Bytes::from("ord")),
+        Err(io::ErrorKind::ConnectionReset.into()),
+    ])
+}
+
+async fn print(
+    name: &str,
+    body: impl Stream<Item = io::Result<Bytes>>,
+) {
+    let mut file = Vec::new();
+    match store(body, &mut file).await {
+        Ok(length) => println!("{name}: {length} bytes stored"),
+        Err(error) => {
+            println!("{name}: {error}, {} bytes stored", file.len());
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    print("whole", chunks(&b"order 1\norder 2\n"[..])).await;
+    print("broken off", broken()).await;
+    print("silent", stream::pending()).await;
+    print("endless", chunks(tokio::io::repeat(b'x'))).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use hazards::{Failing, HOUR, Silent, Slow, at_every_poll, within};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_body_is_an_error() {
+        let never = stream::pending::<io::Result<Bytes>>();
+        let start = stream::iter([Ok(Bytes::from("order 1"))]);
+        let mut file = Vec::new();
+        let storing = store(start.chain(never), &mut file);
+        let error = within(HOUR, storing).await.expect_err("silent");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(file, b"order 1");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_peer_is_an_error() {
+        let storing = store(chunks(Silent), Vec::new());
+        assert!(within(HOUR, storing).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_file_bounds_what_is_taken() {
+        let taken = Cell::new(0);
+        let body = stream::repeat_with(|| {
+            taken.set(taken.get() + 1);
+            Ok::<_, io::Error>(Bytes::from("x"))
+        });
+        let storing = store(body, Silent);
+        let waited = tokio::time::timeout(HOUR, storing).await;
+        assert!(waited.is_err());
+        assert!(taken.get() <= LARGEST as usize + 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_file_gets_the_whole_body() {
+        let mut file = Vec::new();
+        let slow = Slow::new(&mut file, Duration::from_secs(60));
+        let body = chunks(&[b'x'; 100][..]);
+        assert_eq!(store(body, slow).await.expect("stored"), 100);
+        assert_eq!(file, [b'x'; 100]);
+    }
+
+    #[tokio::test]
+    async fn failure_of_the_body_and_of_the_disk() {
+        let mut file = Vec::new();
+        let error = store(broken(), &mut file).await;
+        let error = error.expect_err("it breaks off").to_string();
+        assert_eq!(error, "connection reset");
+        assert_eq!(file, b"order 1\nord");
+
+        let body = || chunks(&b"order 1"[..]);
+        let full = Failing::after(Vec::new(), 0);
+        let error = store(body(), full).await.expect_err("it's full");
+        assert_eq!(error.to_string(), "disk full");
+    }
+
+    #[tokio::test]
+    async fn overload_by_a_body_without_an_end() {
+        let mut file = Vec::new();
+        let body = chunks(tokio::io::repeat(b'x'));
+        let error = store(body, &mut file).await.expect_err("endless");
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert!(file.len() as u64 <= LARGEST + 1);
+    }
+
+    #[tokio::test]
+    async fn edges_of_the_size() {
+        for length in [0, 1, LARGEST, LARGEST + 1] {
+            let body = vec![b'x'; length as usize];
+            let stored = store(chunks(&body[..]), Vec::new()).await;
+            assert_eq!(stored.is_ok(), length <= LARGEST);
+        }
+    }
+
+    #[tokio::test]
+    async fn cancel_leaves_the_start_of_the_body() {
+        at_every_poll(async |cancel| {
+            let body = stream::iter(["order 1\n", "order 2\n"]).then(
+                async |chunk| {
+                    tokio::task::yield_now().await;
+                    Ok::<_, io::Error>(Bytes::from(chunk))
+                },
+            );
+            let mut file = Vec::new();
+            let stored = cancel.run(store(body, &mut file)).await;
+            assert!(b"order 1\norder 2\n".starts_with(&file));
+            assert!(stored.is_none() || file.len() == 16);
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_it_can_be_spawned() {
+        let body = chunks(&b"order 1"[..]);
+        let storing = tokio::spawn(store(body, tokio::io::sink()));
+        assert_eq!(storing.await.expect("no panic").expect("ok"), 7);
+    }
+}

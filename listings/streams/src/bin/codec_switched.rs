@@ -1,0 +1,165 @@
+//! After a greeting in text, the same connection has binary frames.
+
+// ANCHOR: switched
+use std::io;
+
+use futures::StreamExt;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Duration, timeout},
+};
+use tokio_util::codec::{
+    Framed, LengthDelimitedCodec, LinesCodec, LinesCodecError,
+};
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Reads the greeting, and returns it with the frames behind it.
+/// `map_codec` keeps the bytes that were read ahead: here the first
+/// frame, which may arrive together with the greeting.
+///
+/// # Errors
+///
+/// No greeting within ten seconds, or a longer one than 40 bytes.
+async fn greeted<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: S,
+) -> Result<(String, Framed<S, LengthDelimitedCodec>), LinesCodecError>
+{
+    let lines = LinesCodec::new_with_max_length(40);
+    let mut lines = Framed::new(socket, lines);
+    let greeting = timeout(LIMIT, lines.next()).await;
+    let greeting = greeting
+        .map_err(io::Error::from)?
+        .ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))??;
+    let frames = lines.map_codec(|_| {
+        LengthDelimitedCodec::builder()
+            .max_frame_length(1024)
+            .new_codec()
+    });
+    Ok((greeting, frames))
+}
+// ANCHOR_END: switched
+
+use tokio::io::{AsyncWriteExt, duplex};
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() -> Result<(), LinesCodecError> {
+    let (ours, mut theirs) = duplex(64);
+    theirs.write_all(b"SHOP/2\n\0\0\0\x04paid").await?;
+    drop(theirs);
+    let (greeting, mut frames) = greeted(ours).await?;
+    println!("greeting {greeting:?}");
+    while let Some(frame) =
+        timeout(LIMIT, frames.next()).await.map_err(io::Error::from)?
+    {
+        println!("frame {:?}", String::from_utf8_lossy(&frame?));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use hazards::{Failing, HOUR, Silent, Slow, at_every_poll, within};
+
+    use super::*;
+
+    const BYTES: &[u8] = b"SHOP/2\n\0\0\0\x04paid\0\0\0\x02ok";
+
+    #[tokio::test]
+    async fn edges_wherever_the_bytes_are_cut() {
+        for cut in 0..BYTES.len() {
+            let (ours, mut theirs) = duplex(64);
+            let (first, second) = BYTES.split_at(cut);
+            let write = async {
+                theirs.write_all(first).await.expect("room");
+                tokio::task::yield_now().await;
+                theirs.write_all(second).await.expect("room");
+                drop(theirs);
+            };
+            let read = async {
+                let (greeting, frames) =
+                    greeted(ours).await.expect("greeting");
+                assert_eq!(greeting, "SHOP/2");
+                frames.map(|it| it.expect("whole")).collect().await
+            };
+            let (frames, ()): (Vec<_>, _) = tokio::join!(read, write);
+            assert_eq!(frames, [&b"paid"[..], b"ok"], "{cut}");
+        }
+    }
+
+    /// The reason for `map_codec`.
+    #[tokio::test]
+    async fn into_inner_loses_what_was_read_ahead() {
+        let (ours, mut theirs) = duplex(64);
+        theirs.write_all(BYTES).await.expect("room");
+        drop(theirs);
+        let mut lines = Framed::new(ours, LinesCodec::new());
+        assert!(lines.next().await.is_some());
+        let socket = lines.into_inner();
+        let frames = Framed::new(socket, LengthDelimitedCodec::new());
+        assert_eq!(frames.count().await, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_an_error() {
+        let greeting = within(HOUR, greeted(Silent)).await;
+        let error = greeting.err().expect("it's silent");
+        assert_eq!(error.to_string(), "timed out");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_greeting_loses_no_frame() {
+        let (ours, mut theirs) = duplex(64);
+        theirs.write_all(BYTES).await.expect("room");
+        drop(theirs);
+        let ours = Slow::new(ours, LIMIT / 2);
+        let (_, frames) = greeted(ours).await.expect("greeting");
+        assert_eq!(frames.count().await, 2);
+    }
+
+    #[tokio::test]
+    async fn overload_by_a_greeting_without_an_end() {
+        let (ours, mut theirs) = duplex(1024);
+        theirs.write_all(&[b'x'; 1000]).await.expect("room");
+        let error = greeted(ours).await.err().expect("too long");
+        assert_eq!(error.to_string(), "max line length exceeded");
+    }
+
+    #[tokio::test]
+    async fn failure_of_the_connection_is_returned() {
+        let (ours, theirs) = duplex(64);
+        let failing = Failing::after(ours, 0);
+        let error = greeted(failing).await.err().expect("it fails");
+        assert_eq!(error.to_string(), "disk full");
+        drop(theirs);
+        let (ours, _) = duplex(64);
+        assert!(greeted(ours).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn cancel_of_next_loses_no_frame() {
+        at_every_poll(async |cancel| {
+            let (ours, mut theirs) = duplex(3);
+            let write = async {
+                theirs.write_all(BYTES).await.expect("it is read");
+                drop(theirs);
+            };
+            let read = async {
+                let (_, mut frames) =
+                    greeted(ours).await.expect("greeting");
+                let first = cancel.run(frames.next()).await.flatten();
+                frames.count().await + usize::from(first.is_some())
+            };
+            assert_eq!(tokio::join!(read, write).0, 2);
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_it_can_be_spawned() {
+        let (ours, mut theirs) = duplex(64);
+        theirs.write_all(BYTES).await.expect("room");
+        let greeting = tokio::spawn(greeted(ours)).await;
+        assert!(greeting.expect("no panic").is_ok());
+    }
+}
