@@ -30,22 +30,28 @@ async fn pay(
         Ok(false) | Err(_) => Err(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
+// ANCHOR_END: handler
 
+// ANCHOR: finished
 /// Runs in the task, so it reports what goes wrong without the client.
-async fn finished(order: u32, work: impl Future<Output = ()>) -> bool {
+async fn finished(
+    order: u32,
+    work: impl Future<Output = io::Result<()>>,
+) -> bool {
     let work = AssertUnwindSafe(work).catch_unwind();
     let why = match timeout(LONGEST, work).await {
-        Ok(Ok(())) => return true,
-        Ok(Err(_panic)) => "the payment panicked",
-        Err(_elapsed) => "no answer from the bank",
+        Ok(Ok(Ok(()))) => return true,
+        Ok(Ok(Err(error))) => error.to_string(),
+        Ok(Err(_panic)) => "the payment panicked".to_owned(),
+        Err(_elapsed) => "no answer from the bank".to_owned(),
     };
-    eprintln!("order {order}: {why}");
+    eprintln!("order {order} may be paid, and isn't written: {why}");
     false
 }
-// ANCHOR_END: handler
 
 /// A payment takes no longer.
 const LONGEST: Duration = Duration::from_secs(30);
+// ANCHOR_END: finished
 
 use std::{
     io,
@@ -82,13 +88,17 @@ impl Shop {
         })
     }
 
-    async fn take_payment(self: Arc<Self>, order: u32) {
+    async fn take_payment(
+        self: Arc<Self>,
+        order: u32,
+    ) -> io::Result<()> {
         self.money_taken.notify_one();
         #[cfg(test)]
-        tests::trouble(order);
+        tests::trouble(order)?;
         let _ = order;
         self.bank.notified().await;
         self.written.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -154,9 +164,15 @@ mod tests {
 
     const PANICS: u32 = 13;
 
-    pub fn trouble(order: u32) {
-        if order >= PANICS {
-            std::panic::resume_unwind(Box::new("no such account"));
+    const FAILS: u32 = 14;
+
+    pub fn trouble(order: u32) -> io::Result<()> {
+        match order {
+            PANICS => {
+                std::panic::resume_unwind(Box::new("no such account"))
+            }
+            FAILS => Err(io::Error::other("the account is empty")),
+            _ => Ok(()),
         }
     }
 
@@ -207,6 +223,14 @@ mod tests {
             assert_eq!(failed.count(), broken.len());
             assert_eq!(shop.places.available_permits(), 4);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_the_bank_is_an_error() {
+        let shop = Shop::new();
+        let paid = pay(State(shop.clone()), Path(FAILS)).await;
+        assert_eq!(paid, Err(FAILED));
+        assert_eq!(shop.places.available_permits(), 4);
     }
 
     #[tokio::test(start_paused = true)]
