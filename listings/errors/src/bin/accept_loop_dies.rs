@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_bad_client_is_the_last() {
+    async fn failure_of_one_client_leaves_the_others() {
         let (told, ended) = run().await;
         assert_eq!(told[0], "pong");
         assert!(told[2..].iter().all(|it| *it == "nobody accepts"));

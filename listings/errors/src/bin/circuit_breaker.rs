@@ -1,6 +1,6 @@
 //! After some failures in a row, don't ask for a while.
 
-// ANCHOR: breaker
+// ANCHOR: state
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::{Duration, Instant};
@@ -16,6 +16,23 @@ struct Breaker {
     state: Mutex<State>,
 }
 
+#[derive(Default)]
+struct State {
+    failures: u32,
+    open_until: Option<Instant>,
+    /// Changes whenever it opens: older calls don't count then.
+    round: u64,
+}
+
+impl State {
+    fn open(&mut self, pause: Duration) {
+        self.open_until = Some(Instant::now() + pause);
+        self.round += 1;
+    }
+}
+// ANCHOR_END: state
+
+// ANCHOR: breaker
 impl Breaker {
     /// Calls, or returns `None` immediately while it's open.
     async fn call<T, E>(
@@ -44,21 +61,6 @@ impl Breaker {
 // ANCHOR_END: breaker
 
 // ANCHOR: attempt
-#[derive(Default)]
-struct State {
-    failures: u32,
-    open_until: Option<Instant>,
-    /// Changes whenever it opens: older calls don't count then.
-    round: u64,
-}
-
-impl State {
-    fn open(&mut self, pause: Duration) {
-        self.open_until = Some(Instant::now() + pause);
-        self.round += 1;
-    }
-}
-
 /// A call that is under way. Its drop counts it, so that a call that
 /// a caller's deadline drops is counted, too.
 struct Attempt<'a> {

@@ -3,8 +3,7 @@
 // ANCHOR: deadline
 use tokio::time::{Duration, Instant, timeout_at};
 
-/// When the caller stops waiting. It's passed down, and never extended:
-/// a step may get less, but not more.
+/// When the caller stops waiting. Passed down, it's never extended.
 #[derive(Clone, Copy)]
 struct Deadline(Instant);
 

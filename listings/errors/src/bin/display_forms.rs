@@ -15,6 +15,8 @@ fn main() {
     };
     println!("with {{}}:\n{error}\n");
     println!("with {{:#}}:\n{error:#}\n");
+    // With RUST_BACKTRACE=1 or RUST_LIB_BACKTRACE=1, it has a
+    // backtrace as well.
     println!("with {{:?}}:\n{error:?}");
 }
 // ANCHOR_END: forms

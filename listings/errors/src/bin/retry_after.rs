@@ -57,7 +57,7 @@ use tokio::{
 
 /// A client that doesn't wait for a silent server.
 fn client() -> reqwest::Result<Client> {
-    let limit = Duration::from_millis(500);
+    let limit = Duration::from_secs(2);
     Client::builder().no_proxy().timeout(limit).build()
 }
 

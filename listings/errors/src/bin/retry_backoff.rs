@@ -27,18 +27,16 @@ impl Retry {
     where
         F: Future<Output = Result<T, E>>,
     {
-        let mut bound = self.first_pause;
+        let mut bound = self.first_pause.min(self.longest_pause);
         for left in (0..self.tries.max(1)).rev() {
             let ended = timeout(self.limit, call()).await;
             match ended.unwrap_or_else(|late| Err(late.into())) {
                 Err(error) if left > 0 && is_transient(&error) => {}
                 ended => return ended,
             }
-            bound = bound.min(self.longest_pause);
-            // Anything from nothing to the bound, so that clients which
-            // failed together don't come back together.
+            // Jitter: clients that failed together come back apart.
             sleep(bound.mul_f64(random.f64())).await;
-            bound = bound.saturating_mul(2);
+            bound = bound.saturating_mul(2).min(self.longest_pause);
         }
         unreachable!("the last try returns")
     }
@@ -180,9 +178,7 @@ mod tests {
                 Err::<(), _>(Refused::Busy)
             };
             let mut random = fastrand::Rng::with_seed(7);
-            cancel
-                .run(RETRY.run(&mut random, call, |_| true))
-                .await;
+            cancel.run(RETRY.run(&mut random, call, |_| true)).await;
             let begun = tries.load(Ordering::Relaxed);
             sleep(hazards::HOUR).await;
             assert_eq!(tries.load(Ordering::Relaxed), begun);

@@ -5,8 +5,8 @@ use tokio::time::{Duration, sleep};
 
 /// Asks four times, with pauses of up to 100, 200, and 400 ms.
 async fn ask(server: &Server, client: u64) {
-    // A seed, so that this prints the same each time. Clients use
-    // `fastrand::Rng::new()`.
+    // A seed, so that this prints the same each time. Without one,
+    // each process draws its own numbers.
     let mut random = fastrand::Rng::with_seed(client);
     let mut pause = Duration::from_millis(100);
     for pauses in (0..4).rev() {

@@ -86,7 +86,7 @@ impl Shop {
         // No proxy: the supplier is on this machine.
         let client = reqwest::Client::builder()
             .no_proxy()
-            .timeout(Duration::from_millis(500))
+            .timeout(Duration::from_secs(2))
             .build()?;
         Ok(Self { database, client, supplier, _running: running })
     }

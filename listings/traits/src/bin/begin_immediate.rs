@@ -173,17 +173,49 @@ mod tests {
     /// Where `DATABASE_URL` names a server, as in `.ci/run`.
     #[tokio::test]
     async fn overload_in_postgresql() -> sqlx::Result<()> {
-        let Some(pool) = open_postgresql().await? else {
+        let Some(pool) = open_postgresql("row").await? else {
             return Ok(());
         };
         // Both read 5, both write 4, and neither gets an error.
         assert_eq!(left_of_two(&pool, false).await?, 4);
         assert_eq!(left_of_two(&pool, true).await?, 3);
-        close_postgresql(pool).await
+        close_postgresql(pool, "row").await
     }
     // ANCHOR_END: row
 
-    /// Two orders at once, of five. Returns what is left.
+    // ANCHOR: snapshot
+    /// Reads twice, while another connection writes in between.
+    async fn read_twice(
+        pool: &PgPool,
+        begin: &'static str,
+    ) -> sqlx::Result<(i64, i64)> {
+        let amount = "SELECT amount FROM stock";
+        let take = "UPDATE stock SET amount = amount - 1";
+        let mut reading = pool.begin_with(begin).await?;
+        let first = sqlx::query_scalar(amount);
+        let first = first.fetch_one(&mut *reading).await?;
+        sqlx::query(take).execute(pool).await?;
+        let second = sqlx::query_scalar(amount);
+        let second = second.fetch_one(&mut *reading).await?;
+        reading.commit().await?;
+        Ok((first, second))
+    }
+
+    #[tokio::test]
+    async fn overload_between_two_reads() -> sqlx::Result<()> {
+        let Some(pool) = open_postgresql("twice").await? else {
+            return Ok(());
+        };
+        let plain = read_twice(&pool, "BEGIN").await?;
+        assert_eq!(plain, (5, 4));
+        let snapshot =
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        assert_eq!(read_twice(&pool, snapshot).await?, (4, 4));
+        close_postgresql(pool, "twice").await
+    }
+    // ANCHOR_END: snapshot
+
+    /// Two orders at the same time, of five. Returns what is left.
     async fn left_of_two(
         pool: &PgPool,
         for_update: bool,
@@ -212,7 +244,9 @@ mod tests {
     }
 
     /// A table in a schema of its own, if there is a server.
-    async fn open_postgresql() -> sqlx::Result<Option<PgPool>> {
+    async fn open_postgresql(
+        name: &str,
+    ) -> sqlx::Result<Option<PgPool>> {
         let Ok(address) = std::env::var("DATABASE_URL") else {
             // Aloud: past the test harness, which keeps what
             // passing tests print.
@@ -220,7 +254,7 @@ mod tests {
             writeln!(std::io::stderr(), "{told}")?;
             return Ok(None);
         };
-        let schema = schema();
+        let schema = schema(name);
         let options = address
             .parse::<sqlx::postgres::PgConnectOptions>()?
             .options([("search_path", &schema)]);
@@ -237,14 +271,17 @@ mod tests {
         Ok(Some(pool))
     }
 
-    async fn close_postgresql(pool: PgPool) -> sqlx::Result<()> {
-        let drop = format!("DROP SCHEMA {} CASCADE", schema());
+    async fn close_postgresql(
+        pool: PgPool,
+        name: &str,
+    ) -> sqlx::Result<()> {
+        let drop = format!("DROP SCHEMA {} CASCADE", schema(name));
         sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&pool).await?;
         pool.close().await;
         Ok(())
     }
 
-    fn schema() -> String {
-        format!("stock_{}", std::process::id())
+    fn schema(name: &str) -> String {
+        format!("stock_{name}_{}", std::process::id())
     }
 }

@@ -203,8 +203,8 @@ impl InDatabase {
         let pool = AnyPoolOptions::new()
             .max_connections(8)
             .acquire_timeout(Duration::from_secs(10))
-            // sqlx forgets a `BEGIN` that was dropped while it ran: on
-            // PostgreSQL, the connection is in a transaction then.
+            // sqlx forgets a transaction that was dropped while it
+            // began: on PostgreSQL, its connection is still in it.
             .after_release(|connection, _| {
                 Box::pin(async move {
                     // An error: there was none, in SQLite.

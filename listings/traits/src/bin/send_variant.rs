@@ -37,8 +37,7 @@ impl LocalRates for Cached {
     }
 }
 
-/// Accepts both, because everything that implements `Rates` implements
-/// `LocalRates`, too.
+/// Accepts both: a type with `Rates` has `LocalRates`, too.
 async fn rate_of_first(rates: &impl LocalRates) -> Option<f64> {
     rates.rate(rates.known().await.first()?).await
 }
