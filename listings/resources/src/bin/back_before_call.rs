@@ -66,6 +66,7 @@ struct Bank {
     answers: Notify,
     charged: Mutex<HashMap<i64, i64>>,
     is_down: AtomicBool,
+    is_broken: AtomicBool,
     patience: Duration,
 }
 
@@ -75,6 +76,7 @@ fn bank(patience: Duration) -> Bank {
         answers: Notify::new(),
         charged: Mutex::default(),
         is_down: false.into(),
+        is_broken: false.into(),
         patience,
     }
 }
@@ -87,6 +89,7 @@ impl Bank {
         self.answers.notified().await;
         // For the next one that asks.
         self.answers.notify_one();
+        assert!(!self.is_broken.load(Relaxed), "a bug in the client");
         match self.is_down.load(Relaxed) {
             true => Err(io::Error::other("the answer is lost")),
             false => Ok(()),
@@ -298,6 +301,23 @@ mod tests {
         let error = settle(&pool, &bank, 8).await.expect_err("none");
         assert!(matches!(error, PayError::Database(_)));
         assert_eq!(charges(&bank), 0);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn panic_after_the_charge_charges_once() -> Tested {
+        let (pool, bank) = (memory().await?, Arc::new(quick()));
+        bank.is_broken.store(true, Relaxed);
+        let task = (pool.clone(), Arc::clone(&bank));
+        let panics =
+            tokio::spawn(async move { pay(&task.0, &task.1, 7).await });
+        assert!(panics.await.is_err_and(|error| error.is_panic()));
+        bank.is_broken.store(false, Relaxed);
+        settle(&pool, &bank, 7).await?;
+        assert_eq!(
+            (charges(&bank), &*state(&pool).await?),
+            (1, "paid")
+        );
         Ok(())
     }
 }

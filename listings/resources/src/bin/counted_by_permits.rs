@@ -42,8 +42,12 @@ impl Pool {
 impl Pool {
     fn new() -> Self {
         let (idle, permits) = (Mutex::default(), Semaphore::new(3));
-        let (is_up, takes) = (false.into(), Duration::from_secs(1));
-        Self { server: Server { is_up, takes }, idle, permits }
+        let server = Server {
+            is_up: false.into(),
+            takes: Duration::from_secs(1),
+            is_broken: false,
+        };
+        Self { server, idle, permits }
     }
 }
 
@@ -55,11 +59,13 @@ struct Connection;
 struct Server {
     is_up: AtomicBool,
     takes: Duration,
+    is_broken: bool,
 }
 
 impl Server {
     async fn connect(&self) -> io::Result<Connection> {
         sleep(self.takes).await;
+        assert!(!self.is_broken, "a bug in the driver");
         let is_up = self.is_up.load(Relaxed);
         let down = || io::Error::other("the server is down");
         is_up.then_some(Connection).ok_or_else(down)
@@ -159,5 +165,19 @@ mod tests {
         let three = tokio::join!(pool.get(), pool.get(), pool.get());
         assert!(three.0.is_ok() && three.1.is_ok() && three.2.is_ok());
         assert!(pool.get().await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_gives_the_permit_back() {
+        let mut pool = Pool::new();
+        pool.server.is_broken = true;
+        let pool = std::sync::Arc::new(pool);
+        for _ in 0..5 {
+            let pool = std::sync::Arc::clone(&pool);
+            let panics =
+                tokio::spawn(async move { pool.get().await.is_ok() });
+            assert!(panics.await.is_err());
+        }
+        assert_eq!(pool.permits.available_permits(), 3);
     }
 }

@@ -33,6 +33,7 @@ fn rename(sessions: &Sessions) -> &'static str {
 
 async fn send(user: &str) -> usize {
     sleep(Duration::from_millis(10)).await;
+    assert!(user != "a bug", "a bug in the mail");
     user.len()
 }
 
@@ -99,5 +100,14 @@ mod tests {
             });
         }
         assert_eq!(tasks.join_all().await, [3; 50]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_leaves_the_map_free() {
+        let sessions = Arc::new(Sessions::new());
+        sessions.insert(7, "a bug".to_owned());
+        let panics = tokio::spawn(greet(Arc::clone(&sessions)));
+        assert!(panics.await.is_err());
+        assert_eq!(rename(&sessions), "renamed");
     }
 }

@@ -36,8 +36,13 @@ async fn transfer(from: &Account, to: &Account, amount: u32) {
 }
 // ANCHOR_END: transfer
 
-async fn check_limit(_number: u32) {
+async fn check_limit(number: u32) {
     sleep(Duration::from_millis(10)).await;
+    match number {
+        13 => panic!("a bug in the limit of account 13"),
+        99 => std::future::pending().await,
+        _ => {}
+    }
 }
 
 fn account(number: u32) -> Account {
@@ -137,5 +142,28 @@ mod tests {
             sum += *account.balance.lock().await;
         }
         assert_eq!(sum, 500);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_the_limit_holds_no_lock() {
+        let (a, b) = (Arc::new(account(13)), Arc::new(account(2)));
+        let task = (Arc::clone(&a), Arc::clone(&b));
+        let panics = tokio::spawn(async move {
+            transfer(&task.0, &task.1, 30).await;
+        });
+        assert!(panics.await.is_err());
+        assert_eq!(balances([&a, &b]).await, [100, 100]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_limit_holds_no_lock() {
+        let (a, b) = (account(99), account(2));
+        let transfer = transfer(&a, &b, 30);
+        let hour = Duration::from_secs(3600);
+        let mut silent = Box::pin(timeout(hour, transfer));
+        assert!(futures::poll!(silent.as_mut()).is_pending());
+        assert_eq!(balances([&a, &b]).await, [100, 100]);
+        assert!(silent.await.is_err());
+        assert_eq!(balances([&a, &b]).await, [100, 100]);
     }
 }

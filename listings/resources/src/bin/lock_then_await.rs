@@ -81,6 +81,7 @@ struct Server {
     logins: AtomicU32,
     is_down: AtomicBool,
     is_silent: AtomicBool,
+    is_broken: AtomicBool,
     uploaded: Mutex<Vec<u32>>,
 }
 
@@ -90,6 +91,7 @@ impl Server {
             std::future::pending::<()>().await;
         }
         sleep(Duration::from_millis(100) * turns).await;
+        assert!(!self.is_broken.load(Relaxed), "a bug in the server");
         match self.is_down.load(Relaxed) {
             true => Err(io::Error::other("status 503")),
             false => Ok(()),
@@ -265,5 +267,23 @@ mod tests {
         let uploaded = client.server.uploaded.into_inner();
         assert_eq!(uploaded.expect("no panic"), [7, 8, 9]);
         Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_puts_the_orders_back() {
+        let client = Arc::new(client());
+        client.server.is_broken.store(true, Relaxed);
+        let task = Arc::clone(&client);
+        let send = tokio::spawn(async move { task.send().await });
+        let error = send.await.expect_err("it panics").to_string();
+        assert!(error.contains("a bug in the server"), "{error}");
+        assert_eq!(*client.orders(), [7, 8, 9]);
+        let task = Arc::clone(&client);
+        let renew =
+            tokio::spawn(async move { task.renew("token 1").await });
+        assert!(renew.await.is_err());
+        client.server.is_broken.store(false, Relaxed);
+        assert!(within(HOUR, client.renew("token 1")).await.is_ok());
+        assert_eq!(within(HOUR, client.send()).await.ok(), Some(3));
     }
 }

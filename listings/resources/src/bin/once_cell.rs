@@ -43,6 +43,7 @@ enum LoginError {
 struct Service {
     logins: AtomicU32,
     is_silent: AtomicBool,
+    is_broken: AtomicBool,
 }
 
 impl Service {
@@ -53,6 +54,8 @@ impl Service {
         if self.is_silent.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
+        let is_broken = self.is_broken.load(Ordering::Relaxed);
+        assert!(!is_broken, "a bug in the login");
         match login {
             1 => Err(LoginError::Refused(login)),
             _ => Ok(format!("token of login {login}")),
@@ -145,5 +148,18 @@ mod tests {
         let tokens = futures::future::join_all(all).await;
         assert!(tokens.iter().all(Result::is_ok));
         assert_eq!(logins(&client), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_lets_the_next_one_log_in() {
+        let client = Arc::new(Client::default());
+        client.service.is_broken.store(true, Ordering::Relaxed);
+        let task = Arc::clone(&client);
+        let panics =
+            tokio::spawn(async move { task.token().await.is_ok() });
+        let error = panics.await.expect_err("it panics").to_string();
+        assert!(error.contains("a bug in the login"), "{error}");
+        client.service.is_broken.store(false, Ordering::Relaxed);
+        assert!(within(HOUR, client.token()).await.is_ok());
     }
 }

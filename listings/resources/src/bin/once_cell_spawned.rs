@@ -38,7 +38,7 @@ impl Customer {
         let task = self.tasks.spawn(open);
         let opening = async move {
             match task.await {
-                Ok(Ok(account)) => Ok(account),
+                Ok(Ok(opened)) => opened,
                 Ok(Err(_)) => Err(OpenError::TimedOut),
                 Err(error) => Err(OpenError::Lost(error.to_string())),
             }
@@ -50,6 +50,8 @@ impl Customer {
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 enum OpenError {
+    #[error("the bank refuses")]
+    Refused,
     #[error("the bank doesn't answer")]
     TimedOut,
     /// A panic, or the runtime is shutting down.
@@ -62,10 +64,11 @@ struct Bank {
     accounts: AtomicU32,
     is_silent: bool,
     is_broken: bool,
+    refuses: bool,
 }
 
 impl Bank {
-    async fn open_account(&self) -> u32 {
+    async fn open_account(&self) -> Result<u32, OpenError> {
         let number = 1 + self.accounts.fetch_add(1, Ordering::Relaxed);
         // On the way back to the caller.
         sleep(Duration::from_millis(100)).await;
@@ -73,7 +76,10 @@ impl Bank {
         if self.is_silent {
             std::future::pending::<()>().await;
         }
-        number
+        match self.refuses {
+            true => Err(OpenError::Refused),
+            false => Ok(number),
+        }
     }
 }
 
@@ -191,6 +197,17 @@ mod tests {
     async fn again_opens_nothing() {
         let customer = customer(Bank::default());
         assert_eq!(customer.account().await, customer.account().await);
+        assert_eq!(accounts(&customer), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_goes_to_all_callers() {
+        let bank = Bank { refuses: true, ..Bank::default() };
+        let customer = customer(bank);
+        for _ in 0..2 {
+            let account = customer.account().await;
+            assert_eq!(account, Err(OpenError::Refused));
+        }
         assert_eq!(accounts(&customer), 1);
     }
 }

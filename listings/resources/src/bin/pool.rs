@@ -810,4 +810,47 @@ mod tests {
         assert!(this == pool_in(&read(path)?), "{path}");
         Ok(())
     }
+
+    /// Panics when it connects, or when it checks.
+    struct Panics {
+        when_connecting: AtomicBool,
+    }
+
+    impl Manager for Panics {
+        type Connection = ();
+
+        async fn connect(&self) -> io::Result<()> {
+            let panics = self.when_connecting.load(Relaxed);
+            assert!(!panics, "a bug in connecting");
+            Ok(())
+        }
+
+        async fn check(&self, (): &mut ()) -> io::Result<()> {
+            panic!("a bug in the check")
+        }
+
+        fn is_clean(&self, (): &()) -> bool {
+            true
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_the_manager_costs_no_place() {
+        let limits = Limits { connections: 1, ..LIMITS };
+        let when_connecting = AtomicBool::new(false);
+        let pool = Pool::new(Panics { when_connecting }, limits);
+        drop(pool.get().await);
+        for round in 0..3 {
+            let task = pool.clone();
+            let panics =
+                tokio::spawn(async move { task.get().await.is_ok() });
+            assert!(panics.await.is_err(), "{round}");
+            assert_whole(&pool, 0);
+            let manager = &pool.shared.manager;
+            manager.when_connecting.store(true, Relaxed);
+        }
+        let manager = &pool.shared.manager;
+        manager.when_connecting.store(false, Relaxed);
+        assert!(pool.get().await.is_ok());
+    }
 }

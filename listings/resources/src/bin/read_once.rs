@@ -32,8 +32,13 @@ impl Prices {
 }
 // ANCHOR_END: prices
 
-async fn load_discount(_product: &str) {
+async fn load_discount(product: &str) {
     sleep(Duration::from_millis(10)).await;
+    match product {
+        "a bug" => panic!("a bug in the discounts"),
+        "silence" => std::future::pending().await,
+        _ => {}
+    }
 }
 
 /// A price is set, by another task, while a total is computed.
@@ -120,5 +125,25 @@ mod tests {
         prices.set("tea", u32::MAX).await;
         let two = prices.total(&["tea", "tea"]).await;
         assert_eq!(two, Some(2 * u64::from(u32::MAX)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_leaves_the_lock_free() {
+        let prices = prices();
+        let task = Arc::clone(&prices);
+        let panics =
+            tokio::spawn(async move { task.total(&["a bug"]).await });
+        assert!(panics.await.is_err());
+        within(HOUR, prices.set("tea", 13)).await;
+        assert_eq!(prices.total(&["tea"]).await, Some(13));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_leaves_the_lock_free() {
+        let prices = prices();
+        let mut silent = Box::pin(prices.total(&["silence"]));
+        assert!(futures::poll!(silent.as_mut()).is_pending());
+        within(HOUR, prices.set("tea", 13)).await;
+        assert_eq!(prices.total(&["tea"]).await, Some(13));
     }
 }

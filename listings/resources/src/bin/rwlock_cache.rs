@@ -45,6 +45,7 @@ struct Bank {
     loads: AtomicU32,
     is_silent: bool,
     is_down: bool,
+    is_broken: bool,
 }
 
 impl Bank {
@@ -55,6 +56,7 @@ impl Bank {
         }
         let takes = if load == 0 { 1000 } else { 100 };
         sleep(Duration::from_millis(takes)).await;
+        assert!(!self.is_broken, "a bug in the client of the bank");
         if self.is_down {
             return Err(io::Error::other("the bank is down"));
         }
@@ -146,5 +148,19 @@ mod tests {
     #[test]
     fn edges_of_a_currency() {
         assert_eq!(Rates::default().get(""), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_the_bank_keeps_the_old_rates() {
+        let mut rates = Rates::default();
+        assert!(rates.reload().await.is_ok());
+        rates.bank.is_broken = true;
+        let rates = Arc::new(rates);
+        let task = Arc::clone(&rates);
+        let panics = tokio::spawn(async move { task.reload().await });
+        assert!(panics.await.is_err());
+        assert_eq!(rates.get("USD"), Some(108));
+        // The turn is free again.
+        assert!(rates.reloading.try_lock().is_ok());
     }
 }

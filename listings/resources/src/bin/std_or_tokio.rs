@@ -225,4 +225,41 @@ mod tests {
         assert_eq!(paper, "\nTee für Jörg\n".as_bytes());
         Ok(())
     }
+
+    /// A device whose driver panics.
+    struct Broken;
+
+    impl AsyncWrite for Broken {
+        fn poll_write(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context,
+            _: &[u8],
+        ) -> std::task::Poll<io::Result<usize>> {
+            panic!("a bug in the driver")
+        }
+
+        fn poll_flush(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context,
+        ) -> std::task::Poll<io::Result<()>> {
+            panic!("a bug in the driver")
+        }
+
+        fn poll_shutdown(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context,
+        ) -> std::task::Poll<io::Result<()>> {
+            panic!("a bug in the driver")
+        }
+    }
+
+    #[tokio::test]
+    async fn panic_of_the_device_closes_it() {
+        let printer = Arc::new(printer(Broken));
+        let task = Arc::clone(&printer);
+        let panics = tokio::spawn(async move { task.print("a").await });
+        assert!(panics.await.is_err_and(|error| error.is_panic()));
+        let later = printer.print("b").await.expect_err("closed");
+        assert_eq!(later.kind(), io::ErrorKind::NotConnected);
+    }
 }

@@ -1,6 +1,6 @@
 //! All awaits first, and then one change without an `.await`.
 
-use std::{sync::Mutex, time::Duration};
+use std::{io, sync::Mutex, time::Duration};
 
 use tokio::time::{sleep, timeout};
 
@@ -10,36 +10,44 @@ struct Totals {
     euros: u32,
 }
 
-/// Cancel safe: there is no `.await` between the two changes.
-async fn add(totals: &Mutex<Totals>, order: u32) {
-    let euros = fetch_price(order).await;
+/// Cancel safe: there is no `.await` between the two changes. An error
+/// comes before them.
+async fn add(totals: &Mutex<Totals>, order: u32) -> io::Result<()> {
+    let euros = fetch_price(order).await?;
     let mut totals = totals.lock().expect("no panic in here");
     totals.orders += 1;
     totals.euros += euros;
+    Ok(())
 }
 // ANCHOR_END: add
 
-async fn fetch_price(_order: u32) -> u32 {
+async fn fetch_price(order: u32) -> io::Result<u32> {
     sleep(Duration::from_secs(1)).await;
-    12
+    match order {
+        13 => panic!("a bug in the price of order 13"),
+        99 => std::future::pending().await,
+        0 => Err(io::Error::other("order 0 has no price")),
+        _ => Ok(12),
+    }
 }
 
 /// The second of two callers gives up.
-async fn two_callers(totals: &Mutex<Totals>) -> (u32, u32) {
-    add(totals, 1).await;
+async fn two_callers(totals: &Mutex<Totals>) -> io::Result<(u32, u32)> {
+    add(totals, 1).await?;
     let patience = Duration::from_millis(300);
     if timeout(patience, add(totals, 2)).await.is_err() {
         println!("the second caller gave up");
     }
     let totals = totals.lock().expect("no panic in here");
-    (totals.orders, totals.euros)
+    Ok((totals.orders, totals.euros))
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() {
+async fn main() -> io::Result<()> {
     let totals = Mutex::new(Totals { orders: 0, euros: 0 });
-    let (orders, euros) = two_callers(&totals).await;
+    let (orders, euros) = two_callers(&totals).await?;
     println!("orders: {orders}, euros: {euros}");
+    Ok(())
 }
 
 #[cfg(test)]
@@ -57,7 +65,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn cancel_between_the_changes() {
-        assert_eq!(two_callers(&totals()).await, (1, 12));
+        let totals = two_callers(&totals()).await;
+        assert_eq!(totals.ok(), Some((1, 12)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -88,5 +97,34 @@ mod tests {
         tasks.shutdown().await;
         let totals = totals.lock().expect("no panic in here");
         assert_eq!(totals.euros, 12 * totals.orders);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_adds_nothing() {
+        let totals = Arc::new(totals());
+        let task = Arc::clone(&totals);
+        let panics = tokio::spawn(async move { add(&task, 13).await });
+        assert!(panics.await.is_err());
+        assert!(add(&totals, 1).await.is_ok());
+        let totals = totals.lock().expect("no panic in here");
+        assert_eq!((totals.orders, totals.euros), (1, 12));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_holds_up_nobody() {
+        let totals = totals();
+        let mut silent = Box::pin(add(&totals, 99));
+        assert!(futures::poll!(silent.as_mut()).is_pending());
+        let totals = two_callers(&totals).await;
+        assert_eq!(totals.ok(), Some((1, 12)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_adds_nothing() {
+        let totals = totals();
+        let error = add(&totals, 0).await.expect_err("no price");
+        assert_eq!(error.to_string(), "order 0 has no price");
+        let totals = totals.into_inner().expect("no panic");
+        assert_eq!((totals.orders, totals.euros), (0, 0));
     }
 }
