@@ -11,8 +11,7 @@ const WRITE_LIMIT: Duration = Duration::from_secs(5);
 
 struct Batcher {
     rows: mpsc::Receiver<Row>,
-    /// The rows that aren't written yet.
-    batch: Vec<Row>,
+    batch: Vec<Row>, // What isn't written yet.
 }
 
 impl Batcher {

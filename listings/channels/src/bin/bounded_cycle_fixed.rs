@@ -3,8 +3,7 @@
 // ANCHOR: waiter
 use tokio::sync::mpsc;
 
-/// How the evening went. `refused_from` is the first order that the
-/// kitchen didn't take, because it had closed.
+/// `refused_from`: the first order that the closed kitchen refused.
 #[derive(Debug, Default, PartialEq)]
 struct Evening {
     served: usize,

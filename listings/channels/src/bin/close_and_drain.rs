@@ -3,16 +3,11 @@
 // ANCHOR: send_mail
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Duration, sleep, timeout},
+    time::sleep,
 };
 
-const GRACE: Duration = Duration::from_secs(5);
-const LIMIT: Duration = Duration::from_secs(2);
-
 /// Sends mail until `stop` is sent or dropped, and then what was
-/// accepted, for as long as the grace period lasts.
-///
-/// Returns within `GRACE + LIMIT` after the stop.
+/// accepted. Returns within `GRACE + LIMIT` after the stop.
 async fn send_mail(
     mut queue: mpsc::Receiver<Mail>,
     mut stop: oneshot::Receiver<()>,
@@ -48,6 +43,9 @@ async fn send_mail(
 // ANCHOR_END: send_mail
 
 // ANCHOR: report
+const GRACE: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(2);
+
 /// What became of what was accepted.
 #[derive(Debug, Default)]
 struct Report {
@@ -71,6 +69,7 @@ impl Report {
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
+use tokio::time::{Duration, timeout};
 
 #[derive(Clone, Debug, PartialEq)]
 struct Mail {

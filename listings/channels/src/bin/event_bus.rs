@@ -22,14 +22,12 @@ impl Orders {
     fn accept(&self, order: u32) {
         let mut open = self.open.lock().expect("no panic");
         open.push(order);
-        // Never waits, so it's fine under the lock. Fails if nobody
-        // listens, which is no error.
+        // Never waits. Fails if nobody listens: no error here.
         _ = self.events.send(Event::Accepted(order));
     }
 }
 
-/// Follows the orders until so many are open. After a lag, it starts
-/// over with a new snapshot.
+/// Follows the orders until so many are open.
 async fn follow(orders: &Orders, until: usize) -> Vec<u32> {
     let (mut open, mut events) = orders.subscribe();
     while open.len() < until {
@@ -38,7 +36,6 @@ async fn follow(orders: &Orders, until: usize) -> Vec<u32> {
             Err(RecvError::Lagged(_)) => {
                 (open, events) = orders.subscribe();
             }
-            // Not while `orders` is borrowed: it owns the sender.
             Err(RecvError::Closed) => break,
         }
     }

@@ -6,14 +6,15 @@ use tokio::{
     time::{Duration, Instant, sleep},
 };
 
+type Lost = SendError<Photo>; // The photo that nobody takes.
+
 /// Takes a photo from one queue, works, and hands it on to the next,
-/// until the first queue is closed and empty. An error has the photo
-/// that nobody takes. If it's canceled, the one in its hands is lost.
+/// until the first queue is closed and empty.
 async fn stage(
     takes: Duration,
     mut from: mpsc::Receiver<Photo>,
     to: mpsc::Sender<Photo>,
-) -> Result<(), SendError<Photo>> {
+) -> Result<(), Lost> {
     while let Some(photo) = from.recv().await {
         sleep(takes).await;
         to.send(photo).await?;
@@ -22,9 +23,7 @@ async fn stage(
 }
 
 /// Photos come in, are resized, and stored. How old was each then?
-async fn run(
-    capacity: usize,
-) -> Result<Vec<Duration>, SendError<Photo>> {
+async fn run(capacity: usize) -> Result<Vec<Duration>, Lost> {
     let (camera, taken) = mpsc::channel(capacity);
     let (resize, resized) = mpsc::channel(capacity);
     let (store, mut stored) = mpsc::channel(capacity);
@@ -37,8 +36,6 @@ async fn run(
         }
         ages
     };
-    // All four together: whatever empties a queue must run while it
-    // is filled.
     let (taken, resized, stored, ages) =
         tokio::join!(take_photos(camera), resize, store, count);
     taken.and(resized).and(stored)?;
@@ -52,9 +49,7 @@ struct Photo {
 }
 
 /// Takes a photo every 20 ms, or as soon as there is room for it.
-async fn take_photos(
-    camera: mpsc::Sender<Photo>,
-) -> Result<(), SendError<Photo>> {
+async fn take_photos(camera: mpsc::Sender<Photo>) -> Result<(), Lost> {
     for _ in 0..100 {
         let room = camera.reserve().await;
         let photo = Photo { taken_at: Instant::now() };
@@ -68,7 +63,7 @@ async fn take_photos(
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() -> Result<(), SendError<Photo>> {
+async fn main() -> Result<(), Lost> {
     for capacity in [1, 8, 64] {
         let start = Instant::now();
         let oldest = run(capacity).await?.into_iter().max();

@@ -16,14 +16,12 @@ struct Limiter {
 enum NotDone {
     /// The limiter is closed. The export wasn't started.
     Closed,
-    /// It took longer than the limit and was dropped: whether its
-    /// work was done is unknown.
+    /// It was dropped at the limit: its work may be done or not.
     TooLong,
 }
 
 impl Limiter {
-    /// Waits for a place, first come, first served, and runs the
-    /// export. The place comes back if it's dropped, or panics.
+    /// Waits for a place: first come, first served.
     async fn run<T>(
         &self,
         export: impl Future<Output = T>,

@@ -17,9 +17,8 @@ const MOST: u32 = 5;
 /// Runs the actor until its clients are gone, and restarts it when it
 /// panics. Gives up after five panics less than a minute apart.
 ///
-/// The inbox outlives the actor, so the next one answers what waits
-/// in it. The question at which it panicked is lost, and its caller
-/// gets an error. If this is dropped, the actor is aborted.
+/// The next actor answers what waits in the inbox. The question at
+/// which it panicked is lost. Dropped, it aborts the actor.
 async fn supervise(
     inbox: mpsc::Receiver<Question>,
 ) -> Result<(), JoinError> {
@@ -27,7 +26,6 @@ async fn supervise(
     let mut panics = 0;
     loop {
         let started = Instant::now();
-        // A task of its own, so that its panic is a result here.
         let actor = tokio::spawn(answer_all(Arc::clone(&inbox)));
         let Err(error) = AbortOnDropHandle::new(actor).await else {
             return Ok(());

@@ -29,8 +29,7 @@ async fn until_ready(
     let mut store = store.clone();
     let is_ready = |state: &State| *state == State::Ready;
     let waited = async {
-        // Drops the guard that `wait_for` returns.
-        store.wait_for(is_ready).await.map(drop)
+        store.wait_for(is_ready).await.map(drop) // The guard.
     };
     let waited = timeout(limit, waited).await;
     // One look: another thread may change the state meanwhile.

@@ -7,10 +7,10 @@ use tokio::sync::watch;
 /// What a receiver sees of three values that are sent before it looks.
 async fn three_at_once() -> Vec<&'static str> {
     let (sender, mut level) = watch::channel("none");
-    let mut seen = Vec::new();
     for value in ["low", "high", "low"] {
         sender.send_replace(value);
     }
+    let mut seen = Vec::new();
     while level.has_changed().is_ok_and(|has_changed| has_changed) {
         seen.push(*level.borrow_and_update());
     }
@@ -31,17 +31,13 @@ fn borrowed_is_a_change() -> bool {
     level.changed().now_or_never().is_some()
 }
 
-/// A value is sent, and then there is a new receiver: is the value a
-/// change for it? By `subscribe`, and by `clone`.
+/// Is the value a change for a new receiver? For a clone?
 fn new_receivers() -> (bool, bool) {
     let (sender, level) = watch::channel("none");
     sender.send_replace("low");
-    let mut subscribed = sender.subscribe();
-    let mut cloned = level.clone();
-    (
-        subscribed.changed().now_or_never().is_some(),
-        cloned.changed().now_or_never().is_some(),
-    )
+    let [subscribed, cloned] = [sender.subscribe(), level.clone()]
+        .map(|mut it| it.changed().now_or_never().is_some());
+    (subscribed, cloned)
 }
 // ANCHOR_END: tells
 
