@@ -22,8 +22,8 @@ impl Session {
         Self { name, keep_alive: Some(AbortOnDropHandle::new(task)) }
     }
 
-    /// Waits until the session is lost, and reports that once. Meant
-    /// for a branch of `select!`: dropping the future loses nothing.
+    /// Waits until the session is lost, and reports that once; after
+    /// that, it waits forever. Cancel safe, for a branch of `select!`.
     async fn lost(&mut self) -> Result<(), JoinError> {
         let Some(task) = &mut self.keep_alive else {
             return std::future::pending().await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use tokio::time::{Instant, error::Elapsed, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 const LIMIT: Duration = Duration::from_millis(150);
 const STORING: Duration = Duration::from_secs(10);
@@ -27,12 +27,14 @@ async fn import_all(photos: Vec<u32>) -> Vec<(u32, Outcome)> {
 }
 
 async fn import(photo: u32) -> Outcome {
-    let photo = timeout(LIMIT, download(photo)).await?;
-    timeout(STORING, store(photo)).await
+    let downloaded = timeout(LIMIT, download(photo)).await;
+    let photo = downloaded.map_err(|_late| "not here in time")?;
+    let stored = timeout(STORING, store(photo)).await;
+    stored.map_err(|_late| "not stored in time")
 }
 // ANCHOR_END: import_all
 
-type Outcome = Result<(), Elapsed>;
+type Outcome = Result<(), &'static str>;
 
 /// Looks it up, and reads it if it is new: 100 ms, well in time.
 async fn download(photo: u32) -> u32 {

@@ -7,10 +7,11 @@ use tokio::time::sleep;
 // ANCHOR: work
 use std::collections::HashMap;
 
-use tokio::{sync::mpsc, task::JoinError, task::JoinSet};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
 /// Runs each job in a task, at most `LIMIT` at the same time, until
-/// no more jobs come and all are done. A panic costs one job.
+/// no more jobs come and all have ended. A panic costs one job, and so
+/// does a job that hangs.
 ///
 /// Dropping this future aborts the jobs that are running.
 async fn work(mut jobs: mpsc::Receiver<u32>) -> Report {
@@ -20,16 +21,18 @@ async fn work(mut jobs: mpsc::Receiver<u32>) -> Report {
     loop {
         tokio::select! {
             Some(job) = jobs.recv(), if tasks.len() < LIMIT => {
-                numbers.insert(tasks.spawn(run(job)).id(), job);
+                let work = timeout(PATIENCE, run(job));
+                numbers.insert(tasks.spawn(work).id(), job);
             }
             // `None` while the set is empty: switches the branch off.
-            Some(joined) = tasks.join_next_with_id() => match joined {
-                Ok((id, ())) => report.done.extend(numbers.remove(&id)),
-                Err(error) => {
-                    let job = numbers.remove(&error.id());
-                    report.failed.push((job, error));
-                }
-            },
+            Some(joined) = tasks.join_next_with_id() => {
+                let (id, outcome) = match joined {
+                    Ok((id, Ok(()))) => (id, Ok(())),
+                    Ok((id, Err(late))) => (id, Err(late.to_string())),
+                    Err(error) => (error.id(), Err(error.to_string())),
+                };
+                report.note(numbers.remove(&id), outcome);
+            }
             // No more jobs come, and none is running.
             else => return report,
         }
@@ -45,8 +48,20 @@ const LIMIT: usize = 8;
 #[derive(Debug, Default)]
 struct Report {
     done: Vec<u32>,
-    failed: Vec<(Option<u32>, JoinError)>,
+    failed: Vec<(u32, String)>,
     turns: u32,
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Report {
+    fn note(&mut self, job: Option<u32>, outcome: Result<(), String>) {
+        let job = job.expect("every task was entered");
+        match outcome {
+            Ok(()) => self.done.push(job),
+            Err(why) => self.failed.push((job, why)),
+        }
+    }
 }
 
 /// So that this program ends if it spins, as the clock stands still then.
@@ -55,7 +70,8 @@ fn give_up_after(turns: u32) {
 }
 
 async fn run(job: u32) {
-    sleep(Duration::from_millis(10)).await;
+    let millis = if job == 99 { u64::MAX >> 20 } else { 10 };
+    sleep(Duration::from_millis(millis)).await;
     assert_ne!(job, 13, "job {job} is damaged");
 }
 
@@ -123,8 +139,8 @@ mod tests {
             assert_eq!(report.done.len(), 20 - panics.len());
             assert_eq!(report.failed.len(), panics.len());
             for (job, error) in report.failed {
-                assert_eq!(job, Some(13));
-                assert!(error.to_string().contains("13 is damaged"));
+                assert_eq!(job, 13);
+                assert!(error.contains("13 is damaged"), "{error}");
             }
         }
     }
@@ -144,6 +160,15 @@ mod tests {
             no_task_left().await;
         })
         .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_every_place_holds_nobody_for_long() {
+        let mut numbers = vec![99; 9];
+        numbers.push(1);
+        let report = within(HOUR, work(queue(numbers))).await;
+        assert_eq!(report.done, [1]);
+        assert_eq!(report.failed.len(), 9);
     }
 
     #[tokio::test(start_paused = true)]

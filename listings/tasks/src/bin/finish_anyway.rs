@@ -40,13 +40,16 @@ async fn place_in_task(shop: &Arc<Shop>, order: u32) -> Placed {
     let shop = Arc::clone(shop);
     let task = tokio::spawn(async move {
         let _until_the_end = (place, under_way);
-        let work = place_in_handler(&shop, order);
-        let outcome = AssertUnwindSafe(work).catch_unwind().await;
-        if outcome.is_err() {
-            // Here, because the handler may be gone.
-            shop.log(format!("order {order}: PANICKED, look at it"));
-        }
-        outcome.map_err(|_panic| NotPlaced::Panicked)
+        let work = AssertUnwindSafe(place_in_handler(&shop, order));
+        let outcome = match timeout(LONGEST, work.catch_unwind()).await
+        {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(_panic)) => NotPlaced::Panicked,
+            Err(_elapsed) => NotPlaced::TooSlow,
+        };
+        // Logged here, because the handler may be gone.
+        shop.log(format!("order {order}: {outcome:?}, look at it"));
+        Err(outcome)
     });
     task.await.unwrap_or(Err(NotPlaced::ShuttingDown))
 }
@@ -59,7 +62,11 @@ type Placed = Result<(), NotPlaced>;
 enum NotPlaced {
     ShuttingDown,
     Panicked,
+    TooSlow,
 }
+
+/// So that a warehouse that says nothing gives its place back.
+const LONGEST: Duration = Duration::from_secs(60);
 
 impl Shop {
     /// Refuses new orders, and waits for those that are under way.
@@ -162,7 +169,7 @@ mod tests {
         shop.shut_down(LIMIT).await.expect("it ends in time");
         let lines = lines(&shop);
         let panicked =
-            lines.iter().filter(|it| it.contains("PANICKED"));
+            lines.iter().filter(|it| it.contains("Panicked"));
         assert_eq!(panicked.count(), 2);
         assert_eq!(shop.places.available_permits(), 4);
     }
@@ -203,6 +210,18 @@ mod tests {
         };
         let (_, stopped) = tokio::join!(clients, stop);
         assert_eq!(stopped, Err(4));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_warehouse_gives_the_places_back() {
+        let shop = Shop::new(HOUR);
+        let clients = (20..30).map(|it| place_in_task(&shop, it));
+        let placed = within(HOUR, join_all(clients)).await;
+        assert!(placed.iter().all(|it| *it == Err(NotPlaced::TooSlow)));
+        assert_eq!(shop.places.available_permits(), 4);
+        let lines = lines(&shop);
+        let reported = lines.iter().filter(|it| it.contains("TooSlow"));
+        assert_eq!(reported.count(), 10);
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,14 +2,15 @@
 
 use std::{ops::Range, time::Duration};
 
-use tokio::time::sleep;
+use tokio::time::{error::Elapsed, sleep};
 
 // ANCHOR: serve
-use tokio::task::JoinError;
+use tokio::{task::JoinError, time::timeout};
 use tokio_util::task::JoinMap;
 
 /// Starts a task for each request. Before that, takes what has ended
-/// out of the set, and at the end, waits for the rest.
+/// out of the set, and at the end, waits for the rest. A request that
+/// hangs leaves the set after `PATIENCE`.
 ///
 /// Dropping this future aborts the requests that are running.
 async fn serve(requests: Range<u32>) -> Served {
@@ -20,7 +21,7 @@ async fn serve(requests: Range<u32>) -> Served {
         while let Some(ended) = tasks.try_join_next() {
             served.note(ended);
         }
-        tasks.spawn(request, answer(request));
+        tasks.spawn(request, timeout(PATIENCE, answer(request)));
         served.most_kept = served.most_kept.max(tasks.len());
     }
     while let Some(ended) = tasks.join_next().await {
@@ -34,24 +35,35 @@ async fn serve(requests: Range<u32>) -> Served {
 struct Served {
     most_kept: usize,
     answered: u32,
-    failed: Vec<(u32, JoinError)>,
+    failed: Vec<(u32, String)>,
 }
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Served {
     fn note(
         &mut self,
-        (request, joined): (u32, Result<[u8; 1024], JoinError>),
+        (request, joined): (
+            u32,
+            Result<Result<[u8; 1024], Elapsed>, JoinError>,
+        ),
     ) {
         match joined {
-            Ok(_answer) => self.answered += 1,
-            Err(error) => self.failed.push((request, error)),
+            Ok(Ok(_answer)) => self.answered += 1,
+            Ok(Err(late)) => {
+                self.failed.push((request, late.to_string()))
+            }
+            Err(error) => {
+                self.failed.push((request, error.to_string()))
+            }
         }
     }
 }
 
 /// Handles a request, which takes a moment, and keeps its answer.
 async fn answer(request: u32) -> [u8; 1024] {
-    sleep(Duration::from_millis(1)).await;
+    let millis = if request >= 2_000_000 { u64::MAX >> 20 } else { 1 };
+    sleep(Duration::from_millis(millis)).await;
     assert_ne!(request, 1_000_013, "request {request} is damaged");
     [request as u8; 1024]
 }
@@ -82,8 +94,15 @@ mod tests {
             assert_eq!(served.answered, 9);
             let (request, error) = &served.failed[0];
             assert_eq!(*request, 1_000_013);
-            assert!(error.to_string().contains("is damaged"));
+            assert!(error.contains("is damaged"));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_all_requests_keeps_a_limited_number() {
+        let served = serve(2_000_000..2_010_000).await;
+        assert_eq!(served.failed.len(), 10_000);
+        assert!(served.most_kept <= 3001, "{}", served.most_kept);
     }
 
     #[tokio::test(start_paused = true)]
