@@ -126,13 +126,15 @@ impl Seats for InSqlite {
 // ANCHOR_END: sqlite
 
 // ANCHOR: run
-/// A database of its own: it lives in its only connection, which is
-/// never closed for being old or idle.
+/// A database of its own. It lives in its only connection, which is
+/// never closed for being old or idle, nor tested: a caller that is
+/// canceled in such a test would close it.
 async fn in_sqlite() -> Stored<InSqlite> {
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
         .idle_timeout(None)
         .max_lifetime(None)
+        .test_before_acquire(false)
         .connect("sqlite::memory:")
         .await?;
     let create = "CREATE TABLE seats

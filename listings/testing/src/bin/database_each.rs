@@ -36,6 +36,7 @@ async fn connect() -> sqlx::Result<SqlitePool> {
         .max_connections(1)
         .idle_timeout(None)
         .max_lifetime(None)
+        .test_before_acquire(false)
         .connect("sqlite::memory:")
         .await?;
     let create = "CREATE TABLE orders (id INTEGER PRIMARY KEY)";
