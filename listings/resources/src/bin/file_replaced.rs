@@ -10,7 +10,8 @@ use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
 /// A reader sees all of the old text or all of the new text, at any
-/// time, also after a crash. After `Ok`, it's the new text.
+/// time, also after a crash. After `Ok`, it's the new text, and on Unix
+/// even after a power cut.
 ///
 /// On cancellation it's done all the same, unless the runtime shuts
 /// down before a thread has started it.

@@ -60,6 +60,23 @@ mod tests {
 
     use super::*;
 
+    /// All four places are free. On a busy machine, SQLite may take
+    /// longer than the time limit.
+    async fn assert_four_are_free(pool: &SqlitePool) {
+        for _ in 0..50 {
+            let four = tokio::try_join!(
+                pool.acquire(),
+                pool.acquire(),
+                pool.acquire(),
+                pool.acquire(),
+            );
+            if four.is_ok() {
+                return;
+            }
+        }
+        panic!("a place is lost");
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn overload_is_an_error() -> sqlx::Result<()> {
         let pool = open("sqlite::memory:").await?;
@@ -70,7 +87,7 @@ mod tests {
         let full = pool.acquire().await;
         assert!(matches!(full, Err(sqlx::Error::PoolTimedOut)));
         drop(held);
-        assert!(pool.acquire().await.is_ok());
+        assert_four_are_free(&pool).await;
         Ok(())
     }
 
@@ -81,15 +98,7 @@ mod tests {
         let pool = &pool;
         at_every_poll(async |cancel| {
             cancel.run(async { drop(pool.acquire().await) }).await;
-            let four = async {
-                tokio::try_join!(
-                    pool.acquire(),
-                    pool.acquire(),
-                    pool.acquire(),
-                    pool.acquire(),
-                )
-            };
-            assert!(four.await.is_ok());
+            assert_four_are_free(pool).await;
         })
         .await;
         Ok(())
@@ -106,7 +115,7 @@ mod tests {
             });
             assert!(panics.await.is_err());
         }
-        assert!(pool.acquire().await.is_ok());
+        assert_four_are_free(&pool).await;
         Ok(())
     }
 
