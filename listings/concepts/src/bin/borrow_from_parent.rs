@@ -8,7 +8,9 @@ use tokio::task::{JoinError, JoinSet, spawn_blocking};
 // ANCHOR: three_ways
 /// Borrows, in your own task: the parts take turns on one thread.
 async fn in_my_task(prices: &[u32]) -> u64 {
-    let parts = stream::iter(prices.chunks(2)).map(async |it| sum(it));
+    // A function's name, and no async closure: that could not be
+    // spawned ("implementation of `FnOnce` is not general enough").
+    let parts = stream::iter(prices.chunks(2)).map(sum_later);
     parts.buffer_unordered(4).fold(0, async |a, b| a + b).await
 }
 
@@ -42,6 +44,12 @@ async fn in_scope(prices: Vec<u32>) -> Result<u64, JoinError> {
     spawn_blocking(all).await
 }
 // ANCHOR_END: three_ways
+
+/// Sums up, as a call to another server would.
+async fn sum_later(prices: &[u32]) -> u64 {
+    tokio::task::yield_now().await;
+    sum(prices)
+}
 
 fn sum(prices: &[u32]) -> u64 {
     assert!(!prices.contains(&13), "13 is no price");
@@ -90,6 +98,9 @@ mod tests {
             assert_eq!(in_tasks(shared).await.ok(), Some(sum));
             let scoped = in_scope(prices.clone()).await;
             assert_eq!(scoped.ok(), Some(sum));
+            let list = prices.clone();
+            let mine = async move { in_my_task(&list).await };
+            assert_eq!(tokio::spawn(mine).await.ok(), Some(sum));
         }
     }
 
