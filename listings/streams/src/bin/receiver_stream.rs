@@ -165,6 +165,18 @@ mod tests {
         assert!(seen.into_iter().eq(0..10));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn edges_dropped_before_it_is_asked() {
+        let read = Arc::new(AtomicU32::new(0));
+        let count = read.clone();
+        drop(readings(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            async { 1 }
+        }));
+        no_task_left().await;
+        assert_eq!(read.load(Ordering::Relaxed), 0);
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_keep_the_order() {
         let mut number = 0;

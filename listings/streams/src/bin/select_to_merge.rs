@@ -4,11 +4,11 @@
 use std::pin::pin;
 
 use futures::{Stream, StreamExt};
+use tokio::task::coop::cooperative;
 use tokio_util::sync::CancellationToken;
 
-/// Ships orders at the newest price. They wait until there is one.
-/// Returns why it has ended: an end of the orders isn't an end of the
-/// prices.
+/// Ships orders at the newest price, from the first price on. Returns
+/// why it has ended.
 async fn ship(
     orders: impl Stream<Item = u32>,
     prices: impl Stream<Item = Cents>,
@@ -21,11 +21,11 @@ async fn ship(
         tokio::select! {
             biased;
             () = stop.cancelled() => return Ended::Stopped,
-            newest = prices.next() => match newest {
+            newest = cooperative(prices.next()) => match newest {
                 Some(newest) => price = Some(newest),
                 None => return Ended::NoMorePrices,
             },
-            order = orders.next(), if price.is_some() => {
+            order = cooperative(orders.next()), if price.is_some() => {
                 let (Some(order), Some(price)) = (order, price) else {
                     return Ended::NoMoreOrders;
                 };
@@ -124,6 +124,28 @@ mod tests {
             let ships = ship(orders, prices, stop.clone(), |_, _| ());
             let (ended, ()) = tokio::join!(ships, later);
             assert_eq!(ended, Ended::Stopped);
+        }
+    }
+
+    #[tokio::test]
+    async fn overload_of_both_leaves_the_stop_a_turn() {
+        for busy in [true, false] {
+            let orders = stream::repeat(1);
+            let prices = match busy {
+                true => stream::repeat(Cents(1)).boxed(),
+                false => stream::iter([Cents(1)])
+                    .chain(stream::pending())
+                    .boxed(),
+            };
+            let stop = CancellationToken::new();
+            // Prices that are always ready starve the orders.
+            let check = move |_, _| assert!(!busy);
+            let ships = ship(orders, prices, stop.clone(), check);
+            let ships = tokio::spawn(ships);
+            tokio::task::yield_now().await;
+            stop.cancel();
+            let ended = within(HOUR, ships).await;
+            assert_eq!(ended.expect("no panic"), Ended::Stopped);
         }
     }
 

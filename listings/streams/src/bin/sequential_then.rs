@@ -22,9 +22,19 @@ async fn buffered(photos: u32) {
 }
 
 /// Renders *and* stores eight at a time, in one task.
-async fn all_of_it(photos: u32) {
-    let work = async |photo| store(render(photo).await).await;
+async fn all_of_it(photos: u32, report: impl Fn(Failed)) {
+    let work = async |photo| {
+        if let Err(TooSlow) = process(photo).await {
+            report(Failed::TooSlow(photo));
+        }
+    };
     stream::iter(0..photos).for_each_concurrent(8, work).await;
+}
+
+/// Both steps for one photo, and a limit for them.
+async fn process(photo: u32) -> Result<(), TooSlow> {
+    let work = async { store(render(photo).await).await };
+    timeout(Duration::from_secs(30), work).await.map_err(|_| TooSlow)
 }
 // ANCHOR_END: ways
 
@@ -33,51 +43,64 @@ use tokio::task::JoinError;
 use tokio_util::task::JoinMap;
 
 /// A task for each photo, eight at a time: on several threads, if there
-/// are any. Returns the photos whose task has panicked.
+/// are any. A photo that panics is reported, and the others continue.
 ///
 /// Dropped, it aborts the tasks.
-async fn in_tasks(photos: u32) -> Vec<(u32, JoinError)> {
+async fn in_tasks(photos: u32, report: impl Fn(Failed)) {
+    let check =
+        |(photo, ended): (u32, Result<_, JoinError>)| match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(TooSlow)) => report(Failed::TooSlow(photo)),
+            Err(error) => report(Failed::Panicked(photo, error)),
+        };
     let mut tasks = JoinMap::new();
-    let mut failed = Vec::new();
     for photo in 0..photos {
-        if tasks.len() == 8 {
-            failed.extend(panic_of(tasks.join_next().await));
+        if tasks.len() == 8
+            && let Some(ended) = tasks.join_next().await
+        {
+            check(ended);
         }
-        let work = async move { store(render(photo).await).await };
-        tasks.spawn(photo, work);
+        tasks.spawn(photo, process(photo));
     }
-    while !tasks.is_empty() {
-        failed.extend(panic_of(tasks.join_next().await));
+    while let Some(ended) = tasks.join_next().await {
+        check(ended);
     }
-    failed
-}
-
-fn panic_of(
-    ended: Option<(u32, Result<(), JoinError>)>,
-) -> Option<(u32, JoinError)> {
-    let (photo, outcome) = ended?;
-    Some((photo, outcome.err()?))
 }
 // ANCHOR_END: in_tasks
 
-use tokio::time::{Duration, Instant, sleep};
+struct TooSlow;
+
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error("photo {0}: no answer")]
+    TooSlow(u32),
+    #[error("photo {0}: {1}")]
+    Panicked(u32, JoinError),
+}
+
+use tokio::time::{Duration, Instant, sleep, timeout};
 
 /// Asks the service that renders: a second.
 async fn render(photo: u32) -> u32 {
     assert!(!BROKEN.contains(&photo), "photo {photo} is broken");
+    if SILENT.contains(&photo) {
+        std::future::pending::<()>().await;
+    }
     sleep(Duration::from_secs(1)).await;
     photo
 }
 
 /// Photos that no service can render.
 const BROKEN: [u32; 2] = [100, 115];
+/// Photos for which there is no answer.
+const SILENT: std::ops::Range<u32> = 30..50;
 
 /// Stores it: half a second.
 async fn store(_thumbnail: u32) {
     sleep(Duration::from_millis(500)).await;
 }
 
-async fn timed<T>(work: impl Future<Output = T>) -> u128 {
+async fn timed(work: impl Future<Output = ()>) -> u128 {
     let start = Instant::now();
     work.await;
     start.elapsed().as_millis()
@@ -85,38 +108,69 @@ async fn timed<T>(work: impl Future<Output = T>) -> u128 {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
+    let report = |failed| println!("{failed}");
     println!("in turn             {:>6} ms", timed(in_turn(16)).await);
     println!("buffer_unordered    {:>6} ms", timed(buffered(16)).await);
-    println!(
-        "for_each_concurrent {:>6} ms",
-        timed(all_of_it(16)).await
-    );
-    println!("tasks               {:>6} ms", timed(in_tasks(16)).await);
+    let concurrently = timed(all_of_it(16, report)).await;
+    println!("for_each_concurrent {concurrently:>6} ms");
+    let in_tasks = timed(in_tasks(16, report)).await;
+    println!("tasks               {in_tasks:>6} ms");
 }
 
 #[cfg(test)]
 mod tests {
-    use hazards::{at_every_poll, no_task_left};
+    use std::sync::Mutex;
+
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
 
     use super::*;
+
+    fn unexpected(failed: Failed) {
+        unreachable!("{failed}");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_waits_together_and_what_does_not() {
         assert_eq!(timed(in_turn(16)).await, 16 * 1500);
         // Each is stored alone: that alone takes eight seconds.
         assert!(timed(buffered(16)).await >= 16 * 500);
-        assert_eq!(timed(all_of_it(16)).await, 2 * 1500);
-        assert_eq!(timed(in_tasks(16)).await, 2 * 1500);
+        assert_eq!(timed(all_of_it(16, unexpected)).await, 2 * 1500);
+        assert_eq!(timed(in_tasks(16, unexpected)).await, 2 * 1500);
     }
 
     #[tokio::test(start_paused = true)]
     async fn panic_of_a_task_names_its_photo() {
-        let failed = in_tasks(116).await;
-        let photos: Vec<_> =
-            failed.iter().map(|(photo, _)| *photo).collect();
-        assert_eq!(photos, BROKEN);
-        let message = failed[0].1.to_string();
-        assert!(message.contains("photo 100 is broken"), "{message}");
+        let failed = Mutex::new(Vec::new());
+        let keep = |error: Failed| {
+            failed.lock().expect("no panic").push(error.to_string());
+        };
+        in_tasks(116, keep).await;
+        let failed = failed.into_inner().expect("no panic").join("\n");
+        for photo in BROKEN {
+            let message = format!("photo {photo} is broken");
+            assert!(failed.contains(&message), "{failed}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_more_photos_than_places() {
+        let failed = Mutex::new(Vec::new());
+        let keep = |error| failed.lock().expect("no panic").push(error);
+        within(HOUR, all_of_it(60, keep)).await;
+        within(HOUR, in_tasks(60, keep)).await;
+        let failed = failed.into_inner().expect("no panic");
+        let silent: Vec<_> = failed
+            .into_iter()
+            .filter_map(|failed| match failed {
+                Failed::TooSlow(photo) => Some(photo),
+                Failed::Panicked(..) => None,
+            })
+            .collect();
+        for photo in SILENT {
+            let times = silent.iter().filter(|it| **it == photo);
+            assert_eq!(times.count(), 2, "{photo}");
+        }
+        assert_eq!(silent.len(), 2 * SILENT.len());
     }
 
     #[tokio::test(start_paused = true)]
@@ -126,15 +180,15 @@ mod tests {
             sleep(Duration::from_millis(100)).await;
             metrics.num_alive_tasks()
         };
-        let (failed, alive) = tokio::join!(in_tasks(17), watch);
-        assert!(failed.is_empty());
+        let work = in_tasks(17, unexpected);
+        let ((), alive) = tokio::join!(work, watch);
         assert_eq!(alive, 8);
     }
 
     #[tokio::test(start_paused = true)]
     async fn cancel_leaves_no_task() {
         at_every_poll(async |cancel| {
-            cancel.run(in_tasks(17)).await;
+            cancel.run(in_tasks(17, unexpected)).await;
             no_task_left().await;
         })
         .await;
@@ -142,7 +196,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn owner_gone_no_task_is_left() {
-        let owner = tokio::spawn(in_tasks(17));
+        let owner = tokio::spawn(in_tasks(17, unexpected));
         sleep(Duration::from_millis(100)).await;
         owner.abort();
         no_task_left().await;
@@ -152,8 +206,8 @@ mod tests {
     async fn edges_no_photo() {
         in_turn(0).await;
         buffered(0).await;
-        all_of_it(0).await;
-        assert!(in_tasks(0).await.is_empty());
+        all_of_it(0, unexpected).await;
+        in_tasks(0, unexpected).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -217,6 +217,28 @@ mod tests {
         no_task_left().await;
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn overload_by_a_hundred_shops_that_are_always_ready() {
+        let shops = (0..100).map(|_| stream::repeat(1).boxed());
+        let mut orders = vec![0; 100];
+        let mut left = 10_000;
+        let count = |event| {
+            if let Event::Order { shop, .. } = event {
+                orders[shop] += 1;
+            }
+            left -= 1;
+            let end = io::Error::other("enough");
+            ready(if left == 0 { Err(end) } else { Ok(()) })
+        };
+        assert!(write_all(shops.collect(), count).await.is_err());
+        let fair = 80..=120;
+        assert!(
+            orders.iter().all(|it| fair.contains(it)),
+            "{orders:?}"
+        );
+        no_task_left().await;
+    }
+
     #[tokio::test]
     async fn edges_no_shop_and_an_empty_one() {
         assert!(written(Vec::new()).await.is_empty());

@@ -3,28 +3,32 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 // ANCHOR: before
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
+use std::panic::AssertUnwindSafe;
 use tokio::time::{Duration, timeout};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Only three invoices go in, so every payment that starts is awaited.
-/// The outcome of each is in the order of the invoices.
+/// Returns their outcomes, in the order of the invoices.
 ///
-/// Dropped, it drops up to four payments half-way.
+/// Dropped, it drops the payments that are under way.
 async fn pay_three(
     invoices: Vec<u64>,
     bank: &Bank,
 ) -> Vec<Result<u64, Unknown>> {
     let pay = async |invoice| {
-        let paid = timeout(LIMIT, bank.pay(invoice)).await;
-        paid.map(|()| invoice).map_err(|_| Unknown(invoice))
+        let paying = AssertUnwindSafe(bank.pay(invoice));
+        match timeout(LIMIT, paying.catch_unwind()).await {
+            Ok(Ok(())) => Ok(invoice),
+            Ok(Err(_)) | Err(_) => Err(Unknown(invoice)),
+        }
     };
     stream::iter(invoices).take(3).map(pay).buffered(4).collect().await
 }
 
 #[derive(Debug, PartialEq, thiserror::Error)]
-#[error("invoice {0}: no answer, so it may have been paid")]
+#[error("invoice {0}: no answer or a panic, so it may have been paid")]
 struct Unknown(u64);
 // ANCHOR_END: before
 
@@ -34,6 +38,7 @@ struct Bank {
     begun: AtomicU32,
     paid: AtomicU32,
     hangs_for: Vec<u64>,
+    panics_for: Vec<usize>,
 }
 
 impl Bank {
@@ -43,6 +48,8 @@ impl Bank {
             std::future::pending::<()>().await;
         }
         tokio::time::sleep(Duration::from_millis(10 * invoice)).await;
+        let panics = self.panics_for.contains(&(invoice as usize - 1));
+        assert!(!panics, "no account");
         self.paid.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -62,7 +69,7 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
-    use hazards::{HOUR, at_every_poll, within};
+    use hazards::{HOUR, at_every_poll, some_panic, within};
 
     use super::*;
 
@@ -78,7 +85,7 @@ mod tests {
     async fn edges_fewer_invoices_than_places() {
         for count in 0..3 {
             let bank = Bank::default();
-            let paid = pay_three((0..count).collect(), &bank).await;
+            let paid = pay_three((1..=count).collect(), &bank).await;
             assert_eq!(paid.len() as u64, count);
         }
     }
@@ -99,6 +106,24 @@ mod tests {
                 };
                 assert_eq!(outcome, expected);
             }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_some_leaves_the_others() {
+        for panics_for in some_panic(3) {
+            let bank = Bank {
+                panics_for: panics_for.clone(),
+                ..Bank::default()
+            };
+            let outcomes = pay_three(vec![1, 2, 3], &bank).await;
+            assert_eq!(outcomes.len(), 3);
+            for (place, outcome) in outcomes.iter().enumerate() {
+                let panicked = panics_for.contains(&place);
+                assert_eq!(outcome.is_err(), panicked);
+            }
+            let paid = 3 - panics_for.len() as u32;
+            assert_eq!(bank.counts(), (3, paid));
         }
     }
 
