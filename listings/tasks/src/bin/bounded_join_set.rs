@@ -129,7 +129,7 @@ async fn main() {
     let took = start.elapsed().as_millis();
     println!("{took:>4} ms  all photos are done");
     let most_open = renderer.most_open.load(Ordering::SeqCst);
-    println!("requests open at once: {most_open}");
+    println!("requests open at a time: {most_open}");
     println!("rendered: {}", summary.rendered.len());
     println!("refused:  {}", summary.refused.len());
     println!("too slow: {}", summary.too_slow.len());

@@ -94,7 +94,7 @@ async fn main() {
     let took = start.elapsed().as_millis();
     println!("{took:>4} ms  all photos are done");
     let peak = renderer.peak.load(Ordering::Relaxed);
-    println!("requests open at once: {peak}");
+    println!("requests open at a time: {peak}");
     let rendered =
         thumbnails.iter().filter(|(_, it)| matches!(it, Ok(Ok(_))));
     println!("rendered: {}", rendered.count());

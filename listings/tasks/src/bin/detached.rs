@@ -21,7 +21,7 @@ fn update_index() {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     update_index();
-    println!("the handle is gone");
+    println!("the handle is dropped");
     sleep(Duration::from_millis(200)).await;
 
     update_index();

@@ -7,7 +7,7 @@ use tokio::{task::JoinSet, time::sleep};
 use tokio_util::task::AbortOnDropHandle;
 
 /// Three exports of 100 ms in a set, which is dropped after 50 ms.
-/// Each of them is aborted at the await where it stands.
+/// Each of them is aborted at its `.await`.
 async fn drop_set(ledger: &Arc<Ledger>) {
     let mut tasks = JoinSet::new();
     for _ in 0..3 {
@@ -16,7 +16,7 @@ async fn drop_set(ledger: &Arc<Ledger>) {
     sleep(Duration::from_millis(50)).await;
 }
 
-/// The same with handles. They are dropped, the exports go on.
+/// The same with handles. They are dropped, and the exports keep running.
 async fn drop_handles(ledger: &Arc<Ledger>) {
     let mut handles = Vec::new();
     for _ in 0..3 {
@@ -55,7 +55,7 @@ impl Ledger {
     }
 }
 
-/// Counts an export as dropped, unless it is told otherwise.
+/// Counts an export as dropped, unless it has finished.
 struct Entry {
     ledger: Arc<Ledger>,
     finished: bool,
@@ -112,7 +112,7 @@ mod tests {
     async fn a_dropped_set_aborts_its_tasks() {
         let ledger = Arc::default();
         drop_set(&ledger).await;
-        // Aborting is a request: the tasks are told, not yet dropped.
+        // Aborting is a request: the tasks are not dropped yet.
         assert_eq!(ledger.counts(), (0, 0));
         tokio::task::yield_now().await;
         assert_eq!(ledger.counts(), (0, 3));

@@ -29,7 +29,7 @@ async fn work(mut jobs: mpsc::Receiver<u32>) -> (u32, u32) {
 }
 // ANCHOR_END: wrong
 
-/// So that this program ends: the clock stands still while it spins.
+/// So that this program ends: the clock is stopped while it spins.
 fn give_up_after(turns: u32) {
     assert!(turns < 10_000, "{turns} turns, and no job has come");
 }

@@ -64,7 +64,7 @@ impl Report {
     }
 }
 
-/// So that this program ends if it spins, as the clock stands still then.
+/// So that this program ends if it spins: the clock is stopped then.
 fn give_up_after(turns: u32) {
     assert!(turns < 10_000, "{turns} turns, and no job has come");
 }

@@ -69,7 +69,7 @@ fn print(what: &str, counted: AllocationInfo) {
 }
 
 fn main() -> io::Result<()> {
-    println!("allocations per photo  made     held at once");
+    println!("allocations per photo  made   held at a time");
     print("permit inside task", count(permit_inside_task(0..COUNT))?);
     print("bounded JoinSet", count(bounded_join_set(0..COUNT))?);
     print("buffer_unordered", count(buffer_unordered(0..COUNT))?);

@@ -56,7 +56,7 @@ async fn main() {
     let renderer = Renderer::default();
     let rendered = ten_albums(&renderer).await;
     let most_open = renderer.most_open.load(Ordering::Relaxed);
-    println!("requests open at once: {most_open}");
+    println!("requests open at a time: {most_open}");
     println!("rendered: {rendered} of 120");
 }
 

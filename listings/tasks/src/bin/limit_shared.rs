@@ -105,7 +105,7 @@ async fn main() {
     let client = Client::new(Duration::from_millis(100));
     let rendered = ten_albums(&client).await;
     let most_open = client.renderer.most_open.load(Ordering::SeqCst);
-    println!("requests open at once: {most_open}");
+    println!("requests open at a time: {most_open}");
     println!("rendered: {rendered} of 120");
 }
 

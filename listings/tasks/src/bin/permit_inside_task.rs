@@ -98,9 +98,9 @@ async fn main() -> Result<(), JoinError> {
     println!("rendered: {}", summary.rendered);
     println!("refused:  {}", summary.refused);
     let most_open = renderer.most_open.load(Ordering::Relaxed);
-    println!("requests open at once: {most_open}");
+    println!("requests open at a time: {most_open}");
     let most_tasks = renderer.most_tasks.load(Ordering::Relaxed);
-    println!("tasks alive at once:   {most_tasks}");
+    println!("tasks alive at a time:   {most_tasks}");
     let waiting = most_tasks - most_open;
     println!("{waiting} tasks used memory only to wait for a permit.");
     Ok(())

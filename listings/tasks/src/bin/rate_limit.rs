@@ -126,7 +126,7 @@ async fn main() {
     for (number, at) in (1..).zip(log.started) {
         println!("{:>4} ms  webhook {number} starts", at.as_millis());
     }
-    println!("under way at once: {}", log.most_at_once);
+    println!("under way at a time: {}", log.most_at_once);
     println!("failed: {}", log.failed.len());
 }
 

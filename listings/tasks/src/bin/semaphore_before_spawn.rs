@@ -139,9 +139,9 @@ async fn main() {
     println!("too slow: {}", summary.too_slow.len());
     println!("panicked: {}", summary.panicked.len());
     let most_open = renderer.most_open.load(Ordering::SeqCst);
-    println!("requests open at once: {most_open}");
+    println!("requests open at a time: {most_open}");
     let most_tasks = renderer.most_tasks.load(Ordering::SeqCst);
-    println!("tasks alive at once:   {most_tasks}");
+    println!("tasks alive at a time:   {most_tasks}");
 }
 
 #[cfg(test)]

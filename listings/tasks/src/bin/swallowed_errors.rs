@@ -107,7 +107,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn the_loss_is_the_same_on_many_threads() {
         let archive = Arc::new(Archive::default());
-        // It fails at once; the others take a day.
+        // It fails immediately; the others take a day.
         let mut rows: Vec<_> = (1..=4)
             .map(|day| Row { number: day * 864_000, amount: "1" })
             .collect();

@@ -1,4 +1,4 @@
-//! Wrong: a hundred requests at once, where the service takes eight.
+//! Wrong: a hundred requests at the same time; the service takes eight.
 
 use std::{
     ops::Range,
@@ -15,7 +15,7 @@ use tokio::{
 };
 
 // ANCHOR: wrong
-/// Wrong: as many requests at once as there are photos. Nothing here
+/// Wrong: there are as many requests as photos. Nothing here
 /// says how many the service takes.
 async fn render_all(
     renderer: Arc<Renderer>,
@@ -67,7 +67,7 @@ async fn main() -> Result<(), JoinError> {
     let thumbnails = render_all(Arc::clone(&renderer), 0..100).await?;
 
     let peak = renderer.peak.load(Ordering::Relaxed);
-    println!("requests open at once: {peak}");
+    println!("requests open at a time: {peak}");
     let refused = thumbnails.iter().filter(|it| it.is_err()).count();
     println!("rendered: {}", thumbnails.len() - refused);
     println!(

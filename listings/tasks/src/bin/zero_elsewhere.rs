@@ -11,7 +11,7 @@ use tokio::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How many of a hundred photos are rendered at once.
+/// How many of a hundred photos are rendered at a time.
 async fn for_each_concurrent(renderer: &Renderer) -> usize {
     let photos = stream::iter(0..100);
     photos.for_each_concurrent(0, |it| renderer.render(it)).await;
@@ -72,7 +72,7 @@ async fn main() {
     let end = |ended| if ended { "ends" } else { "hangs" };
 
     let all = for_each_concurrent(&Renderer::default()).await;
-    println!("for_each_concurrent(0): {all} at once, no limit");
+    println!("for_each_concurrent(0): {all} at a time, no limit");
     let ended = buffer_unordered(&Renderer::default()).await;
     println!("buffer_unordered(0):    {}", end(ended));
     println!("Semaphore::new(0):      {}", end(semaphore().await));
