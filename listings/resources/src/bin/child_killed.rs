@@ -11,7 +11,7 @@ use tokio::time::timeout;
 // ANCHOR: run
 use tokio::process::Command;
 
-/// On cancellation, the process is killed. Not so the processes that
+/// On cancellation, the process is killed, but not the processes that
 /// it has started itself.
 async fn run(mut job: Command) -> io::Result<ExitStatus> {
     job.kill_on_drop(true).spawn()?.wait().await

@@ -11,8 +11,8 @@ use tokio::{
 // ANCHOR: database
 /// Works on four queries at a time, of 10 ms each. More of them share
 /// the cores, and every one costs a little: memory, locks, and switching
-/// between them. A second here is a millisecond there, because Tokio's
-/// timers round up to whole milliseconds.
+/// between them. A second of this program is a millisecond of the
+/// database, because Tokio's timers round up to whole milliseconds.
 struct Database {
     cores: Semaphore,
 }
