@@ -44,6 +44,10 @@ async fn work(
 // ANCHOR_END: work
 
 // ANCHOR: attempt
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+
 /// How long a job usually takes. It isn't begun if it might not end in
 /// time.
 const USUAL: Duration = Duration::from_millis(200);
@@ -61,10 +65,6 @@ impl Ended {
     }
 }
 // ANCHOR_END: attempt
-
-use std::panic::AssertUnwindSafe;
-
-use futures::FutureExt;
 
 async fn run(_job: u32) {
     #[cfg(test)]
@@ -175,6 +175,23 @@ mod tests {
         sender.closed().await;
         assert!(sender.send(1).await.is_err());
         assert_eq!(working.await.expect("no panic"), Ended::default());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_refuses_new_jobs_while_it_drains() {
+        let (sender, jobs) = mpsc::channel(16);
+        for job in 1..=5 {
+            sender.send(job).await.expect("there is room");
+        }
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let grace = Duration::from_secs(10);
+        let working = tokio::spawn(work(jobs, stop, grace));
+        sleep(Duration::from_millis(100)).await;
+        let refused = sender.send(6).await.expect_err("it's closed");
+        assert_eq!(refused.0, 6);
+        let ended = working.await.expect("no panic");
+        assert_eq!(ended.done, [1, 2, 3, 4, 5]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,5 @@
 //! Finish what was begun, although the client disconnects.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
-
 // ANCHOR: handler
 use axum::{
     extract::{Path, State},
@@ -33,6 +31,8 @@ async fn pay(
 // ANCHOR_END: handler
 
 // ANCHOR: finished
+use std::{io, panic::AssertUnwindSafe, sync::Arc};
+
 /// Runs in the task, so it reports what goes wrong without the client.
 async fn finished(
     order: u32,
@@ -53,10 +53,7 @@ async fn finished(
 const LONGEST: Duration = Duration::from_secs(30);
 // ANCHOR_END: finished
 
-use std::{
-    io,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::{Router, routing::get};
 use tokio::{

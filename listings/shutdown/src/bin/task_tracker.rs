@@ -1,10 +1,5 @@
 //! Wait for a tracker's tasks within a grace period, then drop the rest.
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError},
-};
-
 // ANCHOR: spawn
 use futures::FutureExt;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -45,7 +40,11 @@ impl Tasks {
 // ANCHOR_END: spawn
 
 // ANCHOR: message
-use std::any::Any;
+use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// What a panic says.
 fn message(panic: &(dyn Any + Send)) -> &str {
