@@ -195,7 +195,7 @@ mod tests {
         Ok(())
     }
 
-    /// One after the other, in one transaction. The last one is told.
+    /// One after the other, in one transaction. Returns the advice on the last.
     async fn run(
         connection: &mut AnyConnection,
         queries: &[&'static str],

@@ -1,4 +1,4 @@
-//! What each way to print an error tells.
+//! What each way to print an error shows.
 
 // ANCHOR: forms
 use anyhow::{Context, Result};

@@ -1,10 +1,10 @@
 //! A key makes a request the same request, however often it's sent.
 
 // ANCHOR: key
-/// Charges the card at most once. Store the key before the first call,
-/// beside the order: whoever calls again, after a crash too, must send
-/// the same one. Dropped, it leaves the outcome unknown; so does
-/// `NoAnswer`.
+/// Charges the card at most once. Store the key with the order before
+/// the first call: every later call, even after a crash, must send the
+/// same key. After `NoAnswer`, or if this future is dropped, you don't
+/// know whether it was charged.
 async fn pay(
     bank: &Bank,
     key: &str,

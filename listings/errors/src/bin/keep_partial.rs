@@ -110,13 +110,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn failure_among_many_ends_all_immediately() {
-        // `try_join_all` would see the last one's error only after all
-        // the others' answers: it has more than thirty futures.
         let mut shops = vec![1; 40];
         shops.push(10);
         let start = Instant::now();
         assert!(all_or_nothing(&shops).await.is_err());
         assert_eq!(start.elapsed(), Duration::ZERO);
+        // With more than thirty futures, `try_join_all` sees the last
+        // one's error only after all the answers before it.
+        let in_turn =
+            futures::future::try_join_all(shops.iter().map(ask));
+        assert!(in_turn.await.is_err());
+        assert_eq!(start.elapsed(), Duration::from_millis(10));
     }
 
     #[tokio::test(start_paused = true)]

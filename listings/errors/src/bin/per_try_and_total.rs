@@ -90,7 +90,7 @@ mod tests {
     async fn edges_no_try_and_no_time() {
         let none = ask(&Server { answers_at: 1 }, 0, DAY).await;
         assert_eq!(none, Err(Failed::Tries(0)));
-        // What is ready at once is returned even then.
+        // What is ready immediately is returned even then.
         assert_eq!(run(1, 0).await, Ok(1));
         assert_eq!(run(2, 0).await, Err(Failed::Total));
     }

@@ -1,4 +1,4 @@
-//! The server said when to come back: not before, and not all at once.
+//! The server said when to come back: not before, and not together.
 
 // ANCHOR: ask
 use std::time::Duration;
@@ -26,8 +26,8 @@ async fn ask(client: &Client, url: &str) -> reqwest::Result<String> {
         }
         drop(answer); // Its connection isn't kept while we wait.
         println!("asked to wait for {} s", told.as_secs());
-        // Never before, and not together with everyone else who was
-        // told the same.
+        // Never before, and not together with all the other clients
+        // that got the same answer.
         sleep(told + LONGEST.mul_f64(fastrand::f64() / 4.0)).await;
     }
     client.get(url).send().await?.error_for_status()?.text().await

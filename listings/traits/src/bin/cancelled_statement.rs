@@ -1,4 +1,4 @@
-//! A statement goes on in the database when its future is dropped.
+//! A statement keeps running in the database when its future is dropped.
 
 // ANCHOR: statement
 use sqlx::AnyPool;
@@ -12,7 +12,7 @@ const ARCHIVE: &str = "
     )
     INSERT INTO archive SELECT id FROM numbers";
 
-/// Gives up soon, and looks what is in the archive.
+/// Gives up soon, and then looks into the archive.
 async fn give_up(pool: &AnyPool) -> sqlx::Result<i64> {
     let archived = sqlx::query(ARCHIVE).execute(pool);
     let in_time = timeout(Duration::from_millis(20), archived).await;

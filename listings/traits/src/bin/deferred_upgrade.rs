@@ -26,7 +26,7 @@ async fn take(
     transaction.commit().await
 }
 
-/// Two orders at once. Returns how they end.
+/// Two orders at the same time. Returns how they end.
 async fn two_orders(pool: &SqlitePool) -> sqlx::Result<[String; 2]> {
     let (one, other) = (look(pool).await?, look(pool).await?);
     Ok([told(take(one).await), told(take(other).await)])
@@ -46,7 +46,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
 };
 
-/// A file with five in stock. Who writes waits for others who do.
+/// A file with five in stock. Writers wait for each other.
 async fn open(folder: &Path) -> sqlx::Result<SqlitePool> {
     let options = SqliteConnectOptions::new()
         .filename(folder.join("stock.db"))

@@ -5,7 +5,8 @@ use sqlx::SqlitePool;
 
 /// Marks each order as shipped, a page at a time. Returns how many it
 /// shipped. Stopped half-way, by an error or dropped, it can be called
-/// again: it continues with those that are left.
+/// again: it continues with those that are left. Two calls at the same
+/// time may both ship an order.
 async fn ship_all(pool: &SqlitePool) -> sqlx::Result<u32> {
     let mut shipped = 0;
     loop {

@@ -1,0 +1,70 @@
+//! A default method whose future can be sent, and a method that
+//! returns a stream.
+
+// ANCHOR: rates
+use futures::{Stream, StreamExt, stream};
+
+/// Where exchange rates come from.
+trait Rates: Send + Sync {
+    fn rate(
+        &self,
+        currency: &str,
+    ) -> impl Future<Output = Option<f64>> + Send;
+
+    /// By default, with `rate`. An implementation may write
+    /// `async fn amount` instead.
+    fn amount(
+        &self,
+        amount: f64,
+        currency: &str,
+    ) -> impl Future<Output = Option<f64>> + Send {
+        async move { Some(amount * self.rate(currency).await?) }
+    }
+
+    /// All rates that are known, one after the other.
+    fn all(&self) -> impl Stream<Item = f64> + Send;
+}
+
+struct Fixed;
+
+impl Rates for Fixed {
+    async fn rate(&self, currency: &str) -> Option<f64> {
+        (currency == "USD").then_some(0.9)
+    }
+
+    fn all(&self) -> impl Stream<Item = f64> + Send {
+        let known = stream::iter(["USD", "XYZ"]);
+        known.filter_map(|currency| self.rate(currency))
+    }
+}
+// ANCHOR_END: rates
+
+#[tokio::main]
+async fn main() {
+    println!("100 USD: {:?}", Fixed.amount(100.0, "USD").await);
+    println!("all: {:?}", Fixed.all().collect::<Vec<_>>().await);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_may_run_both() {
+        fn is_sent<T: Send>(value: T) -> T {
+            value
+        }
+        let amount = is_sent(Fixed.amount(10.0, "USD")).await;
+        assert_eq!(amount, Some(9.0));
+        let mut all = pin!(is_sent(Fixed.all()));
+        assert_eq!(all.next().await, Some(0.9));
+        assert_eq!(all.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn edges_an_unknown_currency() {
+        assert_eq!(Fixed.amount(10.0, "").await, None);
+    }
+}
