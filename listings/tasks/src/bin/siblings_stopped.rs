@@ -8,7 +8,8 @@ use tokio_util::task::JoinMap;
 // ANCHOR: copy_all
 /// Copies all tables at the same time. At the first failure, the
 /// other copies are aborted; tables that were copied before that stay
-/// copied. This returns when no copy is running any more.
+/// copied. This returns when no copy is running any more, except in
+/// a blocking closure.
 ///
 /// Dropping this future aborts the copies, without waiting.
 ///
