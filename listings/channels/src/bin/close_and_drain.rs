@@ -7,7 +7,7 @@ use tokio::{
 };
 
 /// Sends mail until `stop` is sent or dropped, and then what was
-/// accepted. Returns within `GRACE + LIMIT` after the stop.
+/// accepted. Returns within `GRACE + 2 * LIMIT` after the stop.
 async fn send_mail(
     mut queue: mpsc::Receiver<Mail>,
     mut stop: oneshot::Receiver<()>,
@@ -176,7 +176,21 @@ mod tests {
         assert!(start.elapsed() <= GRACE + LIMIT);
     }
 
-    /// Whoever holds a permit was promised a place.
+    #[tokio::test(start_paused = true)]
+    async fn stop_during_a_slow_delivery_is_bounded() {
+        let takes = LIMIT - Duration::from_millis(1);
+        let (stop, stopped) = oneshot::channel();
+        let sending =
+            tokio::spawn(send_mail(mails(20, takes), stopped));
+        sleep(Duration::from_millis(1)).await;
+        stop.send(()).expect("it listens");
+        let start = Instant::now();
+        let report = within(HOUR, sending).await.expect("no panic");
+        assert!(start.elapsed() <= GRACE + 2 * LIMIT);
+        assert_eq!(report.sent.len() + report.unsent.len(), 20);
+    }
+
+    /// A sender with a permit was promised a place.
     #[tokio::test(start_paused = true)]
     async fn silence_of_a_sender_with_a_permit() {
         let (queue, receiver) = mpsc::channel(8);

@@ -7,7 +7,8 @@ use tokio_util::task::JoinMap;
 /// Each till reports what it took; the report is their sum.
 ///
 /// An error has the number of a till that panicked: without it, the
-/// sum would be too small. Waits for the slowest till.
+/// sum would be too small. Waits for the slowest till, so put a
+/// `timeout` around it. If it's dropped, the tills are aborted.
 async fn report(numbers: &[u32]) -> Result<u32, (u32, JoinError)> {
     let (till, mut takings) = mpsc::channel(8);
     let mut tills = JoinMap::new();

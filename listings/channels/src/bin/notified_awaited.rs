@@ -5,6 +5,7 @@ use tokio::sync::Notify;
 
 #[derive(Default)]
 struct Doorbell {
+    /// Ring with `notify_one`: it keeps one ring for later.
     rung: Notify,
 }
 

@@ -3,7 +3,7 @@
 // ANCHOR: hand_on
 use tokio::{
     sync::mpsc::{self, error::SendError},
-    time::{Duration, interval, sleep},
+    time::{Duration, MissedTickBehavior, interval, sleep},
 };
 
 /// Hands on five readings, and shows a sign of life meanwhile.
@@ -14,6 +14,8 @@ async fn hand_on(
     readings: mpsc::Sender<u32>,
 ) -> Result<(), SendError<u32>> {
     let mut alive = interval(Duration::from_millis(70));
+    // After a stall, one tick and not a burst of them.
+    alive.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut next = 1;
     while next <= 5 {
         tokio::select! {

@@ -3,7 +3,7 @@
 // ANCHOR: read_sensor
 use tokio::{
     sync::mpsc,
-    time::{Duration, Instant, interval_at},
+    time::{Duration, Instant, MissedTickBehavior, interval_at},
 };
 
 const PERIOD: Duration = Duration::from_secs(1);
@@ -12,6 +12,8 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// nobody wants them any more.
 async fn read_sensor(readings: mpsc::Sender<u32>) {
     let mut beat = interval_at(Instant::now(), PERIOD);
+    // After a wait for room, no burst of readings.
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for reading in 1.. {
         tokio::select! {
             // Or else it would notice only at its next reading.
@@ -84,6 +86,20 @@ mod tests {
         tokio::time::sleep(HOUR).await;
         drop(readings);
         within(PERIOD, sensor).await.expect("it doesn't panic");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clock_after_a_wait_for_room_there_is_no_burst() {
+        let (sender, mut readings) = mpsc::channel(1);
+        let sensor = tokio::spawn(read_sensor(sender));
+        tokio::time::sleep(HOUR).await; // The queue is full.
+        let start = Instant::now();
+        for _ in 0..12 {
+            assert!(readings.recv().await.is_some());
+        }
+        assert!(start.elapsed() >= 9 * PERIOD);
+        drop(readings);
+        sensor.await.expect("it doesn't panic");
     }
 
     #[tokio::test(start_paused = true)]

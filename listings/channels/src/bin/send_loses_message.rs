@@ -3,12 +3,13 @@
 // ANCHOR: wrong
 use tokio::{
     sync::mpsc,
-    time::{Duration, interval, sleep},
+    time::{Duration, MissedTickBehavior, interval, sleep},
 };
 
 /// Hands on five readings, and shows a sign of life meanwhile.
 async fn hand_on(readings: mpsc::Sender<u32>) {
     let mut alive = interval(Duration::from_millis(70));
+    alive.set_missed_tick_behavior(MissedTickBehavior::Skip);
     for reading in 1..=5 {
         tokio::select! {
             biased;

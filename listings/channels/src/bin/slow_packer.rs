@@ -8,8 +8,8 @@ use tokio::{net::TcpStream, sync::mpsc, time::timeout};
 /// How long a client may say nothing, and the packer take nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Hands on what a client sends, in parts of up to 64 KiB, until the
-/// client has sent everything.
+/// Hands on what a client sends, in parts of up to 64 KiB. The last
+/// part is empty: without it, the upload failed.
 ///
 /// While the queue is full, nothing is read. A client that says
 /// nothing holds neither memory nor a place in the queue. If it's
@@ -26,10 +26,12 @@ async fn serve(
         let place = place.map_err(|_| io::ErrorKind::BrokenPipe)?;
         let mut bytes = Vec::with_capacity(64 * 1024);
         match socket.try_read_buf(&mut bytes) {
-            Ok(0) => return Ok(()),
-            Ok(_) => {
+            Ok(read) => {
                 bytes.shrink_to_fit(); // It may have been one byte.
                 place.send(Part { client, bytes });
+                if read == 0 {
+                    return Ok(()); // The client has closed its side.
+                }
             }
             // `readable` is a hint, and may be wrong.
             Err(error) if error.kind() == WouldBlock => {}
@@ -124,11 +126,12 @@ mod tests {
     #[tokio::test]
     async fn failure_of_the_client_is_an_error() -> io::Result<()> {
         let (client, accepted) = connection().await?;
-        let (queue, _parts) = mpsc::channel(4);
+        let (queue, mut parts) = mpsc::channel(4);
         client.set_zero_linger()?;
         drop(client); // A reset.
         let error = serve(1, accepted, queue).await.expect_err("reset");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        assert!(parts.recv().await.is_none()); // No empty part.
         Ok(())
     }
 
@@ -190,6 +193,8 @@ mod tests {
         }
         drop(client);
         serving.await??;
+        let last = parts.recv().await.expect("the end");
+        assert!(last.bytes.is_empty());
         assert!(parts.recv().await.is_none());
         Ok(())
     }
