@@ -129,8 +129,8 @@ const GRACE: Duration = Duration::from_millis(200);
 /// How long its tasks may take to end after that.
 const LAST: Duration = Duration::from_millis(100);
 
-/// Serves until the stop, or until its work ends. Returns
-/// within `GRACE` and `LAST` of the stop. Dropped, it cuts its tasks.
+/// Serves until the stop, or until its work ends. Returns within `GRACE`
+/// and `LAST` after that. Dropped, it cuts its tasks.
 async fn serve(
     listener: impl Listen,
     journal: Shared,
@@ -185,6 +185,7 @@ async fn accept<L: Listen>(
             Some((Ok(place), Ok(connection))) => {
                 start(connection, place);
             }
+            Some((Ok(_), Err(error))) if is_of_one_client(&error) => {}
             Some((Ok(_), Err(error))) => {
                 eprintln!("cannot accept: {error}");
                 // Too many open files, for example: it would fail again.
@@ -196,6 +197,10 @@ async fn accept<L: Listen>(
     }
 }
 
+fn is_of_one_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset)
+}
 // ANCHOR_END: accept
 
 // ANCHOR: reported
@@ -244,7 +249,7 @@ async fn session(
         }
         say(&mut write, &format!("accepted {order}")).await?;
     }
-    // An order that wasn't answered before this isn't accepted.
+    // If an order of this client got no answer, it isn't accepted.
     say(&mut write, "stopping").await
 }
 // ANCHOR_END: session
@@ -878,6 +883,43 @@ mod tests {
         let mut client = Client(BufReader::new(ours).lines());
         assert_eq!(client.ask("1").await.expect("a line"), "stopping");
         hazards::no_task_left().await;
+    }
+
+    /// A listener that fails a thousand times, and then has a client.
+    struct Failing(u32, io::ErrorKind, Option<DuplexStream>);
+
+    impl Listen for Failing {
+        type Connection = DuplexStream;
+
+        async fn accept(&mut self) -> io::Result<DuplexStream> {
+            match self.0.checked_sub(1) {
+                Some(rest) => {
+                    self.0 = rest;
+                    Err(self.1.into())
+                }
+                None => match self.2.take() {
+                    Some(client) => Ok(client),
+                    None => std::future::pending().await,
+                },
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_to_accept_neither_spins_nor_ends_it() {
+        for (kind, seconds) in [
+            (io::ErrorKind::ConnectionAborted, 0),
+            (io::ErrorKind::QuotaExceeded, 100),
+        ] {
+            let (ours, theirs) = tokio::io::duplex(64);
+            let listener = Failing(1000, kind, Some(theirs));
+            let stop = CancellationToken::new();
+            let start = |_client, _place| stop.cancel();
+            let begun = Instant::now();
+            accept(listener, &stop, start).await;
+            assert_eq!(begun.elapsed().as_secs(), seconds);
+            drop(ours);
+        }
     }
 
     #[tokio::test(start_paused = true)]
