@@ -1,11 +1,14 @@
 //! Clients of servers and databases.
 
 use crate::row::{agrees, drop_pending};
+use deadpool::managed::Pool;
 use futures::FutureExt;
 use sqlx::sqlite::SqlitePoolOptions;
 use std::error::Error;
 use std::future::pending;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -56,7 +59,11 @@ async fn pool_acquire() -> Result<(), sqlx::Error> {
 }
 
 /// Makes connections whose test takes a while.
-struct Tested;
+#[derive(Clone, Default)]
+struct Tested {
+    /// A connection was used while an answer was outstanding.
+    has_mixed_up: Arc<AtomicBool>,
+}
 
 /// A connection, and whether the answer to its test is outstanding.
 #[derive(Default)]
@@ -64,11 +71,14 @@ struct Connection {
     is_asked: bool,
 }
 
-impl Connection {
-    async fn test(&mut self) {
-        self.is_asked = true;
+impl Tested {
+    async fn test(&self, connection: &mut Connection) {
+        if connection.is_asked {
+            self.has_mixed_up.store(true, Ordering::Relaxed);
+        }
+        connection.is_asked = true;
         tokio::task::yield_now().await;
-        self.is_asked = false;
+        connection.is_asked = false;
     }
 }
 
@@ -84,7 +94,7 @@ impl bb8::ManageConnection for Tested {
         &self,
         connection: &mut Connection,
     ) -> Result<(), Self::Error> {
-        connection.test().await;
+        self.test(connection).await;
         Ok(())
     }
 
@@ -95,17 +105,18 @@ impl bb8::ManageConnection for Tested {
 
 #[tokio::test]
 async fn bb8_get() -> Result<(), Box<dyn Error>> {
+    let connections = Tested::default();
     let pool = bb8::Pool::builder()
         .max_size(1)
         .test_on_check_out(true)
-        .build(Tested)
+        .build(connections.clone())
         .await?;
     drop(pool.get().await?);
     drop_pending!(pool.get());
-    // It is back in the pool, and was asked: the next test finds it.
-    assert_eq!(pool.state().connections, 1);
-    let again = std::rc::Rc::new(pool);
-    assert_eq!(again.state().idle_connections, 1);
+    assert!(!connections.has_mixed_up.load(Ordering::Relaxed));
+    // It went back into the pool, and its answer is outstanding.
+    drop(pool.get().await?);
+    assert!(connections.has_mixed_up.load(Ordering::Relaxed));
     agrees(
         "bb8_get",
         "not_safe",
@@ -127,14 +138,15 @@ impl deadpool::managed::Manager for Tested {
         connection: &mut Connection,
         _: &deadpool::managed::Metrics,
     ) -> deadpool::managed::RecycleResult<Self::Error> {
-        connection.test().await;
+        self.test(connection).await;
         Ok(())
     }
 }
 
 #[tokio::test]
 async fn deadpool_get() -> Result<(), Box<dyn Error>> {
-    let pool = deadpool::managed::Pool::<Tested>::builder(Tested)
+    let connections = Tested::default();
+    let pool = Pool::<Tested>::builder(connections.clone())
         .max_size(1)
         .build()?;
     drop(pool.get().await?);
@@ -142,8 +154,8 @@ async fn deadpool_get() -> Result<(), Box<dyn Error>> {
     drop_pending!(pool.get());
     // It was closed, and its place is free.
     assert_eq!(pool.status().size, 0);
-    let fresh = pool.get().await?;
-    assert!(!fresh.is_asked);
+    drop(pool.get().await?);
+    assert!(!connections.has_mixed_up.load(Ordering::Relaxed));
     agrees(
         "deadpool_get",
         "place_only",
