@@ -8,7 +8,8 @@ use tokio::{
     time::timeout,
 };
 
-/// Gives the command its input, and returns what it prints.
+/// Gives the command its input, and returns what it prints. More than
+/// ten megabytes are an error.
 ///
 /// On cancellation, and when its time is up, it's killed, together with
 /// everything that it has started.

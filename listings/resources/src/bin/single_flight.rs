@@ -19,9 +19,9 @@ use futures::future::{BoxFuture, FutureExt, Shared};
 use tokio_util::task::AbortOnDropHandle;
 
 impl Prices {
-    /// Takes at most as long as a load may take. On cancellation, the
-    /// load continues. All callers that wait for it get its failure,
-    /// and the next call loads again.
+    /// Waits ten seconds at most. On cancellation, the load continues.
+    /// All callers that wait for it get its failure, and the next call
+    /// loads again.
     async fn get(&self, product: u32) -> Result<u32, LoadError> {
         self.load_of(product).await
     }

@@ -9,7 +9,7 @@ async fn open(address: &str) -> sqlx::Result<SqlitePool> {
     SqlitePoolOptions::new()
         // All processes together stay below the server's limit.
         .max_connections(4)
-        // To wait for a free one, check it, or connect: all of that.
+        // For all of it: to wait, to check, and to connect.
         .acquire_timeout(Duration::from_millis(200))
         // A firewall forgets what is idle for longer.
         .idle_timeout(Duration::from_secs(5 * 60))
