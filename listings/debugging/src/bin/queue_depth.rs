@@ -10,7 +10,7 @@ use tokio::{
 
 // ANCHOR: depth
 /// The messages in a queue, with the room that senders have reserved.
-/// `None` when the senders or the receiver are gone.
+/// `None` once the queue is closed, by its senders or its receiver.
 fn depth<T>(sender: &mpsc::WeakSender<T>) -> Option<usize> {
     // Dropped below, so the queue still closes with its last sender.
     let sender = sender.upgrade()?;

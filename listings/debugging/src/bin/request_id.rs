@@ -41,6 +41,7 @@ async fn handle(id: String, printer: mpsc::Sender<Job>) -> Result<()> {
 // ANCHOR_END: send
 
 // ANCHOR: work
+/// A panic ends the printer: then every request gets an error.
 async fn print_labels(mut jobs: mpsc::Receiver<Job>) {
     while let Some(Job { label, request, done }) = jobs.recv().await {
         let print = async {
@@ -258,6 +259,24 @@ mod tests {
             let error = format!("{:#}", failed.expect_err("lost"));
             let start = "request a1: the label was not printed";
             assert!(error.starts_with(start), "{error}");
+        });
+    }
+
+    #[test]
+    fn panic_of_the_printer_is_an_error_for_every_request() {
+        logged(paused(), async {
+            let (printer, mut jobs) = mpsc::channel(1);
+            let printing = tokio::spawn(async move {
+                let _job = jobs.recv().await;
+                panic!("no paper");
+            });
+            for id in ["a1", "b2"] {
+                let request = handle(id.to_owned(), printer.clone());
+                let failed = hazards::within(LIMIT, request).await;
+                let error = format!("{:#}", failed.expect_err("gone"));
+                assert!(error.starts_with(&format!("request {id}: ")));
+            }
+            assert!(printing.await.is_err());
         });
     }
 }

@@ -33,7 +33,11 @@ async fn serve(monitors: &Monitors) {
     for _ in 0..3 {
         requests.spawn(monitors.search.instrument(search()));
     }
-    requests.join_all().await;
+    while let Some(request) = requests.join_next().await {
+        if let Err(error) = request {
+            println!("a request has panicked: {error}");
+        }
+    }
 }
 // ANCHOR_END: monitor
 

@@ -44,7 +44,8 @@ where
 
 // ANCHOR: real
 /// In real time: the clock runs until the value is dropped, so that
-/// neither an error nor a cancellation leaves it running.
+/// neither an error nor a cancellation leaves it running. Panics if
+/// the clock isn't paused.
 struct RealTime;
 
 impl RealTime {

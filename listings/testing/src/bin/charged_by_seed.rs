@@ -34,7 +34,8 @@ async fn pay(events: &Events) -> io::Result<()> {
 
 /// Wrong: the answer may be late, although the payment is made.
 async fn charge(mut client: TcpStream, bank: Bank) -> io::Result<()> {
-    client.read_u32().await?;
+    let second = Duration::from_secs(1);
+    timeout(second, client.read_u32()).await??;
     bank.events.note("the bank: charges");
     client.write_u8(1).await
 }

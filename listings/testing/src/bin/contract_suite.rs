@@ -19,21 +19,25 @@ trait Seats {
 
 /// The store cannot be reached. (See the repository for more.)
 #[derive(Debug)]
-struct Unreachable(String);
+struct Unreachable(sqlx::Error);
 
 impl From<sqlx::Error> for Unreachable {
     fn from(error: sqlx::Error) -> Self {
-        Self(error.to_string())
+        Self(error)
     }
 }
 
 impl std::fmt::Display for Unreachable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the store cannot be reached: {}", self.0)
+        write!(f, "the store cannot be reached")
     }
 }
 
-impl std::error::Error for Unreachable {}
+impl std::error::Error for Unreachable {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
 
 // ANCHOR: suite
 /// Tries each promise on an empty store. Returns the broken ones.
@@ -275,6 +279,7 @@ mod tests {
         let seats = in_sqlite().await.expect("a table");
         seats.0.close().await;
         let error = seats.reserve(1, "Ann").await.expect_err("closed");
-        assert!(error.to_string().contains("closed pool"), "{error}");
+        let cause = std::error::Error::source(&error).expect("a cause");
+        assert!(cause.to_string().contains("closed pool"), "{cause}");
     }
 }

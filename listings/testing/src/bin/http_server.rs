@@ -21,8 +21,8 @@ impl Rates {
         let ask = || self.http.get(&url).timeout(self.limit).send();
         let mut answer = ask().await?;
         if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
-            // Gives the connection back to the client's pool.
-            drop(answer.bytes().await?);
+            // Nobody needs its body, nor its connection.
+            drop(answer);
             tokio::time::sleep(self.pause).await;
             answer = ask().await?;
         }

@@ -37,7 +37,8 @@ async fn pay(events: &Events) -> io::Result<()> {
 
 /// Charges once for each key, as long as the bank remembers it.
 async fn charge(mut client: TcpStream, bank: Bank) -> io::Result<()> {
-    let key = client.read_u32().await?;
+    let second = Duration::from_secs(1);
+    let key = timeout(second, client.read_u32()).await??;
     if bank.seen.lock().expect("no panic").insert(key) {
         bank.events.note("the bank: charges");
     }
