@@ -141,6 +141,24 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn overload_is_spread_over_time() {
+        use std::{collections::BTreeMap, sync::Mutex};
+        let start = Instant::now();
+        let ended = Mutex::new(BTreeMap::<u128, u32>::new());
+        let clients = (0..100).map(async |_| {
+            let asked = price(&Server::new(1, Refused::Busy)).await;
+            assert_eq!(asked, Ok(42));
+            let at = start.elapsed().as_millis();
+            let mut ended = ended.lock().expect("no panic");
+            *ended.entry(at).or_default() += 1;
+        });
+        futures::future::join_all(clients).await;
+        // Their second tries: a hundred, in as many milliseconds.
+        let ended = ended.into_inner().expect("no panic");
+        assert!(ended.values().all(|count| *count < 20), "{ended:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn cancel_ends_the_tries() {
         hazards::at_every_poll(async |cancel| {
             let busy = Server::new(3, Refused::Busy);

@@ -169,6 +169,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn overload_is_spread_over_time() {
+        let clients = (0..100).map(|seed| begun(RETRY, seed));
+        let begun = futures::future::join_all(clients).await;
+        let mut counts = std::collections::BTreeMap::new();
+        // All first tries are at the same time.
+        for tries in begun.iter().flat_map(|tries| &tries[1..]) {
+            *counts.entry(tries).or_insert(0) += 1;
+        }
+        assert!(counts.values().all(|count| *count < 10));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn cancel_ends_the_tries() {
         hazards::at_every_poll(async |cancel| {
             let tries = AtomicU32::new(0);

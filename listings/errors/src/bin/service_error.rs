@@ -36,7 +36,7 @@ async fn price(
             .await
             .map_err(|error| PriceError::Broken {
                 product,
-                source: error.into(),
+                source: cause(error),
             })?;
     let path = path.ok_or(PriceError::NoProduct(product))?;
     let answer = async {
@@ -49,6 +49,15 @@ async fn price(
         // A URL may hold a secret, and here a port by chance.
         source: error.without_url().into(),
     })
+}
+
+/// The database's own error. sqlx's puts it into its message, and
+/// returns it as its source as well.
+fn cause(error: sqlx::Error) -> Cause {
+    match error {
+        sqlx::Error::Database(inner) => inner,
+        error => error.into(),
+    }
 }
 // ANCHOR_END: price
 
@@ -176,6 +185,17 @@ mod tests {
         let error = price(&shop, 1).await.expect_err("it is closed");
         assert!(source::<sqlx::Error>(&error).is_some());
         assert!(matches!(error, PriceError::Broken { .. }));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn failure_prints_each_cause_once() -> Result<(), Cause> {
+        let shop = Shop::open().await?;
+        let drop = sqlx::query("DROP TABLE products");
+        drop.execute(&shop.database).await?;
+        let error = price(&shop, 1).await.expect_err("no table");
+        let told = chain(&error);
+        assert_eq!(told.matches("no such table").count(), 1, "{told}");
         Ok(())
     }
 

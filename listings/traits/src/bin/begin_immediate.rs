@@ -11,7 +11,7 @@ async fn take(pool: &SqlitePool) -> sqlx::Result<bool> {
     let stock: i64 = sqlx::query_scalar("SELECT amount FROM stock")
         .fetch_one(&mut *transaction)
         .await?;
-    if stock == 0 {
+    if stock < 1 {
         return Ok(false);
     }
     sqlx::query("UPDATE stock SET amount = $1")
@@ -129,6 +129,22 @@ mod tests {
                 .expect("a connection that is not in a transaction");
         })
         .await;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn edges_the_last_one_and_less_than_none() -> sqlx::Result<()>
+    {
+        let folder = tempfile::tempdir()?;
+        let pool = open(folder.path()).await?;
+        for (amount, taken) in [(1, true), (0, false), (-1, false)] {
+            sqlx::query("UPDATE stock SET amount = $1")
+                .bind(amount)
+                .execute(&pool)
+                .await?;
+            assert_eq!(take(&pool).await?, taken);
+            assert_eq!(left(&pool).await?, amount - i64::from(taken));
+        }
         Ok(())
     }
 

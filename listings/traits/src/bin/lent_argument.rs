@@ -116,6 +116,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn overload_waits_for_the_only_connection() -> sqlx::Result<()>
+    {
+        let folder = tempfile::tempdir()?;
+        let pool = open(&folder).await?;
+        let moved = (0..10).map(|_| relocate(&pool, &[1, 2], 1));
+        let moved = futures::future::join_all(moved).await;
+        assert_eq!(moved.iter().filter(|it| it.is_ok()).count(), 5);
+        assert_eq!(units(&pool).await?, [0, 5]);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn edges_no_units_and_the_same_shelf() -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = open(&folder).await?;
+        relocate(&pool, &[1, 2], 0).await?;
+        relocate(&pool, &[1, 1], 5).await?;
+        assert!(relocate(&pool, &[1, 2], i64::MIN + 1).await.is_err());
+        assert_eq!(units(&pool).await?, [5, 0]);
+        Ok(())
+    }
+
+    #[tokio::test]
     async fn panic_of_the_callback_rolls_back() -> sqlx::Result<()> {
         let folder = tempfile::tempdir()?;
         let pool = open(&folder).await?;

@@ -400,6 +400,14 @@ mod tests {
         cut_anywhere_it_is_whole(&orders).await;
     }
 
+    #[tokio::test(flavor = "multi_thread")]
+    async fn overload_in_sqlite() {
+        let (_folder, orders) = in_file().await;
+        orders.place("a", 100).await.expect("placed");
+        // Twenty callers, and eight connections.
+        one_of_many_pays(&Arc::new(orders)).await;
+    }
+
     #[tokio::test]
     async fn edges_of_keys_and_amounts() {
         let memory = InMemory::default();

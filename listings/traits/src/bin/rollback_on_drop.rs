@@ -83,6 +83,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn failure_of_the_second_step_rolls_back() -> sqlx::Result<()>
+    {
+        let pool = open("sqlite::memory:").await?;
+        sqlx::query("DROP TABLE receipts").execute(&pool).await?;
+        assert!(place(&pool, Duration::ZERO).await.is_err());
+        let orders = "SELECT COUNT(*) FROM orders";
+        let orders = sqlx::query_scalar::<_, i64>(orders);
+        assert_eq!(orders.fetch_one(&pool).await?, 0);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn overload_waits_for_the_only_connection() -> sqlx::Result<()>
+    {
+        let pool = open("sqlite::memory:").await?;
+        let placed = (0..20).map(|_| place(&pool, Duration::ZERO));
+        for placed in futures::future::join_all(placed).await {
+            placed?;
+        }
+        assert_eq!(counts(&pool).await?, (20, 20));
+        Ok(())
+    }
+
+    #[tokio::test]
     async fn cancel_in_sqlite() -> sqlx::Result<()> {
         all_or_nothing("sqlite::memory:").await
     }
