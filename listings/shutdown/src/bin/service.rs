@@ -868,6 +868,58 @@ mod tests {
         assert_eq!(file.left(), BTreeSet::from([PANICS, HANGS]));
     }
 
+    /// Its message panics, in the work that wants to log it.
+    #[derive(Debug)]
+    struct Cursed;
+
+    impl std::error::Error for Cursed {}
+
+    impl std::fmt::Display for Cursed {
+        fn fmt(&self, _: &mut std::fmt::Formatter) -> std::fmt::Result {
+            std::panic::resume_unwind(Box::new("no message"))
+        }
+    }
+
+    /// A file that accepts orders, and doesn't let them be done.
+    struct NeverDone;
+
+    impl Write for NeverDone {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            match bytes.starts_with(b"\ndone") {
+                true => Err(io::Error::other(Cursed)),
+                false => Ok(bytes.len()),
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_the_work_stops_the_service() {
+        let (connect, connections) = mpsc::channel(1);
+        let journal = Journal {
+            file: Box::new(NeverDone),
+            accepted: BTreeSet::new(),
+        };
+        let journal = Arc::new(Mutex::new(journal));
+        let stop = CancellationToken::new();
+        let service =
+            serve(connections, journal, BTreeSet::new(), stop);
+        let service = tokio::spawn(service);
+        let (ours, theirs) = tokio::io::duplex(64);
+        connect.send(theirs).await.expect("it listens");
+        let mut client = Client(BufReader::new(ours).lines());
+        let answer = client.ask("7").await.expect("an answer");
+        assert_eq!(answer, "accepted 7");
+        let ended = hazards::within(Duration::from_secs(5), service);
+        let ended = ended.await.expect("no panic");
+        let error = ended.expect_err("the work panicked");
+        assert!(error.to_string().contains("no message"), "{error}");
+        hazards::no_task_left().await;
+    }
+
     /// Without the queue's receiver, a session accepts nothing.
     #[tokio::test(start_paused = true)]
     async fn owner_gone_a_session_says_that_it_stops() {
