@@ -6,8 +6,8 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable};
 use tokio::time::{sleep, timeout};
 
-/// Longer than this, nobody waits here for the server.
-const LONGEST: Duration = Duration::from_secs(10);
+/// For all tries and pauses together.
+const TOTAL: Duration = Duration::from_secs(10);
 
 /// Reads the price: up to five tries, each of at most a second. The
 /// pauses start at 100 ms, and double. backon's jitter adds up to as
@@ -22,19 +22,20 @@ async fn price(server: &Server) -> Result<u32, Refused> {
         let answer = timeout(Duration::from_secs(1), server.ask());
         answer.await.unwrap_or(Err(Refused::Silent))
     };
-    ask.retry(pauses)
+    let tries = ask
+        .retry(pauses)
         .sleep(sleep)
         .when(|refused| *refused != Refused::Forbidden)
         // Asked to come back later? Then not before, and not all
         // together: the backoff's own pause comes on top. `None` ends
         // the tries, and the caller learns how long it would take.
         .adjust(|refused, pause| match refused {
-            Refused::BusyFor(told) if *told > LONGEST => None,
+            Refused::BusyFor(told) if *told >= TOTAL => None,
             Refused::BusyFor(told) => pause.map(|it| it + *told),
             _ => pause,
         })
-        .notify(|refused, _pause| println!("  {refused:?}, once more"))
-        .await
+        .notify(|refused, _pause| println!("  {refused:?}, once more"));
+    timeout(TOTAL, tries).await.unwrap_or(Err(Refused::Silent))
 }
 // ANCHOR_END: backon
 
@@ -138,6 +139,11 @@ mod tests {
         let limit = Duration::from_secs(5 + 4);
         let ended = hazards::within(limit, ended).await;
         assert_eq!(ended, Err(Refused::Silent));
+        // However long the server asks for each time.
+        let three = Refused::BusyFor(Duration::from_secs(3));
+        let busy = Server::new(99, three);
+        let ended = hazards::within(TOTAL * 11 / 10, price(&busy));
+        assert_eq!(ended.await, Err(Refused::Silent));
     }
 
     #[tokio::test(start_paused = true)]

@@ -78,6 +78,19 @@ mod tests {
         assert_eq!(answer.as_deref(), Some("closed"));
     }
 
+    #[tokio::test]
+    async fn edges_a_handler_that_borrows_its_request() {
+        type Borrowing = Box<
+            dyn for<'a> Fn(&'a str) -> BoxFuture<'a, String>
+                + Send
+                + Sync,
+        >;
+        let handler: Borrowing = Box::new(|request| {
+            Box::pin(async move { request.to_uppercase() })
+        });
+        assert_eq!(handler("tea").await, "TEA");
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_share_the_table() {
         let table = Arc::new(table("shop".into()));
