@@ -3,10 +3,10 @@
 // ANCHOR: debounced
 use async_stream::stream;
 use futures::{Stream, StreamExt};
-use tokio::{
-    task::coop::cooperative,
-    time::{Duration, Instant, sleep},
-};
+use tokio::task::coop::cooperative;
+use tokio::time::{Duration, Instant, sleep};
+
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The newest item, once no other has come for `quiet`, or `longest`
 /// after the first of its series. When `items` ends, the newest item
@@ -16,6 +16,8 @@ fn debounced<S: Stream>(
     quiet: Duration,
     longest: Duration,
 ) -> impl Stream<Item = S::Item> {
+    // `Duration::MAX` after now is no `Instant`.
+    let [quiet, longest] = [quiet, longest].map(|it| it.min(YEAR));
     stream! {
         let mut items = std::pin::pin!(items);
         let mut newest = None;
@@ -163,6 +165,10 @@ mod tests {
         }
         let none = debounced(busy(), QUIET, Duration::ZERO).take(3);
         assert_eq!(none.collect::<Vec<_>>().await, [0, 1, 2]);
+        let items = debounced(typed(), QUIET, Duration::MAX);
+        assert_eq!(items.count().await, 2);
+        let items = debounced(typed(), Duration::MAX, LONGEST);
+        assert_eq!(items.collect::<Vec<_>>().await, [""]);
     }
 
     #[tokio::test(flavor = "multi_thread")]

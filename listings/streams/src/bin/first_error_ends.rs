@@ -31,7 +31,7 @@ async fn each_on_its_own(
 // ANCHOR_END: two_ways
 
 // ANCHOR: deliver
-use std::panic::AssertUnwindSafe;
+use std::{any::Any, panic::AssertUnwindSafe};
 use tokio::time::{Duration, timeout};
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -42,7 +42,7 @@ async fn deliver(mail: u64, server: &Server) -> Result<u64, NotSent> {
     match timeout(LIMIT, sending).await {
         Ok(Ok(Ok(()))) => Ok(mail),
         Ok(Ok(Err(Bounced))) => Err(NotSent::Bounced(mail)),
-        Ok(Err(_panic)) => Err(NotSent::Panicked(mail)),
+        Ok(Err(panic)) => Err(NotSent::Panicked(mail, message(panic))),
         Err(_elapsed) => Err(NotSent::NoAnswer(mail)),
     }
 }
@@ -53,8 +53,19 @@ enum NotSent {
     Bounced(u64),
     #[error("mail {0}: no answer, so it may have been sent")]
     NoAnswer(u64),
-    #[error("mail {0}: panicked, so it may have been sent")]
-    Panicked(u64),
+    #[error("mail {0}: {1}, so it may have been sent")]
+    Panicked(u64, String),
+}
+
+/// The text of a panic.
+fn message(panic: Box<dyn Any + Send>) -> String {
+    match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => match panic.downcast_ref::<&str>() {
+            Some(text) => (*text).to_owned(),
+            None => "no text".to_owned(),
+        },
+    }
 }
 // ANCHOR_END: deliver
 
@@ -78,7 +89,10 @@ impl Server {
             std::future::pending::<()>().await;
         }
         sleep(Duration::from_millis(10 * mail)).await;
-        assert!(!self.panics.contains(&mail), "no subject");
+        assert!(
+            !self.panics.contains(&mail),
+            "mail {mail} has no subject"
+        );
         if self.bounces.contains(&mail) {
             return Err(Bounced);
         }
@@ -170,7 +184,11 @@ mod tests {
             let outcomes = each_on_its_own(8, &server).await;
             for mail in 1..=8 {
                 let expected = match panics.contains(&mail) {
-                    true => Err(NotSent::Panicked(mail)),
+                    true => {
+                        let text =
+                            format!("mail {mail} has no subject");
+                        Err(NotSent::Panicked(mail, text))
+                    }
                     false => Ok(mail),
                 };
                 assert!(outcomes.contains(&expected), "{mail}");

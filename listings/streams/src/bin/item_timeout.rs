@@ -106,6 +106,16 @@ mod tests {
         assert_eq!(count, 20);
     }
 
+    /// A source that only works while it's polled, without a channel.
+    #[tokio::test(start_paused = true)]
+    async fn slow_reader_of_a_lazy_source_sees_a_silence() {
+        let beats = heartbeats().take(2);
+        let mut beats = Box::pin(watched(beats));
+        assert!(beats.next().await.is_some_and(|it| it.is_ok()));
+        sleep(Duration::from_secs(17)).await;
+        assert!(beats.next().await.is_some_and(|it| it.is_err()));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn cancel_of_next_does_not_extend_the_limit() {
         at_every_poll(async |cancel| {

@@ -95,6 +95,7 @@ mod tests {
     use std::{cell::RefCell, future::ready};
 
     use hazards::{Failing, HOUR, Silent, Slow, at_every_poll, within};
+    use tokio_util::codec::AnyDelimiterCodec;
 
     use super::*;
 
@@ -138,6 +139,16 @@ mod tests {
             FramedRead::new(&b"pay 10"[..], LinesCodec::new());
         let line = lines.next().await.expect("an item");
         assert_eq!(line.expect("no error"), "pay 10");
+    }
+
+    #[tokio::test]
+    async fn any_delimiter_codec_does_the_same() {
+        let semicolon = b";".to_vec();
+        let codec =
+            AnyDelimiterCodec::new(semicolon.clone(), semicolon);
+        let mut parts = FramedRead::new(&b"pay 10"[..], codec);
+        let part = parts.next().await.expect("an item");
+        assert_eq!(part.expect("no error"), "pay 10");
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 // ANCHOR: all_orders
 use futures::{FutureExt, StreamExt, stream::BoxStream};
-use std::panic::AssertUnwindSafe;
+use std::{any::Any, panic::AssertUnwindSafe};
 use tokio::{sync::mpsc, task::JoinSet};
 
 /// Writes the orders of all shops. The queue bounds how far they run
@@ -46,7 +46,10 @@ async fn forward(
     };
     match AssertUnwindSafe(sending).catch_unwind().await {
         Ok(sent) => sent?,
-        Err(_) => return queue.send(Event::Panicked { shop }).await,
+        Err(panic) => {
+            let text = message(panic);
+            return queue.send(Event::Panicked { shop, text }).await;
+        }
     }
     queue.send(Event::Closed { shop }).await
 }
@@ -55,7 +58,18 @@ async fn forward(
 enum Event {
     Order { shop: usize, order: u32 },
     Closed { shop: usize },
-    Panicked { shop: usize },
+    Panicked { shop: usize, text: String },
+}
+
+/// The text of a panic.
+fn message(panic: Box<dyn Any + Send>) -> String {
+    match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => match panic.downcast_ref::<&str>() {
+            Some(text) => (*text).to_owned(),
+            None => "no text".to_owned(),
+        },
+    }
 }
 // ANCHOR_END: forward
 
@@ -114,8 +128,9 @@ mod tests {
             let shops =
                 (0..5).map(|shop| match panics.contains(&shop) {
                     true => {
-                        let broken =
-                            async move { panic!("{shop} is broken") };
+                        let broken = async move {
+                            panic!("shop {shop} is broken")
+                        };
                         orders(1).chain(stream::once(broken)).boxed()
                     }
                     false => orders(1),
@@ -123,7 +138,10 @@ mod tests {
             let events = written(shops.collect()).await;
             for shop in 0..5 {
                 let end = match panics.contains(&shop) {
-                    true => Event::Panicked { shop },
+                    true => {
+                        let text = format!("shop {shop} is broken");
+                        Event::Panicked { shop, text }
+                    }
                     false => Event::Closed { shop },
                 };
                 assert!(events.contains(&end));

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 // ANCHOR: before
 use futures::{FutureExt, StreamExt, stream};
-use std::panic::AssertUnwindSafe;
+use std::{any::Any, panic::AssertUnwindSafe};
 use tokio::time::{Duration, timeout};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -21,15 +21,27 @@ async fn pay_three(
         let paying = AssertUnwindSafe(bank.pay(invoice));
         match timeout(LIMIT, paying.catch_unwind()).await {
             Ok(Ok(())) => Ok(invoice),
-            Ok(Err(_)) | Err(_) => Err(Unknown(invoice)),
+            Ok(Err(panic)) => Err(Unknown(invoice, message(panic))),
+            Err(elapsed) => Err(Unknown(invoice, elapsed.to_string())),
         }
     };
     stream::iter(invoices).take(3).map(pay).buffered(4).collect().await
 }
 
 #[derive(Debug, PartialEq, thiserror::Error)]
-#[error("invoice {0}: no answer or a panic, so it may have been paid")]
-struct Unknown(u64);
+#[error("invoice {0}: {1}, so it may have been paid")]
+struct Unknown(u64, String);
+
+/// The text of a panic.
+fn message(panic: Box<dyn Any + Send>) -> String {
+    match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => match panic.downcast_ref::<&str>() {
+            Some(text) => (*text).to_owned(),
+            None => "no text".to_owned(),
+        },
+    }
+}
 // ANCHOR_END: before
 
 /// Counts the payments that it has started and finished.
@@ -101,7 +113,10 @@ mod tests {
             let outcomes = within(HOUR, paying).await;
             for (invoice, outcome) in (1..=3).zip(outcomes) {
                 let expected = match hangs_for.contains(&invoice) {
-                    true => Err(Unknown(invoice)),
+                    true => {
+                        let text = "deadline has elapsed".to_owned();
+                        Err(Unknown(invoice, text))
+                    }
                     false => Ok(invoice),
                 };
                 assert_eq!(outcome, expected);
