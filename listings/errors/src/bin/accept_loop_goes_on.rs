@@ -28,7 +28,7 @@ async fn serve<L: Listen>(mut listener: L, stop: CancellationToken) {
                 println!("cannot accept client {number}: {error}");
                 if !concerns_one_client(&error) {
                     // It would come back immediately.
-                    sleep(PAUSE).await;
+                    stop.run_until_cancelled(sleep(PAUSE)).await;
                 }
             }
         }
@@ -291,6 +291,18 @@ mod tests {
         server.await.expect("no panic");
         assert!(start.elapsed() <= LIMIT);
         hazards::no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_does_not_wait_for_the_pause() {
+        let (accept, stop, server) = start();
+        let full = io::Error::other("too many open files");
+        accept.send(Err(full)).await.expect("it accepts");
+        sleep(PAUSE / 2).await;
+        let start = Instant::now();
+        stop.cancel();
+        server.await.expect("no panic");
+        assert_eq!(start.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

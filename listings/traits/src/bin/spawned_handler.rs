@@ -7,8 +7,8 @@ use tokio::task::JoinError;
 use tokio_util::task::JoinMap;
 
 /// Calls a handler for each order, each in a task, and `limit` at a
-/// time. The outcomes are in the order of the orders; a handler that
-/// panics is one of them. Dropped, it aborts the tasks.
+/// time. The outcomes are in the order of the orders; the panic of a
+/// handler's future is one of them. Dropped, it aborts the tasks.
 async fn for_each<F, Fut>(
     orders: &[u32],
     limit: usize,
