@@ -56,11 +56,13 @@ mod tests {
 
     #[tokio::test]
     async fn stop_comes_before_the_queue() {
-        let mut orders = queue(100);
-        let stop = CancellationToken::new();
-        stop.cancel();
-        assert_eq!(serve(&mut orders, &stop).await, 0);
-        assert_eq!(orders.len(), 100);
+        for _ in 0..20 {
+            let mut orders = queue(100);
+            let stop = CancellationToken::new();
+            stop.cancel();
+            assert_eq!(serve(&mut orders, &stop).await, 0);
+            assert_eq!(orders.len(), 100);
+        }
     }
 
     #[tokio::test(start_paused = true)]

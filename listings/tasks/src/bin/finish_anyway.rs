@@ -208,8 +208,13 @@ mod tests {
             sleep(Duration::from_millis(1)).await;
             within(2 * LIMIT, shop.shut_down(LIMIT)).await
         };
-        let (_, stopped) = tokio::join!(clients, stop);
+        let (clients, stopped) = tokio::join!(clients, stop);
         assert_eq!(stopped, Err(4));
+        // Those that waited for a place were refused.
+        let refused = clients.into_iter().flatten();
+        let refused =
+            refused.filter(|it| *it == Err(NotPlaced::ShuttingDown));
+        assert_eq!(refused.count(), 6);
     }
 
     #[tokio::test(start_paused = true)]
