@@ -242,6 +242,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn stop_waits_for_what_was_taken() {
+        let (stock, actor) = start(10);
+        let taken = stock.take(3).await.expect("it runs");
+        drop(stock);
+        tokio::time::sleep(HOUR).await;
+        assert!(!actor.is_finished());
+        drop(taken);
+        assert_eq!(within(HOUR, actor).await.expect("no panic"), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn owner_gone_ends_the_actor() {
         let (stock, actor) = start(10);
         let taken = stock.take(3).await.expect("it runs");

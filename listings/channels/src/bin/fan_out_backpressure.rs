@@ -183,6 +183,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn overload_makes_the_sender_wait_for_the_slowest() {
+        let (one, quick) = mpsc::channel(2);
+        let (two, slow) = mpsc::channel(2);
+        let mut fan_out = fan_out(vec![("quick", one), ("slow", two)]);
+        let start = tokio::time::Instant::now();
+        let send = async {
+            for order in 0..20 {
+                let removed = fan_out.send(Event::Order(order)).await;
+                assert_eq!(removed, [""; 0]);
+            }
+            fan_out.send(Event::End).await;
+            drop(fan_out);
+            start.elapsed()
+        };
+        let (quick, slow, took) =
+            tokio::join!(read(quick, 0), read(slow, 400), send);
+        assert!(quick.is_complete && slow.is_complete);
+        assert_eq!((quick.orders.len(), slow.orders.len()), (20, 20));
+        assert!(took >= Duration::from_millis(17 * 400));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn owner_gone_subscribers_are_removed() {
         let (one, reads) = mpsc::channel(1);
         let mut fan_out = fan_out(vec![("one", one)]);

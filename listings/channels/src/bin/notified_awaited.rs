@@ -64,6 +64,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn cancel_of_a_woken_waiter_wakes_the_next() {
+        let doorbell = Doorbell::default();
+        let mut one = Box::pin(doorbell.wait());
+        let mut two = Box::pin(doorbell.wait());
+        assert!(futures::poll!(one.as_mut()).is_pending());
+        assert!(futures::poll!(two.as_mut()).is_pending());
+        doorbell.rung.notify_one();
+        drop(one);
+        assert!(futures::poll!(two.as_mut()).is_ready());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn cancel_passes_a_ring_on() {
         at_every_poll(async |cancel| {
             let doorbell = Doorbell::default();
