@@ -6,9 +6,16 @@ use tokio_util::task::AbortOnDropHandle;
 // ANCHOR: price
 /// Waits at an `.await`, so its worker is free for the new task.
 ///
-/// Canceled, it aborts that task.
+/// Canceled, it aborts that task. Fails if the task panics.
+async fn in_a_task<F>(work: F) -> Result<F::Output, JoinError>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    AbortOnDropHandle::new(tokio::spawn(work)).await
+}
+
 async fn price() -> Result<u32, JoinError> {
-    AbortOnDropHandle::new(tokio::spawn(compute())).await
+    in_a_task(compute()).await
 }
 // ANCHOR_END: price
 
@@ -48,9 +55,23 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn cancel_aborts_the_task() {
         hazards::at_every_poll(async |cancel| {
-            cancel.run(price()).await;
+            // Forever, unless it is aborted.
+            let is_short = cancel.polls() > 1;
+            let work = async move {
+                if !is_short {
+                    std::future::pending::<()>().await;
+                }
+            };
+            cancel.run(in_a_task(work)).await;
             hazards::no_task_left().await;
         })
         .await;
+    }
+
+    #[tokio::test]
+    async fn panic_of_the_task_is_reported() {
+        let broken = in_a_task(async { panic!("no price") }).await;
+        let error = broken.expect_err("it panics").to_string();
+        assert!(error.contains("no price"), "{error}");
     }
 }

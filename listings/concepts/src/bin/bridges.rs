@@ -144,7 +144,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn silence_ends_after_a_second() {
+        let start = tokio::time::Instant::now();
         let error = price("bed").await.expect_err("it is silent");
+        assert_eq!(start.elapsed(), Duration::from_secs(1));
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(error.to_string().starts_with("bed: "), "{error}");
     }

@@ -103,14 +103,22 @@ mod tests {
         let held = Arc::new(());
         hazards::at_every_poll(async |cancel| {
             let holds = Arc::clone(&held);
+            // Forever, unless it is aborted.
+            let is_short = cancel.polls() > 1;
             let work = async move {
-                sleep(Duration::from_millis(1)).await;
-                drop(holds);
+                let _holds = holds;
+                if !is_short {
+                    std::future::pending::<()>().await;
+                }
             };
             cancel.run(heavy.run(work)).await;
-            while Arc::strong_count(&held) > 1 {
-                sleep(Duration::from_millis(1)).await;
-            }
+            let is_dropped = async {
+                while Arc::strong_count(&held) > 1 {
+                    sleep(Duration::from_millis(1)).await;
+                }
+            };
+            let minute = Duration::from_secs(60);
+            hazards::within(minute, is_dropped).await;
         })
         .await;
     }

@@ -38,10 +38,10 @@ async fn import(rows: u32) -> Result<(), JoinError> {
 }
 // ANCHOR_END: import
 
-/// Imports a row, which takes 20 ms. Row 99 is broken.
+/// Imports a row, which takes 20 ms. The very last row is broken.
 fn import_row(row: u32) {
     thread::sleep(Duration::from_millis(20));
-    assert!(row != 99, "row 99 is broken");
+    assert!(row != u32::MAX, "row {row} is broken");
 }
 
 /// A task that is due every 10 ms, as a health check might be. Counts
@@ -117,9 +117,9 @@ mod tests {
 
     #[tokio::test]
     async fn panic_of_a_row_is_reported() {
-        let broken = spawn_blocking(|| import_row(99)).await;
+        let broken = spawn_blocking(|| import_row(u32::MAX)).await;
         let error = broken.expect_err("it panics").to_string();
-        assert!(error.contains("row 99 is broken"), "{error}");
+        assert!(error.contains("row 4294967295 is broken"), "{error}");
     }
 
     #[test]
