@@ -35,7 +35,7 @@ impl Drop for Session {
     fn drop(&mut self) {
         if let Some(left) = self.left.take() {
             // It fails if the cleanup task has ended: too late.
-            drop(left);
+            let _ = left.send(self.name);
         }
     }
 }

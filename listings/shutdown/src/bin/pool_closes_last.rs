@@ -99,7 +99,8 @@ mod tests {
         });
         let grace = Duration::from_millis(100);
         let token = CancellationToken::new();
-        assert!(!stop_all(token, tasks, pool, grace).await);
+        let stopping = stop_all(token, tasks, pool, grace);
+        assert!(!hazards::within(100 * grace, stopping).await);
         Ok(())
     }
 
@@ -112,7 +113,8 @@ mod tests {
         let grace = Duration::from_millis(100);
         let token = CancellationToken::new();
         let tasks = TaskTracker::new();
-        assert!(!stop_all(token, tasks, pool.clone(), grace).await);
+        let stopping = stop_all(token, tasks, pool.clone(), grace);
+        assert!(!hazards::within(100 * grace, stopping).await);
         assert!(pool.is_closed());
         Ok(())
     }

@@ -1,0 +1,214 @@
+//! If one part of the program ends, stop the others, and say which it was.
+
+// ANCHOR: run
+use tokio::time::{Duration, timeout};
+use tokio_util::{sync::CancellationToken, task::JoinMap};
+
+/// Runs the parts until the stop. If one of them ends before, it stops
+/// the others, and the error says which part that was, and why. Parts
+/// that run on after the grace period are aborted, as all of them are
+/// if this is dropped.
+async fn run(
+    mut parts: Parts,
+    stop: CancellationToken,
+    grace: Duration,
+) -> Result<(), String> {
+    let first = tokio::select! {
+        biased;
+        // First, because parts that it ends may be ready as well.
+        () = stop.cancelled() => None,
+        first = parts.join_next() => first,
+    };
+    stop.cancel();
+    let rest = async {
+        while let Some((name, result)) = parts.join_next().await {
+            if let Err(error) =
+                result.map_err(io::Error::other).flatten()
+            {
+                eprintln!("{name}: {error}");
+            }
+        }
+    };
+    if timeout(grace, rest).await.is_err() {
+        let names: Vec<_> = parts.keys().copied().collect();
+        eprintln!("aborted: {names:?}");
+    }
+    match first {
+        None => Ok(()),
+        Some((name, Ok(Ok(())))) => Err(format!("{name} has ended")),
+        Some((name, Ok(Err(error)))) => Err(format!("{name}: {error}")),
+        Some((name, Err(panic))) => Err(format!("{name}: {panic}")),
+    }
+}
+// ANCHOR_END: run
+
+// ANCHOR: main
+use std::io;
+
+use tokio::time::{Instant, sleep};
+
+type Parts = JoinMap<&'static str, io::Result<()>>;
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let start = Instant::now();
+    let (mut parts, stop) = (Parts::new(), CancellationToken::new());
+    let stopped = stop.clone();
+    parts.spawn("server", async move {
+        stopped.cancelled().await;
+        Ok(())
+    });
+    parts.spawn("importer", async {
+        sleep(Duration::from_secs(3)).await;
+        Err(io::Error::other("the broker closed the connection"))
+    });
+    let ended = run(parts, stop, Duration::from_secs(10)).await;
+    println!("after {:?}: {ended:?}", start.elapsed());
+}
+// ANCHOR_END: main
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, panic::resume_unwind};
+
+    use super::*;
+
+    const NAMES: [&str; 4] = ["api", "importer", "mailer", "exporter"];
+
+    /// Parts that run until the stop.
+    fn parts(stop: &CancellationToken) -> Parts {
+        let mut parts = Parts::new();
+        for name in NAMES {
+            let stop = stop.clone();
+            parts.spawn(name, async move {
+                stop.cancelled().await;
+                Ok(())
+            });
+        }
+        parts
+    }
+
+    const GRACE: Duration = Duration::from_secs(10);
+
+    async fn ended(
+        parts: Parts,
+        stop: &CancellationToken,
+    ) -> Result<(), String> {
+        let running = run(parts, stop.clone(), GRACE);
+        let ended = hazards::within(hazards::HOUR, running).await;
+        hazards::no_task_left().await;
+        ended
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_is_no_error() {
+        let stop = CancellationToken::new();
+        let stops = stop.clone();
+        let stopping = tokio::spawn(async move {
+            sleep(Duration::from_secs(1)).await;
+            stops.cancel();
+        });
+        assert_eq!(ended(parts(&stop), &stop).await, Ok(()));
+        stopping.await.expect("no panic");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_any_part_stops_the_others() {
+        for name in NAMES {
+            let stop = CancellationToken::new();
+            let mut parts = parts(&stop);
+            parts.spawn(name, async {
+                resume_unwind(Box::new("no disk"));
+            });
+            let error = ended(parts, &stop).await.expect_err("a panic");
+            assert!(error.starts_with(name), "{error}");
+            assert!(error.contains("no disk"), "{error}");
+            assert!(stop.is_cancelled());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_and_return_of_any_part_stop_the_others() {
+        for name in NAMES {
+            let stop = CancellationToken::new();
+            let mut failing = parts(&stop);
+            failing.spawn(name, async { Err(io::Error::other("no")) });
+            let error = ended(failing, &stop).await;
+            assert_eq!(error, Err(format!("{name}: no")));
+            let stop = CancellationToken::new();
+            let mut returning = parts(&stop);
+            returning.spawn(name, async { Ok(()) });
+            let error = ended(returning, &stop).await;
+            assert_eq!(error, Err(format!("{name} has ended")));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_a_part_ends_with_the_grace_period() {
+        let stop = CancellationToken::new();
+        let mut parts = parts(&stop);
+        parts.spawn("silent", pending());
+        stop.cancel();
+        let start = Instant::now();
+        assert_eq!(ended(parts, &stop).await, Ok(()));
+        assert!(start.elapsed() < GRACE + Duration::from_millis(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_part_is_waited_for() {
+        let stop = CancellationToken::new();
+        let mut parts = Parts::new();
+        let stopped = stop.clone();
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        parts.spawn("slow", async move {
+            stopped.cancelled().await;
+            sleep(GRACE - Duration::from_secs(1)).await;
+            done.send(()).map_err(|()| io::ErrorKind::BrokenPipe.into())
+        });
+        stop.cancel();
+        assert_eq!(ended(parts, &stop).await, Ok(()));
+        is_done.await.expect("it has finished");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_aborts_all_parts() {
+        hazards::at_every_poll(async |cancel| {
+            let stop = CancellationToken::new();
+            let mut parts = parts(&stop);
+            parts.spawn("silent", pending());
+            parts.spawn("failing", async {
+                sleep(Duration::from_secs(1)).await;
+                Err(io::Error::other("no"))
+            });
+            cancel.run(run(parts, stop, GRACE)).await;
+            hazards::no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_leaves_no_task() {
+        let stop = CancellationToken::new();
+        let owner = tokio::spawn(run(parts(&stop), stop, GRACE));
+        sleep(Duration::from_secs(1)).await;
+        owner.abort();
+        hazards::no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_no_part() {
+        let stop = CancellationToken::new();
+        assert_eq!(ended(Parts::new(), &stop).await, Ok(()));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_stop_all_parts() {
+        for _ in 0..200 {
+            let stop = CancellationToken::new();
+            let mut parts = parts(&stop);
+            parts.spawn("returns", async { Ok(()) });
+            let ended = run(parts, stop, GRACE).await;
+            assert_eq!(ended, Err("returns has ended".to_owned()));
+        }
+    }
+}
