@@ -49,7 +49,7 @@ async fn run(mut inbox: mpsc::Receiver<Message>) -> u32 {
                 printed += 1;
                 _ = answer.send(page); // Fails if nobody waits.
             }
-            // Nothing more is accepted, whoever holds a handle.
+            // Nothing more is accepted, from any handle.
             Message::Stop => inbox.close(),
         }
     }

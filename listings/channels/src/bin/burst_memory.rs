@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 /// An order with its items: 256 bytes.
 type Order = [u64; 32];
 
-/// All of them are accepted at once. Then they are packed.
+/// All of them are accepted first, and then packed.
 async fn unbounded(burst: u32) -> impl Sized {
     let (queue, mut orders) = mpsc::unbounded_channel::<Order>();
     for _ in 0..burst {
@@ -15,7 +15,7 @@ async fn unbounded(burst: u32) -> impl Sized {
     for _ in 0..burst {
         orders.recv().await;
     }
-    (queue, orders) // The channel goes on, and is empty.
+    (queue, orders) // The channel is still there, and empty.
 }
 
 /// Accepted when there is room, and packed meanwhile.
