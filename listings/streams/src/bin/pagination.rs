@@ -9,7 +9,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// All orders of a shop, page by page. A page is fetched when the
 /// items of the page before it have been taken.
 ///
-/// An error is the last item. It says from which page to continue.
+/// An error is the last item. It says from which page to continue. A
+/// page that names itself as the next one is an error too.
 fn all_orders(
     shop: &Shop,
 ) -> impl Stream<Item = Result<u32, PageError>> {
@@ -21,6 +22,7 @@ fn all_orders(
         let page = page
             .map_err(|_elapsed| ShopError::NoAnswer)
             .flatten()
+            .and_then(|page| page.unless_its_next_is(cursor))
             .map_err(|source| PageError { cursor, source })?;
         Ok(Some((page.orders, page.next)))
     })
@@ -48,12 +50,23 @@ struct Page {
     next: Option<u32>,
 }
 
+impl Page {
+    fn unless_its_next_is(
+        self,
+        cursor: u32,
+    ) -> Result<Self, ShopError> {
+        let circle = self.next == Some(cursor);
+        if circle { Err(ShopError::Circle) } else { Ok(self) }
+    }
+}
+
 /// Has nine orders, and returns two of them per call.
 #[derive(Default)]
 struct Shop {
     calls: AtomicU32,
     fails_at: Option<u32>,
     hangs_at: Option<u32>,
+    repeats: Option<u32>,
 }
 
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -62,6 +75,8 @@ enum ShopError {
     NoAnswer,
     #[error("the shop is closed")]
     Closed,
+    #[error("the page is its own next page")]
+    Circle,
 }
 
 impl Shop {
@@ -76,7 +91,9 @@ impl Shop {
         }
         let end = ORDERS.min(cursor + PER_PAGE);
         let orders = (cursor + 1..=end).collect();
-        Ok(Page { orders, next: (end < ORDERS).then_some(end) })
+        let next = (end < ORDERS).then_some(end);
+        let repeats = self.repeats.filter(|it| *it == cursor);
+        Ok(Page { orders, next: repeats.or(next) })
     }
 
     fn calls(&self) -> u32 {
@@ -116,6 +133,16 @@ mod tests {
             assert!(orders.try_collect::<Vec<_>>().await.is_ok());
             assert_eq!(shop.calls(), pages, "for {taken}");
         }
+    }
+
+    #[tokio::test]
+    async fn edges_a_page_that_is_its_own_next_page() {
+        let shop = Shop { repeats: Some(4), ..Shop::default() };
+        let seen: Vec<_> = all_orders(&shop).collect().await;
+        let source = ShopError::Circle;
+        let expected = PageError { cursor: 4, source };
+        assert_eq!(seen.last(), Some(&Err(expected)));
+        assert_eq!(seen.len(), 5);
     }
 
     #[tokio::test]
