@@ -51,10 +51,9 @@ async fn clean_up(
     let mut failed = Vec::new();
     while let Some(name) = left.recv().await {
         let goodbye = server.send(format!("{name}: goodbye, dropped"));
-        let Ok(Ok(())) = timeout(LIMIT, goodbye).await else {
+        if !matches!(timeout(LIMIT, goodbye).await, Ok(Ok(()))) {
             failed.push(name);
-            continue;
-        };
+        }
     }
     failed
 }

@@ -9,8 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 #[cfg(unix)]
 /// Reads the configuration again after SIGHUP. If that fails, panics, or
-/// takes too long, the old configuration stays. Returns when it is dropped
-/// only, or if the signal can't be handled.
+/// takes too long, the old configuration stays. Returns only if the signal
+/// can't be handled; drop it to stop.
 async fn reload_on_hangup(mut reloads: Reloads) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     while let Some(()) = hangup.recv().await {
@@ -25,6 +25,7 @@ async fn reload_on_hangup(mut reloads: Reloads) -> io::Result<()> {
     Ok(())
 }
 
+#[cfg(unix)]
 /// A reload takes no longer.
 const LIMIT: Duration = Duration::from_secs(5);
 // ANCHOR_END: reload
