@@ -2,7 +2,6 @@
 
 // ANCHOR: run
 use std::{io, process::Stdio, time::Duration};
-
 use tokio::{
     process::{Child, Command},
     time::timeout,

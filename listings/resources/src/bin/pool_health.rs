@@ -375,9 +375,13 @@ mod tests {
         };
         let mut session = orders.connect().await?;
         let (mut stream, _) = listener.accept().await?;
-        stream.write_all(says.as_bytes()).await?;
-        drop(stream);
-        let answer = session.ask("ping").await;
+        let answers = async move {
+            let mut question = [0; 5];
+            stream.read_exact(&mut question).await?;
+            stream.write_all(says.as_bytes()).await
+        };
+        let (answer, sent) = tokio::join!(session.ask("ping"), answers);
+        sent?;
         let error = answer.expect_err("it is no answer");
         Ok((error, orders.is_clean(&session)))
     }

@@ -217,7 +217,7 @@ mod tests {
         let prices = Prices::default();
         impatient(&prices, 99).await;
         drop(prices);
-        no_task_left().await;
+        within(Duration::from_secs(1), no_task_left()).await;
     }
 
     #[tokio::test]

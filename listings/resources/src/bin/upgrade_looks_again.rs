@@ -73,13 +73,16 @@ mod tests {
     #[tokio::test]
     async fn overload_two_that_both_read_get_the_same_number() {
         let numbers = numbers();
-        let reading = numbers.customers.read().await;
+        let writing = numbers.customers.write().await;
         let mut one = Box::pin(numbers.get("Grace"));
         let mut other = Box::pin(numbers.get("Grace"));
-        // Both have found nothing, and wait to write.
         assert!(futures::poll!(one.as_mut()).is_pending());
         assert!(futures::poll!(other.as_mut()).is_pending());
-        drop(reading);
+        drop(writing);
+        // Now both may read. The first one finds nothing, and waits to
+        // write until the other one has read as well.
+        assert!(futures::poll!(one.as_mut()).is_pending());
+        assert!(futures::poll!(other.as_mut()).is_pending());
         assert_eq!(tokio::join!(one, other), (2, 2));
     }
 

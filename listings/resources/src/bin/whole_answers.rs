@@ -156,9 +156,17 @@ mod tests {
         let pool = Pool::default();
         let session = Some(session);
         let mut session = Pooled { pool: &pool, session };
-        theirs.write_all(bank).await.expect("there is room");
-        let theirs = is_silent.then_some(theirs);
-        let answer = within(HOUR, session.balance("Ann")).await;
+        let answers = async {
+            let mut question = [0; 4];
+            theirs.read_exact(&mut question).await?;
+            theirs.write_all(bank).await?;
+            match is_silent {
+                true => Ok(Some(theirs)),
+                false => io::Result::Ok(None),
+            }
+        };
+        let asks = within(HOUR, session.balance("Ann"));
+        let (answer, theirs) = tokio::join!(asks, answers);
         drop((session, theirs));
         (answer, pool.idle.lock().expect("no panic").len())
     }
