@@ -294,6 +294,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn stop_lets_a_request_that_has_begun_finish() {
+        let (accept, stop, server) = start();
+        let mut client = connect(&accept).await;
+        client.write_all(b"pi").await.expect("room for it");
+        sleep(Duration::from_millis(1)).await;
+        stop.cancel();
+        sleep(Duration::from_millis(1)).await;
+        client.write_all(b"ng").await.expect("it is still read");
+        client.read_exact(&mut [0; 4]).await.expect("an answer");
+        server.await.expect("no panic");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn stop_does_not_wait_for_the_pause() {
         let (accept, stop, server) = start();
         let full = io::Error::other("too many open files");
