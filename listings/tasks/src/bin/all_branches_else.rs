@@ -94,6 +94,19 @@ mod tests {
         .await;
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn stop_by_closing_both_queues_takes_what_was_accepted() {
+        let (shop, from_shop) = mpsc::channel(8);
+        let (mail, from_mail) = mpsc::channel(8);
+        for order in 0..8 {
+            shop.try_send(order).expect("there is room");
+            mail.try_send(order).expect("there is room");
+        }
+        drop((shop, mail));
+        let orders = within(HOUR, take_all(from_shop, from_mail)).await;
+        assert_eq!(orders.len(), 16);
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_every_order_is_taken() {
         let (shop, from_shop) = mpsc::channel(1);

@@ -185,6 +185,18 @@ mod tests {
         assert_eq!((report.done, report.turns), (vec![1], 2));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn stop_by_closing_the_queue_finishes_what_was_accepted() {
+        let (sender, jobs) = mpsc::channel(8);
+        let worked = tokio::spawn(work(jobs));
+        for job in 100..120 {
+            sender.send(job).await.expect("it is taken");
+        }
+        drop(sender);
+        let report = within(HOUR, worked).await.expect("no panic");
+        assert_eq!(report.done.len(), 20);
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_all_jobs_are_done() {
         let (sender, jobs) = mpsc::channel(8);

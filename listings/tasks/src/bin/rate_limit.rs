@@ -228,6 +228,19 @@ mod tests {
         assert!(within(HOUR, work).await.started.is_empty());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn stop_by_closing_the_queue_sends_what_was_accepted() {
+        let (sender, webhooks) = mpsc::channel(8);
+        let sent = tokio::spawn(send_all(webhooks, PERIOD));
+        for _ in 0..20 {
+            let webhook = Webhook { takes: TAKES };
+            sender.send(webhook).await.expect("it is taken");
+        }
+        drop(sender);
+        let log = within(HOUR, sent).await.expect("no panic");
+        assert_eq!((log.started.len(), log.failed.len()), (20, 0));
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_no_start_is_early() {
         let takes = Duration::from_millis(1);

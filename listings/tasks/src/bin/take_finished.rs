@@ -185,6 +185,18 @@ mod tests {
         assert_eq!(twice.len(), 2);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn stop_by_closing_the_queue_uploads_what_was_accepted() {
+        let (sender, photos) = mpsc::channel(8);
+        let uploading = tokio::spawn(upload_all(photos));
+        for photo in 200..220 {
+            sender.send(photo).await.expect("it is taken");
+        }
+        drop(sender);
+        let uploaded = within(HOUR, uploading).await;
+        assert_eq!(uploaded.expect("no panic").photos.len(), 20);
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_every_photo_is_noted() {
         let photos = (200..300).collect();
