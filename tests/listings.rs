@@ -5,14 +5,20 @@
 
 use anyhow::Result;
 use model::{ProgramId, Project};
+use process_control::{ChildExt, Control, ExitStatus};
 use runs::build::{Built, build_suites, build_tests, errors_of, plain};
 use runs::workspace::{files_in, test_suites};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 use suite::{Suite, text};
 
 mod suite;
+
+/// How long the tests of a listing may take. Most of them wait in virtual time, and take milliseconds.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Test executables.
 struct Tests {
@@ -99,28 +105,53 @@ fn check(project: &Project, tests: &Tests, name: &ProgramId) -> Result<(), Strin
             &program.executable
         }
     };
-    let output = Command::new(executable)
-        .args(tests.prefixes.get(name).filter(|prefix| !prefix.is_empty()))
-        .current_dir(project.root().join("listings").join(&name.part))
-        .env("RUST_BACKTRACE", "0")
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("cannot start {}: {error}", executable.display()))?;
-    let said = String::from_utf8_lossy(&output.stdout);
+    let prefix = tests.prefixes.get(name).filter(|prefix| !prefix.is_empty());
+    let folder = project.root().join("listings").join(&name.part);
+    let (status, said) = run(executable, prefix, &folder)
+        .map_err(|error| format!("cannot run {}: {error}", executable.display()))?;
     let source = match suite_folder(name) {
         Some(folder) => format!("{folder}/main.rs"),
         None => name.source(),
     };
-    if !output.status.success() {
-        let errors = String::from_utf8_lossy(&output.stderr);
-        return Err(format!(
-            "{source}: its tests fail ({}):\n{said}{errors}",
-            output.status
-        ));
+    match status {
+        Some(status) if status.success() => {}
+        Some(status) => return Err(format!("{source}: its tests fail ({status}):\n{said}")),
+        None => {
+            return Err(format!(
+                "{source}: the last of these tests still runs after {LIMIT:?}:\n{said}"
+            ));
+        }
     }
     match said.contains("test result: ok. 0 passed") {
         true => Err(format!("{source}: none of its tests ran:\n{said}")),
         false => Ok(()),
     }
+}
+
+/// Runs tests one after the other, so that what they print ends with the test that hangs. Without a status, it was
+/// killed.
+fn run(
+    executable: &Path,
+    prefix: Option<&String>,
+    folder: &Path,
+) -> io::Result<(Option<ExitStatus>, String)> {
+    let mut printed = tempfile::tempfile()?;
+    let status = Command::new(executable)
+        .args(prefix)
+        .arg("--test-threads=1")
+        .current_dir(folder)
+        .env("RUST_BACKTRACE", "0")
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .stdout(printed.try_clone()?)
+        .stderr(printed.try_clone()?)
+        .spawn()?
+        .controlled()
+        .time_limit(LIMIT)
+        .terminate_for_timeout()
+        .wait()?;
+    printed.rewind()?;
+    let mut said = Vec::new();
+    printed.read_to_end(&mut said)?;
+    Ok((status, String::from_utf8_lossy(&said).into_owned()))
 }
