@@ -157,6 +157,8 @@ fn check(command: &str) -> Result<(), String> {
         ["mdbook", "serve"] => exists("book.toml"),
         // Into the reader's own package, which the line above makes.
         ["cd", _] => Ok(()),
+        // The operating system's, for a process that is in trouble.
+        ["gdb" | "ls" | "perf" | "ss" | "strace", ..] => Ok(()),
         _ => Err("there is no such command".to_owned()),
     }
 }

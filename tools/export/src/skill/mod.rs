@@ -179,11 +179,21 @@ fn first_file(project: &Project, book: &Book, parts: &[Part<'_>]) -> Result<Stri
 /// A part's file.
 fn reference(project: &Project, parts: &[Part<'_>], part: &Part<'_>) -> Result<String> {
     let mut text = format!("# {}\n", part.title);
-    if project.has(&manifest::file(&part.name)) {
+    // A part without programs of its own may show those of others.
+    let manifest = match project.has(&manifest::file(&part.name)) {
+        true => &part.name,
+        false => manifest::ALL,
+    };
+    let is_right = |page: &&Page| {
+        listings(&page.expanded)
+            .iter()
+            .any(|it| it.kind == Kind::Right)
+    };
+    if part.pages.iter().any(|page| is_right(&page)) {
         let _ = write!(
             text,
             "\nManifest for the programs of this file, which print what stands below them:\n\n```toml\n{}```\n",
-            manifest::shown(project, &part.name)?
+            manifest::shown(project, manifest)?
         );
     }
     for page in &part.pages {
