@@ -4,7 +4,7 @@ use std::{
     cell::Cell,
     future::poll_fn,
     pin::pin,
-    task::Poll::{self, Pending, Ready},
+    task::Poll::{Pending, Ready},
 };
 
 use tokio::task::yield_now;
@@ -119,7 +119,7 @@ mod tests {
         at_every_await(async |polls| {
             let never = poll_fn(|context| {
                 context.waker().wake_by_ref();
-                Poll::<()>::Pending
+                std::task::Poll::<()>::Pending
             });
             drop_after(polls, never).await.is_some()
         })

@@ -103,7 +103,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silence_is_an_error() {
         let greeting = within(HOUR, greeted(Silent)).await;
-        let error = greeting.err().expect("it's silent");
+        let Err(error) = greeting else { panic!("it's silent") };
         assert_eq!(error.to_string(), "timed out");
     }
 
@@ -121,7 +121,9 @@ mod tests {
     async fn overload_by_a_greeting_without_an_end() {
         let (ours, mut theirs) = duplex(1024);
         theirs.write_all(&[b'x'; 1000]).await.expect("room");
-        let error = greeted(ours).await.err().expect("too long");
+        let Err(error) = greeted(ours).await else {
+            panic!("the greeting has no end")
+        };
         assert_eq!(error.to_string(), "max line length exceeded");
     }
 
@@ -129,7 +131,9 @@ mod tests {
     async fn failure_of_the_connection_is_returned() {
         let (ours, theirs) = duplex(64);
         let failing = Failing::after(ours, 0);
-        let error = greeted(failing).await.err().expect("it fails");
+        let Err(error) = greeted(failing).await else {
+            panic!("the connection fails")
+        };
         assert_eq!(error.to_string(), "disk full");
         drop(theirs);
         let (ours, _) = duplex(64);

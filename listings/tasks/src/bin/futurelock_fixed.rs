@@ -159,7 +159,7 @@ mod tests {
         .await;
         at_every_poll(async |cancel| {
             let ledger = ledger(Duration::from_millis(20), BACKUP);
-            cancel.run(in_a_task(&ledger)).await.map(drop);
+            cancel.run(in_a_task(&ledger)).await;
             no_task_left().await;
             assert!(ledger.lines.try_lock().is_ok());
         })

@@ -79,7 +79,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn cancel_leaves_no_task() {
         at_every_poll(async |cancel| {
-            cancel.run(send_all(vec![1, 2, 3])).await.map(drop);
+            cancel.run(send_all(vec![1, 2, 3])).await;
             within(MOMENT, no_task_left()).await;
         })
         .await;

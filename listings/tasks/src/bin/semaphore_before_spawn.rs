@@ -49,6 +49,10 @@ use tokio::{
     time::{error::Elapsed, sleep},
 };
 
+/// What a task of the set returns: from the inside, the service's
+/// answer, the timeout's, and the task's own.
+type Joined = Result<Result<Result<(), Busy>, Elapsed>, JoinError>;
+
 /// What became of each photo.
 #[derive(Default)]
 struct Summary {
@@ -59,13 +63,7 @@ struct Summary {
 }
 
 impl Summary {
-    fn add(
-        &mut self,
-        (photo, joined): (
-            u32,
-            Result<Result<Result<(), Busy>, Elapsed>, JoinError>,
-        ),
-    ) {
+    fn add(&mut self, (photo, joined): (u32, Joined)) {
         match joined {
             Ok(Ok(Ok(()))) => self.rendered.push(photo),
             Ok(Ok(Err(Busy))) => self.refused.push(photo),
