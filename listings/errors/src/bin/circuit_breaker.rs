@@ -20,7 +20,7 @@ struct Breaker {
 struct State {
     failures: u32,
     open_until: Option<Instant>,
-    /// Changes whenever it opens: older calls don't count then.
+    /// Changes when failures open it: older calls don't count then.
     round: u64,
 }
 
@@ -51,8 +51,9 @@ impl Breaker {
             if started < until {
                 return None;
             }
-            // One call is the trial. The others keep waiting.
-            state.open(self.pause);
+            // One call is the trial, of the same round: its answer
+            // counts, even if it takes longer than a pause.
+            state.open_until = Some(started + self.pause);
         }
         let round = state.round;
         Some(Attempt { breaker: self, round, started, succeeded: None })
@@ -232,6 +233,42 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(breaker.call(ok()).await, None);
         }
+    }
+
+    /// A call takes five seconds, the pause is four, and there is a
+    /// call every second.
+    #[tokio::test(start_paused = true)]
+    async fn slow_trials_close_it_under_constant_traffic() {
+        let breaker = Arc::new(breaker(1));
+        assert_eq!(breaker.call(fail()).await, Some(Err(())));
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            sleep(SECOND).await;
+            let breaker = Arc::clone(&breaker);
+            calls.spawn(async move {
+                let slow = async {
+                    sleep(SECOND * 5).await;
+                    ok().await
+                };
+                breaker.call(slow).await
+            });
+        }
+        let ended = calls.join_all().await;
+        let spared = ended.iter().filter(|it| it.is_none()).count();
+        assert!(spared < 10, "{spared}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_trials_that_fail_keep_it_open() {
+        let breaker = Arc::new(breaker(1));
+        assert_eq!(breaker.call(fail()).await, Some(Err(())));
+        sleep(SECOND * 4).await;
+        let slow = async {
+            sleep(SECOND * 5).await;
+            fail().await
+        };
+        assert_eq!(breaker.call(slow).await, Some(Err(())));
+        assert_eq!(breaker.call(ok()).await, None);
     }
 
     #[tokio::test(start_paused = true)]

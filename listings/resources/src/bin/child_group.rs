@@ -61,7 +61,7 @@ fn job() -> Command {
     job
 }
 
-/// On cancellation, everything that the job has started is killed.
+/// On cancellation, the job and all of its process group are killed.
 async fn run(mut job: Command) -> io::Result<ExitStatus> {
     let (mut child, group) = spawn_group(&mut job)?;
     let status = child.wait().await?;

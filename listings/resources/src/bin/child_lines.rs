@@ -1,4 +1,4 @@
-//! Reads what a child prints line by line, as it prints it.
+//! Read a child's output line by line, as the child prints it.
 
 use std::{
     io,
@@ -15,9 +15,9 @@ use tokio::{
 
 /// Passes on each line when it's printed, and returns the status.
 ///
-/// A child that prints no line for `patience` is killed, with everything
-/// that it has started. The same happens on an error, on cancellation,
-/// and if `on_line` panics.
+/// A child that prints no line for `patience` is killed, with all
+/// processes of its group. The same happens on an error, on
+/// cancellation, and if `on_line` panics.
 async fn follow(
     mut job: Command,
     patience: Duration,

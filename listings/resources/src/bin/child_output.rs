@@ -1,4 +1,4 @@
-//! Runs a command: what goes in, what comes out, and for how long.
+//! Run a command with input, a bounded output, and a time limit.
 
 // ANCHOR: run
 use std::{io, process::Stdio, time::Duration};
@@ -11,7 +11,7 @@ use tokio::{
 /// ten megabytes are an error.
 ///
 /// On cancellation, and when its time is up, it's killed, together with
-/// everything that it has started.
+/// the processes that are still in its group.
 async fn run(
     command: &str,
     input: &[u8],
@@ -224,6 +224,21 @@ mod tests {
         assert!(run(&command, b"", MOMENT).await.is_err());
         tokio::time::sleep(Duration::from_secs(4)).await;
         assert!(!late.exists());
+        Ok(())
+    }
+
+    /// A daemon leaves the group: it outlives the limit.
+    #[tokio::test]
+    async fn edges_a_process_that_leaves_the_group_survives()
+    -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let late = folder.path().join("late");
+        let daemon = format!("sleep 1; echo late > {}", late.display());
+        let command = format!("setsid sh -c '{daemon}' & sleep 1000");
+        let limit = Duration::from_millis(500);
+        assert!(run(&command, b"", limit).await.is_err());
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(late.exists());
         Ok(())
     }
 

@@ -598,6 +598,23 @@ mod tests {
         assert_whole(&pool, 0);
     }
 
+    /// The limits add up. A timeout around `get` bounds them.
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_all_idle_connections_adds_up() {
+        let limits = Limits { connections: 10, ..LIMITS };
+        let pool = Pool::new(Silent { connects: true }, limits);
+        let all = (0..10).map(|_| pool.get());
+        drop(futures::future::join_all(all).await);
+        let start = Instant::now();
+        let limit = limits.check * 5 / 2;
+        assert!(timeout(limit, pool.get()).await.is_err());
+        assert_eq!(start.elapsed(), limit);
+        // Three of the ten are closed. One call checks the others.
+        let start = Instant::now();
+        assert!(pool.get().await.is_ok());
+        assert_eq!(start.elapsed(), limits.check * 7);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn cancel_in_the_middle_of_a_question() {
         let pool = Pool::new(Orders::default(), LIMITS);

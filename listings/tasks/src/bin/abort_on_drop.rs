@@ -33,13 +33,14 @@ impl Session {
         joined
     }
 
-    /// Ends the session, and waits until its task has ended. The task
-    /// awaits often, so this takes a moment at most.
-    async fn close(mut self) {
-        if let Some(task) = self.keep_alive.take() {
-            task.abort();
-            // It was aborted, or had ended by itself.
-            task.await.ok();
+    /// Ends the session, and waits until its task has ended. Returns
+    /// its panic if it had one that `lost` hasn't reported.
+    async fn close(mut self) -> Result<(), JoinError> {
+        let Some(task) = self.keep_alive.take() else { return Ok(()) };
+        task.abort();
+        match task.await {
+            Err(error) if error.is_panic() => Err(error),
+            _ => Ok(()), // It was aborted, or had returned.
         }
     }
 }
@@ -57,11 +58,11 @@ async fn keep_alive(name: &str) {
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() {
+async fn main() -> Result<(), JoinError> {
     let session = Session::open("checkout");
     sleep(Duration::from_millis(250)).await;
     println!("{} is closed", session.name);
-    session.close().await;
+    session.close().await?;
     sleep(Duration::from_secs(1)).await;
 
     let mut session = Session::open("search");
@@ -69,6 +70,7 @@ async fn main() {
         Ok(()) => println!("{} is lost", session.name),
         Err(error) => println!("{} is lost: {error}", session.name),
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -91,7 +93,8 @@ mod tests {
         sleep(Duration::from_millis(50)).await;
         owner.abort();
         within(MOMENT, no_task_left()).await;
-        Session::open("checkout").close().await;
+        let closed = Session::open("checkout").close().await;
+        closed.expect("no panic");
         within(MOMENT, no_task_left()).await;
     }
 
@@ -123,11 +126,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn panic_of_the_task_is_reported_by_close() {
+        let session = Session::open("");
+        sleep(Duration::from_millis(50)).await;
+        let error = within(HOUR, session.close()).await;
+        let error = error.expect_err("it panicked").to_string();
+        assert!(error.contains("without a name"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn again_a_lost_session_can_be_asked_and_closed() {
         let mut session = Session::open("search");
         session.lost().await.expect("no panic");
         assert!(timeout(HOUR, session.lost()).await.is_err());
-        within(HOUR, session.close()).await;
+        within(HOUR, session.close()).await.expect("no panic");
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -136,7 +148,7 @@ mod tests {
             let session = Session::open("checkout");
             let task = session.keep_alive.as_ref();
             let task = task.expect("it is open").abort_handle();
-            session.close().await;
+            session.close().await.expect("no panic");
             assert!(task.is_finished());
         }
     }
