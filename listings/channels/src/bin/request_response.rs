@@ -20,7 +20,8 @@ enum Unanswered {
     Closed,
     /// The stock dropped the question, or panicked at it.
     Dropped,
-    /// Too late: the question still waits, or is being worked on.
+    /// Too late. It may not have been asked, may still wait, or may
+    /// be worked on: the limit doesn't say which.
     TooLate,
 }
 
@@ -113,6 +114,20 @@ mod tests {
         let late = [const { Err(Unanswered::TooLate) }; 17];
         assert_eq!(answers, late);
         assert_eq!(start.elapsed(), LIMIT);
+    }
+
+    /// The queue is full until the limit, so nothing is asked.
+    #[tokio::test(start_paused = true)]
+    async fn overload_of_the_queue_is_too_late_and_not_asked() {
+        let (stock, mut asked) = mpsc::channel(1);
+        let (early, late) =
+            tokio::join!(ask(&stock, "tea"), ask(&stock, "gold"));
+        assert_eq!(early, Err(Unanswered::TooLate));
+        assert_eq!(late, Err(Unanswered::TooLate));
+        drop(stock);
+        let first = asked.recv().await.map(|it| it.product);
+        assert_eq!(first, Some("tea"));
+        assert!(asked.recv().await.is_none());
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,19 +16,19 @@ async fn hand_on(
     let mut alive = interval(Duration::from_millis(70));
     // After a stall, one tick and not a burst of them.
     alive.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut next = 1;
-    while next <= 5 {
-        tokio::select! {
-            biased;
-            // First: a ready queue must not hold the ticks up.
-            _ = alive.tick() => println!("(alive)"),
-            // A tick drops the wait for a place, and no reading.
-            room = readings.reserve() => {
-                let room = room.map_err(|_| SendError(next))?;
-                room.send(next);
-                next += 1;
+    for reading in 1..=5 {
+        // Made once for each reading, and kept during the ticks: a new
+        // one would be queued again, behind all other senders.
+        let mut room = std::pin::pin!(readings.reserve());
+        let room = loop {
+            tokio::select! {
+                biased;
+                // First: a ready queue must not hold the ticks up.
+                _ = alive.tick() => println!("(alive)"),
+                room = &mut room => break room,
             }
-        }
+        };
+        room.map_err(|_| SendError(reading))?.send(reading);
     }
     Ok(())
 }
@@ -85,6 +85,23 @@ mod tests {
             assert!(stored.into_iter().eq(1..=count));
         })
         .await;
+    }
+
+    /// Two more senders that always wait for a place.
+    #[tokio::test(start_paused = true)]
+    async fn overload_by_other_senders_does_not_starve_it() {
+        let (sender, readings) = mpsc::channel(1);
+        for _ in 0..2 {
+            let other = sender.clone();
+            tokio::spawn(async move {
+                while other.send(100).await.is_ok() {}
+            });
+        }
+        let storing = tokio::spawn(store(readings));
+        let minute = Duration::from_secs(60);
+        assert_eq!(within(minute, hand_on(sender)).await, Ok(()));
+        storing.abort();
+        hazards::no_task_left().await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ use tokio::{
 const LIMIT: Duration = Duration::from_secs(30);
 
 type Queue<Job> = Arc<Mutex<mpsc::Receiver<(u32, Job)>>>;
+type Done<T> = mpsc::Sender<(u32, Outcome<T>)>;
 
 /// Takes the next job. The lock is released before the job runs:
 /// that's why this is a function, and not the head of a loop.
@@ -22,21 +23,22 @@ async fn next<Job>(queue: &Queue<Job>) -> Option<(u32, Job)> {
 
 /// Works until the queue is closed and empty, or until nobody wants
 /// the outcomes any more.
-async fn work<Job: Future>(
-    queue: Queue<Job>,
-    done: mpsc::Sender<(u32, Outcome<Job::Output>)>,
-) {
-    while let Some((number, job)) = next(&queue).await {
-        // A panic is the outcome of this job, and no other one.
+async fn work<Job: Future>(queue: Queue<Job>, done: Done<Job::Output>) {
+    loop {
+        let next = tokio::select! {
+            biased;
+            () = done.closed() => None,
+            next = next(&queue) => next,
+        };
+        let Some((number, job)) = next else { return };
         let job = AssertUnwindSafe(timeout(LIMIT, job));
         let outcome = match job.catch_unwind().await {
             Ok(Ok(output)) => Outcome::Done(output),
             Ok(Err(_)) => Outcome::TooLong,
             Err(panic) => Outcome::Panicked(message(&*panic)),
         };
-        if done.send((number, outcome)).await.is_err() {
-            return;
-        }
+        // An error: the receiver was dropped, as the next look says.
+        _ = done.send((number, outcome)).await;
     }
 }
 // ANCHOR_END: pool
@@ -50,16 +52,17 @@ enum Outcome<T> {
     TooLong,
 }
 
-/// Runs jobs until the queue is closed and empty. Every job that was
-/// taken has one outcome in `done`, by its number. Read `done` while
-/// you send jobs: if it's full, the workers wait.
+/// Runs jobs until the queue is closed and empty, or `done` is closed.
+/// Until then, every job that was taken has one outcome in `done`, by
+/// its number. Read `done` while you send jobs: if it's full, the
+/// workers wait.
 ///
 /// If this is dropped, the jobs under way are aborted, and those in
 /// the queue are dropped.
 async fn run_all<Job>(
     queue: mpsc::Receiver<(u32, Job)>,
     workers: NonZeroUsize,
-    done: mpsc::Sender<(u32, Outcome<Job::Output>)>,
+    done: Done<Job::Output>,
 ) where
     Job: Future<Output: Send> + Send + 'static,
 {
@@ -255,6 +258,19 @@ mod tests {
         }
         within(HOUR, jobs.closed()).await;
         within(HOUR, pool).await.expect("no panic");
+        no_task_left().await;
+    }
+
+    /// The workers are idle, and nobody sends a job any more.
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_ends_idle_workers() {
+        let (jobs, queue) = mpsc::channel::<(u32, Ready<u32>)>(8);
+        let (done, outcomes) = mpsc::channel(8);
+        let pool = tokio::spawn(run_all(queue, FOUR, done));
+        sleep(Duration::from_secs(1)).await;
+        drop(outcomes);
+        within(HOUR, pool).await.expect("no panic");
+        assert!(jobs.is_closed());
         no_task_left().await;
     }
 

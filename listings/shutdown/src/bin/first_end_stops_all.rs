@@ -4,10 +4,10 @@
 use tokio::time::{Duration, timeout};
 use tokio_util::{sync::CancellationToken, task::JoinMap};
 
-/// Runs the parts until the stop. If one of them ends before, it stops
-/// the others, and the error says which part that was, and why. Parts
-/// that run on after the grace period are aborted, as all of them are
-/// if this is dropped.
+/// Runs the parts until the stop, or until one of them ends, and then
+/// stops the others. The error says which part ended before the stop, or
+/// which failed or panicked first, and why, or that some had to be
+/// aborted after the grace period. Dropped, it aborts all of them.
 async fn run(
     mut parts: Parts,
     stop: CancellationToken,
@@ -20,30 +20,42 @@ async fn run(
         first = parts.join_next() => first,
     };
     stop.cancel();
+    let mut ended = match first {
+        Some((name, Ok(Ok(())))) => Err(format!("{name} has ended")),
+        Some((name, result)) => outcome(name, result),
+        None => Ok(()),
+    };
     let rest = async {
         while let Some((name, result)) = parts.join_next().await {
-            if let Err(error) =
-                result.map_err(io::Error::other).flatten()
-            {
-                eprintln!("{name}: {error}");
+            let result = outcome(name, result);
+            if ended.is_ok() {
+                ended = result;
+            } else if let Err(error) = result {
+                eprintln!("{error}");
             }
         }
     };
     if timeout(grace, rest).await.is_err() {
-        let names: Vec<_> = parts.keys().copied().collect();
-        eprintln!("aborted: {names:?}");
+        eprintln!("aborted: {:?}", parts.keys().collect::<Vec<_>>());
+        ended = ended.and(Err("a part was aborted".to_owned()));
     }
-    match first {
-        None => Ok(()),
-        Some((name, Ok(Ok(())))) => Err(format!("{name} has ended")),
-        Some((name, Ok(Err(error)))) => Err(format!("{name}: {error}")),
-        Some((name, Err(panic))) => Err(format!("{name}: {panic}")),
-    }
+    ended
 }
 // ANCHOR_END: run
 
 // ANCHOR: main
 use std::io;
+
+use tokio::task::JoinError;
+
+/// What one part says, with its name. A panic has its message.
+fn outcome(
+    name: &str,
+    result: Result<io::Result<()>, JoinError>,
+) -> Result<(), String> {
+    let result = result.map_err(io::Error::other).flatten();
+    result.map_err(|error| format!("{name}: {error}"))
+}
 
 use tokio::time::{Instant, sleep};
 
@@ -150,8 +162,26 @@ mod tests {
         parts.spawn("silent", pending());
         stop.cancel();
         let start = Instant::now();
-        assert_eq!(ended(parts, &stop).await, Ok(()));
+        let error = Err("a part was aborted".to_owned());
+        assert_eq!(ended(parts, &stop).await, error);
         assert!(start.elapsed() < GRACE + Duration::from_millis(10));
+    }
+
+    /// The stop came first, so nothing else would say that it failed.
+    #[tokio::test(start_paused = true)]
+    async fn failure_after_the_stop_is_an_error() {
+        for name in NAMES {
+            let stop = CancellationToken::new();
+            let mut parts = parts(&stop);
+            let stopped = stop.clone();
+            parts.spawn(name, async move {
+                stopped.cancelled().await;
+                Err(io::Error::other("not flushed"))
+            });
+            stop.cancel();
+            let error = Err(format!("{name}: not flushed"));
+            assert_eq!(ended(parts, &stop).await, error);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,31 +6,37 @@ use std::io;
 use tokio::{
     sync::mpsc,
     task::JoinError,
-    time::{Duration, sleep, timeout},
+    time::{Duration, sleep},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-/// A sensor is read every 100 ms, and each value takes 250 ms to store.
-/// Returns how many were read and how many stored. An error says that a
-/// task panicked, or that storing took longer than the grace period;
-/// then both tasks are aborted, as they are if this is dropped.
+/// Reads a sensor every 100 ms, and stores each value. Returns how many
+/// were read and stored. An error says that a task panicked, or that the
+/// grace period is over. With an error, or dropped, it aborts both tasks.
 async fn measure(stop: &CancellationToken) -> io::Result<(u32, u32)> {
     let (values, mut queue) = mpsc::channel(32);
     let reading = tokio::spawn(read(values, stop.clone()));
     let reading = AbortOnDropHandle::new(reading);
     let storing = AbortOnDropHandle::new(tokio::spawn(async move {
         let mut stored = 0;
-        // `None` comes after the last value, when the reader has ended.
         while let Some(value) = queue.recv().await {
-            store(value).await;
+            store(value).await; // It takes 250 ms.
             stored += 1;
         }
         stored
     }));
-    stop.cancelled().await;
+    // Not only after the stop: a panic must be noticed when it happens.
     let both = async { Ok((reading.await?, storing.await?)) };
+    let too_late = async {
+        stop.cancelled().await;
+        sleep(GRACE).await;
+    };
+    let both: Result<_, JoinError> = tokio::select! {
+        biased;
+        both = both => both,
+        () = too_late => Err(io::ErrorKind::TimedOut)?,
+    };
     // `?` on a `JoinError` would lose the panic's message here.
-    let both: Result<_, JoinError> = timeout(GRACE, both).await?;
     both.map_err(io::Error::other)
 }
 
@@ -134,6 +140,17 @@ mod tests {
             assert!(error.to_string().contains("no disk"), "{error}");
             hazards::no_task_left().await;
         }
+    }
+
+    /// Nobody stops it, and a day without a store would be lost.
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_the_store_is_noticed_without_a_stop() {
+        TROUBLE.set((3, u32::MAX));
+        let stop = CancellationToken::new();
+        let measured = hazards::within(hazards::HOUR, measure(&stop));
+        let error = measured.await.expect_err("a panic");
+        assert!(error.to_string().contains("no disk"), "{error}");
+        hazards::no_task_left().await;
     }
 
     #[tokio::test(start_paused = true)]
