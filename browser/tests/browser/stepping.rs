@@ -43,7 +43,7 @@ async fn equals(visit: &Visit<'_>, expression: &str, expected: &str) -> Result<(
 async fn by_keyboard(visit: &Visit<'_>) -> Result<()> {
     let press = async |key: Key| visit.press(SLIDER, &char::from(key).to_string()).await;
     press(Key::Right).await?;
-    equals(visit, HIGHLIGHTED, "payment.await?;").await?;
+    equals(visit, HIGHLIGHTED, "payment.await;").await?;
     equals(visit, STEP, "main starts, spawns pay and remind").await?;
     press(Key::Right).await?;
     equals(
