@@ -1,4 +1,4 @@
-//! A configuration that is read without a lock and replaced whole.
+//! A configuration that is read without a lock and replaced as a whole.
 
 // ANCHOR: config
 use std::{sync::Arc, time::Duration};

@@ -1,4 +1,4 @@
-//! A connection is out for one statement, and not for the call after it.
+//! Return the connection after each statement, before you call another service.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,4 @@
-//! Wrong: a driver notes that a transaction has begun, too late.
+//! Wrong: the driver records a transaction only after the server has answered.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The driver notes that a transaction begins before it waits.
+//! The driver records a transaction before it waits for the server.
 
 use std::time::Duration;
 

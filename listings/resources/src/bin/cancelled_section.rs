@@ -1,4 +1,4 @@
-//! Wrong: a caller that gives up leaves half a change under the lock.
+//! Wrong: a canceled caller leaves half a change under the lock.
 
 use std::time::Duration;
 

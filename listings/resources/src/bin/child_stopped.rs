@@ -1,4 +1,4 @@
-//! Stops a child: ask it, give it time, kill it, and wait for it.
+//! Stop a child: ask it, give it time, kill it, and wait for its exit.
 
 // ANCHOR: stop
 use std::{

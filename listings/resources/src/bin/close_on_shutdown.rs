@@ -1,4 +1,4 @@
-//! A closed semaphore refuses new work, and lets old work finish.
+//! A closed semaphore rejects new work and lets current work finish.
 
 // ANCHOR: close
 use std::sync::Arc;

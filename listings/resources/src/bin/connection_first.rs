@@ -1,4 +1,4 @@
-//! The connection is given back in `drop`, and then its permit.
+//! `drop` returns the connection first, and then its permit.
 
 use std::{
     io,

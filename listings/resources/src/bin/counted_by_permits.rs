@@ -1,4 +1,4 @@
-//! A permit counts for as long as somebody has it.
+//! A permit is counted for exactly as long as it's held.
 
 use std::{
     io,

@@ -1,4 +1,4 @@
-//! Clone what you need out of a DashMap, and await after that.
+//! Clone what you need out of a DashMap, and await afterward.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The same pool with deadpool: a manager, and three time limits.
+//! The same pool with deadpool: a manager and three timeouts.
 
 // ANCHOR: manager
 use deadpool::{

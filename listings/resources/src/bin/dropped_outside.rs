@@ -1,4 +1,4 @@
-//! Wrong: the guard needs a runtime to be dropped in.
+//! Wrong: the guard has to be dropped inside a runtime.
 
 use std::{
     io,

@@ -1,4 +1,4 @@
-//! A job that needs more permits than there are gets all of them.
+//! A job that asks for more permits than exist gets all of them.
 
 use tokio::{
     sync::{AcquireError, Semaphore},

@@ -1,4 +1,4 @@
-//! Wrong: a file is dropped before its last write has happened.
+//! Wrong: a file is dropped before its last write has completed.
 
 use std::{io, sync::mpsc};
 

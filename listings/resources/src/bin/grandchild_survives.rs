@@ -1,4 +1,4 @@
-//! Wrong: the shell is killed, and what it has started keeps running.
+//! Wrong: only the shell is killed, and the process it started keeps running.
 
 use std::{
     io::{self, Read, Write, pipe},

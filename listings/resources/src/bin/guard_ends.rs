@@ -1,4 +1,4 @@
-//! Where the guard ends that a line makes.
+//! When a guard is dropped, for the usual ways to lock.
 
 use std::collections::VecDeque;
 
@@ -21,11 +21,11 @@ async fn look(jobs: &Jobs) -> [&'static str; 6] {
     drop(guard);
     let dropped = call(jobs, length);
 
-    // In a chain of calls: at the end of all of it.
+    // In a chain of calls: at the end of the whole statement.
     let chain =
         jobs.lock().await.front().map_or("free", |_| call(jobs, 0));
 
-    // In the head of a loop: at the end of each turn.
+    // In the head of a loop: at the end of each iteration.
     let mut head = "";
     while let Some(job) = jobs.lock().await.pop_front() {
         head = call(jobs, job as usize);

@@ -1,4 +1,4 @@
-//! Wrong: a pool that counts by hand, and shrinks with each failure.
+//! Wrong: a pool that counts manually shrinks with every failure.
 
 use std::{
     io,

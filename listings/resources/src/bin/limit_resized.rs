@@ -1,4 +1,4 @@
-//! A limit that changes while its permits are out.
+//! Change a limit while its permits are in use.
 
 // ANCHOR: resize
 use std::sync::Arc;

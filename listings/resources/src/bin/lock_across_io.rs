@@ -1,4 +1,4 @@
-//! Wrong: the lock is held while another service answers.
+//! Wrong: the lock is held while another service responds.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Await the answer first, and lock after that.
+//! Await the response first, and then lock.
 
 use std::{collections::HashMap, io, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! A lock for every key: only callers of the same key take turns.
+//! One lock per key: only callers with the same key wait for each other.
 
 // ANCHOR: locks
 use std::{

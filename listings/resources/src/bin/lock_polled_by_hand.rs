@@ -1,4 +1,4 @@
-//! Wrong: each poll makes a new lock future, and drops it.
+//! Wrong: every poll creates a new lock future and drops it.
 
 use std::{
     future::poll_fn,

@@ -1,4 +1,4 @@
-//! Three ways to lock and to await, but not at the same time.
+//! Three ways to lock and to await without holding the lock across the await.
 
 use std::{io, mem, sync::Mutex};
 

@@ -1,4 +1,4 @@
-//! Code under the lock gets the data, and not the lock.
+//! Functions that run under the lock get the data, not the lock.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Wrong: it asks for more permits than there will ever be.
+//! Wrong: a request for more permits than will ever exist.
 
 use tokio::{
     sync::Semaphore,

@@ -1,4 +1,4 @@
-//! One value, made by the first caller that needs it.
+//! One value, initialized by the first caller that needs it.
 
 // ANCHOR: client
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Wrong: what runs once runs twice, when the first caller gives up.
+//! Wrong: one-time work runs twice if the first caller gives up.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! Wrong: the permit is given back in the statement that took it.
+//! Wrong: the permit is dropped in the statement that acquired it.
 
 use std::sync::{
     Arc,

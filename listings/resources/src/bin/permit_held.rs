@@ -1,4 +1,4 @@
-//! The permit has a name, so it lives to the end of its scope.
+//! The permit is bound to a name, so it lives to the end of its scope.
 
 use std::sync::{
     Arc,

@@ -1,4 +1,4 @@
-//! Wrong: the permit is back, and the connection is on its way.
+//! Wrong: the permit is released before the connection is back.
 
 use std::{panic, sync::Arc};
 

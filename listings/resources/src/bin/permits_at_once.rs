@@ -1,4 +1,4 @@
-//! Each job takes all the permits that it needs in one call.
+//! Each job acquires all the permits that it needs in one call.
 
 use std::sync::Arc;
 

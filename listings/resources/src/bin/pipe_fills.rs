@@ -1,4 +1,4 @@
-//! Wrong: it waits for a child whose output nobody reads.
+//! Wrong: the program waits for a child without reading its output.
 
 use std::{io, process::Stdio, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Wrong: a pool without a time limit, and all connections are out.
+//! Wrong: a pool without timeouts, and every connection is in use.
 
 use deadpool::{
     Runtime,

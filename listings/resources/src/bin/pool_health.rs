@@ -1,4 +1,4 @@
-//! The pool with TCP connections, of which the server drops some.
+//! The pool with TCP connections, some of which the server closes.
 
 use std::{
     io,

@@ -1,4 +1,4 @@
-//! loom tries every order in which a connection may come back.
+//! loom tries every order in which a connection may be returned.
 
 use std::sync::{
     Arc as StdArc,

@@ -1,4 +1,4 @@
-//! How large a pool should be: the same load on six sizes.
+//! How large should a pool be? The same load on six sizes.
 
 use std::time::Duration;
 

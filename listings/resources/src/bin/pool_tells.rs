@@ -1,4 +1,4 @@
-//! A pool that returns an error when nothing is free for two seconds.
+//! A pool that returns an error if no connection is free within two seconds.
 
 use deadpool::{
     Runtime,

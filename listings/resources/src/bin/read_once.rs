@@ -1,4 +1,4 @@
-//! Read once, and pass on what was read.
+//! Acquire the read lock once, and pass the data on.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The database is down, and the pool says that it timed out.
+//! The database is down, and the pool reports a timeout.
 
 // ANCHOR: ask
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Wrong: a method has the lock, and calls one that wants it.
+//! Wrong: a method that holds the lock calls another method that locks.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Tokio's RwLock serves its waiters in the order in which they came.
+//! Tokio's RwLock serves its waiters in the order in which they arrived.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Wrong: a guard that was made in the head of a `match` or `if let`.
+//! Wrong: a guard created in the head of a `match` or `if let`.
 
 use std::{collections::VecDeque, time::Duration};
 

@@ -1,4 +1,4 @@
-//! A cache that loads each entry once, even if the first caller leaves.
+//! A cache that loads each entry once, even if the first caller gives up.
 
 use std::{
     collections::HashMap,

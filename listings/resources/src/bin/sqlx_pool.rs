@@ -1,4 +1,4 @@
-//! sqlx's own pool: its settings, and what it says when it is full.
+//! sqlx's own pool: its settings, and the error when it's full.
 
 // ANCHOR: settings
 use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};

@@ -1,4 +1,4 @@
-//! Wrong: an idle connection is lent again, and the server has gone.
+//! Wrong: an idle connection is reused after the server has closed it.
 
 use std::{
     io,

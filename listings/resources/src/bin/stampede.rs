@@ -1,4 +1,4 @@
-//! Wrong: all who miss the same entry load it.
+//! Wrong: every caller that misses an entry loads it.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! Wrong: a value is loaded, changed and stored, and a change is lost.
+//! Wrong: a value is loaded, changed, and stored, and another change is lost.
 
 use std::{collections::BTreeSet, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Wrong: a reader wants to write, and still reads.
+//! Wrong: a reader requests the write lock while it holds the read lock.
 
 use std::{collections::HashMap, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Read, let go, lock for writing, and look again.
+//! Read, unlock, lock for writing, and check again.
 
 use std::{collections::HashMap, time::Duration};
 

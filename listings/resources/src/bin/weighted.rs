@@ -1,4 +1,4 @@
-//! Wrong: small jobs wait behind a large one, and places are free.
+//! Wrong: small jobs wait behind a large one although permits are free.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Small jobs have a queue of their own.
+//! Small jobs have their own semaphore.
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! A connection that still waits for an answer is closed, not reused.
+//! A connection that is still waiting for an answer is closed, not reused.
 
 use std::{io, sync::Mutex};
 

@@ -15,8 +15,9 @@ struct Totals {
 async fn add(totals: &Mutex<Totals>, order: u32) -> io::Result<()> {
     let euros = fetch_price(order).await?;
     let mut totals = totals.lock().expect("no panic in here");
+    let sum = totals.euros.checked_add(euros);
+    totals.euros = sum.ok_or(io::ErrorKind::InvalidData)?;
     totals.orders += 1;
-    totals.euros += euros;
     Ok(())
 }
 // ANCHOR_END: add
@@ -27,6 +28,7 @@ async fn fetch_price(order: u32) -> io::Result<u32> {
         13 => panic!("a bug in the price of order 13"),
         99 => std::future::pending().await,
         0 => Err(io::Error::other("order 0 has no price")),
+        77 => Ok(u32::MAX),
         _ => Ok(12),
     }
 }
@@ -117,6 +119,18 @@ mod tests {
         assert!(futures::poll!(silent.as_mut()).is_pending());
         let totals = two_callers(&totals).await;
         assert_eq!(totals.ok(), Some((1, 12)));
+    }
+
+    /// An overflow would panic under the lock, or wrap.
+    #[tokio::test(start_paused = true)]
+    async fn edges_a_sum_that_is_too_large_adds_nothing() {
+        let totals = totals();
+        assert!(add(&totals, 1).await.is_ok());
+        let error = add(&totals, 77).await.expect_err("too large");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        assert!(add(&totals, 1).await.is_ok());
+        let totals = totals.into_inner().expect("no panic");
+        assert_eq!((totals.orders, totals.euros), (2, 24));
     }
 
     #[tokio::test(start_paused = true)]
