@@ -1,4 +1,4 @@
-//! A slow peer gets a share of the service, and not all of it.
+//! A slow peer gets a share of the service, not all of it.
 
 // ANCHOR: bulkhead
 use tokio::{

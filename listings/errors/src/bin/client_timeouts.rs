@@ -1,4 +1,4 @@
-//! Limits for a client: to connect, between two bytes, for it all.
+//! Timeouts for a client: to connect, between two reads, and in total.
 
 // ANCHOR: client
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Wrong: a client without limits, and a peer that says nothing.
+//! Wrong: a client without timeouts, and a peer that never responds.
 
 // ANCHOR: wrong
 use reqwest::Client;

@@ -1,4 +1,4 @@
-//! One deadline for a request, handed down to each call it makes.
+//! One deadline for a request, passed down to every call it makes.
 
 // ANCHOR: deadline
 use tokio::time::{Duration, Instant, timeout_at};

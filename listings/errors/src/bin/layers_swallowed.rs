@@ -1,4 +1,4 @@
-//! Wrong: the outer error is handed on, and the inner one thrown away.
+//! Wrong: the outer error is propagated, and the inner one is discarded.
 
 // ANCHOR: wrong
 use anyhow::Result;

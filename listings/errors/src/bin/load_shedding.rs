@@ -1,4 +1,4 @@
-//! More comes in than can be done: whom to refuse, and when?
+//! More requests arrive than can be served: which ones to reject, and when?
 
 // ANCHOR: handle
 use tokio::{

@@ -1,4 +1,4 @@
-//! The server said when to come back: not before, and not together.
+//! The server says when to come back: not earlier, and not all together.
 
 // ANCHOR: ask
 use std::time::Duration;

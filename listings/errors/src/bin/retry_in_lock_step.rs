@@ -1,4 +1,4 @@
-//! Wrong: all clients wait equally long, and come back together.
+//! Wrong: all clients wait equally long and come back together.
 
 // ANCHOR: wrong
 use tokio::time::{Duration, sleep};

@@ -1,4 +1,4 @@
-//! Each client draws its own pauses, and they come back spread out.
+//! Each client picks random pauses, so the clients come back spread out.
 
 // ANCHOR: ask
 use tokio::time::{Duration, sleep};

@@ -1,4 +1,4 @@
-//! A message says its own part, and leaves the cause to its source.
+//! A message describes its own layer and leaves the cause to its source.
 
 // ANCHOR: error
 /// Each message says what this layer tried, and with what. Why it

@@ -1,4 +1,4 @@
-//! What can fail or wait comes first; the change is one step after it.
+//! Anything that can fail or wait comes first; the change is one step after it.
 
 // ANCHOR: book
 use std::sync::{Mutex, MutexGuard, PoisonError};
