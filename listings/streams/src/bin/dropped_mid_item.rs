@@ -1,4 +1,4 @@
-//! Wrong: on a stop, it drops the item that it is working on.
+//! Wrong: on shutdown, the stream drops the item that it's working on.
 
 use futures::{Stream, StreamExt};
 use tokio::time::{Duration, sleep};

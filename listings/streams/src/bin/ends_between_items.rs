@@ -1,4 +1,4 @@
-//! On a stop, it finishes its item and then ends.
+//! On shutdown, the stream finishes its item and then ends.
 
 use futures::{Stream, StreamExt, TryStreamExt};
 use tokio::time::{Duration, sleep, timeout};

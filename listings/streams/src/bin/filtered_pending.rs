@@ -1,4 +1,4 @@
-//! Wrong: after an item that it leaves out, nothing wakes it.
+//! Wrong: after the stream skips an item, nothing wakes its task.
 
 use std::{
     pin::Pin,

@@ -1,4 +1,4 @@
-//! Wrong: after a timeout, it sends the same order again.
+//! Wrong: after a timeout, the client sends the same order again.
 
 use futures::{SinkExt, StreamExt};
 use tokio::{

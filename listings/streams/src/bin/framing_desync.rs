@@ -1,4 +1,4 @@
-//! Wrong: after a tick, every length that it reads is nonsense.
+//! Wrong: after a tick, every length that the loop reads is nonsense.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! An error when no item comes in time. The stream continues.
+//! The stream yields an error if no item arrives in time, and then continues.
 
 use futures::{Stream, StreamExt};
 use tokio::time::{Duration, Instant, sleep};

@@ -1,4 +1,4 @@
-//! Wrong: it takes three payments, and drops others half-way.
+//! Wrong: the stream takes three payments and drops others halfway.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

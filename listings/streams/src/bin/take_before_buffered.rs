@@ -1,4 +1,4 @@
-//! It takes three invoices, and pays them.
+//! The stream takes three invoices and pays exactly those.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
