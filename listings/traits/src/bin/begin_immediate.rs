@@ -1,4 +1,4 @@
-//! Take the write lock when the transaction begins.
+//! Acquire the write lock when the transaction starts.
 
 // ANCHOR: immediate
 use sqlx::SqlitePool;

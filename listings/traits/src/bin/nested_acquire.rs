@@ -1,4 +1,4 @@
-//! Wrong: one task wants two connections, and the pool has one left.
+//! Wrong: one task needs two connections, and the pool has only one left.
 
 // ANCHOR: wrong
 use sqlx::SqlitePool;

@@ -1,4 +1,4 @@
-//! A read and a write in one statement: nobody comes in between.
+//! A read and a write in one statement, so no other request can come between.
 
 // ANCHOR: take
 use sqlx::AnyPool;

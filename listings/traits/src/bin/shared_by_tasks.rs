@@ -1,4 +1,4 @@
-//! A trait that demands what sharing needs.
+//! A trait that requires `Send` and `Sync`, so that tasks can share it.
 
 // ANCHOR: orders
 use std::sync::Arc;
