@@ -1,4 +1,4 @@
-//! Wrong: a paused clock, and answers from outside of the runtime.
+//! Wrong: a paused clock, and responses from outside the runtime.
 
 use std::{
     io::{self, Read, Write},

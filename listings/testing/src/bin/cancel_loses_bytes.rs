@@ -1,4 +1,4 @@
-//! Wrong: a read that is dropped takes along what it has read.
+//! Wrong: dropping a read loses the bytes that it has already read.
 
 use std::{
     io,

@@ -1,4 +1,4 @@
-//! Wrong: a door that somebody may wait at forever.
+//! Wrong: a door at which a task may wait forever (a lost wakeup).
 
 use std::{
     panic::catch_unwind,

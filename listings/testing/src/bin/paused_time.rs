@@ -1,4 +1,4 @@
-//! A session of more than an hour, tested in no time.
+//! A session of more than an hour, tested in an instant.
 
 // ANCHOR: serve
 use tokio::{

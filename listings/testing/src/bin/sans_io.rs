@@ -1,4 +1,4 @@
-//! A protocol that knows no network, tested at each split.
+//! A protocol without I/O, tested at every split.
 
 // ANCHOR: decoder
 /// Accepts bytes as they come, and returns orders. It has no socket,

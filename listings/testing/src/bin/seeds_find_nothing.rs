@@ -1,4 +1,4 @@
-//! Look and change are one call: no seed sells twice.
+//! Check and change are one call, so no seed sells the last item twice.
 
 use std::{cell::RefCell, time::Duration};
 

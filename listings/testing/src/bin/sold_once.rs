@@ -1,4 +1,4 @@
-//! Look and change in one step: no thread can come in between.
+//! Check and change in one step, so no thread can come between.
 
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 

@@ -1,4 +1,4 @@
-//! A test that waits for what it wants to see.
+//! A test that waits for the event it checks.
 
 use std::{
     error::Error,
