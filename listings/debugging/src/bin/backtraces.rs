@@ -1,4 +1,4 @@
-//! A backtrace ends at the task: it does not say who spawned it.
+//! A backtrace stops at the task: it doesn't say who spawned the task.
 
 use std::backtrace::Backtrace;
 

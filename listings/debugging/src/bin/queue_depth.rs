@@ -1,4 +1,4 @@
-//! How full a queue is, as a number that one can plot.
+//! How full a queue is, as a number that you can plot.
 
 use std::time::Duration;
 
