@@ -10,8 +10,9 @@ use tokio::{
 use tokio_util::task::JoinMap;
 
 /// Sends each webhook in a task of its own, and starts at most one
-/// every `period`. All webhooks to the peer must use one queue: a
-/// second `send_all` has a limit of its own.
+/// every `period`, or 5 ms sooner after a tick that was late. All
+/// webhooks to the peer must use one queue: a second `send_all` has a
+/// limit of its own.
 ///
 /// Dropping this future aborts the tasks, and loses the webhook that
 /// waits for its tick. Panics if `period` is zero.
@@ -180,6 +181,25 @@ mod tests {
         let starts: Vec<_> =
             log.started.into_iter().map(|at| at.as_millis()).collect();
         assert_eq!(starts, [0, 250, 500, 1500, 1500, 1750]);
+    }
+
+    /// Tokio takes a tick for missed if it's late by more than 5 ms.
+    #[tokio::test(start_paused = true)]
+    async fn clock_a_tick_that_is_hardly_late_moves_no_other() {
+        for (late, starts) in [(4, [0, 254, 500]), (6, [0, 256, 506])] {
+            let (queue, webhooks) = mpsc::channel(8);
+            let events = async move {
+                for pause in [0, 250 + late, 0] {
+                    sleep(Duration::from_millis(pause)).await;
+                    let webhook = Webhook { takes: TAKES };
+                    queue.send(webhook).await.expect("it is read");
+                }
+            };
+            let (log, ()) =
+                tokio::join!(send_all(webhooks, PERIOD), events);
+            let at = log.started.into_iter().map(|at| at.as_millis());
+            assert_eq!(at.collect::<Vec<_>>(), starts);
+        }
     }
 
     #[tokio::test(start_paused = true)]
