@@ -24,7 +24,7 @@ impl Service {
         format!("version {}, {} tries", config.version, config.retries)
     }
 
-    /// Waits for nobody, and no request waits for it.
+    /// Doesn't wait for readers, and no request waits for it.
     fn reload(&self, config: Config) {
         self.config.store(Arc::new(config));
     }

@@ -35,7 +35,7 @@ struct Orders;
 
 /// A session answers its questions in their order.
 struct Session {
-    /// The answers that nobody has read yet.
+    /// The answers that haven't been read yet.
     on_the_way: VecDeque<&'static str>,
 }
 
@@ -110,7 +110,7 @@ mod tests {
         }
     }
 
-    /// bb8 connects in a task of its own, which continues.
+    /// bb8 connects in its own task, which keeps running.
     #[tokio::test(start_paused = true)]
     async fn cancel_while_it_connects() {
         let pool = pool().await;

@@ -35,7 +35,7 @@ struct Orders;
 
 /// A session answers its questions in their order.
 struct Session {
-    /// The answers that nobody has read yet.
+    /// The answers that haven't been read yet.
     on_the_way: VecDeque<&'static str>,
 }
 

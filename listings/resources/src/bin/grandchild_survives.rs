@@ -11,7 +11,7 @@ use tokio::time::timeout;
 // ANCHOR: wrong
 use tokio::process::Command;
 
-/// Wrong: `sh` is killed, and `cat` is a process of its own.
+/// Wrong: `sh` is killed, but `cat` is a separate process.
 fn job() -> Command {
     let mut job = Command::new("sh");
     job.args(["-c", "echo copying; cat; echo copied"]);

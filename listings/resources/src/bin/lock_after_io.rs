@@ -125,7 +125,7 @@ mod tests {
         .await;
     }
 
-    /// One that waits for an answer holds up nobody.
+    /// A refresh that waits for an answer doesn't block the others.
     #[tokio::test(start_paused = true)]
     async fn silence_leaves_the_lock_free() {
         let stock = Stock::default();

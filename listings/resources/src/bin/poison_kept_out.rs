@@ -23,7 +23,7 @@ impl Orders {
 }
 // ANCHOR_END: orders
 
-/// Three requests, each in a task of its own.
+/// Three requests, each in its own task.
 async fn three_requests(orders: Arc<Orders>) -> Vec<String> {
     let mut answers = Vec::new();
     for (price, units) in [(12, 2), (u32::MAX, 2), (5, 1)] {

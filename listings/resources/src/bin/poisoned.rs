@@ -18,7 +18,7 @@ impl Orders {
 }
 // ANCHOR_END: wrong
 
-/// Three requests, each in a task of its own.
+/// Three requests, each in its own task.
 async fn three_requests() -> Vec<String> {
     let orders = Arc::new(Orders { totals: Mutex::default() });
     let mut answers = Vec::new();

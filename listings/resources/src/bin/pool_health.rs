@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
-/// Makes connections, and tells which of them can be used again.
+/// Opens connections, and decides which of them can be reused.
 pub trait Manager: Send + Sync {
     type Connection: Send;
 
@@ -37,7 +37,7 @@ pub struct Limits {
     pub connections: usize,
     /// For a connection to be free.
     pub wait: Duration,
-    /// For one that was idle to answer.
+    /// For an idle connection to respond to a check.
     pub check: Duration,
     /// For a new one.
     pub connect: Duration,

@@ -48,7 +48,7 @@ impl Drop for TooEarly {
 }
 // ANCHOR_END: guards
 
-/// Stands for Tokio's permit: loom knows only what is made of loom.
+/// Replaces Tokio's permit, because loom knows only its own types.
 struct Permit(Arc<Pool>);
 
 impl Permit {

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 /// The hosts that are blocked.
 type Blocked = ArcSwap<BTreeSet<&'static str>>;
 
-/// Wrong: what others have stored between `load` and `store` is gone.
+/// Wrong: anything stored between `load` and `store` is overwritten.
 async fn block(blocked: &Blocked, host: &'static str) {
     let mut hosts = BTreeSet::clone(&blocked.load());
     write_log(host).await;

@@ -88,7 +88,7 @@ async fn looks_again() -> u32 {
     prices.backend.loads.load(Ordering::Relaxed)
 }
 
-/// How often it's loaded when the caller that loads gives up.
+/// How often the price is loaded if the loading caller gives up.
 async fn first_gives_up() -> u32 {
     let prices = Prices::new(Duration::from_secs(3600));
     let mut first = Box::pin(prices.get(7));

@@ -11,7 +11,7 @@ struct Numbers {
 }
 
 impl Numbers {
-    /// Wrong: `write` waits until nobody reads, and this one reads.
+    /// Wrong: `write` waits for all readers, and this task is a reader.
     async fn get(&self, name: &'static str) -> usize {
         let numbers = self.by_name.read().await;
         if let Some(number) = numbers.get(name) {
