@@ -118,7 +118,7 @@ impl Listen for TcpListener {
 /// call, and a later one may succeed.
 type Accepted = io::Result<DuplexStream>;
 
-/// Stands for a listener whose errors are chosen.
+/// Replaces a listener, with errors that the test chooses.
 impl Listen for mpsc::Receiver<Accepted> {
     type Socket = DuplexStream;
 

@@ -34,7 +34,7 @@ async fn main() {
 
 use std::io;
 
-/// Stands for a file that is read over the network.
+/// Simulates a file that is read over the network.
 async fn read(file: &str) -> io::Result<&'static str> {
     match file {
         "eight.txt" => Ok("8\n"),

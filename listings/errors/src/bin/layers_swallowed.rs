@@ -3,7 +3,7 @@
 // ANCHOR: wrong
 use anyhow::Result;
 
-/// Stores the order in a task of its own, and waits for it.
+/// Stores the order in its own task, and waits for the task.
 async fn store(order: u32) -> Result<()> {
     let task = tokio::spawn(write(order));
     // Wrong: `?` takes the panic out. What is left is a `Result` of

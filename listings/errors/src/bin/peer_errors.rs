@@ -124,7 +124,7 @@ fn client() -> reqwest::Result<Client> {
     Client::builder().no_proxy().timeout(limit).build()
 }
 
-/// An address where nobody listens.
+/// An address on which no server listens.
 async fn nobody() -> io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     Ok(format!("http://{}", listener.local_addr()?))

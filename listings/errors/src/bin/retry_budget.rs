@@ -10,7 +10,7 @@ struct Budget(AtomicU32);
 impl Budget {
     /// Each request pays in one, and each retry costs five.
     const RETRY: u32 = 5;
-    /// Ten retries are saved up at most, for a bad moment.
+    /// At most ten retries are saved up, for a bad moment.
     const MOST: u32 = 10 * Self::RETRY;
 
     fn full() -> Self {
