@@ -17,7 +17,7 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
-    /// Each trait is imported in a module of its own.
+    /// Each trait is imported in its own module.
     mod by_futures {
         use std::future::ready;
 
