@@ -38,7 +38,7 @@ impl Notify for Mail {
     }
 }
 
-/// Notifies twice, without a box of its own.
+/// Notifies twice, without an additional box.
 struct Twice<N>(N);
 
 impl<N: Notify> Notify for Twice<N> {

@@ -12,7 +12,7 @@ const ARCHIVE: &str = "
     )
     INSERT INTO archive SELECT id FROM numbers";
 
-/// Gives up soon, and then looks into the archive.
+/// Gives up early, and then checks the archive.
 async fn give_up(pool: &AnyPool) -> sqlx::Result<i64> {
     let archived = sqlx::query(ARCHIVE).execute(pool);
     let in_time = timeout(Duration::from_millis(20), archived).await;
