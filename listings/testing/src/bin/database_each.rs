@@ -3,7 +3,7 @@
 use sqlx::{SqliteConnection, SqlitePool, sqlite::SqlitePoolOptions};
 
 // ANCHOR: each
-/// In a database of its own, which no other test sees.
+/// In its own database, which no other test sees.
 async fn an_order_is_listed() -> sqlx::Result<bool> {
     let pool = connect().await?;
     let mut connection = pool.acquire().await?;

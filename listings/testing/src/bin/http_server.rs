@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 
-/// The part that is tested. It's told where the service is.
+/// The code under test. It's given the address of the service.
 struct Rates {
     service: String,
     http: reqwest::Client,

@@ -19,7 +19,7 @@ async fn check() {
     assert_eq!(total(&[1000, 300]).await, 1250);
 }
 
-/// Wrong: the panic is in the handle, and nobody looks there.
+/// Wrong: the panic is in the handle, and the test never checks it.
 async fn a_task_panics() {
     let task = tokio::spawn(check());
     while !task.is_finished() {
