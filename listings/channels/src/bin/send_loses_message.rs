@@ -1,4 +1,4 @@
-//! Wrong: a tick wins against `send`, and the reading is gone.
+//! Wrong: a tick wins against `send`, and the reading is lost.
 
 // ANCHOR: wrong
 use tokio::{
