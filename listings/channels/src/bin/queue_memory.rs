@@ -1,4 +1,4 @@
-//! Count what a queue holds: of its messages, not of its capacity.
+//! A queue allocates memory for its messages, not for its capacity.
 
 // ANCHOR: queues
 use allocation_counter::measure;

@@ -1,4 +1,4 @@
-//! A receiver is dropped after the message was sent: is it still there?
+//! A `recv` is dropped after a message was sent: is the message lost?
 
 // ANCHOR: dropped
 use futures::poll;

@@ -1,4 +1,4 @@
-//! The answer is a guard: what nobody reads goes back on its own.
+//! The answer is a guard: an unread answer undoes the change.
 
 // ANCHOR: guard
 use std::sync::{

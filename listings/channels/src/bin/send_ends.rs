@@ -1,4 +1,4 @@
-//! The receiver is gone, so the sender ends: that's no error.
+//! When the receiver is dropped, the sender returns: that isn't an error.
 
 // ANCHOR: read_sensor
 use tokio::{

@@ -1,4 +1,4 @@
-//! What becomes of a message that isn't sent in time?
+//! What happens to a message that isn't sent in time?
 
 // ANCHOR: three_ways
 use tokio::{

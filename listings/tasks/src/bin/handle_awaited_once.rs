@@ -1,4 +1,4 @@
-//! Take the result where it comes, and end the loop with it.
+//! Return the task's result from the arm, so that the loop stops.
 
 use std::time::Duration;
 
