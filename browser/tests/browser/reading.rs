@@ -48,7 +48,7 @@ fn copying_gives_the_whole_program_or_the_shown_part_or_the_command() -> Result<
         press(visit, "Copy part").await?;
         let part: String = visit.ask(clipboard).await?;
         assert!(
-            part.starts_with("use tokio::task::{JoinError, JoinSet};"),
+            part.starts_with("use std::{collections::HashMap, time::Duration};"),
             "{part}"
         );
         assert!(
