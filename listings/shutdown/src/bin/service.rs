@@ -367,7 +367,6 @@ mod process {
     }
     // ANCHOR_END: main
 
-    /// As on the page about signals.
     fn stop_on_signal() -> io::Result<CancellationToken> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -382,7 +381,7 @@ mod process {
             runtime.block_on(async {
                 signals.next().await;
                 stopping.cancel();
-                signals.interrupt().await;
+                signals.next().await;
                 std::process::exit(130)
             })
         })?;
@@ -408,12 +407,6 @@ mod process {
                 else => std::future::pending().await,
             }
         }
-
-        async fn interrupt(&mut self) {
-            if self.0[0].recv().await.is_none() {
-                std::future::pending().await
-            }
-        }
     }
 
     #[cfg(windows)]
@@ -426,10 +419,6 @@ mod process {
         }
 
         async fn next(&mut self) {
-            self.interrupt().await;
-        }
-
-        async fn interrupt(&mut self) {
             if self.0.recv().await.is_none() {
                 std::future::pending().await
             }
@@ -483,29 +472,24 @@ mod child {
     async fn kill(id: u32, signal: &str) -> io::Result<()> {
         let command = format!("kill -s {signal} {id}");
         let sent = Command::new("sh").args(["-c", &command]).status();
-        match sent.await?.success() {
-            true => Ok(()),
-            false => Err(io::Error::other("no signal was sent")),
-        }
+        let is_sent = sent.await?.success();
+        is_sent.then_some(()).ok_or(io::ErrorKind::Other.into())
     }
 
     /// Stops a child, and waits until it has ended.
     pub async fn stop(mut child: Child) -> io::Result<()> {
         let id = child.id().ok_or(io::ErrorKind::NotFound)?;
         kill(id, "TERM").await?;
-        match child.wait().await?.success() {
-            true => Ok(()),
-            false => Err(io::Error::other("its exit status isn't 0")),
-        }
+        let is_success = child.wait().await?.success();
+        is_success.then_some(()).ok_or(io::ErrorKind::Other.into())
     }
 
-    /// Orders until so many are accepted.
     async fn order(address: String, orders: u64) -> io::Result<()> {
         let client = TcpStream::connect(address).await?;
         let mut lines = BufReader::new(client).lines();
         for order in 0..orders {
-            let line = format!("{order}\n");
-            lines.get_mut().write_all(line.as_bytes()).await?;
+            let line = format!("{order}\n").into_bytes();
+            lines.get_mut().write_all(&line).await?;
             lines.next_line().await?;
         }
         Ok(())
@@ -532,16 +516,15 @@ mod child {
 async fn demonstrate() -> io::Result<()> {
     let journal = child::demonstrate().await?;
     let (accepted, left) = read(&journal);
-    let done = journal.lines().filter(|it| it.starts_with("done"));
-    println!("accepted: {}, done: {}", accepted.len(), done.count());
+    let done = journal.matches("done ").count();
+    println!("accepted: {}, done: {done}", accepted.len());
     println!("left: {}", left.len());
     Ok(())
 }
 
 #[cfg(windows)]
 fn demonstrate() -> io::Result<()> {
-    println!("set JOURNAL to a file");
-    Ok(())
+    Err(io::Error::other("set JOURNAL to a file"))
 }
 
 fn main() -> io::Result<()> {
