@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
-/// Opens connections, and decides which of them can be reused.
+/// Makes connections, and tells which of them can be used again.
 pub trait Manager: Send + Sync {
     type Connection: Send;
 
@@ -37,7 +37,7 @@ pub struct Limits {
     pub connections: usize,
     /// For a connection to be free.
     pub wait: Duration,
-    /// For an idle connection to respond to a check.
+    /// For one that was idle to answer.
     pub check: Duration,
     /// For a new one.
     pub connect: Duration,

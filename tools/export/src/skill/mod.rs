@@ -189,7 +189,7 @@ fn reference(project: &Project, parts: &[Part<'_>], part: &Part<'_>) -> Result<S
             .iter()
             .any(|it| it.kind == Kind::Right)
     };
-    if part.pages.iter().any(|page| is_right(&page)) {
+    if part.pages.iter().any(is_right) {
         let _ = write!(
             text,
             "\nManifest for the programs of this file, which print what stands below them:\n\n```toml\n{}```\n",
