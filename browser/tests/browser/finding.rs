@@ -2,7 +2,7 @@
 //! without a network and as a file, and the index stays small.
 
 use crate::shared::{ROOT, site, visit, visit_changed};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use browser::{View, Visit};
 use fantoccini::key::Key;
 use flate2::Compression;
@@ -259,7 +259,7 @@ fn every_entry_of_the_index_leads_somewhere() -> Result<()> {
     assert!(entries.len() > 100);
     for (page, id, _, title) in entries {
         let file = &pages[page].0;
-        let html = std::fs::read_to_string(book.site.join(file))?;
+        let html = std::fs::read_to_string(book.site.join(file)).with_context(|| file.clone())?;
         assert!(
             id.is_empty() || html.contains(&format!("id=\"{id}\"")),
             "`{title}` is said to be at {file}#{id}, and is not"

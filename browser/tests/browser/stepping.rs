@@ -148,7 +148,7 @@ fn a_step_that_highlights_another_line_is_reported() {
     let outcome = visit_changed(PAGE, "timeline.js", change, by_keyboard);
     let error = outcome.expect_err("the check passes").to_string();
     assert!(
-        error.starts_with("`payment.await?;` should be there"),
+        error.starts_with("`payment.await;` should be there"),
         "{error}"
     );
 }

@@ -123,6 +123,7 @@ fn of_page(project: &Project, source: &Page) -> Result<Vec<Section>, Problem> {
                 if let (Some((_, section)), Some(target)) = (sections.last_mut(), link.take())
                     && row.len() == 2
                     && target.contains(".md")
+                    && !target.contains("://")
                 {
                     section
                         .questions
