@@ -157,7 +157,7 @@ pub fn tested(text: &str) -> Option<String> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Declarations {
-    /// Listings that show what something does, and that nobody is told to copy.
+    /// Listings that show what something does, and that no reader is meant to copy.
     #[serde(default)]
     pub demonstrations: Vec<String>,
     /// Patterns that haven't met all hazards yet.

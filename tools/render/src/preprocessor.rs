@@ -9,10 +9,8 @@ use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
 use model::provenance::{PAGE, commit};
 use model::{Problem, Problems, Project};
 use std::io::{Read, Write};
-use std::iter;
 use std::num::NonZero;
 use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// Expands the directives of every page.
@@ -82,25 +80,21 @@ fn page_of(item: &BookItem) -> Option<(String, &str)> {
     Some((path.to_string_lossy().replace('\\', "/"), &chapter.content))
 }
 
-/// What `make` makes of each item, in order.
+/// What `make` makes of each item, in order. (rayon would be built before the first page is served.)
 fn on_all_cores<T: Sync, R: Send>(items: &[T], make: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let numbers = iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
-        let mine = numbers.map_while(|number| Some((number, make(items.get(number)?))));
-        mine.collect::<Vec<_>>()
-    };
-    let mut made: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        let joined = threads.into_iter().map(|thread| match thread.join() {
-            Ok(made) => made,
-            Err(panic) => resume_unwind(panic),
-        });
-        joined.flatten().collect()
-    });
-    made.sort_by_key(|(number, _)| *number);
-    made.into_iter().map(|(_, made)| made).collect()
+    let share = items.len().div_ceil(cores).max(1);
+    let make_share = |share: &[T]| share.iter().map(&make).collect::<Vec<_>>();
+    thread::scope(|scope| {
+        let shares = items.chunks(share);
+        let threads: Vec<_> = shares
+            .map(|share| scope.spawn(move || make_share(share)))
+            .collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined
+            .flat_map(|made| made.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    })
 }
 
 /// The repository's address, where one is set: `output.html.git-repository-url` of book.toml, or the

@@ -381,8 +381,10 @@ mod process {
             runtime.block_on(async {
                 signals.next().await;
                 stopping.cancel();
-                signals.next().await;
-                std::process::exit(130)
+                // A second Ctrl-C: supervisors may repeat SIGTERM.
+                if signals.0[0].recv().await.is_some() {
+                    std::process::exit(130)
+                }
             })
         })?;
         Ok(stop)
@@ -410,23 +412,22 @@ mod process {
     }
 
     #[cfg(windows)]
-    struct Signals(tokio::signal::windows::CtrlC);
+    struct Signals([tokio::signal::windows::CtrlC; 1]);
 
     #[cfg(windows)]
     impl Signals {
         fn listen() -> io::Result<Self> {
-            tokio::signal::windows::ctrl_c().map(Self)
+            tokio::signal::windows::ctrl_c().map(|it| Self([it]))
         }
 
         async fn next(&mut self) {
-            if self.0.recv().await.is_none() {
+            if self.0[0].recv().await.is_none() {
                 std::future::pending().await
             }
         }
     }
 }
 
-/// The same, started and stopped from outside.
 #[cfg(unix)]
 mod child {
     use std::{fs, path::Path};
@@ -461,14 +462,12 @@ mod child {
         Err(io::ErrorKind::UnexpectedEof.into())
     }
 
-    /// As a test, the child is one of the tests.
     const AS_CHILD: &[&str] = if cfg!(test) {
         &["tests::child", "--exact", "--nocapture"]
     } else {
         &[]
     };
 
-    /// Sends a signal, as a supervisor does.
     async fn kill(id: u32, signal: &str) -> io::Result<()> {
         let command = format!("kill -s {signal} {id}");
         let sent = Command::new("sh").args(["-c", &command]).status();
@@ -476,7 +475,6 @@ mod child {
         is_sent.then_some(()).ok_or(io::ErrorKind::Other.into())
     }
 
-    /// Stops a child, and waits until it has ended.
     pub async fn stop(mut child: Child) -> io::Result<()> {
         let id = child.id().ok_or(io::ErrorKind::NotFound)?;
         kill(id, "TERM").await?;
