@@ -192,7 +192,9 @@ fn no_document_names_an_outdated_version() {
 }
 
 #[test]
-fn no_published_page_is_removed_without_a_redirect() {
-    assert_no_problems(published::lost_pages(project(), &site().pages));
+fn no_published_address_is_removed_without_a_redirect() {
+    assert_no_problems(published::lost_addresses(project()));
+    let (_, unlisted) = published::unlisted(project()).expect("the pages can be read");
+    assert_none(unlisted);
     assert_no_problems(published::removed(project()));
 }

@@ -1,9 +1,11 @@
 //! `cargo book bless`: accepts what the listings print now.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use model::suggest::did_you_mean;
 use model::{ProgramId, Project, api, cancel_safety, uses};
+use std::fs;
 use std::time::Instant;
+use verify::published;
 
 /// Runs the named listings, or all, and shows which files changed and how. The APIs that the pages name are
 /// looked up only if one of them is new.
@@ -69,6 +71,19 @@ pub fn bless_api_links(project: &Project) -> Result<bool> {
         println!("{}\n{}", change.file, change.diff);
     }
     Ok(!changes.is_empty())
+}
+
+/// Adds the addresses of new pages and headings to the list of published addresses.
+pub fn bless_addresses(project: &Project) -> Result<()> {
+    let (list, new) = published::unlisted(project)?;
+    if new.is_empty() {
+        println!("No file changed.");
+        return Ok(());
+    }
+    fs::write(project.root().join(published::LIST), list)
+        .with_context(|| format!("cannot write {}", published::LIST))?;
+    println!("Edited {}", published::LIST);
+    Ok(())
 }
 
 /// Whether a page or the cancel-safety table names an API whose documentation has not been looked up.

@@ -194,6 +194,9 @@ const SOURCE_CHECKS: &[SourceCheck] = &[
     ("messages", |project| Ok(messages::never_printed(project)?)),
     ("changelogs", |project| Ok(since::compare(project)?.wrong)),
     ("length", |project| Ok(length::too_long(project))),
+    ("published addresses", |project| {
+        Ok(published::lost_addresses(project)?)
+    }),
     ("tables", |project| Ok(tables::missing_headers(project))),
 ];
 
@@ -206,9 +209,6 @@ type SiteCheck = (
 const BOOK_CHECKS: &[SiteCheck] = &[
     ("the table of contents", |project, _, pages| {
         Ok(orphans::pages(project, pages))
-    }),
-    ("published addresses", |project, _, pages| {
-        Ok(published::lost_pages(project, pages)?)
     }),
     ("links", |project, site, pages| {
         Ok(links::broken(project, site, pages)?)

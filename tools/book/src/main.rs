@@ -62,6 +62,9 @@ enum Command {
         /// Run nothing; look up the APIs that the pages name, and where their documentation is
         #[arg(long, conflicts_with = "listings")]
         api_links: bool,
+        /// Run nothing; add the addresses of new pages and headings to published.txt
+        #[arg(long, conflicts_with_all = ["api_links", "listings"])]
+        addresses: bool,
         /// Which listings, as part/name; all of them where none is named
         #[arg(value_parser = ProgramId::parse)]
         listings: Vec<ProgramId>,
@@ -151,6 +154,9 @@ fn run(command: Command) -> Result<bool> {
         Command::Bless {
             api_links: true, ..
         } => drop(bless::bless_api_links(&project)?),
+        Command::Bless {
+            addresses: true, ..
+        } => bless::bless_addresses(&project)?,
         Command::Bless { listings, .. } => bless::bless(&project, listings)?,
         Command::Drift {
             seed,

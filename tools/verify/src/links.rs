@@ -2,13 +2,13 @@
 
 use crate::{Lines, built_page, selector};
 use mdbook_markdown::pulldown_cmark::{Event, Parser, Tag, TagEnd};
-use model::ids::heading_id;
+use model::ids::{heading_id, unique};
 use model::problem::Problem;
 use model::project::Project;
 use model::{api, lock, references, suggest};
 use render::site::Page;
 use scraper::{Html, Selector};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
@@ -58,7 +58,7 @@ pub fn broken_in_document(project: &Project, document: &str) -> Result<Vec<Probl
         // A document that isn't text has no headings.
         let text = is_markdown.then(|| fs::read_to_string(&path).unwrap_or_default());
         path.exists()
-            .then(|| Rc::new(text.map(|text| heading_ids(&text)).unwrap_or_default()))
+            .then(|| Rc::new(heading_ids(&text.unwrap_or_default()).into_iter().collect()))
     };
     let text = project.read(document)?;
     Ok(broken_in(document, &text, |to| {
@@ -219,9 +219,10 @@ fn element_ids(html: &str) -> BTreeSet<String> {
     ids.map(str::to_owned).collect()
 }
 
-/// The ids of the headings in a document, the same that mdBook and GitHub give them.
-fn heading_ids(text: &str) -> BTreeSet<String> {
-    let mut ids = BTreeSet::new();
+/// The ids of the headings in a document in order, the same that mdBook and GitHub give them.
+pub(crate) fn heading_ids(text: &str) -> Vec<String> {
+    let mut used = HashSet::new();
+    let mut ids = Vec::new();
     let mut heading = None;
     for event in Parser::new_ext(text, references::OPTIONS) {
         match event {
@@ -231,7 +232,10 @@ fn heading_ids(text: &str) -> BTreeSet<String> {
                     heading.push_str(&words);
                 }
             }
-            Event::End(TagEnd::Heading(_)) => ids.extend(heading.take().as_deref().map(heading_id)),
+            Event::End(TagEnd::Heading(_)) => {
+                let title = heading.take().unwrap_or_default();
+                ids.push(unique(heading_id(&title), &mut used));
+            }
             _ => {}
         }
     }
@@ -316,8 +320,10 @@ mod tests {
 
     #[test]
     fn the_headings_of_a_document_have_ids() {
-        let ids = heading_ids("# Two commands\n\n## `cargo test`, and why\n");
-        let expected = ["cargo-test-and-why", "two-commands"];
-        assert!(ids.iter().eq(expected), "{ids:?}");
+        let ids = heading_ids("# Two commands\n\n## `cargo test`, and why\n\n## Two commands\n");
+        assert_eq!(
+            ids,
+            ["two-commands", "cargo-test-and-why", "two-commands-1"]
+        );
     }
 }

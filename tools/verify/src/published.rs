@@ -1,61 +1,119 @@
-//! Old links keep working: a published page stays where it is or leaves a redirect.
+//! Old links keep working: a published page or heading stays where it is or leaves a redirect.
 //!
-//! `published.txt` at the book's root lists the address of every page that was ever published, one on each line.
+//! `published.txt` at the book's root lists the address of every page and heading that was ever published, one on each line.
 
+use crate::links::heading_ids;
 use crate::numbered;
 use model::address::resolve;
 use model::problem::Problem;
 use model::project::Project;
 use model::provenance::git;
-use render::site::Page;
+use model::uses;
 use std::collections::{BTreeMap, BTreeSet};
 
-const LIST: &str = "published.txt";
+/// The list of addresses.
+pub const LIST: &str = "published.txt";
 const CONFIG: &str = "book.toml";
 
-/// Published pages that were removed without a redirect, redirects to nowhere, and pages that aren't on the list yet.
+/// A page's source, and the fragments of its headings in order, its title's first.
+struct Target {
+    source: String,
+    fragments: Vec<String>,
+}
+
+/// The pages by their addresses: `tasks/waiting.html`.
+fn targets(project: &Project) -> Result<BTreeMap<String, Target>, Problem> {
+    let sources = uses::pages_below(project, "src").into_iter();
+    let sources = sources.filter(|source| source != "src/SUMMARY.md");
+    let target = |source: String| {
+        let fragments = heading_ids(&project.read(&source)?);
+        let address = source["src/".len()..].replace(".md", ".html");
+        Ok((address, Target { source, fragments }))
+    };
+    sources.map(target).collect()
+}
+
+/// Published pages and headings that were removed without a redirect, and redirects to nowhere.
 ///
 /// # Errors
 ///
-/// The list or book.toml can't be read.
-pub fn lost_pages(project: &Project, pages: &[Page]) -> Result<Vec<Problem>, Problem> {
-    let address = |page: &Page| page.html.to_string_lossy().replace('\\', "/");
-    let pages: BTreeMap<String, &str> = pages
-        .iter()
-        .map(|page| (address(page), page.source.as_str()))
-        .collect();
-    let list = project.read(LIST)?;
+/// The list, a page, or book.toml can't be read.
+pub fn lost_addresses(project: &Project) -> Result<Vec<Problem>, Problem> {
+    let targets = targets(project)?;
+    let exists = |address: &str| {
+        let (page, fragment) = address.split_once('#').unwrap_or((address, ""));
+        targets.get(page).is_some_and(|target| {
+            fragment.is_empty() || target.fragments.iter().any(|it| it == fragment)
+        })
+    };
     let redirects = redirects(&project.read(CONFIG)?)?;
+    // The redirect of a page keeps the fragment.
+    let arrives = |address: &str| match address.split_once('#') {
+        Some((page, fragment)) => redirects
+            .get(page)
+            .is_some_and(|to| exists(&format!("{}#{fragment}", resolve(page, to)))),
+        None => false,
+    };
     let mut problems = Vec::new();
-    for (number, line) in numbered(&list) {
-        if !pages.contains_key(line) && !redirects.contains_key(line) {
+    for (number, line) in numbered(&project.read(LIST)?) {
+        if !exists(line) && !redirects.contains_key(line) && !arrives(line) {
+            let kind = if line.contains('#') {
+                "heading"
+            } else {
+                "page"
+            };
             let message = format!(
-                "the page {line} was published and no longer exists; add \"/{line}\" = \"...\" with its new address to \
+                "the {kind} {line} was published and no longer exists; add \"/{line}\" = \"...\" with its new address to \
                  [output.html.redirect] in {CONFIG}, so that links to it keep working"
             );
             problems.push(Problem::at(LIST, number, message));
         }
     }
     for (from, to) in &redirects {
-        let target = resolve(from, to.split('#').next().unwrap_or_default());
-        if !pages.contains_key(&target) {
+        let (page, fragment) = to.split_once('#').unwrap_or((to, ""));
+        let page = resolve(from.split('#').next().unwrap_or_default(), page);
+        if !targets.contains_key(&page) {
+            let message = format!("the redirect from /{from} leads to {page}, which isn't a page");
+            problems.push(Problem::of(CONFIG, message));
+        } else if !exists(&format!("{page}#{fragment}")) {
+            let message = format!(
+                "the redirect from /{from} leads to a heading that {page} does not have, #{fragment}"
+            );
+            problems.push(Problem::of(CONFIG, message));
+        }
+        if exists(from) {
             let message =
-                format!("the redirect from /{from} leads to {target}, which isn't a page");
+                format!("the redirect from /{from} hides the page or heading with that address");
             problems.push(Problem::of(CONFIG, message));
-        }
-        if pages.contains_key(from) {
-            let message = format!("the redirect from /{from} hides the page with that address");
-            problems.push(Problem::of(CONFIG, message));
-        }
-    }
-    let published: BTreeSet<&str> = list.lines().collect();
-    for (address, source) in pages {
-        if !published.contains(address.as_str()) {
-            let message = format!("is a new page; add the line `{address}` to {LIST}");
-            problems.push(Problem::of(source, message));
         }
     }
     Ok(problems)
+}
+
+/// The list with the addresses of new pages and headings, and a problem for each page that has them.
+///
+/// # Errors
+///
+/// The list or a page can't be read.
+pub fn unlisted(project: &Project) -> Result<(String, Vec<Problem>), Problem> {
+    let text = project.read(LIST)?;
+    let mut listed: BTreeSet<String> = text.lines().map(str::to_owned).collect();
+    let mut problems = Vec::new();
+    for (page, target) in targets(project)? {
+        let headings = target.fragments.iter().skip(1);
+        let mut addresses: Vec<_> = headings.map(|it| format!("{page}#{it}")).collect();
+        addresses.insert(0, page);
+        addresses.retain(|address| listed.insert(address.clone()));
+        if !addresses.is_empty() {
+            let message = format!(
+                "has new addresses: {}; `cargo book bless --addresses` adds them to {LIST}",
+                addresses.join(", ")
+            );
+            problems.push(Problem::of(target.source, message));
+        }
+    }
+    let lines = listed.into_iter().filter(|line| !line.is_empty());
+    Ok((lines.map(|line| line + "\n").collect(), problems))
 }
 
 /// Addresses that were removed from the list since they were committed. Without a git repository there's no history,

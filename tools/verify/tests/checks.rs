@@ -420,27 +420,54 @@ fn a_weekly_run_that_misses_something_is_found() {
 }
 
 #[test]
-fn a_published_page_is_not_lost() {
+fn a_published_address_is_not_lost() {
     let mut found = String::new();
-    for (list, redirect) in [
-        ("page.html\n", ""),
-        ("old.html\npage.html\n", "\"/old.html\" = \"page.html\"\n"),
-        ("page.html\nold.html\n", ""),
-        ("page.html\nold.html\n", "\"/old.html\" = \"gone.html\"\n"),
-        ("", ""),
+    for (list, redirects) in [
+        ("page.html\npage.html#why\n", ""),
+        (
+            "old.html\nold.html#why\n",
+            "\"/old.html\" = \"page.html\"\n",
+        ),
+        (
+            "page.html#old\n",
+            "\"/page.html#old\" = \"page.html#why\"\n",
+        ),
+        (
+            "old.html\nold.html#how\n",
+            "\"/old.html#how\" = \"page.html\"\n",
+        ),
+        ("page.html#how\n", ""),
+        ("old.html\n", "\"/old.html\" = \"gone.html\"\n"),
+        (
+            "",
+            "\"/page.html#old\" = \"page.html#how\"\n\"/page.html#why\" = \"page.html\"\n",
+        ),
     ] {
         let book = with(&[("published.txt", list)]);
-        let config = book.read("book.toml");
+        let (page, config) = (book.read("src/page.md"), book.read("book.toml"));
+        book.write("src/page.md", format!("{page}\n## Why\n"));
         book.write(
             "book.toml",
-            format!("{config}\n[output.html.redirect]\n{redirect}"),
+            format!("{config}\n[output.html.redirect]\n{redirects}"),
         );
-        found += &render(published::lost_pages(&project(&book), &built(&book)));
+        found += &render(published::lost_addresses(&project(&book)));
+        let unlisted = published::unlisted(&project(&book));
+        found += &unlisted.expect("the list can be read").0.replace('\n', " ");
+        found.push('\n');
     }
     expect![[r#"
-        published.txt:2: the page old.html was published and no longer exists; add "/old.html" = "..." with its new address to [output.html.redirect] in book.toml, so that links to it keep working
+        page.html page.html#why 
+        old.html old.html#why page.html page.html#why 
+        page.html page.html#old page.html#why 
+        published.txt:1: the page old.html was published and no longer exists; add "/old.html" = "..." with its new address to [output.html.redirect] in book.toml, so that links to it keep working
+        old.html old.html#how page.html page.html#why 
+        published.txt:1: the heading page.html#how was published and no longer exists; add "/page.html#how" = "..." with its new address to [output.html.redirect] in book.toml, so that links to it keep working
+        page.html page.html#how page.html#why 
         book.toml: the redirect from /old.html leads to gone.html, which isn't a page
-        src/page.md: is a new page; add the line `page.html` to published.txt
+        old.html page.html page.html#why 
+        book.toml: the redirect from /page.html#old leads to a heading that page.html does not have, #how
+        book.toml: the redirect from /page.html#why hides the page or heading with that address
+        page.html page.html#why 
     "#]].assert_eq(&found);
 }
 

@@ -2,26 +2,16 @@
 
 use crate::breakage::{Breakage, Check, Edit};
 use crate::snapshot::BookSnapshot;
-use crate::text::{Text, pick, regex};
+use crate::text::{Line, Text, pick, regex};
 use fastrand::Rng;
 use model::address::resolve;
 use model::api::MAP;
+use model::ids::heading_id;
 use regex::Captures;
 
 /// A heading is renamed, but a link on the same page isn't.
 pub fn renamed_heading(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
-    let heading = regex(r"^##+ (.+)$");
-    let linked = snapshot.page_lines().filter_map(|line| {
-        let title = heading.captures(line.text)?.get(1)?.as_str();
-        let id: String = title
-            .to_lowercase()
-            .chars()
-            .filter_map(|c| match c {
-                ' ' => Some('-'),
-                c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
-                _ => None,
-            })
-            .collect();
+    let linked = headings(snapshot).filter_map(|(line, id)| {
         let end = format!("](#{id})");
         let link = line
             .of
@@ -30,11 +20,38 @@ pub fn renamed_heading(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakag
         Some((line, link.place()))
     });
     let (line, link) = pick(rng, linked)?;
-    let check = Check::one("pages", "no_link_is_broken");
+    Some(renamed(&line, "no_link_is_broken").reported_at(link))
+}
+
+/// A published heading is renamed, and there is no redirect.
+pub fn lost_heading(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
+    let published = snapshot.file("published.txt");
+    let listed = headings(snapshot).filter_map(|(line, id)| {
+        let page = line.of.file.trim_start_matches("src/");
+        let address = format!("{}#{id}", page.replace(".md", ".html"));
+        let entry = published.lines().find(|entry| entry.text == address)?;
+        Some((line, entry.place()))
+    });
+    let (line, entry) = pick(rng, listed)?;
+    let check = "no_published_address_is_removed_without_a_redirect";
+    Some(renamed(&line, check).reported_at(entry))
+}
+
+/// The headings of the pages with their fragments.
+fn headings(snapshot: &BookSnapshot) -> impl Iterator<Item = (Line<'_>, String)> {
+    let heading = regex(r"^##+ (.+)$");
+    snapshot.page_lines().filter_map(move |line| {
+        let id = heading_id(heading.captures(line.text)?.get(1)?.as_str());
+        Some((line, id))
+    })
+}
+
+fn renamed(line: &Line<'_>, test: &str) -> Breakage {
     let renamed = format!("{}, renamed", line.text);
-    Some(
-        line.broken("is a heading that is renamed", &renamed, check)
-            .reported_at(link),
+    line.broken(
+        "is a heading that is renamed",
+        &renamed,
+        Check::one("pages", test),
     )
 }
 
@@ -69,7 +86,10 @@ pub fn moved_page(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
             edits.push(Edit::write(&other.file, text));
         }
     }
-    let check = Check::one("pages", "no_published_page_is_removed_without_a_redirect");
+    let check = Check::one(
+        "pages",
+        "no_published_address_is_removed_without_a_redirect",
+    );
     let what = format!("{} moves without a redirect", page.file);
     let breakage = Breakage::new(what, edits.remove(0), check, address.place());
     Some(breakage.with_edits(edits))

@@ -21,6 +21,7 @@ pub fn special(number: usize, snapshot: &BookSnapshot, rng: &mut Rng) -> Vec<Opt
         7 => anchors::without_code(snapshot, rng),
         8 => vec![
             links::renamed_heading(snapshot, rng),
+            links::lost_heading(snapshot, rng),
             links::moved_page(snapshot, rng),
         ],
         9 => vec![links::removed_api(snapshot, rng)],
