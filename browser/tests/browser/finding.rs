@@ -47,7 +47,7 @@ timeline | timelines.html
 cannot be sent between threads safely | concepts/send.html#future-cannot-be-sent
 Cannot start a runtime from within a runtime | concepts/runtime_panics.html#there-is-no-reactor-running
 there is no reactor running | concepts/runtime_panics.html#there-is-no-reactor-running
-all branches are disabled and there is no else branch | tasks/select.html#all-branches-are-disabled
+all branches are disabled and there is no else branch | tasks/select_panics.html#all-branches-are-disabled
 `async fn` resumed after completion | concepts/futures.html#async-fn-resumed-after-completion
 JoinHandle polled after completion | tasks/select_spins.html#
 ";
