@@ -162,6 +162,11 @@ fn no_version_number_or_code_is_hand_written() {
 }
 
 #[test]
+fn no_sentence_has_a_phrase_to_avoid() {
+    assert_no_problems(style::check(project()));
+}
+
+#[test]
 fn every_feature_came_in_the_version_that_a_page_says() {
     let report = since::compare(project()).expect("the changelogs can be found");
     for missing in report.not_installed {

@@ -21,7 +21,7 @@ use std::time::Instant;
 use verify::identifiers::{Items, unverified_identifiers};
 use verify::{
     checks, disabled_tests, hazards, length, links, messages, orphans, outside, prose, published,
-    since, tables,
+    since, style, tables,
 };
 
 /// Checks pages and listings, or all pages; prints every problem, and returns whether there is none.
@@ -188,6 +188,7 @@ const SOURCE_CHECKS: &[SourceCheck] = &[
     ("numbers and code in prose", |project| {
         Ok(prose::check(project)?)
     }),
+    ("phrases", style::check),
     ("names in backticks", |project| {
         Ok(unverified_identifiers(project, &linked_items(project)?)?)
     }),

@@ -18,6 +18,7 @@ mod programs;
 pub mod prose;
 pub mod published;
 pub mod since;
+pub mod style;
 pub mod tables;
 pub mod weekly_coverage;
 
