@@ -36,11 +36,11 @@ pub fn figure(project: &Project, name: &str) -> Result<String, String> {
         "<figure class=\"measured\" id=\"measured-{name}\">\n<figcaption><a class=\"caption\" \
          href=\"#measured-{name}\">{caption}</a> <span class=\"where\"><code>{file}</code> \
          <code class=\"command\">cargo bench --package benches --bench {name}</code></span></figcaption>\n\n{table}\n\
-         {claims}<p class=\"machine\">Measured on {date}: {machine}; Rust {rust}, {crates}. Each ratio is that of the \
-         middle one of {rounds} rounds. Yours will differ: measure on your machine.</p>\n</figure>\n",
+         {claims}<p class=\"machine\">Measured on {date}: {machine}; Rust {rust}, {crates}. Each figure is the \
+         median of {rounds} rounds. Yours will differ, so measure on your own machine.</p>\n</figure>\n",
         caption = inline_code(&spec.caption),
         file = source_file(name),
-        claims = demanded(&spec),
+        claims = claims(&spec),
         date = record.date,
         machine = record.machine,
         rust = record.rust,
@@ -49,8 +49,8 @@ pub fn figure(project: &Project, name: &str) -> Result<String, String> {
     ))
 }
 
-/// What the claims say, for readers.
-fn demanded(spec: &Spec) -> String {
+/// The claims, for readers.
+fn claims(spec: &Spec) -> String {
     let named = |parts: &[Part], id: &str| {
         let part = parts.iter().find(|part| part.id == id);
         part.map_or(id.to_owned(), |part| inline_code(&part.name))
@@ -63,12 +63,12 @@ fn demanded(spec: &Spec) -> String {
                 format!(" ({})", named(&spec.rows, row))
             });
             format!(
-                "{} at least {} times as long as {}{row}{}",
+                "{} to {}, {}{row}{}",
                 named(&spec.ways, &claim.slower),
-                claim.times,
                 named(&spec.ways, &claim.quicker),
+                claim.times,
                 if claim.needs_idle_cores {
-                    ", where the cores are idle"
+                    " if the cores are idle"
                 } else {
                     ""
                 }
@@ -79,7 +79,7 @@ fn demanded(spec: &Spec) -> String {
         return String::new();
     }
     format!(
-        "<p class=\"claims\">A check demands that these take: {}.</p>\n",
+        "<p class=\"claims\">A test checks these minimum ratios: {}.</p>\n",
         claims.join("; ")
     )
 }
@@ -98,7 +98,7 @@ fn one_row(spec: &Spec, row: &Part, record: &Record) -> Option<String> {
         .map(|(_, time)| time.median)
         .fold(0.0, f64::max);
     let mut table = format!(
-        "| {} | Ratio | Time for {} | Rounds |\n|---|---|---|---|\n",
+        "| {} | Ratio | Time for {} | Range |\n|---|---|---|---|\n",
         spec.rows_are,
         one(&spec.per)
     );
@@ -108,7 +108,7 @@ fn one_row(spec: &Spec, row: &Part, record: &Record) -> Option<String> {
             "| {} | {} {} | {} | {} to {} |",
             way.name,
             ratio(time.median / base),
-            bar(time.median / most),
+            bar(time.median / most, 100),
             duration(time.median),
             duration(time.least),
             duration(time.most),
@@ -127,11 +127,11 @@ fn one(thing: &str) -> String {
     format!("{article} {thing}")
 }
 
-/// A length, as a part of the longest: a bar that every reader of the table can do without.
-fn bar(part: f64) -> String {
+/// A length as a part of the longest one, `width` pixels wide. The number beside it is the text of this picture.
+fn bar(part: f64, width: u32) -> String {
     format!(
-        "<svg class=\"bar\" width=\"100\" height=\"10\" aria-hidden=\"true\"><rect width=\"{:.1}\" height=\"10\"/></svg>",
-        (100.0 * part).max(0.5)
+        "<svg class=\"bar\" width=\"{width}\" height=\"10\" aria-hidden=\"true\"><rect width=\"{:.1}\" height=\"10\"/></svg>",
+        (f64::from(width) * part).max(0.5)
     )
 }
 
@@ -142,21 +142,30 @@ fn many_rows(spec: &Spec, record: &Record) -> Option<String> {
     for way in others {
         let _ = write!(table, " {} |", way.name);
     }
-    table.push_str("\n|---|--:|");
-    table.push_str(&"--:|".repeat(others.len()));
+    table.push_str("\n|---|---|");
+    table.push_str(&"---|".repeat(others.len()));
     table.push('\n');
     for row in &spec.rows {
-        let base = record.time(&row.id, &first.id)?.median;
-        let _ = write!(table, "| {} | {} |", row.name, duration(base));
-        for way in others {
-            let time = record.time(&row.id, &way.id)?.median / base;
-            let _ = write!(table, " {} |", ratio(time));
+        let times: Option<Vec<_>> = spec
+            .ways
+            .iter()
+            .map(|way| Some(record.time(&row.id, &way.id)?.median))
+            .collect();
+        let times = times?;
+        let most = times.iter().copied().fold(0.0, f64::max);
+        let _ = write!(table, "| {} |", row.name);
+        for (number, time) in times.iter().enumerate() {
+            let text = match number {
+                0 => duration(*time),
+                _ => format!("{}×", ratio(time / times[0])),
+            };
+            let _ = write!(table, " {text} {} |", bar(time / most, 60));
         }
         table.push('\n');
     }
     let _ = write!(
         table,
-        "\nThe column of {} is the time for {}; the others are that many times as long.\n",
+        "\nThe first column with numbers, {}, is the time for {}; the others are multiples of it.\n",
         first.name,
         one(&spec.per)
     );
@@ -251,7 +260,9 @@ mod tests {
         assert_eq!(many_rows(&spec, &record(&times)), None);
         times.push(("more", "quick", 100.0));
         let table = many_rows(&spec, &record(&times)).expect("all was measured");
-        assert!(table.contains("| `more` | 300 ns | 0.3 |"), "{table}");
+        assert!(table.contains("| `more` | 300 ns <svg"), "{table}");
+        assert!(table.contains("| 0.3× <svg"), "{table}");
+        assert!(table.contains("<rect width=\"20.0\""), "{table}");
     }
 
     #[test]
