@@ -29,20 +29,20 @@ async fn find(visit: &Visit<'_>, query: &str) -> Result<Vec<String>> {
 const ASKED: &str = "
 429 | tasks/limiting.html#limiting-concurrency
 too many open files | tasks/limiting.html#limiting-concurrency
-hangs uses no cpu | tasks/limit_traps.html#it-hangs-and-uses-no-cpu
-memory grows | tasks/limit_traps.html#memory-grows-in-spite-of-a-semaphore
-E0597 | tasks/waiting.html#borrowed-value-does-not-live-long-enough
-does not live long enough | tasks/waiting.html#borrowed-value-does-not-live-long-enough
-attempt to divide by zero | tasks/results.html#which-task-was-it
-results missing | tasks/results.html#results-are-missing-and-nobody-was-told
-which task panicked | tasks/results.html#which-task-was-it
+hangs uses no cpu | tasks/limit_traps.html#buffer_unordered0-hangs-reject-a-limit-of-zero
+memory grows | tasks/limit_traps.html#memory-grows-although-there-is-a-semaphore-the-permit-is-acquired-too-late
+E0597 | tasks/waiting.html#borrowed-value-does-not-live-long-enough-a-task-cant-borrow
+does not live long enough | tasks/waiting.html#borrowed-value-does-not-live-long-enough-a-task-cant-borrow
+attempt to divide by zero | tasks/results.html#which-task-panicked-match-a-joinerror-to-its-input
+results missing | tasks/results.html#results-are-missing-while-let-someok-stops-at-the-first-error
+which task panicked | tasks/results.html#which-task-panicked-match-a-joinerror-to-its-input
 JoinSet::join_next | tasks/waiting.html#
 buffer_unordered | tasks/limiting.html#
-rate limit | tasks/limiting.html#at-most-four-a-second-rate-limit
+rate limit | tasks/limiting.html#rate-limit-at-most-four-calls-a-second
 limiting | tasks/limiting.html#
 cancelling | concepts/cancel
-semaph | tasks/limit_traps.html#memory-grows-in-spite-of-a-semaphore
-semapohre | tasks/limit_traps.html#memory-grows-in-spite-of-a-semaphore
+semaph | tasks/limit_traps.html#memory-grows-although-there-is-a-semaphore-the-permit-is-acquired-too-late
+semapohre | tasks/limit_traps.html#memory-grows-although-there-is-a-semaphore-the-permit-is-acquired-too-late
 timeline | timelines.html
 cannot be sent between threads safely | concepts/send.html#future-cannot-be-sent
 Cannot start a runtime from within a runtime | concepts/runtime_panics.html#there-is-no-reactor-running

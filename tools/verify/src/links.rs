@@ -1,7 +1,7 @@
 //! Broken links: on the pages of the built site, and in documents of the repository. Nothing is downloaded.
 
 use crate::{Lines, built_page, selector};
-use mdbook_markdown::pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use mdbook_markdown::pulldown_cmark::{CowStr, Event, Parser, Tag, TagEnd};
 use model::ids::{heading_id, unique};
 use model::problem::Problem;
 use model::project::Project;
@@ -226,15 +226,16 @@ pub(crate) fn heading_ids(text: &str) -> Vec<String> {
     let mut heading = None;
     for event in Parser::new_ext(text, references::OPTIONS) {
         match event {
-            Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+            Event::Start(Tag::Heading { id, .. }) => heading = Some((id, String::new())),
             Event::Text(words) | Event::Code(words) => {
-                if let Some(heading) = &mut heading {
-                    heading.push_str(&words);
+                if let Some((_, title)) = &mut heading {
+                    title.push_str(&words);
                 }
             }
             Event::End(TagEnd::Heading(_)) => {
-                let title = heading.take().unwrap_or_default();
-                ids.push(unique(heading_id(&title), &mut used));
+                let (id, title) = heading.take().unwrap_or_default();
+                let id = id.map_or_else(|| heading_id(&title), CowStr::into_string);
+                ids.push(unique(id, &mut used));
             }
             _ => {}
         }
