@@ -10,9 +10,11 @@ mod cases;
 pub use cases::{Case, cases, is_like, missing_line};
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fmt::{Debug, Display};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 use tempfile::TempDir;
 
 /// A book in a folder of its own, which is removed when this is dropped.
@@ -174,4 +176,26 @@ pub fn render<P: Display, E: Debug>(found: Result<Vec<P>, E>) -> String {
 #[track_caller]
 pub fn assert_has(text: &str, part: &str) {
     assert!(text.contains(part), "`{part}` is missing in:\n{text}");
+}
+
+/// Runs a test program with this `CARGO_TARGET_DIR`, for which it starts itself again: the packages of scratch books share a
+/// name, so they must not share the folder into which the tests themselves are built.
+pub fn with_target(folder: &Path, run: impl FnOnce() -> ExitCode) -> ExitCode {
+    const VARIABLE: &str = "CARGO_TARGET_DIR";
+    if env::var_os(VARIABLE).is_some_and(|it| it == *folder) {
+        return run();
+    }
+    let itself = env::current_exe().expect("this program is a file");
+    let mut again = Command::new(itself);
+    again.args(env::args_os().skip(1)).env(VARIABLE, folder);
+    let status = again.status().expect("this program starts once more");
+    ExitCode::from(u8::from(!status.success()))
+}
+
+/// Test functions as trials of `libtest_mimic`, each with the function's name.
+#[macro_export]
+macro_rules! trials {
+    ($($test:ident),* $(,)?) => {
+        [$(libtest_mimic::Trial::test(stringify!($test), || { $test(); Ok(()) })),*]
+    };
 }

@@ -1,6 +1,0 @@
-//! Run on several threads.
-
-#[tokio::main]
-async fn main() {
-    println!("no");
-}

@@ -1,5 +1,0 @@
-//! Start no runtime.
-
-fn main() {
-    println!("no");
-}
