@@ -1,12 +1,19 @@
 //! Cancellation: a future is dropped after any number of polls.
 
+use crate::is_paused;
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
+use tokio::task::unconstrained;
+use tokio::time::sleep;
 
 /// A future that is still pending after so many polls never completes.
-const TOO_OFTEN: usize = 100_000;
+const TOO_OFTEN: usize = 1_000;
+
+/// Nor does a future that nothing wakes for so long. A paused clock is there immediately.
+const TOO_LONG: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// After how many polls a future is dropped.
 #[derive(Debug)]
@@ -18,15 +25,27 @@ pub struct Cancel {
 
 impl Cancel {
     /// Polls a future [`Cancel::polls`] times, and drops it if it's still pending then. A dropped future has no output.
+    ///
+    /// # Panics
+    ///
+    /// The clock is paused, and nothing wakes the future before the next poll.
     pub async fn run<F: Future>(&self, future: F) -> Option<F::Output> {
         self.was_run.set(true);
         let output = {
             let mut future = pin!(future);
             let mut polls = 0;
+            // Without a budget: the future's polls are as they would be without it.
+            let mut too_long = is_paused().then(|| Box::pin(unconstrained(sleep(TOO_LONG))));
             poll_fn(|context| {
                 if polls == self.after {
                     return Poll::Ready(None);
                 }
+                let timer = too_long.as_mut().map(|timer| timer.as_mut().poll(context));
+                let is_over = timer.is_some_and(|timer| timer.is_ready());
+                assert!(
+                    !is_over,
+                    "nothing wakes the future for a year after poll {polls}"
+                );
                 polls += 1;
                 match future.as_mut().poll(context) {
                     Poll::Ready(output) => Poll::Ready(Some(output)),
@@ -74,6 +93,7 @@ pub async fn at_every_poll(mut test: impl AsyncFnMut(&Cancel)) {
 mod tests {
     use super::*;
     use std::cell::RefCell;
+    use std::future::pending;
     use std::sync::Arc;
     use tokio::sync::Semaphore;
     use tokio::task::yield_now;
@@ -109,6 +129,35 @@ mod tests {
                 })
                 .await;
             assert_eq!(places.available_permits(), 1, "the permit is lost");
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    #[should_panic(expected = "nothing wakes the future for a year after poll 2")]
+    async fn a_future_that_nothing_wakes_is_found() {
+        at_every_poll(async |cancel| {
+            let hangs = async {
+                yield_now().await;
+                pending::<()>().await;
+            };
+            cancel.run(hangs).await;
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "isn't complete after 1000 polls")]
+    async fn a_future_that_always_wakes_itself_is_found() {
+        at_every_poll(async |cancel| {
+            let spins = async {
+                loop {
+                    yield_now().await;
+                }
+            };
+            cancel
+                .run::<std::pin::Pin<Box<dyn Future<Output = ()>>>>(Box::pin(spins))
+                .await;
         })
         .await;
     }

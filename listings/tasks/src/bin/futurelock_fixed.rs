@@ -109,7 +109,7 @@ async fn main() -> Result<(), JoinError> {
 
 #[cfg(test)]
 mod tests {
-    use hazards::{HOUR, at_every_poll, no_task_left, within};
+    use hazards::{HOUR, at_every_poll, no_task_left_after, within};
 
     use super::*;
 
@@ -153,21 +153,21 @@ mod tests {
         at_every_poll(async |cancel| {
             let ledger = ledger(Duration::from_millis(20), BACKUP);
             cancel.run(give_up(&ledger)).await;
-            no_task_left().await;
+            no_task_left_after(BACKUP).await;
             assert!(ledger.lines.try_lock().is_ok());
         })
         .await;
         at_every_poll(async |cancel| {
             let ledger = ledger(Duration::from_millis(20), BACKUP);
             cancel.run(in_a_task(&ledger)).await;
-            no_task_left().await;
+            no_task_left_after(BACKUP).await;
             assert!(ledger.lines.try_lock().is_ok());
         })
         .await;
         at_every_poll(async |cancel| {
             let ledger = ledger(Duration::from_millis(20), BACKUP);
             cancel.run(together(&ledger)).await;
-            no_task_left().await;
+            no_task_left_after(BACKUP).await;
             assert!(ledger.lines.try_lock().is_ok());
         })
         .await;
