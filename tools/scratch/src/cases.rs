@@ -16,8 +16,9 @@ pub fn cases(text: &str) -> Vec<Case> {
         let mut sections = case.split("\n-- ");
         let name = sections.next().unwrap_or_default().trim().to_owned();
         let sections = sections.map(|section| {
-            let (name, text) = section.split_once(" --").expect("a section's name ends");
-            let text = text.trim_end().trim_start_matches('\n');
+            let section = format!("{section}\n");
+            let (name, text) = section.split_once(" --\n").expect("a section's name ends");
+            let text = text.trim_end();
             let end = if text.is_empty() { "" } else { "\n" };
             (name.to_owned(), format!("{text}{end}"))
         });
@@ -37,16 +38,16 @@ impl Case {
         found.map_or("", |(_, text)| text)
     }
 
-    /// Writes the files of the case: sections named by a file (`src/page.md`), `bytes FILE` with escapes such as `\xff`, and
-    /// `remove FILE`.
+    /// The sections with their names, in their order.
+    pub fn sections(&self) -> impl Iterator<Item = (&str, &str)> {
+        let sections = self.sections.iter();
+        sections.map(|(name, text)| (&**name, &**text))
+    }
+
+    /// Writes the files of the case.
     pub fn write_to(&self, book: &Scratch) {
-        for (name, text) in &self.sections {
-            match name.split_once(' ') {
-                Some(("remove", file)) => book.remove(file),
-                Some(("bytes", file)) => book.write(file, unescaped(text.trim_end())),
-                None if name.contains('.') => book.write(name, text),
-                _ => {}
-            }
+        for (name, text) in self.sections() {
+            write_section(book, name, text);
         }
     }
 
@@ -56,6 +57,18 @@ impl Case {
         self.write_to(&book);
         book
     }
+}
+
+/// Writes a section that is named by its file (`src/page.md`), or by `bytes FILE` with escapes such as `\xff` in its text, or
+/// does as `remove FILE` says; whether it was one of these.
+pub fn write_section(book: &Scratch, name: &str, text: &str) -> bool {
+    match name.split_once(' ') {
+        Some(("remove", file)) => book.remove(file),
+        Some(("bytes", file)) => book.write(file, unescaped(text.trim_end())),
+        None if name.contains('.') => book.write(name, text),
+        _ => return false,
+    }
+    true
 }
 
 fn unescaped(text: &str) -> Vec<u8> {

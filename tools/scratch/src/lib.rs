@@ -7,7 +7,7 @@
 
 mod cases;
 
-pub use cases::{Case, cases, is_like, missing_line};
+pub use cases::{Case, cases, is_like, missing_line, write_section};
 
 use std::collections::BTreeMap;
 use std::env;

@@ -56,7 +56,23 @@ fn normalized(bytes: &[u8], book: &Scratch) -> String {
         .into_owned()
 }
 
-#[track_caller]
-fn assert_has(text: &str, part: &str) {
-    assert!(text.contains(part), "`{part}` is missing in:\n{text}");
+/// Whether an output is as expected, in which a line `...` stands for any lines, and `[..]` for anything in a line.
+fn is_output(text: &str, expected: &str) -> bool {
+    let mut pattern = String::from("^");
+    for line in expected.trim_end().lines() {
+        pattern.push_str(&match line {
+            "..." => "(?s:.*\n)?".to_owned(),
+            line => regex::escape(line).replace(r"\[\.\.\]", ".*") + "\n",
+        });
+    }
+    let pattern = Regex::new(&(pattern + "$")).expect("a text is a pattern");
+    pattern.is_match(&format!("{}\n", text.trim_end()))
+}
+
+#[test]
+fn dots_stand_for_any_lines() {
+    assert!(is_output("a\nb\nc\nd\n", "a\n...\nd\n"));
+    assert!(is_output("b\nc\nd\n", "...\n[..]d\n"));
+    assert!(!is_output("a\nb\n", "a\n...\nd\n"));
+    assert!(!is_output("a\nb\n", "a\n"));
 }

@@ -3,13 +3,13 @@
 //! Nothing here sleeps for a time that should be enough: everything is asked again until it is so, with a
 //! deadline that only a failure reaches.
 
-use crate::{assert_has, tool};
-use scratch::{HELLO, PAGE, Scratch, link};
-use std::fs;
+use crate::tool;
+use scratch::{HELLO, PAGE, Scratch, assert_has, link};
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,34 +32,11 @@ fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// What a process has printed so far.
-#[derive(Clone, Default)]
-struct Printed(Arc<Mutex<String>>);
-
-impl Printed {
-    fn follow(pipe: impl Read + Send + 'static) -> Self {
-        let printed = Self::default();
-        let text = Arc::clone(&printed.0);
-        thread::spawn(move || {
-            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-                let mut text = text.lock().expect("no reader panics");
-                text.push_str(&line);
-                text.push('\n');
-            }
-        });
-        printed
-    }
-
-    fn text(&self) -> String {
-        self.0.lock().expect("no reader panics").clone()
-    }
-}
-
 /// A `cargo book serve`, which is stopped when this is dropped.
 struct Server {
     process: Child,
-    stdout: Printed,
-    stderr: Printed,
+    /// The files with what it has printed so far.
+    printed: [PathBuf; 2],
 }
 
 impl Server {
@@ -69,28 +46,35 @@ impl Server {
     }
 
     fn start_at(book: &Scratch, port: u16) -> Self {
+        let printed = ["stdout", "stderr"].map(|name| book.path(&format!("target/{name}")));
+        fs::create_dir_all(book.path("target")).expect("a folder");
+        let [stdout, stderr] = printed
+            .each_ref()
+            .map(|file| File::create(file).expect("a file"));
         let mut command = tool(book.root());
         command
             .args(["serve", "--port", &port.to_string()])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .stdout(stdout)
+            .stderr(stderr);
         // A group of its own, so that it is stopped together with the processes that it started.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut process = command.spawn().expect("the tool starts");
-        let stdout = Printed::follow(process.stdout.take().expect("a pipe"));
-        let stderr = Printed::follow(process.stderr.take().expect("a pipe"));
-        Self {
-            process,
-            stdout,
-            stderr,
-        }
+        let process = command.spawn().expect("the tool starts");
+        Self { process, printed }
+    }
+
+    fn stdout(&self) -> String {
+        fs::read_to_string(&self.printed[0]).expect("a file")
+    }
+
+    fn stderr(&self) -> String {
+        fs::read_to_string(&self.printed[1]).expect("a file")
     }
 
     /// Where it says that the book is.
     fn address(&self) -> SocketAddr {
         wait_for("the address is printed", || {
-            let text = self.stdout.text();
+            let text = self.stdout();
             let (_, rest) = text.split_once("The book is at http://")?;
             rest.split('/').next()?.parse().ok()
         })
@@ -116,7 +100,7 @@ impl Server {
     #[track_caller]
     fn wait_for_error(&self, text: &str) -> String {
         wait_for(&format!("`{text}` on standard error"), || {
-            Some(self.stderr.text()).filter(|errors| errors.replace('\\', "/").contains(text))
+            Some(self.stderr()).filter(|errors| errors.replace('\\', "/").contains(text))
         })
     }
 
@@ -335,7 +319,7 @@ fn a_port_in_use_is_reported_immediately_with_what_to_do() {
             port.saturating_add(1)
         )
     );
-    assert_eq!(second.stdout.text(), "", "nothing was built");
+    assert_eq!(second.stdout(), "", "nothing was built");
 }
 
 // --- Starting --------------------------------------------------------------------------------------
@@ -359,20 +343,13 @@ fn the_last_site_is_served_immediately_and_rebuilt_only_if_files_changed() {
     let before = built();
     let second = Server::start(&book);
     assert_has(&second.get("/page.html").body, "A greeting:");
-    assert!(
-        !second.stdout.text().contains("uilding"),
-        "{}",
-        second.stdout.text()
-    );
+    assert!(!second.stdout().contains("uilding"), "{}", second.stdout());
     assert_eq!(built(), before, "nothing was rebuilt");
     drop(second);
     save_page(&book, "Changed meanwhile");
     let third = Server::start(&book);
     third.wait_for_page("/page.html", "Changed meanwhile:");
-    assert_has(
-        &third.stdout.text(),
-        "it is being rebuilt in the background",
-    );
+    assert_has(&third.stdout(), "it is being rebuilt in the background");
 }
 
 #[test]
@@ -384,8 +361,7 @@ fn a_book_that_is_broken_from_the_start_is_served_once_it_is_fixed() {
     assert_eq!(server.get("/page.html").status, 404);
     wait_for("it says so", || {
         server
-            .stdout
-            .text()
+            .stdout()
             .contains("It has problems (above)")
             .then_some(())
     });
@@ -415,8 +391,8 @@ fn a_saved_page_is_shown_and_the_browser_reloads() {
     );
     book.write("src/new/page.md", "# New\n");
     server.wait_for_page("/new/page.html", "New</a></h1>");
-    assert_has(&server.stdout.text(), "src/page.md changed\n");
-    assert_has(&server.stdout.text(), "  shown after ");
+    assert_has(&server.stdout(), "src/page.md changed\n");
+    assert_has(&server.stdout(), "  shown after ");
 }
 
 #[test]
@@ -472,9 +448,14 @@ fn the_last_good_book_stays_up_if_a_listing_is_broken() {
 
     // Saving a page doesn't show the listing that is still broken.
     save_page(&book, "A new greeting");
+    let stays_up = || {
+        server
+            .stderr()
+            .matches("the last good book stays up")
+            .count()
+    };
     wait_for("the listing is reported once more", || {
-        let errors = server.stderr.text();
-        (errors.matches("the last good book stays up").count() == 2).then_some(())
+        (stays_up() == 2).then_some(())
     });
     assert_eq!(server.get("/page.html").body, good);
 
@@ -526,10 +507,6 @@ fn ctrl_c_stops_it_even_if_a_page_is_open() {
         "it took {:?}",
         asked.elapsed()
     );
-    assert!(
-        !server.stderr.text().contains("error"),
-        "{}",
-        server.stderr.text()
-    );
+    assert!(!server.stderr().contains("error"), "{}", server.stderr());
     assert!(book.path("book/index.html").is_file());
 }
