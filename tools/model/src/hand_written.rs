@@ -51,12 +51,12 @@ pub fn hand_written_code(file: &str, page: &str) -> Vec<Problem> {
                 } else if language.to_ascii_lowercase().starts_with("rs")
                     || info.to_ascii_lowercase().contains("rust")
                 {
-                    "Rust code written by hand is not compiled; make it a listing: `cargo book new part/name` \
+                    "hand-written Rust code is not compiled; make it a listing: `cargo book new part/name` \
                      writes the file and prints the lines to paste here"
                         .to_owned()
                 } else {
                     format!(
-                        "a code block written by hand holds commands, as `{COMMANDS}`; this one is `{info}`, and \
+                        "a hand-written code block holds commands, as `{COMMANDS}`; this one is `{info}`, and \
                          nothing checks it. A program and what it prints come from a listing: `cargo book new part/name`"
                     )
                 }

@@ -222,7 +222,7 @@ pub fn check(
     if expected == *run {
         return match run.to_json() {
             Ok(json) if json == text => Ok(()),
-            _ => Err(format!("{file}: was written by hand{shown}\n{again}")),
+            _ => Err(format!("{file}: is hand-written{shown}\n{again}")),
         };
     }
     let short = format!("{}.rs", name.name);
