@@ -80,7 +80,7 @@
       await navigator.clipboard.writeText(text);
       button.textContent = 'Copied';
     } catch {
-      button.textContent = 'The browser forbids it';
+      button.textContent = 'The browser blocked copying';
     }
     setTimeout(() => {
       button.textContent = label;
@@ -109,7 +109,7 @@
     }
   };
 
-  // Shows at once what the page knows, then asks the Playground.
+  // Shows what the page knows first, then asks the Playground.
   const run = async (figure, pressed) => {
     figure.querySelectorAll('.ran').forEach((old) => old.remove());
     const verified = document.createElement('div');
@@ -122,9 +122,9 @@
     const name = figure.dataset.listing.split('/')[1];
     const output = document.querySelector(`#output-${name} pre > code`)?.textContent;
     if (output) {
-      say(verified, 'What it printed when this book was verified:', output);
+      say(verified, 'Output when this book was verified:', output);
     }
-    say(answer, `The whole program is being sent to the Rust Playground (${PLAYGROUND}) and run there…`);
+    say(answer, `Running the whole program on the Rust Playground (${PLAYGROUND})…`);
     pressed.disabled = true;
     try {
       const response = await fetch(`${PLAYGROUND}/execute`, {
@@ -141,34 +141,34 @@
         }),
       });
       if (!response.ok) {
-        throw new Error(`it answers with status ${response.status}`);
+        throw new Error(`status ${response.status}`);
       }
       const { success, stdout, stderr } = await response.json();
       if (success) {
-        say(answer, 'What it prints on the Rust Playground just now:', stdout);
+        say(answer, 'Output from the Rust Playground:', stdout);
       } else {
-        say(answer, 'The Rust Playground cannot run it, perhaps for want of a crate:', stderr || stdout);
+        say(answer, 'The Rust Playground couldn’t run this program. It may lack a crate:', stderr || stdout);
       }
     } catch (error) {
-      say(answer, `The Rust Playground cannot be reached (${error.message}). On your machine: cargo run --bin ${name}`);
+      say(answer, `The Rust Playground can’t be reached (${error.message}). Run the program on your machine: cargo run --bin ${name}`);
     }
     pressed.disabled = false;
   };
 
   for (const figure of document.querySelectorAll('figure:is(.listing, .manifest)')) {
     const tools = figure.querySelector('.tools');
-    tools.append(button('Copy', 'Copies the whole program, hidden lines included', (it) => copy(it, programOf(figure))));
+    tools.append(button('Copy', 'Copy the whole program, including hidden lines', (it) => copy(it, programOf(figure))));
     if (figure.querySelector('.boring')) {
-      tools.append(button('Copy part', 'Copies only the lines that are shown', (it) => copy(it, shownPartOf(figure))));
+      tools.append(button('Copy part', 'Copy only the lines that are shown', (it) => copy(it, shownPartOf(figure))));
     }
     const command = figure.querySelector('code.command');
     if (command) {
-      const press = button(command.textContent, 'Copies this command', (it) => copy(it, command.textContent));
+      const press = button(command.textContent, 'Copy this command', (it) => copy(it, command.textContent));
       press.className = 'command';
       command.replaceWith(press);
       // The Playground's Tokio is built without its unstable parts.
       if (!('unstable' in figure.dataset)) {
-        tools.append(button('Run', 'Sends the whole program to the Rust Playground, and runs it there', (it) => run(figure, it)));
+        tools.append(button('Run', 'Send the whole program to the Rust Playground and run it there', (it) => run(figure, it)));
       }
     }
   }
