@@ -185,19 +185,9 @@ fn remove_lines(value: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use expect_test::expect;
+    use expect_test::expect_file;
 
-    const EXPECTED: &str = r#"{"version":1,"ends":140,"tasks":[
-        {"name":"main","line":30,"step":0,"begins":0,"ends":140,"outcome":"finished","spans":[
-            {"is":"run","step":0,"from":0,"to":0},
-            {"is":"wait","from":0,"to":140,"on":[{"what":"join","call":"spawn","line":31}]},
-            {"is":"run","step":3,"from":140,"to":140}]},
-        {"name":"audit","line":31,"by":0,"step":0,"begins":0,"ends":140,"outcome":"finished","spans":[
-            {"is":"run","step":1,"from":0,"to":0},
-            {"is":"wait","from":0,"to":140,"on":[{"what":"sleep","call":"sleep","line":12}]},
-            {"is":"run","step":2,"from":140,"to":140}]}],
-        "resources":[],"wakes":[{"step":1,"at":140,"task":1,"by":"clock"}],"passed":[],
-        "printed":[{"step":3,"at":140,"task":0,"line":33,"text":"done"}]}"#;
+    const EXPECTED: &str = include_str!("differences/expected.json");
 
     fn found(run: &str) -> String {
         let [expected, run] = [EXPECTED, run].map(|json| Timeline::parse(json).unwrap());
@@ -210,29 +200,9 @@ mod tests {
 
     #[test]
     fn the_first_difference_is_the_cause_of_the_others() {
-        expect![[r#"
-            Some(12): task `audit` #1 spawned at shop.rs:31, at 140 ms:
-                - {"is":"wait","from":0,"to":140,"on":[{"what":"sleep","call":"sleep","line":12}]}
-                + {"is":"wait","from":0,"to":160,"on":[{"what":"sleep","call":"sleep","line":12}]}
-            Some(31): task `main` #0 spawned at shop.rs:30, at 140 ms:
-                - {"is":"wait","from":0,"to":140,"on":[{"what":"join","call":"spawn","line":31}]}
-                + {"is":"wait","from":0,"to":160,"on":[{"what":"join","call":"spawn","line":31}]}
-            None: the run, at 140 ms:
-                - "ends": 140
-                + "ends": 160
-        "#]]
-        .assert_eq(&found(&EXPECTED.replace("140", "160")));
-        expect![[r#"
-            Some(33): task `main` #0 spawned at shop.rs:30, at 140 ms:
-                - {"step":3,"at":140,"task":0,"line":33,"text":"done"}
-                + {"step":3,"at":140,"task":0,"line":33,"text":"failed"}
-        "#]]
-        .assert_eq(&found(&EXPECTED.replace("done", "failed")));
-        expect![[r#"
-            Some(31): task `check` #1 spawned at shop.rs:31, at 0 ms:
-                - {"name":"audit","line":31,"by":0,"step":0,"begins":0,"ends":140,"outcome":"finished"}
-                + {"name":"check","line":31,"by":0,"step":0,"begins":0,"ends":140,"outcome":"finished"}
-        "#]].assert_eq(&found(&EXPECTED.replace("audit", "check")));
+        let changes = [("140", "160"), ("done", "failed"), ("audit", "check")];
+        let found = changes.map(|(old, new)| found(&EXPECTED.replace(old, new)));
+        expect_file!["differences/found.txt"].assert_eq(&found.join("\n"));
     }
 
     #[test]

@@ -386,23 +386,7 @@ fn list(items: &[String], indent: usize) -> String {
 mod tests {
     use super::*;
 
-    const JSON: &str = r#"{
-  "version": 1,
-  "ends": 1.5,
-  "tasks": [
-    {"name":"main","line":3,"step":0,"begins":0,"ends":1.5,"outcome":"left","spans":[
-      {"is":"run","step":0,"from":0,"to":0},
-      {"is":"wait","from":0,"to":1.5,"on":[{"what":"sleep","call":"sleep","line":4}]}
-    ]}
-  ],
-  "resources": [],
-  "wakes": [
-    {"step":0,"at":1,"task":0,"by":{"task":0}}
-  ],
-  "passed": [],
-  "printed": []
-}
-"#;
+    const JSON: &str = include_str!("format/example.json");
 
     #[test]
     fn a_timeline_has_an_item_on_each_line() {

@@ -5,7 +5,6 @@
 
 use crate::limits::{MAX_EVENTS, MAX_TASKS};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// The environment variable with the path of the file that a recorder writes to.
 pub const FILE: &str = "BOOK_TIMELINE_LOG";
@@ -131,57 +130,39 @@ pub enum StateUpdate {
 }
 
 /// Why a listing has no timeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refused {
     /// It starts no runtime.
+    #[error("it starts no Tokio runtime, so it has no tasks")]
     NoRuntime,
     /// Its runtime has several threads.
+    #[error("its runtime has several threads, which run in a different order each time")]
     MultiThread,
     /// Its clock isn't paused.
+    #[error("its clock is not paused (`start_paused = true`), so each run takes a different time")]
     NotPaused,
     /// It uses a thread of its own.
+    #[error(
+        "it uses a thread of its own (`spawn_blocking`), which doesn't follow the runtime's clock"
+    )]
     OtherThread,
     /// It waits for something outside of the process, of this type.
+    #[error(
+        "it waits for something outside of the program ({0}), which takes a different time in each run"
+    )]
     Outside(String),
     /// It has more tasks than a picture can show.
+    #[error("it has more than {} tasks, too many lanes for a picture", MAX_TASKS)]
     TooManyTasks,
     /// More happens in it than a picture can show.
+    #[error(
+        "it has more than {MAX_EVENTS} polls, waits, wakeups, and printed lines, too many for a picture"
+    )]
     TooManyEvents,
     /// Two runs of it aren't the same.
+    #[error("its tasks don't move the same way in each run")]
     Differs,
     /// It prints something else when it is recorded.
+    #[error("while it is recorded, it prints something else than its .out file says")]
     PrintsOtherwise,
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoRuntime => f.write_str("it starts no Tokio runtime, so it has no tasks"),
-            Self::MultiThread => f.write_str(
-                "its runtime has several threads, which run in a different order each time",
-            ),
-            Self::NotPaused => f.write_str(
-                "its clock is not paused (`start_paused = true`), so each run takes a different time",
-            ),
-            Self::OtherThread => f.write_str(
-                "it uses a thread of its own (`spawn_blocking`), which doesn't follow the runtime's clock",
-            ),
-            Self::Outside(what) => write!(
-                f,
-                "it waits for something outside of the program ({what}), which takes a different time in each run"
-            ),
-            Self::TooManyTasks => write!(
-                f,
-                "it has more than {MAX_TASKS} tasks, too many lanes for a picture"
-            ),
-            Self::TooManyEvents => write!(
-                f,
-                "it has more than {MAX_EVENTS} polls, waits, wakeups, and printed lines, too many for a picture"
-            ),
-            Self::Differs => f.write_str("its tasks don't move the same way in each run"),
-            Self::PrintsOtherwise => {
-                f.write_str("while it is recorded, it prints something else than its .out file says")
-            }
-        }
-    }
 }

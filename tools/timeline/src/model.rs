@@ -468,50 +468,23 @@ impl TaskState {
 mod tests {
     use super::*;
     use crate::format::WokenBy;
-    use crate::log::Mark;
 
-    /// `main` waits for a task, which yields once. A closure makes an event of a span.
-    fn log() -> Vec<(u64, Event)> {
-        let spawn = |span, main| Event::Spawn {
-            span,
-            main,
-            at: Some(Place { line: 1, column: 1 }),
-        };
-        let exit = |span| Event::Exit {
-            span,
-            panicking: false,
-        };
-        let pending = Event::Pending {
-            path: vec![Mark(0, 7)],
-            call: "wait".to_owned(),
-            future: "&mut tokio::runtime::task::join::JoinHandle<()>".to_owned(),
-        };
-        let start = [spawn(1, true), Event::Enter(1), spawn(2, false), pending];
-        let yields = [
-            exit(1),
-            Event::Enter(2),
-            Event::Wake(2),
-            Event::Wake(2),
-            exit(2),
-        ];
-        let ends = |span| [Event::Enter(span), exit(span), Event::Close(span)];
-        let rest = [Event::Enter(2), exit(2)].into_iter().chain(ends(2));
-        let main = [Event::Enter(1), Event::AwaitEnded(0), exit(1)];
-        let rest = rest.chain(main).chain(ends(1)).map(|event| (5, event));
-        let start = start.into_iter().chain(yields).map(|event| (0, event));
-        start.chain(rest).collect()
+    /// `main` waits for a task, which yields once.
+    fn log() -> Vec<Entry> {
+        let lines = include_str!("model/yields.jsonl").lines();
+        let entries = lines.map(|line| serde_json::from_str(line).expect("an entry"));
+        entries.collect()
     }
 
-    fn of(log: Vec<(u64, Event)>) -> Result<Timeline, Refused> {
-        let entries = log.into_iter().map(|(at, event)| Entry(at, event));
-        timeline(&entries.collect::<Vec<_>>(), |_, main| {
+    fn of(log: &[Entry]) -> Result<Timeline, Refused> {
+        timeline(log, |_, main| {
             Some((if main { "main" } else { "other" }.to_owned(), 1))
         })
     }
 
     #[test]
     fn a_future_that_is_dropped_immediately_has_finished() {
-        let tasks = of(log()).unwrap().tasks;
+        let tasks = of(&log()).unwrap().tasks;
         let ends: Vec<_> = tasks
             .iter()
             .map(|task| (task.outcome, task.spans.len()))
@@ -521,7 +494,7 @@ mod tests {
 
     #[test]
     fn a_second_wakeup_is_left_out() {
-        let wakes = of(log()).unwrap().wakes;
+        let wakes = of(&log()).unwrap().wakes;
         let wakes: Vec<_> = wakes.iter().map(|wake| (wake.task, wake.by)).collect();
         assert_eq!(wakes, [(1, WokenBy::Task(1)), (0, WokenBy::Task(1))]);
     }
@@ -530,7 +503,7 @@ mod tests {
     fn a_task_that_runs_when_the_process_exits_is_unfinished() {
         let mut log = log();
         log.truncate(9);
-        let tasks = of(log).unwrap().tasks;
+        let tasks = of(&log).unwrap().tasks;
         assert!(tasks.iter().all(|task| task.outcome == Outcome::Unfinished));
         let Some(Span::Wait { on, .. }) = tasks[0].spans.last() else {
             panic!("main waits: {tasks:?}");
@@ -540,9 +513,9 @@ mod tests {
 
     #[test]
     fn a_log_without_a_runtime_or_with_a_refusal_is_no_timeline() {
-        assert_eq!(of(vec![]), Err(Refused::NoRuntime));
+        assert_eq!(of(&[]), Err(Refused::NoRuntime));
         let mut log = log();
-        log.push((9, Event::Refused(Refused::NotPaused)));
-        assert_eq!(of(log), Err(Refused::NotPaused));
+        log.push(Entry(9, Event::Refused(Refused::NotPaused)));
+        assert_eq!(of(&log), Err(Refused::NotPaused));
     }
 }

@@ -1,43 +1,11 @@
 //! What a picture shows of a run, and what it refuses to draw.
 
-use expect_test::expect;
+use expect_test::{expect, expect_file};
 use timeline::Timeline;
 use timeline::picture::{MAX_SVG_BYTES, Picture, Run, draw};
 
 /// `main` spawns two tasks; the first wakes it, prints, and ends, the other is cancelled.
-const ORDER: &str = r#"{
-  "version": 1,
-  "ends": 300,
-  "tasks": [
-    {"name":"main","line":32,"step":0,"begins":0,"ends":300,"outcome":"finished","spans":[
-      {"is":"run","step":0,"from":0,"to":0},
-      {"is":"wait","from":0,"to":200,"on":[{"what":"join","call":"payment","line":13,"through":[33]}]},
-      {"is":"run","step":4,"from":200,"to":200},
-      {"is":"wait","from":200,"to":300,"on":[{"what":"sleep","call":"sleep","line":15}]},
-      {"is":"run","step":5,"from":300,"to":300}
-    ]},
-    {"name":"pay","line":10,"by":0,"step":0,"begins":0,"ends":200,"outcome":"finished","spans":[
-      {"is":"run","step":1,"from":0,"to":0},
-      {"is":"wait","from":0,"to":200,"on":[{"what":"sleep","call":"sleep","line":21}]},
-      {"is":"run","step":3,"from":200,"to":200}
-    ]},
-    {"name":"remind","line":11,"by":0,"step":0,"begins":0,"ends":200,"outcome":"cancelled","spans":[
-      {"is":"run","step":2,"from":0,"to":0},
-      {"is":"wait","from":0,"to":200,"on":[{"what":"sleep","call":"sleep","line":26}]}
-    ]}
-  ],
-  "resources": [],
-  "wakes": [
-    {"step":2,"at":200,"task":1,"by":"clock"},
-    {"step":3,"at":200,"task":0,"by":{"task":1}},
-    {"step":4,"at":300,"task":0,"by":"clock"}
-  ],
-  "passed": [],
-  "printed": [
-    {"step":3,"at":200,"task":1,"line":22,"text":"paid <now>"},
-    {"step":5,"at":300,"task":0,"line":16,"text":"shipped"}
-  ]
-}"#;
+const ORDER: &str = include_str!("pictures/order.json");
 
 fn pictures(jsons: &[&str]) -> Result<Vec<Picture>, String> {
     let timelines = jsons
@@ -62,37 +30,7 @@ fn picture(json: &str) -> Picture {
 #[test]
 fn each_task_has_a_lane_and_each_wakeup_by_a_task_an_arrow() {
     let svg = picture(ORDER).svg;
-    expect![[r#"
-        <svg class="course" width="100%" height="150" role="img" aria-labelledby="course-shop-order-t course-shop-order-d" data-lane="42">
-        <title id="course-shop-order-t">How the tasks of shop/order move</title>
-        <desc id="course-shop-order-d">3 tasks in 300 ms of virtual time. main: 0 to 300 ms, finished. pay: 0 to 200 ms, finished. remind: 0 to 200 ms, canceled.</desc>
-        <defs><marker id="course-shop-order-a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path class="head" d="M0 0L8 4L0 8z"/></marker></defs>
-        <line class="scale" x1="0" x2="100%" y1="126" y2="126"/>
-        <line class="scale" x1="3%" x2="3%" y1="0" y2="130"/><text class="tick start" x="0" y="143">0</text>
-        <line class="scale" x1="66.3%" x2="66.3%" y1="0" y2="130"/><text class="tick" x="66.3%" y="143">200 ms</text>
-        <line class="scale" x1="99%" x2="99%" y1="0" y2="130"/><text class="tick end" x="100%" y="143">300 ms</text>
-        <g class="wake" marker-end="url(#course-shop-order-a)">
-        <line x1="65.3%" x2="65.3%" y1="66" y2="32"/>
-        </g>
-        <text class="name" x="0" y="12">main</text>
-        <line class="wait" x1="2%" x2="66.3%" y1="30" y2="30"/><text class="what" x="34.2%" y="26">payment</text>
-        <line class="wait" x1="68.3%" x2="98%" y1="30" y2="30"/><text class="what" x="83.2%" y="26">sleep</text>
-        <rect class="run" x="0%" y="24" width="2%" height="12"/>
-        <rect class="run" x="66.3%" y="24" width="2%" height="12"/>
-        <rect class="run" x="98%" y="24" width="2%" height="12"/>
-        <text class="name" x="0" y="54">pay</text>
-        <line class="wait" x1="4%" x2="64.3%" y1="72" y2="72"/><text class="what" x="34.2%" y="68">sleep</text>
-        <rect class="run" x="2%" y="66" width="2%" height="12"/>
-        <rect class="run" x="64.3%" y="66" width="2%" height="12"/>
-        <text class="name" x="0" y="96">remind<tspan class="end"> · canceled</tspan></text>
-        <line class="idle" x1="2%" x2="4%" y1="114" y2="114"/>
-        <line class="wait" x1="6%" x2="68.3%" y1="114" y2="114"/><text class="what" x="37.2%" y="110">sleep</text>
-        <rect class="run" x="4%" y="108" width="2%" height="12"/>
-        <text class="stop" x="68.3%" y="121">×</text>
-        <text class="print" x="65.3%" y="63">1</text>
-        <text class="print end" x="99%" y="21">2</text>
-        </svg>
-    "#]].assert_eq(&svg);
+    expect_file!["pictures/order.svg"].assert_eq(&svg);
     // A blank line would end the block of HTML on a page.
     assert!(svg.lines().all(|line| !line.trim().is_empty()));
 }
@@ -105,18 +43,10 @@ fn the_run_is_described_step_by_step_with_the_lines_on_the_page() {
         summary,
         ..
     } = picture(ORDER);
-    expect![[r#"
-        <li data-x="0.0 66.3" data-t="0" data-l="12 32">0: <i>main</i> starts, spawns <i>pay</i> and <i>remind</i>, and waits for payment (line 13).</li>
-        <li data-x="2.0 64.3" data-t="1" data-l="20">0: <i>pay</i> starts and waits for sleep (line 21).</li>
-        <li data-x="4.0 68.3" data-t="2" data-l="25">0: <i>remind</i> starts and waits for sleep (line 26).</li>
-        <li data-x="64.3 66.3" data-t="1" data-l="21">200 ms: <i>pay</i> is woken by the clock, prints 1: <samp>paid &lt;now&gt;</samp>, and finishes.</li>
-        <li data-x="66.3 98.0" data-t="0" data-l="14">200 ms: <i>main</i> is woken by <i>pay</i> and waits for sleep (line 15).</li>
-        <li data-x="68.3 68.3" data-t="2" data-l="25">200 ms: <i>remind</i> is canceled: it's dropped while it waits for sleep.</li>
-        <li data-x="98.0 100.0" data-t="0" data-l="15">300 ms: <i>main</i> is woken by the clock, prints 2: <samp>shipped</samp>, and finishes.</li>
-        <b>1</b> at 200 ms, pay: <samp>paid &lt;now&gt;</samp>
-        <b>2</b> at 300 ms, main: <samp>shipped</samp>
-        3 tasks run, in 300 ms of virtual time; <i>remind</i> is canceled at 200 ms.
-    "#]].assert_eq(&format!("{}\n", [words, printed, vec![summary]].concat().join("\n")));
+    expect_file!["pictures/order.txt"].assert_eq(&format!(
+        "{}\n",
+        [words, printed, vec![summary]].concat().join("\n")
+    ));
 }
 
 /// A run of `main` alone, which wakes at these times, prints if `prints`, and sleeps again.
@@ -154,21 +84,7 @@ fn steps_that_repeat_are_one_item() {
         words(&[100, 200, 350, 400], false),
         words(&[100, 200], false),
     ];
-    expect![[r#"
-        0: <i>main</i> starts and waits for tick.</li>
-        100 ms: <i>main</i> is woken, prints 1: <samp>tick 1</samp>, and waits for tick.</li>
-        200 ms: the last step repeats 3 more times, every 100 ms.</li>
-        500 ms: <i>main</i> is woken, prints 5: <samp>tick 5</samp>, and finishes.</li>
-
-        0: <i>main</i> starts and waits for tick.</li>
-        100 ms: <i>main</i> is woken and waits for tick.</li>
-        200 ms: the last step repeats twice.</li>
-        400 ms: <i>main</i> is woken and finishes.</li>
-
-        0: <i>main</i> starts and waits for tick.</li>
-        100 ms: <i>main</i> is woken and waits for tick.</li>
-        200 ms: <i>main</i> is woken and finishes.</li>"#]]
-    .assert_eq(&all.join("\n\n"));
+    expect_file!["pictures/repeats.txt"].assert_eq(&all.join("\n\n"));
 }
 
 #[test]
