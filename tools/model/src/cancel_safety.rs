@@ -47,7 +47,7 @@ impl Verdict {
             Self::PlaceOnly => "place only",
             Self::Resumable => "resumable",
             Self::NotSafe => "**not safe**",
-            Self::GoesOn => "goes on",
+            Self::GoesOn => "keeps running",
             Self::AsInner => "as inner",
         }
     }
@@ -71,6 +71,8 @@ pub struct Row {
     pub calls: Placed<String>,
     /// What becomes of them.
     pub verdict: Placed<Verdict>,
+    /// Whether the documentation says so as well. A run shows only what this version does.
+    pub promised: bool,
     /// What is lost, in the words of the run.
     pub lost: Placed<String>,
     /// What to do, or what else there is to know, as Markdown with links to APIs.
@@ -84,9 +86,15 @@ pub struct Row {
 struct Written {
     calls: Spanned<String>,
     verdict: Spanned<Verdict>,
+    #[serde(default = "yes")]
+    promised: bool,
     lost: Spanned<String>,
     advice: Option<Spanned<String>>,
     shown_by: Spanned<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// All rows, in their order.
@@ -110,6 +118,7 @@ pub fn rows(project: &Project) -> Result<Vec<Row>, Problem> {
                 group: group.clone(),
                 calls: placed(row.calls, line_of),
                 verdict: placed(row.verdict, line_of),
+                promised: row.promised,
                 lost: placed(row.lost, line_of),
                 advice: row.advice.map(|advice| placed(advice, line_of)),
                 shown_by: placed(row.shown_by, line_of),
@@ -159,9 +168,14 @@ pub fn markdown(rows: &[&Row], address: impl Fn(&str) -> Option<String>) -> Stri
         if let Some(url) = address(&row.shown_by.is) {
             let _ = write!(last, " ([the run]({url}))");
         }
+        let today = if row.promised {
+            ""
+        } else {
+            " today, not promised"
+        };
         let _ = writeln!(
             text,
-            "| {} | {} | {last} |",
+            "| {} | {}{today} | {last} |",
             row.calls.is,
             row.verdict.is.says()
         );
@@ -333,6 +347,21 @@ mod tests {
             filled(&project, &Page::parse("src/page.md", page)),
             "# A\n\n| Call | Dropped | Lost, and what to do |\n|---|---|---|\n\
              | `lock` | place only | The place. |\n\n\nB `{{#cancel_safety x}}`.\n"
+        );
+    }
+
+    #[test]
+    fn what_only_a_run_shows_is_not_promised() {
+        let rows = ROWS.replace(
+            "verdict = \"place_only\"",
+            "verdict = \"safe\"\npromised = false",
+        );
+        let (_book, project) = book(&rows);
+        let page = Page::parse("src/page.md", "# A\n\n{{#cancel_safety locks}}\n");
+        let filled = filled(&project, &page);
+        assert!(
+            filled.contains("| `lock` | safe today, not promised | The place. |"),
+            "{filled}"
         );
     }
 

@@ -59,7 +59,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn failure_calls_it_again() -> io::Result<()> {
+        let start = tokio::time::Instant::now();
         assert_eq!(fetch(2).await?, (vec![1, 2, 3], "the page"));
+        // Two pauses, and none after the last call.
+        assert_eq!(start.elapsed(), Duration::from_millis(200));
         let last = fetch(3).await.expect_err("three failures");
         assert_eq!(last.kind(), io::ErrorKind::ConnectionRefused);
         Ok(())

@@ -24,7 +24,7 @@ struct Discount<P>(P);
 #[async_trait]
 impl<P: Prices> Prices for Discount<P> {
     async fn price(&self, product: u32) -> u32 {
-        self.0.price(product).await * 7 / 10
+        self.0.price(product).await / 10 * 7
     }
 }
 
@@ -38,7 +38,7 @@ struct Fixed;
 #[async_trait]
 impl Prices for Fixed {
     async fn price(&self, product: u32) -> u32 {
-        product * 1000 / 7
+        product.saturating_mul(1000) / 7
     }
 }
 

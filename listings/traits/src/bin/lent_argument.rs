@@ -17,20 +17,21 @@ async fn in_transaction<T>(
     Ok(done)
 }
 
-/// Moves units from one shelf to another. The callback borrows both:
-/// its argument, and the variables of its caller.
+/// Moves units between two shelves that exist, or fails. The callback
+/// borrows its argument, and the variables of its caller.
 async fn relocate(
     pool: &SqlitePool,
     shelves: &[i64; 2],
-    units: i64,
+    units: u32,
 ) -> sqlx::Result<()> {
+    let units = i64::from(units);
     in_transaction(pool, async |connection| {
         for (shelf, change) in shelves.iter().zip([-units, units]) {
-            sqlx::query(CHANGE)
-                .bind(change)
-                .bind(shelf)
-                .execute(&mut *connection)
-                .await?;
+            let change = sqlx::query(CHANGE).bind(change).bind(shelf);
+            let done = change.execute(&mut *connection).await?;
+            if done.rows_affected() == 0 {
+                return Err(sqlx::Error::RowNotFound);
+            }
         }
         Ok(())
     })
@@ -92,8 +93,9 @@ mod tests {
         assert_eq!(units(&pool).await?, [2, 3]);
         assert!(relocate(&pool, &[1, 2], 3).await.is_err());
         assert_eq!(units(&pool).await?, [2, 3]);
-        // The second step fails.
-        assert!(relocate(&pool, &[2, 1], -3).await.is_err());
+        // The second step fails: there is no such shelf.
+        let lost = relocate(&pool, &[1, 99], 2).await;
+        assert!(matches!(lost, Err(sqlx::Error::RowNotFound)));
         assert_eq!(units(&pool).await?, [2, 3]);
         Ok(())
     }
@@ -109,7 +111,8 @@ mod tests {
             let after = units(&pool).await.expect("a database");
             assert_eq!(after.iter().sum::<i64>(), 5);
             assert!(moved.is_none() || after != before);
-            relocate(&pool, &[2, 1], after[1]).await.expect("back");
+            let moved = u32::try_from(after[1]).expect("few units");
+            relocate(&pool, &[2, 1], moved).await.expect("back");
         })
         .await;
         Ok(())
@@ -133,7 +136,7 @@ mod tests {
         let pool = open(&folder).await?;
         relocate(&pool, &[1, 2], 0).await?;
         relocate(&pool, &[1, 1], 5).await?;
-        assert!(relocate(&pool, &[1, 2], i64::MIN + 1).await.is_err());
+        assert!(relocate(&pool, &[1, 2], u32::MAX).await.is_err());
         assert_eq!(units(&pool).await?, [5, 0]);
         Ok(())
     }

@@ -5,7 +5,7 @@ use sqlx::SqlitePool;
 
 /// Places an order, if the customer is known.
 async fn place(pool: &SqlitePool, customer: i64) -> sqlx::Result<()> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     // Wrong: it waits for a second connection, with the first in hand.
     check(pool, customer).await?;
     sqlx::query("INSERT INTO orders VALUES ($1)")
@@ -61,7 +61,7 @@ mod tests {
 
     #[tokio::test]
     async fn overload_of_the_pool_is_waited_for() -> sqlx::Result<()> {
-        // In vain: each waits for what it holds.
+        // Nobody gets one: each waits for what it holds.
         let placed = place(&open().await?, 7).await;
         assert!(matches!(placed, Err(sqlx::Error::PoolTimedOut)));
         Ok(())

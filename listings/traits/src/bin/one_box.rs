@@ -19,7 +19,7 @@ struct Discount<P>(P);
 
 impl<P: Prices> Prices for Discount<P> {
     async fn price(&self, product: u32) -> u32 {
-        self.0.price(product).await * 7 / 10
+        self.0.price(product).await / 10 * 7
     }
 }
 
@@ -43,7 +43,7 @@ struct Fixed;
 
 impl Prices for Fixed {
     async fn price(&self, product: u32) -> u32 {
-        product * 1000 / 7
+        product.saturating_mul(1000) / 7
     }
 }
 
@@ -67,6 +67,16 @@ fn main() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn edges_no_product_and_the_largest() {
+        for (product, price) in
+            [(0, 1), (7, 700), (u32::MAX, 429_496_725)]
+        {
+            let asked = prices().price_boxed(product).now_or_never();
+            assert_eq!(asked, Some(price));
+        }
+    }
 
     #[test]
     fn overload_allocates_once_for_each_call() {

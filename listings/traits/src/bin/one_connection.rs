@@ -5,7 +5,8 @@ use sqlx::{SqliteConnection, SqlitePool};
 
 /// Places an order, if the customer is known.
 async fn place(pool: &SqlitePool, customer: i64) -> sqlx::Result<()> {
-    let mut transaction = pool.begin().await?;
+    // It reads before it writes: see "The database is locked".
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     check(&mut transaction, customer).await?;
     sqlx::query("INSERT INTO orders VALUES ($1)")
         .bind(customer)
@@ -32,12 +33,15 @@ use std::time::Duration;
 use sqlx::sqlite::SqlitePoolOptions;
 use tempfile::TempDir;
 
-/// A pool with one connection, as it is under load.
-async fn open(folder: &TempDir) -> sqlx::Result<SqlitePool> {
+/// A pool with so many connections.
+async fn open(
+    folder: &TempDir,
+    connections: u32,
+) -> sqlx::Result<SqlitePool> {
     let file = folder.path().join("shop.db");
     let pool = SqlitePoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(Duration::from_millis(500))
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
         .connect(&format!("sqlite://{}?mode=rwc", file.display()))
         .await?;
     for statement in [
@@ -53,7 +57,7 @@ async fn open(folder: &TempDir) -> sqlx::Result<SqlitePool> {
 #[tokio::main]
 async fn main() -> sqlx::Result<()> {
     let folder = tempfile::tempdir()?;
-    let pool = open(&folder).await?;
+    let pool = open(&folder, 1).await?;
     match place(&pool, 7).await {
         Ok(()) => println!("placed"),
         Err(error) => println!("{error}"),
@@ -68,7 +72,7 @@ mod tests {
     #[tokio::test]
     async fn overload_of_the_pool_is_waited_for() -> sqlx::Result<()> {
         let folder = tempfile::tempdir()?;
-        let pool = open(&folder).await?;
+        let pool = open(&folder, 1).await?;
         let placed = (0..20).map(|_| place(&pool, 7));
         for placed in futures::future::join_all(placed).await {
             placed?;
@@ -76,10 +80,31 @@ mod tests {
         Ok(())
     }
 
+    /// With more connections than one, reading first must not make
+    /// the writers fail.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_place_on_several_connections() -> sqlx::Result<()>
+    {
+        let folder = tempfile::tempdir()?;
+        let pool = open(&folder, 4).await?;
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            let pool = pool.clone();
+            tasks.spawn(async move { place(&pool, 7).await });
+        }
+        for placed in tasks.join_all().await {
+            placed?;
+        }
+        let count = sqlx::query_scalar("SELECT COUNT(*) FROM orders");
+        let count: i64 = count.fetch_one(&pool).await?;
+        assert_eq!(count, 100);
+        Ok(())
+    }
+
     #[tokio::test]
     async fn cancel_places_all_of_it_or_nothing() -> sqlx::Result<()> {
         let folder = tempfile::tempdir()?;
-        let pool = open(&folder).await?;
+        let pool = open(&folder, 1).await?;
         hazards::at_every_poll(async |cancel| {
             cancel.run(place(&pool, 7)).await;
             // The only connection came back, and in no transaction.
@@ -92,7 +117,7 @@ mod tests {
     #[tokio::test]
     async fn failure_of_the_check_places_nothing() -> sqlx::Result<()> {
         let folder = tempfile::tempdir()?;
-        let pool = open(&folder).await?;
+        let pool = open(&folder, 1).await?;
         place(&pool, 7).await?;
         let unknown = place(&pool, 8).await;
         assert!(matches!(unknown, Err(sqlx::Error::RowNotFound)));

@@ -93,6 +93,26 @@ mod tests {
         assert_eq!(ask(1000).await.len(), 1000);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_bounded_by_a_timeout_around_both_steps() {
+        let second = std::time::Duration::from_secs(1);
+        let silent = service_fn(async |_order: u32| {
+            std::future::pending::<Result<u32, Infallible>>().await
+        });
+        let inner = ConcurrencyLimit::new(silent, 1);
+        let mut service = Checked { inner };
+        let keeps = tokio::spawn(service.clone().oneshot(7));
+        tokio::task::yield_now().await;
+        // It isn't ready: the wait comes before the call.
+        let ready = tokio::time::timeout(second, service.ready());
+        assert!(ready.await.is_err());
+        let asked = service.clone().oneshot(8);
+        assert!(tokio::time::timeout(second, asked).await.is_err());
+        keeps.abort();
+        let ready = tokio::time::timeout(second, service.ready());
+        assert!(ready.await.is_ok());
+    }
+
     #[tokio::test]
     async fn cancel_gives_the_permit_back() {
         let prices = service_fn(async |order: u32| {

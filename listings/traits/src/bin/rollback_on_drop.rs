@@ -48,6 +48,9 @@ async fn open(address: &str) -> sqlx::Result<AnyPool> {
     install_default_drivers();
     let pool = AnyPoolOptions::new()
         .max_connections(1)
+        // Dropped during this test, a call would close the connection,
+        // and the tables with it.
+        .test_before_acquire(false)
         .connect(address)
         .await?;
     for table in [
