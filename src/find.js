@@ -139,7 +139,7 @@
     if (!query) {
       status.textContent = '';
     } else if (found.length === 0) {
-      status.textContent = 'Nothing has these words. Try fewer, or look through the lists below.';
+      status.textContent = 'No section has these words. Try fewer words, or look through the lists below.';
     } else {
       status.textContent = found.length === 1 ? '1 result' : `${found.length} results, the best first`;
     }

@@ -207,7 +207,7 @@ fn an_empty_result_says_what_to_do() -> Result<()> {
             .await?;
         assert_eq!(
             status,
-            "Nothing has these words. Try fewer, or look through the lists below."
+            "No section has these words. Try fewer words, or look through the lists below."
         );
         Ok(())
     })

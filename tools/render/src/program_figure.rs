@@ -113,11 +113,11 @@ impl<'a> ProgramFigures<'a> {
         let committed = committed.transpose()?;
         let note = match (&committed, fresh) {
             (Some(old), Some(new)) if old != new => format!(
-                "\n<p class=\"unblessed\">This is what it printed just now; <code>{file}</code> says \
-                 otherwise. <code>{bless}</code> accepts the new output.</p>\n"
+                "\n<p class=\"unblessed\">This is the output of the latest run, and it differs from <code>{file}</code>. \
+                 <code>{bless}</code> accepts the new output.</p>\n"
             ),
             (None, Some(_)) => format!(
-                "\n<p class=\"unblessed\">This is what it printed just now; <code>{bless}</code> \
+                "\n<p class=\"unblessed\">This is the output of the latest run. <code>{bless}</code> \
                  writes it to <code>{file}</code>.</p>\n"
             ),
             _ => String::new(),

@@ -247,14 +247,14 @@ fn an_output_of_a_run_just_now_is_shown_and_said_to_be_new() {
     assert!(!changed.contains("hello\n</code>"));
     assert_has(
         &changed,
-        "This is what it printed just now; <code>listings/demo/src/bin/hello.out</code> says otherwise. \
+        "This is the output of the latest run, and it differs from <code>listings/demo/src/bin/hello.out</code>. \
          <code>cargo book bless demo/hello</code> accepts the new output.",
     );
-    assert!(!fresh("hello\n").contains("just now"));
+    assert!(!fresh("hello\n").contains("latest run"));
     book.remove(OUTPUT);
     assert_has(
         &fresh("hello\n"),
-        "This is what it printed just now; <code>cargo book bless demo/hello</code> writes it to \
+        "This is the output of the latest run. <code>cargo book bless demo/hello</code> writes it to \
          <code>listings/demo/src/bin/hello.out</code>.",
     );
 }

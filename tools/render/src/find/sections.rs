@@ -48,7 +48,7 @@ pub struct Shown {
 }
 
 impl Section {
-    /// Its address as an author writes it: `tasks/waiting.md#the-pattern`.
+    /// Its address as an author writes it: `tasks/waiting.md#spawn-every-call-into-a-joinset-and-collect-the-results`.
     pub fn link(&self) -> String {
         format!("{}#{}", self.page, self.id)
     }
