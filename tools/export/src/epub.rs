@@ -87,14 +87,13 @@ fn href(book: &Book, page: &Page, to: &str) -> Option<String> {
 }
 
 fn document(book: &Book, title: &str, root: &str, kind: &str, body: &str) -> String {
-    let language = escape(&book.language);
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!DOCTYPE html>\n\
-         <html xmlns=\"http://www.w3.org/1999/xhtml\" xmlns:epub=\"http://www.idpf.org/2007/ops\" \
-         lang=\"{language}\" xml:lang=\"{language}\">\n<head>\n<title>{title}</title>\n\
-         <link rel=\"stylesheet\" type=\"text/css\" href=\"{root}book.css\"/>\n</head>\n\
-         <body epub:type=\"{kind}\">\n{body}\n</body>\n</html>\n",
+        include_str!("../style/page.xhtml"),
+        language = escape(&book.language),
         title = escape(title),
+        root = root,
+        kind = kind,
+        body = body,
     )
 }
 
@@ -171,12 +170,7 @@ fn list(book: &Book, items: &[Item]) -> String {
 
 /// The package document: metadata, the list of files, and the reading order.
 fn package(book: &Book, pictures: &BTreeSet<String>) -> Result<String> {
-    let mut about = format!(
-        "<dc:identifier id=\"id\">{}</dc:identifier>\n<dc:title>{}</dc:title>\n<dc:language>{}</dc:language>\n",
-        identifier(&book.title),
-        escape(&book.title),
-        escape(&book.language)
-    );
+    let mut about = String::new();
     for author in &book.authors {
         let _ = writeln!(about, "<dc:creator>{}</dc:creator>", escape(author));
     }
@@ -184,23 +178,7 @@ fn package(book: &Book, pictures: &BTreeSet<String>) -> Result<String> {
         let description = escape(&book.description);
         let _ = writeln!(about, "<dc:description>{description}</dc:description>");
     }
-    let _ = write!(
-        about,
-        "<dc:rights>{RIGHTS}</dc:rights>\n<dc:date>{}</dc:date>\n<dc:source>{}</dc:source>\n\
-         <meta property=\"dcterms:modified\">{}</meta>\n",
-        book.day(),
-        escape(&book.edition),
-        book.date
-    );
-    for (property, value) in ACCESSIBILITY {
-        let _ = writeln!(about, "<meta property=\"schema:{property}\">{value}</meta>");
-    }
-    let mut items = String::from(
-        "<item id=\"nav\" href=\"nav.xhtml\" media-type=\"application/xhtml+xml\" properties=\"nav\"/>\n\
-         <item id=\"style\" href=\"book.css\" media-type=\"text/css\"/>\n\
-         <item id=\"title\" href=\"title.xhtml\" media-type=\"application/xhtml+xml\"/>\n",
-    );
-    let mut order = String::from("<itemref idref=\"title\"/>\n<itemref idref=\"nav\"/>\n");
+    let (mut items, mut order) = (String::new(), String::new());
     for (number, page) in book.pages.iter().enumerate() {
         let properties = if has_svg(page.text()) {
             " properties=\"svg\""
@@ -223,31 +201,19 @@ fn package(book: &Book, pictures: &BTreeSet<String>) -> Result<String> {
         );
     }
     Ok(format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <package xmlns=\"http://www.idpf.org/2007/opf\" version=\"3.0\" unique-identifier=\"id\" \
-         xml:lang=\"{}\">\n<metadata xmlns:dc=\"http://purl.org/dc/elements/1.1/\">\n{about}</metadata>\n\
-         <manifest>\n{items}</manifest>\n<spine>\n{order}</spine>\n</package>\n",
-        escape(&book.language)
+        include_str!("../style/content.opf"),
+        language = escape(&book.language),
+        identifier = identifier(&book.title),
+        title = escape(&book.title),
+        about = about,
+        rights = RIGHTS,
+        day = book.day(),
+        edition = escape(&book.edition),
+        date = book.date,
+        items = items,
+        order = order,
     ))
 }
-
-/// Accessibility metadata, in the vocabulary of schema.org.
-const ACCESSIBILITY: &[(&str, &str)] = &[
-    ("accessMode", "textual"),
-    ("accessMode", "visual"),
-    ("accessModeSufficient", "textual"),
-    ("accessibilityFeature", "structuralNavigation"),
-    ("accessibilityFeature", "tableOfContents"),
-    ("accessibilityFeature", "readingOrder"),
-    ("accessibilityFeature", "alternativeText"),
-    ("accessibilityFeature", "longDescription"),
-    ("accessibilityFeature", "displayTransformability"),
-    ("accessibilityHazard", "none"),
-    (
-        "accessibilitySummary",
-        "All of the book is text. Each picture of a run is followed by a sentence that sums it up.",
-    ),
-];
 
 /// The identifier of the work, which is the same for all its editions: a UUID made from its title.
 fn identifier(title: &str) -> String {
@@ -278,10 +244,7 @@ fn media_type(picture: &str) -> Result<&'static str> {
     })
 }
 
-const CONTAINER: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-    <container version=\"1.0\" xmlns=\"urn:oasis:names:tc:opendocument:xmlns:container\">\n\
-    <rootfiles><rootfile full-path=\"OEBPS/content.opf\" media-type=\"application/oebps-package+xml\"/></rootfiles>\n\
-    </container>\n";
+const CONTAINER: &str = include_str!("../style/container.xml");
 
 fn pack(book: &Book, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>> {
     let numbers: Vec<u16> = book

@@ -251,63 +251,13 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use scratch::cases;
 
     #[test]
-    fn a_listing_becomes_its_caption_and_its_visible_lines() {
-        let page = "A:\n\n<figure class=\"listing wrong\" id=\"x\" data-listing=\"a/x\">\n\
-            <figcaption><span class=\"caption\"><strong class=\"verdict\">Wrong:</strong> use <code>a_b</code>.</span> \
-            <span class=\"where\"><code>listings/a/src/bin/x.rs</code> <code class=\"command\">cargo run --bin x</code></span></figcaption>\n\n\
-            ```rust\n# use x;\n# \nfn main() {\n\n\n    ## a\n    #[b]\n}\n```\n\n</figure>\n\nB.\n";
-        assert_eq!(
-            plain(page),
-            "A:\n\n**Wrong: use `a_b`.** `listings/a/src/bin/x.rs`, `cargo run --bin x`\n\n\
-             ```rust\nfn main() {\n\n\n    # a\n    #[b]\n}\n```\n\nB.\n"
-        );
-    }
-
-    #[test]
-    fn outputs_and_messages_are_unchanged() {
-        let page = "<figure class=\"output\">\n<figcaption><span>Output</span> <span class=\"where\">\
-            <code class=\"command\">cargo run --bin x</code></span></figcaption>\n\n```text\n# one\n  <b> *\n```\n\n</figure>\n\n\
-            ```text\nx\n```\n\n<p class=\"says\">What the compiler says:</p>\n\n````text\n# ```\n````\n";
-        assert_eq!(
-            plain(page),
-            "**Output** `cargo run --bin x`\n\n```text\n# one\n  <b> *\n```\n\n```text\nx\n```\n\n\
-             What the compiler says:\n\n````text\n# ```\n````\n"
-        );
-    }
-
-    #[test]
-    fn a_timeline_becomes_its_summary() {
-        let page = "<figure class=\"timeline\">\n<figcaption><span class=\"caption\">How it moves</span> \
-            <span class=\"where\"><a href=\"../timelines.md\">How to read this</a></span></figcaption>\n\
-            <div class=\"run-of\">\n<svg class=\"course\"><title>a</title>\n\n<rect/>\n</svg>\n<div class=\"stepper\"></div>\n\
-            <p class=\"prints\">Prints 1: <samp>a</samp>.</p>\n<p class=\"summary\">2 tasks run; <i>fetch_all*</i>\npanics.</p>\n\
-            <details class=\"words\"><summary>In words</summary>\n<ol>\n<li data-x=\"0 1\">a</li>\n</ol>\n</details>\n</div>\n</figure>\n\nAfter.\n";
-        assert_eq!(
-            plain(page),
-            "**How it moves** [How to read this](../timelines.md)\n\nPrints 1: `a`.\n\n\
-             2 tasks run; *fetch_all\\** panics.\n\nAfter.\n"
-        );
-    }
-
-    #[test]
-    fn markdown_stays_as_it_is() {
-        let page = "# T\n\nSee [a](b.md#c) and [`D`], *e* __f__.\n\n| a | b |\n|---|---|\n| `c` | d |\n\n- x\n  - y\n\n[`D`]: <https://e>\n";
-        assert_eq!(plain(page), page);
-    }
-
-    #[test]
-    fn inline_tags_are_removed() {
-        assert_eq!(plain("a<br>b <kbd>c</kbd> `<d>`\n"), "a b c `<d>`\n");
-    }
-
-    #[test]
-    fn links_in_html_become_links_to_markdown() {
-        let page = "<p class=\"verified\"><a href=\"../verified.html#a\">Verified</a> with <a href=\"https://x/y.html\">it</a>.</p>\n";
-        assert_eq!(
-            plain(page),
-            "[Verified](../verified.md#a) with [it](https://x/y.html).\n"
-        );
+    fn each_page_becomes_plain_markdown() {
+        for case in cases(include_str!("markdown/cases.txt")) {
+            let markdown = plain(case.get("page"));
+            assert_eq!(markdown, case.get("markdown"), "{}", case.name);
+        }
     }
 }

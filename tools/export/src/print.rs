@@ -33,13 +33,14 @@ pub fn page(book: &Book) -> Result<String> {
         None => String::new(),
     };
     Ok(format!(
-        "<!DOCTYPE html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\"/>\n<title>{title}</title>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n{front}<nav>\n<h1>Contents</h1>\n{contents}</nav>\n\
-         <main>\n{chapters}</main>\n{scripts}</body>\n</html>\n",
+        include_str!("../style/print.html"),
         language = escape(&book.language),
         title = escape(&book.title),
         front = title_page(book),
         contents = list(book, &book.contents),
+        style = STYLE,
+        chapters = chapters,
+        scripts = scripts,
     ))
 }
 

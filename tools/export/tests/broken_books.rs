@@ -2,7 +2,7 @@
 
 use export::{Book, check, epub, print, site};
 use model::{Problem, Project};
-use scratch::{Scratch, rows};
+use scratch::{Scratch, cases, rows};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Read, Write};
@@ -10,48 +10,13 @@ use std::path::Path;
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
-const PROGRAM: &str = "//! Say `a < b`.\n\nuse std::io;\n\n// ANCHOR: shown\nfn main() {\n    \
-    println!(\"a < b & \\u{2026}\");\n}\n// ANCHOR_END: shown\n\nfn hidden() -> io::Result<()> {\n    Ok(())\n}\n";
-
 /// A timeline of two tasks, as `cargo book bless` records it.
 const TIMELINE: &str = include_str!("../../../listings/tasks/src/bin/pay_and_ship.timeline.json");
 
 /// A book with everything that directives can show.
 fn book() -> Scratch {
-    let book = Scratch::sound();
-    book.write("listings/demo/src/bin/shown.rs", PROGRAM);
-    book.write(
-        "listings/demo/src/bin/shown.out",
-        "a < b & …\n\u{1b}[1mbold\n",
-    );
+    let book = cases(include_str!("broken_books/book.txt"))[0].book();
     book.write("listings/demo/src/bin/shown.timeline.json", TIMELINE);
-    book.write(
-        "listings/demo/compile_fail/bad.rs",
-        "//! Wrong: it returns a number.\n\nfn main() {\n    1\n}\n",
-    );
-    book.write(
-        "listings/demo/compile_fail/bad.stderr",
-        "error[E0308]: mismatched\n",
-    );
-    book.write(
-        "src/picture.svg",
-        "<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n",
-    );
-    book.write(
-        "src/SUMMARY.md",
-        "# Summary\n\n[Front](front.md)\n\n# Part\n\n- [Page](page.md)\n  - [Deep & low](deep/low.md)\n\n---\n\n[Back](back.md)\n",
-    );
-    book.write(
-        "src/front.md",
-        "# Front\n\nSee [low](deep/low.md#over-there).\n\n![A picture](picture.svg)\n",
-    );
-    book.write(
-        "src/deep/low.md",
-        "# Low\n\n{{#listing demo/shown:shown}}\n\n{{#output demo/shown}}\n\n{{#timeline demo/shown}}\n\n## Over there\n\n\
-         {{#compile_fail demo/bad}}\n\n```console\n$ cargo test\n```\n\n{{#manifest demo}}\n\nBack to the [page](../page.md), \
-         [here](#over-there), [this](low.md), [all](../llms.txt), <https://example.com/a.html>.\n",
-    );
-    book.write("src/back.md", "# Back\n\n**PDF** and <br> EPUB.\n");
     book
 }
 
@@ -121,6 +86,8 @@ fn a_sound_book_has_no_problems() {
     let bytes = epub::epub(book).expect("an EPUB");
     assert_eq!(check::epub(book, &bytes).expect("checked"), []);
     let html = print::page(book).expect("a page");
+    assert!(html.contains("<a href=\"#deep-low\">Deep &amp; low</a>"));
+    assert!(html.contains("marker-end=\"url(#deep-low--course-demo-shown-a)\""));
     assert_eq!(check::print(book, &html), []);
     assert_eq!(check::markdown(project, book).expect("checked"), []);
     assert!(check::unstyled(book, epub::STYLE).is_empty());
@@ -162,108 +129,49 @@ fn an_epub_has_its_type_first_and_lists_all_its_files() {
     assert!(!files["OEBPS/deep/low.xhtml"].contains("fn hidden"));
 }
 
+/// A form of the book, its file, a text of the file, what replaces the text, and what must be reported.
 #[test]
-fn a_page_that_differs_from_its_directives_is_reported() {
-    let scratch = book();
-    let project = Project::open(scratch.root()).expect("a book");
-    for [old, new, expected] in rows(
-        r#"
-println! | print! | src/deep/low.md: in the rendered page, the block that starts with `fn main() {` differs from its file
-error[E0308] | error[E0309] | starts with `error[E0308]: mismatched` differs
-a &lt; b &amp; …\n |  | starts with `a < b & …` differs
-[dependencies] | </code></pre><pre><code> | there are 6 programs, outputs, messages, and manifests; expected 5
-cargo run --bin shown | cargo run | no caption contains `listings/demo/src/bin/shown.rs` and `cargo run --bin shown`
-data-timeline="demo/shown" |  | the timelines are []; expected ["demo/shown"]
-class="summary" | class="sum" | the timeline demo/shown has no summary
-"#,
-    ) {
-        let mut book = Book::build(&project, &scratch.path("built")).expect("it builds");
-        let page = book
-            .pages
-            .iter_mut()
-            .find(|page| page.html == "deep/low.html");
-        let page = page.expect("the page is there");
-        page.main = replaced(&page.main, &old, &new);
-        assert_has(&check::pages(&project, &book).expect("checked"), &expected);
-    }
-}
-
-#[test]
-fn a_broken_epub_is_reported() {
+fn each_broken_file_is_reported() {
     let built = built();
-    let sound = built.epub();
-    for [name, old, new, expected] in rows(
-        r#"
-deep/low.xhtml | </main> |  | deep/low.xhtml: is not well-formed XML: 
-deep/low.xhtml | println! | print! | src/deep/low.md: the EPUB differs from the rendered page: it has `    print!(
-deep/low.xhtml | 3 tasks run | 3 <i/>tasks run | src/deep/low.md: the EPUB differs from the rendered page: it has 
-deep/low.xhtml | id="over-there" |  | deep/low.xhtml: broken link `#over-there`
-front.xhtml | deep/low.xhtml# | deep/lower.xhtml# | front.xhtml: broken link `deep/lower.xhtml#over-there`
-front.xhtml | picture.svg | picture.png | front.xhtml: broken link `picture.png`
-front.xhtml | <p> | <p id="front"> | front.xhtml: duplicate id `front`
-deep/low.xhtml | aria-labelledby=" | aria-labelledby="none  | no element has the id `none`
-nav.xhtml | <li><a href="back.xhtml">Back</a></li> |  | back.xhtml: is in the EPUB, but not in its table of contents
-content.opf | href="picture.svg" | href="page.xhtml" | picture.svg: is in the EPUB, but not in its package document
-"#,
-    ) {
-        let mut files = sound.clone();
-        let file = files
-            .get_mut(&format!("OEBPS/{name}"))
-            .expect("it is there");
-        *file = replaced(file, &old, &new);
-        assert_has(&built.check_epub(&files), &expected);
+    let (project, book) = (&built.project, &built.book);
+    let epub = built.epub();
+    let print = print::page(book).expect("a page");
+    for [form, name, old, new, expected] in rows(include_str!("broken_books/broken.txt")) {
+        let problems = match &*form {
+            "page" => {
+                let folder = built.scratch.path("again");
+                let mut book = Book::build(project, &folder).expect("it builds");
+                let mut pages = book.pages.iter_mut();
+                let page = pages.find(|page| page.html == name);
+                let main = &mut page.expect("the page is there").main;
+                *main = replaced(main, &old, &new);
+                check::pages(project, &book).expect("checked")
+            }
+            "epub" => {
+                let mut files = epub.clone();
+                let file = files.get_mut(&format!("OEBPS/{name}"));
+                let file = file.expect("the file is there");
+                *file = replaced(file, &old, &new);
+                built.check_epub(&files)
+            }
+            "print" => check::print(book, &replaced(&print, &old, &new)),
+            _ => {
+                let path = book.site.join(&name);
+                let sound = fs::read_to_string(&path).expect("it is there");
+                fs::write(&path, replaced(&sound, &old, &new)).expect("written");
+                let problems = check::markdown(project, book).expect("checked");
+                fs::write(&path, sound).expect("written");
+                problems
+            }
+        };
+        assert_has(&problems, &expected);
     }
-    let mut files = sound;
+    let mut files = epub;
     files.remove("OEBPS/back.xhtml");
     assert_has(
         &built.check_epub(&files),
         "back.xhtml: is missing in the EPUB",
     );
-}
-
-#[test]
-fn a_broken_print_page_is_reported() {
-    let built = built();
-    let sound = print::page(&built.book).expect("a page");
-    assert!(sound.contains("<a href=\"#deep-low\">Deep &amp; low</a>"));
-    assert!(sound.contains("marker-end=\"url(#deep-low--course-demo-shown-a)\""));
-    for [old, new, expected] in rows(
-        r#"
-</main> |  | print.html: is not well-formed XML
-println! | print! | src/page.md: the print page differs from the rendered page
-<section class="chapter" id="back"> | <section id="back"> | has 3 chapters, but the book has 4 pages
-id="deep-low--over-there" |  | broken link `#deep-low--over-there`
-id="back--back" | id="front--front" | duplicate id `front--front`
-"#,
-    ) {
-        let broken = replaced(&sound, &old, &new);
-        assert_has(&check::print(&built.book, &broken), &expected);
-    }
-}
-
-#[test]
-fn broken_markdown_is_reported() {
-    let built = built();
-    for [name, old, new, expected] in rows(
-        r#"
-deep/low.md | println! | print! | src/deep/low.md: in the Markdown, the block that starts
-deep/low.md | `cargo run --bin shown` |  | no caption contains `listings/demo/src/bin/shown.rs` and `cargo run --bin shown`
-deep/low.md | 3 tasks run | Tasks run | the timeline demo/shown has no summary
-deep/low.md | ](../page.md) | ](../pag.md) | deep/low.md: broken link `../pag.md`
-front.md | #over-there | #over | front.md: broken link `deep/low.md#over`
-front.md | # Front | # Front\n\n<p>x</p> | front.md:3: contains HTML: <p>x</p>
-llms.txt | ](front.md) | ](page.md) | llms.txt: front.md is missing
-llms-full.txt | println! | print! | llms-full.txt: a line of page.md is missing
-llms-full.txt | ](deep/low.md# | ](low.md# | llms-full.txt: broken link `low.md#over-there`
-"#,
-    ) {
-        let path = built.book.site.join(&name);
-        let sound = fs::read_to_string(&path).expect("it is there");
-        fs::write(&path, replaced(&sound, &old, &new)).expect("written");
-        let problems = check::markdown(&built.project, &built.book).expect("checked");
-        assert_has(&problems, &expected);
-        fs::write(&path, sound).expect("written");
-    }
 }
 
 #[test]
