@@ -49,7 +49,7 @@ Cannot start a runtime from within a runtime | concepts/runtime_panics.html#ther
 there is no reactor running | concepts/runtime_panics.html#there-is-no-reactor-running
 all branches are disabled and there is no else branch | tasks/select_panics.html#all-branches-are-disabled
 `async fn` resumed after completion | concepts/futures.html#async-fn-resumed-after-completion
-JoinHandle polled after completion | tasks/select_spins.html#
+JoinHandle polled after completion | tasks/select_panics.html#joinhandle-polled
 ";
 
 async fn everything_is_found(visit: &Visit<'_>) -> Result<()> {
