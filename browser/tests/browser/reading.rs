@@ -8,6 +8,7 @@ use fantoccini::key::Key;
 use model::source::Source;
 use scratch::Scratch;
 use std::path::Path;
+use std::time::Duration;
 
 const PAGE: &str = "tasks/waiting.html";
 const FIGURE: &str = "figure[id=\"join_set.ship_all\"]";
@@ -58,6 +59,48 @@ fn copying_gives_the_whole_program_or_the_shown_part_or_the_command() -> Result<
         press(visit, "cargo run --bin join_set").await?;
         let command: String = visit.ask(clipboard).await?;
         assert_eq!(command, "cargo run --bin join_set");
+        Ok(())
+    })
+}
+
+#[test]
+fn an_old_address_of_a_heading_leads_to_the_new_one() -> Result<()> {
+    visit(PAGE, View::DESKTOP, async |visit| {
+        let page: String = visit.ask("location.href").await?;
+        let site = page.trim_end_matches(PAGE);
+        let renamed = "tasks/select_spins.html#one-core-at-100--the-set-is-empty";
+        let moved = "tasks/select_spins.html#the-deadline-never-comes";
+        let on_a_moved_page = "tasks/lost_tasks.html#how-many-tasks-are-there";
+        for (old, new) in [
+            (
+                renamed,
+                "tasks/select_spins.html#100--cpu-join_next-on-an-empty-joinset",
+            ),
+            (
+                moved,
+                "tasks/select_starves.html#a-sleep-or-timeout-in-the-loop-never-fires",
+            ),
+            (
+                on_a_moved_page,
+                "tasks/ownership.html#leaked-tasks-count-the-tasks-that-are-alive",
+            ),
+        ] {
+            visit.open(&format!("{site}{old}")).await?;
+            let arrived = format!(
+                "location.href === '{site}{new}' && document.querySelector(':target') !== null"
+            );
+            for _ in 0..100 {
+                if visit.ask::<bool>(&arrived).await? {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            let address: String = visit.ask("location.href").await?;
+            ensure!(
+                visit.ask::<bool>(&arrived).await?,
+                "{old} leads to {address}, not to {new}"
+            );
+        }
         Ok(())
     })
 }
