@@ -1,47 +1,55 @@
 //! A body that arrives as a stream is stored, and a file is a stream.
 
 // ANCHOR: store
-use std::{error::Error, io, pin::pin, time::Duration};
+use std::{error::Error, io, pin::pin};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio_util::io::{ReaderStream, StreamReader};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Duration, timeout};
+use tokio_util::io::ReaderStream;
 
-const LARGEST: u64 = 100;
+const LARGEST: usize = 100;
 const SILENCE: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(600);
 
-/// Stores a body, chunk by chunk: it takes the next one when `file` has
-/// taken the last.
+/// Stores a body, chunk by chunk: it asks for the next one when `file`
+/// has taken the last.
 ///
 /// # Errors
 ///
 /// The body is too large, breaks off, or is silent for half a minute,
-/// or `file` can't be written. Then, and if this future is dropped,
-/// `file` has a part of the body: delete it.
+/// `file` can't be written, or all of it takes ten minutes. Then, and
+/// if it's dropped, `file` has a part of the body: delete it.
 async fn store<E: Error + Send + Sync + 'static>(
     body: impl Stream<Item = Result<Bytes, E>>,
     mut file: impl AsyncWrite + Unpin,
-) -> io::Result<u64> {
-    let body = tokio_stream::StreamExt::timeout(body, SILENCE)
-        .map(|chunk| chunk?.map_err(io::Error::other));
-    let body = pin!(StreamReader::new(body));
-    let mut body = body.take(LARGEST + 1);
-    let length = tokio::io::copy(&mut body, &mut file).await?;
-    if length > LARGEST {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    file.flush().await?;
-    Ok(length)
+) -> io::Result<usize> {
+    let storing = async {
+        let (mut body, mut length) = (pin!(body), 0);
+        while let Some(chunk) = timeout(SILENCE, body.next()).await? {
+            let chunk = chunk.map_err(io::Error::other)?;
+            length += chunk.len();
+            if length > LARGEST {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            file.write_all(&chunk).await?;
+        }
+        file.flush().await?;
+        Ok(length)
+    };
+    timeout(LONGEST, storing).await?
 }
+// ANCHOR_END: store
 
+// ANCHOR: chunks
 /// The other direction: what can be read, as a stream of chunks.
 fn chunks(
     file: impl AsyncRead,
 ) -> impl Stream<Item = io::Result<Bytes>> {
     ReaderStream::with_capacity(file, 16 * 1024)
 }
-// ANCHOR_END: store
+// ANCHOR_END: chunks
 
 use futures::stream;
 
@@ -80,6 +88,7 @@ mod tests {
     use std::cell::Cell;
 
     use hazards::{Failing, HOUR, Silent, Slow, at_every_poll, within};
+    use tokio::time::{Instant, sleep};
 
     use super::*;
 
@@ -107,19 +116,40 @@ mod tests {
             taken.set(taken.get() + 1);
             Ok::<_, io::Error>(Bytes::from("x"))
         });
-        let storing = store(body, Silent);
-        let waited = tokio::time::timeout(HOUR, storing).await;
-        assert!(waited.is_err());
-        assert!(taken.get() <= LARGEST as usize + 1);
+        let storing = within(HOUR, store(body, Silent));
+        let error = storing.await.expect_err("it takes nothing");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(taken.get(), 1);
+    }
+
+    /// A chunk of ten bytes, so long after it was asked for.
+    fn every(pause: Duration) -> impl Stream<Item = io::Result<Bytes>> {
+        stream::repeat(()).then(move |()| async move {
+            sleep(pause).await;
+            Ok(Bytes::from("0123456789"))
+        })
     }
 
     #[tokio::test(start_paused = true)]
-    async fn slow_file_gets_the_whole_body() {
+    async fn slow_file_is_no_silence_of_the_body() {
         let mut file = Vec::new();
-        let slow = Slow::new(&mut file, Duration::from_secs(60));
-        let body = chunks(&[b'x'; 100][..]);
-        assert_eq!(store(body, slow).await.expect("stored"), 100);
-        assert_eq!(file, [b'x'; 100]);
+        let slow = Slow::new(&mut file, 2 * SILENCE);
+        let body = every(Duration::from_secs(1)).take(9);
+        assert_eq!(store(body, slow).await.expect("stored"), 90);
+        assert_eq!(file.len(), 90);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_body_has_ten_minutes_in_all() {
+        let start = Instant::now();
+        let empty = stream::repeat(()).then(async |()| {
+            sleep(SILENCE / 2).await;
+            Ok::<_, io::Error>(Bytes::new())
+        });
+        let storing = within(HOUR, store(empty, Vec::new()));
+        let error = storing.await.expect_err("it has no end");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(start.elapsed(), LONGEST);
     }
 
     #[tokio::test]
@@ -142,13 +172,13 @@ mod tests {
         let body = chunks(tokio::io::repeat(b'x'));
         let error = store(body, &mut file).await.expect_err("endless");
         assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
-        assert!(file.len() as u64 <= LARGEST + 1);
+        assert!(file.len() <= LARGEST);
     }
 
     #[tokio::test]
     async fn edges_of_the_size() {
         for length in [0, 1, LARGEST, LARGEST + 1] {
-            let body = vec![b'x'; length as usize];
+            let body = vec![b'x'; length];
             let stored = store(chunks(&body[..]), Vec::new()).await;
             assert_eq!(stored.is_ok(), length <= LARGEST);
         }

@@ -20,13 +20,14 @@ const LIMIT: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 ///
-/// No greeting within ten seconds, or a longer one than 40 bytes.
+/// No whole greeting within ten seconds, or a longer one than 40 bytes.
 async fn greeted<S: AsyncRead + AsyncWrite + Unpin>(
     socket: S,
 ) -> Result<(String, Framed<S, LengthDelimitedCodec>), LinesCodecError>
 {
     let lines = LinesCodec::new_with_max_length(40);
-    let mut lines = Framed::new(socket, lines);
+    // `WholeLines`, as above: half a greeting is an error.
+    let mut lines = Framed::new(socket, WholeLines(lines));
     let greeting = timeout(LIMIT, lines.next()).await;
     let greeting = greeting
         .map_err(io::Error::from)?
@@ -39,6 +40,24 @@ async fn greeted<S: AsyncRead + AsyncWrite + Unpin>(
     Ok((greeting, frames))
 }
 // ANCHOR_END: switched
+
+use bytes::BytesMut;
+use tokio_util::codec::Decoder;
+
+/// Without [`Decoder::decode_eof`]: the start of a line is an error.
+struct WholeLines(LinesCodec);
+
+impl Decoder for WholeLines {
+    type Item = String;
+    type Error = LinesCodecError;
+
+    fn decode(
+        &mut self,
+        bytes: &mut BytesMut,
+    ) -> Result<Option<String>, LinesCodecError> {
+        self.0.decode(bytes)
+    }
+}
 
 use tokio::io::{AsyncWriteExt, duplex};
 
@@ -98,6 +117,16 @@ mod tests {
         let socket = lines.into_inner();
         let frames = Framed::new(socket, LengthDelimitedCodec::new());
         assert_eq!(frames.count().await, 0);
+    }
+
+    #[tokio::test]
+    async fn crash_of_the_peer_in_the_middle_of_the_greeting() {
+        for length in 0.."SHOP/2\n".len() {
+            let (ours, mut theirs) = duplex(64);
+            theirs.write_all(&BYTES[..length]).await.expect("room");
+            drop(theirs);
+            assert!(greeted(ours).await.is_err(), "{length}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

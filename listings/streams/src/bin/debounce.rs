@@ -10,7 +10,7 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The newest item, once no other has come for `quiet`, or `longest`
 /// after the first of its series. When `items` ends, the newest item
-/// comes immediately.
+/// comes immediately. While nobody asks, it takes no items.
 fn debounced<S: Stream>(
     items: S,
     quiet: Duration,
@@ -139,6 +139,23 @@ mod tests {
             queue.try_send(item).expect("there is room");
         }
         sleep(HOUR).await;
+        assert_eq!(items.next().await, Some(49));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_reader_gets_the_newest_of_what_was_taken() {
+        let (queue, items) = mpsc::channel(100);
+        let items = ReceiverStream::new(items);
+        let items = debounced(items, QUIET, LONGEST);
+        let mut items = std::pin::pin!(items);
+        queue.try_send(0).expect("there is room");
+        // It takes item 0, and then nobody asks for a while.
+        assert!(futures::poll!(items.next()).is_pending());
+        for item in 1..50 {
+            queue.try_send(item).expect("there is room");
+        }
+        sleep(2 * LONGEST).await;
+        assert_eq!(items.next().await, Some(0));
         assert_eq!(items.next().await, Some(49));
     }
 

@@ -1,8 +1,11 @@
 //! A stream of shops, each of which is a stream of orders.
 
 // ANCHOR: two_ways
-use futures::{Stream, StreamExt, stream::BoxStream};
-use tokio::time::Duration;
+use futures::{
+    Stream, StreamExt,
+    stream::{self, BoxStream},
+};
+use tokio::time::{Duration, timeout};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -15,19 +18,28 @@ fn in_turn(
 
 /// The orders of up to a hundred shops, as they come. While a hundred
 /// are open, it opens no other, so a shop must not stay silent forever:
-/// here it ends after a minute without an order.
+/// after a minute without an order, an error is its last item.
+///
+/// The minute also runs while the reader is busy with an order.
 fn concurrently(
     shops: impl Stream<Item = BoxStream<'static, u32>>,
-) -> impl Stream<Item = u32> {
-    let until_silent = |shop| {
-        let shop = tokio_stream::StreamExt::timeout(shop, MINUTE);
-        tokio_stream::StreamExt::map_while(shop, Result::ok).boxed()
+) -> impl Stream<Item = Result<u32, Silent>> {
+    let until_silent = |(number, shop): (_, BoxStream<'static, _>)| {
+        let next = move |mut shop: BoxStream<'static, _>| async move {
+            let order = timeout(MINUTE, shop.next()).await;
+            let order = order.map_err(|_elapsed| Silent(number))?;
+            Ok(order.map(|order| (order, shop)))
+        };
+        stream::try_unfold(shop, next).boxed()
     };
-    shops.map(until_silent).flatten_unordered(100)
+    shops.enumerate().map(until_silent).flatten_unordered(100)
 }
+
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("shop {0}: no order for a minute")]
+struct Silent(usize);
 // ANCHOR_END: two_ways
 
-use futures::stream;
 use tokio::time::{Instant, sleep};
 
 /// Two shops, with two orders each: a slow one, and a quick one.
@@ -44,7 +56,7 @@ fn shops() -> impl Stream<Item = BoxStream<'static, u32>> {
 }
 
 /// The orders, and how long it took, in milliseconds.
-async fn timed(orders: impl Stream<Item = u32>) -> (Vec<u32>, u128) {
+async fn timed<T>(orders: impl Stream<Item = T>) -> (Vec<T>, u128) {
     let start = Instant::now();
     let orders = orders.collect().await;
     (orders, start.elapsed().as_millis())
@@ -70,7 +82,7 @@ mod tests {
     async fn one_after_another_or_concurrently() {
         let expected = (vec![1, 2, 11, 12], 260);
         assert_eq!(timed(in_turn(shops())).await, expected);
-        let expected = (vec![11, 12, 1, 2], 200);
+        let expected = (vec![Ok(11), Ok(12), Ok(1), Ok(2)], 200);
         assert_eq!(timed(concurrently(shops())).await, expected);
     }
 
@@ -92,7 +104,24 @@ mod tests {
         let last = stream::iter([7]).boxed();
         let shops = stream::iter(silent.chain([last]));
         let orders = concurrently(shops).collect::<Vec<_>>();
-        assert_eq!(within(HOUR, orders).await, [7]);
+        let seen = within(HOUR, orders).await;
+        assert_eq!(seen.len(), 202);
+        assert!(seen.contains(&Ok(7)));
+        for shop in 0..201 {
+            assert!(seen.contains(&Err(Silent(shop))), "{shop}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_reader_gets_every_order() {
+        let mut orders = Box::pin(concurrently(shops()));
+        let mut seen = Vec::new();
+        while let Some(order) = within(HOUR, orders.next()).await {
+            seen.push(order);
+            sleep(2 * MINUTE).await;
+        }
+        assert_eq!(seen.len(), 4);
+        assert!(seen.iter().all(Result::is_ok), "{seen:?}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -102,8 +131,10 @@ mod tests {
             let first = cancel.run(orders.next()).await.flatten();
             let mut seen: Vec<_> = first.into_iter().collect();
             seen.extend(orders.collect::<Vec<_>>().await);
-            seen.sort_unstable();
-            assert_eq!(seen, [1, 2, 11, 12]);
+            seen.sort_unstable_by_key(|order| {
+                order.as_ref().ok().copied()
+            });
+            assert_eq!(seen, [Ok(1), Ok(2), Ok(11), Ok(12)]);
         })
         .await;
     }

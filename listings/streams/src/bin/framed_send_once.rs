@@ -99,6 +99,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn slow_peer_has_a_minute_for_an_order_and_no_more() {
+        for (pause, in_time) in [(59, true), (61, false)] {
+            let (ours, theirs) = duplex(4);
+            let mut lines = FramedWrite::new(ours, LinesCodec::new());
+            let receive = async {
+                sleep(Duration::from_secs(pause)).await;
+                let mut lines =
+                    FramedRead::new(theirs, LinesCodec::new());
+                // The whole order, or nothing that looks like one.
+                lines.next().await.map(|line| line.ok())
+            };
+            let send = async move {
+                let sent = send_order(&mut lines, "order 1").await;
+                drop(lines); // As documented.
+                sent
+            };
+            let (received, sent) = tokio::join!(receive, send);
+            assert_eq!(sent.is_ok(), in_time, "{pause} s");
+            let whole = Some(Some("order 1".to_owned()));
+            assert_eq!(received == whole, in_time, "{received:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn silence_is_an_error() {
         // With a full buffer, `feed` waits as well.
         for order in ["order 1", &"x".repeat(10_000)] {

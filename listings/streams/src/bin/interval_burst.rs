@@ -4,18 +4,28 @@ use futures::{Stream, StreamExt};
 use tokio::time::{
     Duration, Instant, MissedTickBehavior, interval, sleep,
 };
-use tokio_stream::wrappers::IntervalStream;
 
 // ANCHOR: paced
+use async_stream::stream;
+
 /// One item per tick. Use `Delay` if the pace is a limit: the default,
 /// `Burst`, makes up for missed ticks all at the same time.
+///
+/// It waits for the item first, and then for a tick. So while there is
+/// no item, no tick is taken that would let two items through later.
 fn paced<S: Stream>(
     items: S,
     missed: MissedTickBehavior,
 ) -> impl Stream<Item = S::Item> {
     let mut ticks = interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(missed);
-    IntervalStream::new(ticks).zip(items).map(|(_, item)| item)
+    stream! {
+        let mut items = std::pin::pin!(items);
+        while let Some(item) = items.next().await {
+            ticks.tick().await;
+            yield item;
+        }
+    }
 }
 // ANCHOR_END: paced
 
@@ -59,6 +69,39 @@ mod tests {
         assert!(delay.windows(2).all(|two| two[1] - two[0] >= 1000));
         let skip = times(MissedTickBehavior::Skip).await;
         assert_eq!(skip[2..], [5500, 6000, 7000, 8000, 9000, 10000]);
+    }
+
+    /// Orders that come at these times, in milliseconds, at the pace of
+    /// an interval that is zipped with them, or of `paced`.
+    async fn late(zipped: bool) -> Vec<u128> {
+        let start = Instant::now();
+        let orders = stream! {
+            for due in [0, 1900, 1950, 9500, 9600] {
+                let due = start + Duration::from_millis(due);
+                tokio::time::sleep_until(due).await;
+                yield due;
+            }
+        };
+        let delay = MissedTickBehavior::Delay;
+        let paced = if zipped {
+            let mut ticks = interval(Duration::from_secs(1));
+            ticks.set_missed_tick_behavior(delay);
+            let ticks =
+                tokio_stream::wrappers::IntervalStream::new(ticks);
+            ticks.zip(orders).map(|(_, order)| order).boxed()
+        } else {
+            paced(orders, delay).boxed()
+        };
+        paced.map(|_| start.elapsed().as_millis()).collect().await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_orders_do_not_come_closer_than_a_second() {
+        let times = late(false).await;
+        assert_eq!(times, [0, 1900, 2900, 9500, 10500]);
+        // The reason for the order of the two: `zip` keeps a tick.
+        let times = late(true).await;
+        assert_eq!(times, [0, 1900, 2000, 9500, 9600]);
     }
 
     #[tokio::test(start_paused = true)]

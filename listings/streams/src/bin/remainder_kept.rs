@@ -8,7 +8,9 @@ use tokio::time::{Duration, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Writes in batches until the stop, and then the partial batch. A
-/// write that is under way at the stop is finished.
+/// write that is under way at the stop is finished. What `readings`
+/// still has is dropped. Dropped itself, it also loses the partial
+/// batch and the one that is being written.
 ///
 /// # Errors
 ///
@@ -149,6 +151,29 @@ mod tests {
             assert!(outcome.is_ok());
             assert_eq!(written, taken.get(), "after {polls} polls");
         }
+    }
+
+    #[tokio::test]
+    async fn stop_leaves_what_is_in_the_queue() {
+        let (queue, readings) = tokio::sync::mpsc::channel(8);
+        for reading in 1..=5 {
+            queue.try_send(reading).expect("there is room");
+        }
+        let mut readings =
+            tokio_stream::wrappers::ReceiverStream::new(readings);
+        let stop = CancellationToken::new();
+        let mut written = Vec::<u32>::new();
+        let write = |batch: Arc<[u32]>| {
+            written.extend(&batch[..]);
+            stop.cancel();
+            ready(Ok(()))
+        };
+        let outcome =
+            write_until(stop.clone(), &mut readings, write).await;
+        assert!(outcome.is_ok());
+        assert_eq!(written, [1, 2, 3]);
+        readings.close();
+        assert_eq!(readings.collect::<Vec<_>>().await, [4, 5]);
     }
 
     #[tokio::test]

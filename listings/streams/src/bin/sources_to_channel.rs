@@ -3,7 +3,10 @@
 // ANCHOR: all_orders
 use futures::{FutureExt, StreamExt, stream::BoxStream};
 use std::{any::Any, panic::AssertUnwindSafe};
+use tokio::time::{Duration, timeout};
 use tokio::{sync::mpsc, task::JoinSet};
+
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// Writes the orders of all shops. The queue bounds how far they run
 /// ahead. A shop that panics is an event, and the others continue.
@@ -13,7 +16,8 @@ use tokio::{sync::mpsc, task::JoinSet};
 ///
 /// # Errors
 ///
-/// The first write that fails, which also aborts the tasks.
+/// The first write that fails or takes more than ten seconds, which
+/// also aborts the tasks.
 async fn write_all<F: Future<Output = io::Result<()>>>(
     shops: Vec<BoxStream<'static, u32>>,
     mut write: impl FnMut(Event) -> F,
@@ -25,7 +29,7 @@ async fn write_all<F: Future<Output = io::Result<()>>>(
     }
     drop(queue);
     while let Some(event) = events.recv().await {
-        write(event).await?;
+        timeout(LIMIT, write(event)).await??;
     }
     Ok(())
 }
@@ -76,7 +80,7 @@ fn message(panic: Box<dyn Any + Send>) -> String {
 use std::io;
 
 use futures::stream;
-use tokio::time::{Duration, sleep};
+use tokio::time::sleep;
 
 /// Two orders, each after this time.
 fn orders(milliseconds: u64) -> BoxStream<'static, u32> {
@@ -102,10 +106,16 @@ async fn main() -> io::Result<()> {
 mod tests {
     use std::{cell::RefCell, future::ready};
 
-    use hazards::{HOUR, at_every_poll, no_task_left, some_panic};
-    use tokio::time::timeout;
+    use hazards::{
+        HOUR, at_every_poll, no_task_left, some_panic, within,
+    };
 
     use super::*;
+
+    /// The tasks are aborted: they don't end later, by themselves.
+    async fn none_left() {
+        within(Duration::from_millis(2), no_task_left()).await;
+    }
 
     /// What was written within an hour.
     async fn written(
@@ -118,7 +128,7 @@ mod tests {
         };
         let writing = write_all(shops, write);
         timeout(HOUR, writing).await.ok();
-        no_task_left().await;
+        none_left().await;
         events
     }
 
@@ -170,10 +180,11 @@ mod tests {
         });
         let hangs = |_| std::future::pending();
         let writing = write_all(shops.collect(), hangs);
-        assert!(timeout(HOUR, writing).await.is_err());
+        let error = within(HOUR, writing).await.expect_err("it hangs");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         // One is being written, 16 in the queue, and four in hands.
         assert_eq!(taken.count(), 1 + 16 + 4);
-        no_task_left().await;
+        none_left().await;
     }
 
     #[derive(Default)]
@@ -198,11 +209,13 @@ mod tests {
                 let full = io::Error::other("disk full");
                 ready(if writes > fails { Err(full) } else { Ok(()) })
             };
-            let shops = vec![orders(20), stream::repeat(1).boxed()];
+            let silent = stream::pending().boxed();
+            let busy = stream::repeat(1).boxed();
+            let shops = vec![orders(20), busy, silent];
             let error = write_all(shops, write).await;
             let error = error.expect_err("one write fails");
             assert_eq!(error.to_string(), "disk full");
-            no_task_left().await;
+            none_left().await;
         }
     }
 
@@ -216,7 +229,7 @@ mod tests {
             };
             let shops = vec![orders(20), orders(30)];
             cancel.run(write_all(shops, write)).await;
-            no_task_left().await;
+            none_left().await;
             assert!(events.into_inner().len() <= 6);
         })
         .await;
@@ -232,7 +245,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         owner.abort();
-        no_task_left().await;
+        none_left().await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -254,7 +267,7 @@ mod tests {
             orders.iter().all(|it| fair.contains(it)),
             "{orders:?}"
         );
-        no_task_left().await;
+        none_left().await;
     }
 
     #[tokio::test]

@@ -130,6 +130,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn slow_reader_gets_a_price_before_a_keep_alive() {
+        // Without `biased;`, it's chance which of the two comes first.
+        for _ in 0..64 {
+            let (updates, receiver) = mpsc::channel(8);
+            let mut events = pin!(events(receiver));
+            assert!(futures::poll!(events.next()).is_pending());
+            updates.try_send(Update::Price(1)).ok();
+            sleep(2 * QUIET).await;
+            assert_eq!(events.next().await, Some(Event::Price(1)));
+            // The ten seconds start again at the price.
+            let soon = QUIET - Duration::from_millis(1);
+            assert!(timeout(soon, events.next()).await.is_err());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn cancel_of_next_loses_nothing_and_delays_nothing() {
         let (updates, receiver) = mpsc::channel(8);
         let mut events = pin!(events(receiver));

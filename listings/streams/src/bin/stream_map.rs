@@ -16,8 +16,8 @@ async fn follow(
 ) {
     let mut shops = StreamMap::new();
     loop {
+        // Not biased: shops that open must not hold up the orders.
         tokio::select! {
-            biased;
             Some((shop, orders)) = opening.recv() => {
                 let orders = StreamNotifyClose::new(orders);
                 if shops.insert(shop, orders).is_some() {
@@ -139,6 +139,34 @@ mod tests {
             log_of(vec![("Rome", busy), ("Oslo", orders(0, 1))]).await;
         let place = log.iter().position(|line| line == "Oslo: 1");
         assert!(place.is_some_and(|place| place < 10_000), "{place:?}");
+    }
+
+    #[tokio::test]
+    async fn overload_by_shops_that_open_leaves_the_orders_a_turn() {
+        use tokio_stream::wrappers::ReceiverStream;
+
+        let (queue, orders) = mpsc::channel(1);
+        queue.try_send(1).expect("there is room");
+        let rome = ReceiverStream::new(orders).boxed();
+        let opens = |_| ("Oslo", stream::pending().boxed());
+        let opening = (0..10_000).map(opens);
+        let mut shops = vec![("Rome", rome)];
+        shops.extend(opening);
+        let mut log = Vec::new();
+        let (opening, receiver) = mpsc::channel(shops.len());
+        for shop in shops {
+            opening.try_send(shop).ok();
+        }
+        let mut follow =
+            Box::pin(follow(receiver, |line| log.push(line)));
+        // Each poll stops when the budget of the task is used up.
+        for _ in 0..10_000 {
+            assert!(futures::poll!(&mut follow).is_pending());
+            tokio::task::yield_now().await;
+        }
+        drop(follow);
+        let place = log.iter().position(|line| line == "Rome: 1");
+        assert!(place.is_some_and(|place| place < 5_000), "{place:?}");
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -43,7 +43,7 @@ struct NotSent {
 
 use tokio::time::{Instant, sleep_until};
 
-/// Three messages at once, one that is late, and one right after it.
+/// Three messages together, one that is late, and one right after it.
 fn messages() -> impl Stream<Item = u32> {
     let start = Instant::now();
     let due = [0, 0, 0, 650, 670];
