@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        mpsc::{self, RecvTimeoutError, TryRecvError},
+        mpsc::{self, RecvTimeoutError, TryRecvError, TrySendError},
     },
     thread,
     time::Duration,
@@ -25,12 +25,14 @@ enum Pulse {
     Silent { tasks: usize },
 }
 
-async fn beat(every: Duration, beats: mpsc::Sender<()>) {
+async fn beat(every: Duration, beats: mpsc::SyncSender<()>) {
     let mut ticks = interval(every.max(Duration::from_millis(1)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if beats.send(()).is_err() {
+        // One that isn't read yet is enough: a slow `report` must not
+        // be followed by the beats of a runtime that hangs by now.
+        if beats.try_send(()) == Err(TrySendError::Disconnected(())) {
             return; // The watchdog has returned.
         }
     }
@@ -47,7 +49,7 @@ fn watch(
     stop: &mpsc::Receiver<()>,
     mut report: impl FnMut(Pulse),
 ) {
-    let (sender, beats) = mpsc::channel();
+    let (sender, beats) = mpsc::sync_channel(1);
     let beating = runtime.spawn(beat(limit / 2, sender));
     loop {
         match beats.recv_timeout(limit) {
@@ -140,6 +142,34 @@ mod tests {
         assert!(silent.count() >= 3, "{reports:?}");
         assert_eq!(reports.first().map(String::as_str), Some("beat"));
         assert_eq!(reports.last().map(String::as_str), Some("beat"));
+    }
+
+    #[test]
+    fn slow_reports_do_not_hide_a_hang() {
+        let runtime = runtime(1);
+        let (end, until) = mpsc::channel::<()>();
+        let mut until = Some(until);
+        let (stop, stopped) = mpsc::channel();
+        let mut stop = Some(stop);
+        let mut pulses = 0;
+        watch(runtime.handle(), LIMIT, &stopped, |pulse| {
+            pulses += 1;
+            thread::sleep(3 * LIMIT);
+            if let Some(until) = until.take_if(|_| pulses == 3) {
+                let (hangs, does_hang) = mpsc::channel::<()>();
+                runtime.spawn(async move {
+                    drop(hangs);
+                    let _ended = until.recv();
+                });
+                assert!(does_hang.recv().is_err());
+            }
+            if matches!(pulse, Pulse::Silent { .. }) {
+                stop = None;
+            }
+        });
+        // Three, one that was not read yet, and the silence.
+        assert!(pulses <= 5, "{pulses}");
+        drop(end);
     }
 
     fn runtime(workers: usize) -> Runtime {

@@ -108,8 +108,8 @@ mod price_server {
         }
     }
 
-    /// Serves a client until it hangs up, or says nothing for ten
-    /// seconds, or sends a line that is too long.
+    /// Serves a client until it hangs up, says or reads nothing for
+    /// ten seconds, or sends a line that is too long.
     async fn answer(client: TcpStream) -> io::Result<()> {
         let mut client = BufReader::new(client);
         loop {
@@ -126,7 +126,8 @@ mod price_server {
                 "GET price-of-cocoa" => "5.50\n",
                 _ => "not sold here\n",
             };
-            client.write_all(answer.as_bytes()).await?;
+            let answered = client.write_all(answer.as_bytes());
+            timeout(Duration::from_secs(10), answered).await??;
         }
     }
 }

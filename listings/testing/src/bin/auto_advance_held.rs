@@ -138,6 +138,32 @@ mod tests {
         assert!(is_paused().await);
     }
 
+    #[test]
+    fn stop_of_the_runtime_drops_a_wait_without_a_panic() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime");
+        let (hold, held) = mpsc::channel::<()>();
+        let silent = move |answer: oneshot::Sender<u8>| {
+            let _end = held.recv();
+            answer.send(125).is_ok()
+        };
+        let waiting = runtime.block_on(async {
+            let waiting = tokio::spawn(ask_in_real_time(silent));
+            tokio::task::yield_now().await;
+            waiting
+        });
+        drop(runtime);
+        drop(hold);
+        let joined = tokio_test::task::spawn(waiting).poll();
+        let std::task::Poll::Ready(Err(error)) = joined else {
+            panic!("{joined:?}");
+        };
+        assert!(error.is_cancelled(), "{error}");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn cancel_leaves_the_clock_paused() {
         hazards::at_every_poll(async |cancel| {

@@ -16,7 +16,8 @@ struct HeldClock {
 
 /// A closure on the blocking pool holds the clock while it runs. This
 /// one waits until the value is dropped, by a panic too. Meanwhile, no
-/// `sleep` ends and no `timeout` fires by itself.
+/// `sleep` ends and no `timeout` fires by itself. Drop it before the
+/// runtime, which waits for the closure.
 fn hold_the_clock() -> HeldClock {
     let (release, released) = mpsc::channel();
     spawn_blocking(move || released.recv());

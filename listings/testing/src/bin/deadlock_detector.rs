@@ -4,7 +4,7 @@
 use tokio::time::{Duration, timeout};
 
 /// Longer than anything in a test takes.
-const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, PartialEq)]
 struct Hangs;
@@ -12,10 +12,11 @@ struct Hangs;
 /// Runs a scenario to its end, or reports that it hangs.
 ///
 /// For a paused clock: if every task waits for another one, the clock
-/// jumps to the end of the year. Doesn't return if a task blocks its
-/// thread or never yields.
+/// jumps to the end of the day. If a task ticks, all ticks of the day
+/// come first. Doesn't return if a task blocks its thread or never
+/// yields.
 async fn ends<F: Future>(scenario: F) -> Result<F::Output, Hangs> {
-    timeout(YEAR, scenario).await.map_err(|_| Hangs)
+    timeout(DAY, scenario).await.map_err(|_| Hangs)
 }
 // ANCHOR_END: detector
 
@@ -56,18 +57,18 @@ async fn waits_for_itself() {
     drop::<mpsc::Sender<u32>>(sender);
 }
 
-async fn takes_half_a_year() {
-    sleep(YEAR / 2).await;
+async fn takes_half_a_day() {
+    sleep(DAY / 2).await;
 }
 // ANCHOR_END: scenarios
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    println!("in one order:      {:?}", ends(in_one_order()).await);
-    println!("in two orders:     {:?}", ends(in_two_orders()).await);
-    println!("waits for itself:  {:?}", ends(waits_for_itself()).await);
-    let slow = ends(takes_half_a_year()).await;
-    println!("takes half a year: {slow:?}");
+    println!("in one order:     {:?}", ends(in_one_order()).await);
+    println!("in two orders:    {:?}", ends(in_two_orders()).await);
+    println!("waits for itself: {:?}", ends(waits_for_itself()).await);
+    let slow = ends(takes_half_a_day()).await;
+    println!("takes half a day: {slow:?}");
 }
 
 #[cfg(test)]
@@ -83,7 +84,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn slow_is_not_hanging() {
-        assert_eq!(ends(takes_half_a_year()).await, Ok(()));
+        assert_eq!(ends(takes_half_a_day()).await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
@@ -93,11 +94,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn edges_of_the_year() {
+    async fn clock_of_a_task_that_ticks_is_over_soon() {
+        let real = std::time::Instant::now();
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(async {
+            let mut ticks =
+                tokio::time::interval(Duration::from_secs(1));
+            loop {
+                ticks.tick().await;
+            }
+        });
+        assert_eq!(ends(in_two_orders()).await, Err(Hangs));
+        assert!(real.elapsed() < Duration::from_secs(60));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_of_the_day() {
         assert_eq!(ends(async { 7 }).await, Ok(7));
         let second = Duration::from_secs(1);
-        assert_eq!(ends(sleep(YEAR - second)).await, Ok(()));
-        assert_eq!(ends(sleep(YEAR + second)).await, Err(Hangs));
+        assert_eq!(ends(sleep(DAY - second)).await, Ok(()));
+        assert_eq!(ends(sleep(DAY + second)).await, Err(Hangs));
     }
 
     #[tokio::test(start_paused = true)]

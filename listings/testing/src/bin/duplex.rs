@@ -41,7 +41,12 @@ where
             ));
         }
         let receipt = format!("paid {line}");
-        timeout(DEAF, write.write_all(receipt.as_bytes())).await??;
+        let answer = async {
+            write.write_all(receipt.as_bytes()).await?;
+            // A TLS stream may keep it until then.
+            write.flush().await
+        };
+        timeout(DEAF, answer).await??;
         served += 1;
     }
 }
@@ -147,6 +152,23 @@ mod tests {
             let error = serve(there).await.expect_err("it fails");
             assert_eq!(error.to_string(), "disk full");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_client_of_a_buffered_stream() -> io::Result<()> {
+        let (mut here, there) = duplex(64);
+        let there = tokio::io::BufStream::new(there);
+        let client = async {
+            here.write_all(b"order 17\n").await?;
+            let mut receipt = [0; 14];
+            here.read_exact(&mut receipt).await?;
+            here.shutdown().await?;
+            io::Result::Ok(receipt)
+        };
+        let both = async { tokio::try_join!(serve(there), client) };
+        let (served, receipt) = within(HOUR, both).await?;
+        assert_eq!((served, &receipt), (1, b"paid order 17\n"));
+        Ok(())
     }
 
     #[tokio::test(start_paused = true)]

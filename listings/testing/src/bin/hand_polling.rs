@@ -22,7 +22,7 @@ async fn main() -> Result<(), mpsc::error::TrySendError<u32>> {
     println!("yields:     {:?}", yielding.poll());
     println!("woken:      {}", yielding.is_woken());
     yield_now().await;
-    println!("a turn on:  {}", yielding.is_woken());
+    println!("afterwards: {}", yielding.is_woken());
     // ANCHOR_END: watch
     Ok(())
 }

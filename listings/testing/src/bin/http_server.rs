@@ -16,6 +16,7 @@ struct Rates {
 
 impl Rates {
     /// Tries once more, after a pause, if the service is overloaded.
+    /// The currency must be fit for a path: it isn't escaped.
     async fn of(&self, currency: &str) -> reqwest::Result<String> {
         let url = format!("{}/rates/{currency}", self.service);
         let ask = || self.http.get(&url).timeout(self.limit).send();

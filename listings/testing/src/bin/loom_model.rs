@@ -28,9 +28,10 @@ impl Door {
     fn open(&self) {
         self.is_open.store(true, Release);
         let mut waiting = self.waiting.lock().expect("no panic");
-        for waker in std::mem::take(&mut *waiting) {
-            waker.wake();
-        }
+        let wakers = std::mem::take(&mut *waiting);
+        // A waker runs code of others: not under the lock.
+        drop(waiting);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     // ANCHOR: opened

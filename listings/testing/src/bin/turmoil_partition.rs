@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     time::{sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
@@ -33,7 +33,8 @@ async fn ask() -> io::Result<String> {
     let mut server = TcpStream::connect("server:80").await?;
     server.write_all(b"price\n").await?;
     let mut price = String::new();
-    BufReader::new(server).read_line(&mut price).await?;
+    // No price is longer than 100 bytes.
+    BufReader::new(server.take(100)).read_line(&mut price).await?;
     // Without an end, a part of it is missing.
     let whole = price.strip_suffix('\n').map(str::to_owned);
     whole.ok_or(io::ErrorKind::UnexpectedEof.into())
@@ -59,7 +60,8 @@ async fn serve() -> turmoil::Result {
 
 async fn answer(client: TcpStream) -> io::Result<()> {
     let mut client = BufReader::new(client);
-    client.read_line(&mut String::new()).await?;
+    let mut question = (&mut client).take(100);
+    question.read_line(&mut String::new()).await?;
     client.write_all(b"1250\n").await?;
     client.shutdown().await
 }
@@ -183,6 +185,17 @@ mod tests {
             client.shutdown().await
         };
         let error = outcome(torn, async {}).expect_err("it is torn");
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn failure_an_endless_answer_is_no_price() {
+        let endless = |mut client: TcpStream| async move {
+            loop {
+                client.write_all(&[b'1'; 64]).await?;
+            }
+        };
+        let error = outcome(endless, async {}).expect_err("endless");
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 

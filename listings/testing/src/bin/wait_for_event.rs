@@ -36,11 +36,16 @@ async fn passes(
 
 async fn send_report(day: u64, is_sent: Arc<AtomicBool>) {
     assert!(day < NO_DAY, "there is no day {day}");
+    if day == HANGS {
+        std::future::pending().await
+    }
     sleep(work_time(day)).await;
     is_sent.store(true, Relaxed);
 }
 
 const NO_DAY: u64 = 366;
+/// The day on which the machine hangs.
+const HANGS: u64 = 365;
 
 async fn passed_of_a_hundred() -> usize {
     let mut passed = 0;
@@ -78,12 +83,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn silence_of_the_task_is_an_error_after_the_limit() {
+        let passed = hazards::within(hazards::HOUR, passes(HANGS));
+        let error = passed.await.expect_err("it hangs");
+        assert_eq!(error.to_string(), "deadline has elapsed");
+        hazards::no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn cancel_leaves_no_task() {
         hazards::at_every_poll(async |cancel| {
             cancel.run(passes(7)).await;
-            tokio::task::yield_now().await;
-            let soon = Duration::from_millis(1);
-            hazards::within(soon, hazards::no_task_left()).await;
+            hazards::no_task_left().await;
         })
         .await;
     }
