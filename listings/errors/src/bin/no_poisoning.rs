@@ -48,7 +48,7 @@ mod tests {
 
     #[tokio::test]
     async fn panic_leaves_no_half_change() {
-        // It does: two thousand are gone.
+        // It does: two thousand are missing.
         assert_eq!(run().await, Account { balance: 3000, booked: 0 });
     }
 }
