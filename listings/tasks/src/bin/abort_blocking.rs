@@ -1,18 +1,18 @@
-//! Wrong: a closure is aborted, and keeps running.
+//! Wrong: a closure is aborted, but keeps running.
 
 use std::sync::mpsc;
 
 use tokio::{sync::oneshot, task};
 
 // ANCHOR: wrong
-/// Wrong: `abort` can end a task at an `.await`. A closure has none:
-/// once it has started, it runs to its end.
+/// Wrong: `abort` can stop a task at an `.await`. A closure has none,
+/// so once it has started, it runs to its end.
 async fn stop_and_see() -> String {
     let (begun, has_begun) = oneshot::channel();
     let (go_on, may_go_on) = mpsc::channel::<()>();
     let import = task::spawn_blocking(move || {
         begun.send(()).ok();
-        // Until it may continue, it is in the middle of its work.
+        // Until it may continue, it's in the middle of its work.
         may_go_on.recv().ok();
         "all rows are imported"
     });

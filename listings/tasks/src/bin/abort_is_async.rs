@@ -1,4 +1,4 @@
-//! `abort` only asks. Wait until the task has ended, with a limit.
+//! `abort` is only a request: wait, with a timeout, until the task ends.
 
 use std::time::Duration;
 
@@ -21,9 +21,9 @@ enum End {
     StillRunning,
 }
 
-/// Aborts an export now, in this call. The future that it returns
-/// waits until the export has ended, for a second at most; dropping
-/// that future doesn't take the abort back.
+/// Aborts an export immediately. The returned future waits until the
+/// export has ended, for at most a second. Dropping that future
+/// doesn't undo the abort.
 fn stop(export: JoinHandle<u32>) -> impl Future<Output = End> {
     export.abort();
     println!("asked to stop; has ended: {}", export.is_finished());
@@ -38,7 +38,7 @@ fn stop(export: JoinHandle<u32>) -> impl Future<Output = End> {
 }
 // ANCHOR_END: stop
 
-/// Removes the file when the export ends, however that is.
+/// Removes the file when the export ends, in whatever way.
 struct PartialFile;
 
 impl Drop for PartialFile {

@@ -34,7 +34,7 @@ impl Session {
     }
 
     /// Ends the session, and waits until its task has ended. Returns
-    /// its panic if it had one that `lost` hasn't reported.
+    /// the task's panic, unless `lost` has already reported it.
     async fn close(mut self) -> Result<(), JoinError> {
         let Some(task) = self.keep_alive.take() else { return Ok(()) };
         task.abort();
@@ -46,8 +46,8 @@ impl Session {
 }
 // ANCHOR_END: session
 
-/// Sends a keep-alive, waits 100 ms, and repeats that. Returns when
-/// the server has forgotten the session.
+/// Sends a keep-alive every 100 ms. Returns when the server has
+/// forgotten the session.
 async fn keep_alive(name: &str) {
     assert!(!name.is_empty(), "a session without a name");
     let forgotten_after = if name == "search" { 2 } else { u32::MAX };

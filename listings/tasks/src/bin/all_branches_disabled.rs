@@ -1,10 +1,10 @@
-//! Wrong: both queues are closed, and `select!` has nothing to do.
+//! Wrong: both queues are closed, so `select!` has nothing to wait for.
 
 use tokio::sync::mpsc;
 
 // ANCHOR: wrong
-/// Wrong: a pattern that doesn't match switches its branch off. When
-/// both queues are closed, no branch is left, and `select!` panics.
+/// Wrong: a pattern that doesn't match disables its branch. When both
+/// queues are closed, no branch is left, so `select!` panics.
 async fn take_all(
     mut shop: mpsc::Receiver<u32>,
     mut mail: mpsc::Receiver<u32>,

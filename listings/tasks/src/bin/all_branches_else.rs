@@ -3,9 +3,9 @@
 use tokio::sync::mpsc;
 
 // ANCHOR: take_all
-/// Takes orders from both queues, until both are closed. With
-/// `biased;`, the shop comes first: while it is never empty, the mail
-/// waits.
+/// Takes orders from both queues until both are closed. With
+/// `biased;`, the shop has priority: the mail waits until the shop's
+/// queue is empty.
 ///
 /// Dropping this future loses the orders that it has taken.
 async fn take_all(

@@ -1,4 +1,4 @@
-//! Work is given up at a deadline. Does its client learn why?
+//! Work is canceled at a deadline. Does the client find out why?
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -9,8 +9,8 @@ use tokio::{
 };
 
 // ANCHOR: two_workers
-/// The reply is part of what the deadline drops. The client learns
-/// that there will be no answer, but not why.
+/// The deadline drops the reply channel along with the work. The
+/// client learns that there will be no answer, but not why.
 async fn answer_or_drop(
     reply: oneshot::Sender<Answer>,
     report: impl Future<Output = u32>,
@@ -23,8 +23,8 @@ async fn answer_or_drop(
     timeout(LIMIT, work).await.ok();
 }
 
-/// The reply stays outside of what is dropped, so there is an answer
-/// at the deadline and after a panic. A client that leaves ends it.
+/// The reply channel isn't dropped with the work, so there's an answer
+/// at the deadline and after a panic. If the client leaves, it stops.
 ///
 /// If this future itself is dropped, the client gets a `RecvError`.
 async fn always_answer(
@@ -55,7 +55,7 @@ async fn write_report() -> u32 {
     42
 }
 
-/// What a client sees that asks a worker.
+/// What a client gets when it asks a worker.
 async fn ask<F>(
     worker: impl FnOnce(oneshot::Sender<Answer>) -> F,
 ) -> String

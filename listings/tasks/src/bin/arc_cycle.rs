@@ -10,7 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 // ANCHOR: wrong
 /// Wrong: the cache owns the task, and the task owns the cache. The
-/// count never comes down to zero, so neither ends.
+/// reference count never drops to zero, so neither is freed.
 fn cache_with_refresh() -> Arc<Cache> {
     let cache = Arc::new(Cache::default());
     let owned = Arc::clone(&cache);
@@ -25,7 +25,7 @@ fn cache_with_refresh() -> Arc<Cache> {
 }
 // ANCHOR_END: wrong
 
-/// A cache that is refreshed by a task of its own.
+/// A cache with a background task that refreshes it.
 #[derive(Default)]
 struct Cache {
     task: Mutex<Option<AbortOnDropHandle<()>>>,

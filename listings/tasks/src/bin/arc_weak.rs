@@ -1,4 +1,4 @@
-//! The task checks whether its owner still exists.
+//! The task holds its owner weakly, and stops when the owner is dropped.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -14,10 +14,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 // ANCHOR: cache_with_refresh
 /// A cache with a task that refreshes it. The task holds the cache
-/// only during a refresh; dropping the cache ends the task.
+/// only during a refresh, so dropping the cache stops the task.
 ///
-/// A refresh that panics is counted, and the next one comes in its
-/// time. Must be called inside a Tokio runtime.
+/// If a refresh panics, the panic is counted, and the next refresh
+/// runs as usual. Must be called inside a Tokio runtime.
 fn cache_with_refresh() -> Arc<Cache> {
     let cache = Arc::new(Cache::default());
     let weak = Arc::downgrade(&cache);
@@ -36,7 +36,7 @@ fn cache_with_refresh() -> Arc<Cache> {
 }
 // ANCHOR_END: cache_with_refresh
 
-/// A cache that is refreshed by a task of its own.
+/// A cache with a background task that refreshes it.
 #[derive(Default)]
 struct Cache {
     task: Mutex<Option<AbortOnDropHandle<()>>>,

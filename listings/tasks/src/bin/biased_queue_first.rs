@@ -1,11 +1,11 @@
-//! Wrong: the queue comes first, and shutdown never gets its turn.
+//! Wrong: the queue comes first, so the shutdown branch is never polled.
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 // ANCHOR: wrong
 /// Wrong: with `biased;`, the first branch that is ready wins every
-/// time. While there are orders, nothing looks at the token.
+/// time. While there are orders, nothing checks the token.
 async fn serve(
     mut orders: mpsc::Receiver<u32>,
     stop: &CancellationToken,
@@ -23,7 +23,7 @@ async fn serve(
 }
 // ANCHOR_END: wrong
 
-/// So that this program ends: it handles this many at most.
+/// The maximum number of orders, so that this program ends.
 const MANY: u32 = 10_000;
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]

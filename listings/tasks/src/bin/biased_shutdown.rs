@@ -1,4 +1,4 @@
-//! Shutdown comes first, and the rest of the queue is kept.
+//! The shutdown branch comes first, and the rest of the queue is kept.
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;

@@ -1,4 +1,4 @@
-//! Wrong: `main` is over, and the program waits for a closure.
+//! Wrong: `main` has returned, but the program waits for a closure.
 
 use std::{sync::mpsc, thread, time::Duration};
 

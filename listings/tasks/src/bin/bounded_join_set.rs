@@ -1,4 +1,4 @@
-//! Limit the tasks by the size of their set, without a semaphore.
+//! Use the size of the set as the limit, without a semaphore.
 
 // ANCHOR: render_all
 use std::{ops::Range, sync::Arc, time::Duration};
@@ -8,11 +8,11 @@ use tokio_util::task::JoinMap;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Renders each photo in a task of its own, at most eight at a time.
-/// A panic or a silent request costs its own photo only.
+/// Renders each photo in a separate task, at most eight at a time. A
+/// panic or a request without a response affects only its own photo.
 ///
-/// Dropping this future aborts the tasks that run, and loses the
-/// summary; the other photos have no task yet.
+/// Dropping this future aborts the running tasks, and loses the
+/// summary. The remaining photos don't have a task yet.
 async fn render_all(
     renderer: Arc<Renderer>,
     photos: Range<u32>,
@@ -20,7 +20,7 @@ async fn render_all(
     let mut summary = Summary::default();
     let mut tasks = JoinMap::new();
     for photo in photos {
-        // Full: the next one starts when one of these has ended.
+        // The map is full: wait until one of its tasks ends.
         if tasks.len() >= 8
             && let Some(joined) = tasks.join_next().await
         {

@@ -6,16 +6,16 @@ use std::{ops::Range, time::Duration};
 use futures::{StreamExt, stream};
 use tokio::time::{error::Elapsed, timeout};
 
-/// How many requests are open at the same time, and for how long.
+/// How many requests may be open at the same time, and for how long.
 const LIMIT: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Renders all photos, and returns each photo with its outcome as it
-/// gets ready, not in the order of the photos.
+/// Renders all photos, and returns each photo with its outcome, in the
+/// order in which the outcomes arrive.
 ///
-/// There are no tasks here. Dropping this future drops the requests
-/// that are open, at most eight, and the results so far. If `render`
-/// panics, so does this.
+/// There are no tasks. Dropping this future drops the open requests,
+/// at most eight, and the results so far. If `render` panics, this
+/// function panics, too.
 async fn render_all(
     renderer: &Renderer,
     photos: Range<u32>,

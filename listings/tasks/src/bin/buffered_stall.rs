@@ -9,8 +9,8 @@ const LIMIT: Duration = Duration::from_millis(150);
 
 // ANCHOR: wrong
 /// Wrong: `buffered` polls its downloads only while `next` is being
-/// awaited. While the body of the loop waits for the archive, they
-/// stand still, and their time runs out.
+/// awaited. While the body of the loop waits for the archive, nothing
+/// polls the downloads, and they time out.
 async fn import_all(photos: Vec<u32>) -> Vec<(u32, Outcome)> {
     let mut downloads = stream::iter(photos)
         .map(|photo| async move {

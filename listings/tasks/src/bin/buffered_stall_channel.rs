@@ -13,16 +13,16 @@ const LIMIT: Duration = Duration::from_millis(150);
 const STORING: Duration = Duration::from_secs(10);
 
 // ANCHOR: import_all
-/// Downloads four at a time, stores one at a time, and keeps up to
-/// `room` in between. `join!` polls both sides, whichever waits.
+/// Downloads four photos at a time, stores one at a time, and buffers
+/// up to `room` photos. `join!` polls both sides.
 ///
-/// Dropping this future loses what is in between. A panic on either
-/// side passes through it.
+/// Dropping this future loses the buffered photos. A panic on either
+/// side propagates.
 async fn import_all(
     photos: Vec<u32>,
     room: usize,
 ) -> Vec<(u32, Outcome)> {
-    // A channel without room would panic: the list may be empty.
+    // The list may be empty, and a channel without room would panic.
     let (sender, mut downloaded) = mpsc::channel(room.max(1));
     let download_all = async move {
         let mut downloads = stream::iter(photos)

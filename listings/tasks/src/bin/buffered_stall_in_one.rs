@@ -1,4 +1,4 @@
-//! Storing is part of the future, so nothing stands still.
+//! Store the photo inside the future, so the loop never has to wait.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ const LIMIT: Duration = Duration::from_millis(150);
 const STORING: Duration = Duration::from_secs(10);
 
 // ANCHOR: import_all
-/// Downloads and stores, four photos at a time.
+/// Downloads and stores photos, four at a time.
 ///
-/// The body of the loop doesn't wait for anything, so the stream is
-/// polled whenever there is something to do. Dropping this future
-/// drops the photos under way; a panic passes through it.
+/// The body of the loop doesn't wait, so the stream is polled whenever
+/// one of its futures can make progress. Dropping this future drops
+/// the unfinished photos. A panic propagates.
 async fn import_all(photos: Vec<u32>) -> Vec<(u32, Outcome)> {
     let mut imports = stream::iter(photos)
         .map(|photo| async move { (photo, import(photo).await) })

@@ -1,4 +1,4 @@
-//! Each download is a task, which runs while the loop stores.
+//! Spawn each download: the task runs while the loop stores.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ const LIMIT: Duration = Duration::from_millis(150);
 const STORING: Duration = Duration::from_secs(10);
 
 // ANCHOR: import_all
-/// Downloads four at a time, stores one at a time, in order. A
-/// download that panics is a failure of its photo.
+/// Downloads four photos at a time, and stores one at a time, in
+/// order. A download that panics is a failure of its photo only.
 ///
 /// The runtime polls the tasks while the loop waits for the archive.
 /// Dropping this future aborts them.

@@ -1,4 +1,4 @@
-//! Account for every import: done, failed and panicked.
+//! Account for every import: imported, failed, or panicked.
 
 // ANCHOR: import_all
 use std::num::ParseIntError;
@@ -6,7 +6,7 @@ use std::num::ParseIntError;
 use tokio::task::JoinError;
 use tokio_util::task::JoinMap;
 
-/// What became of each line. Every line is in one of the lists.
+/// The outcome of each line. Every line is in one of the lists.
 #[derive(Debug, Default)]
 struct Outcome {
     imported: Vec<u32>,
@@ -14,14 +14,14 @@ struct Outcome {
     panicked: Vec<(u32, JoinError)>,
 }
 
-/// Imports all rows at the same time. One that fails leaves the
-/// others alone; one that never ends holds the outcome back.
+/// Imports all rows concurrently. If one fails, the others continue.
+/// If one never finishes, the outcome is never returned.
 ///
 /// Dropping this future aborts the imports that are still running.
 async fn import_all(rows: Vec<Row>) -> Outcome {
     let mut tasks = JoinMap::new();
-    // The line, not the invoice: a key that comes twice would abort
-    // the task that has it already.
+    // The key is the line, not the invoice number: a duplicate key
+    // would abort the task that already has it.
     for (line, row) in (1..).zip(rows) {
         tasks.spawn(line, import(row));
     }
@@ -48,7 +48,7 @@ struct Row {
     amount: &'static str,
 }
 
-/// Imports an invoice, the first in 100 ms, each of the others a bit later.
+/// Imports an invoice. Row 1 takes 100 ms, row 2 takes 200 ms.
 ///
 /// Panics when the amount is negative.
 async fn import(row: Row) -> Result<(), ParseIntError> {

@@ -5,8 +5,8 @@ use std::{pin::pin, time::Duration};
 use tokio::time::{interval, sleep};
 
 // ANCHOR: wrong
-/// Wrong: `&mut report` stays in the `select!` when it has completed.
-/// A future must not be polled after it has returned its result.
+/// Wrong: `&mut report` is still polled after it has completed. A
+/// future must not be polled after it has returned its result.
 async fn report_and_beat() -> u32 {
     let mut report = pin!(write_report());
     let mut beat = interval(Duration::from_millis(100));
@@ -28,7 +28,7 @@ async fn write_report() -> u32 {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    // In a task of its own, to see how it ends.
+    // In a separate task, to see how it ends.
     match tokio::spawn(report_and_beat()).await {
         Ok(beats) => println!("{beats} beats"),
         Err(error) => println!("{error}"),

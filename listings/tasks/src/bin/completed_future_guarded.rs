@@ -1,12 +1,12 @@
-//! Switch the branch off when its future has completed.
+//! Disable the branch when its future has completed.
 
 use std::{pin::pin, time::Duration};
 
 use tokio::time::{interval, sleep};
 
 // ANCHOR: report_and_beat
-/// Beats five times, and prints the report when it is there. A report
-/// that takes longer is dropped; one that panics ends the beats.
+/// Beats five times, and prints the report when it's ready. If it isn't
+/// ready by then, it's dropped. If it panics, the beats stop, too.
 async fn report_and_beat() -> u32 {
     let mut report = pin!(write_report());
     let mut is_written = false;

@@ -1,4 +1,4 @@
-//! Wrong: every iteration starts the deadline again.
+//! Wrong: every iteration restarts the deadline.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use tokio::{
 };
 
 // ANCHOR: wrong
-/// Wrong: `sleep` is called in every iteration, so each one has ten
-/// seconds of its own. With a request every second, it never fires.
+/// Wrong: every iteration calls `sleep` again, so every iteration gets
+/// its own ten seconds. With a request every second, it never fires.
 async fn serve(mut requests: mpsc::Receiver<u32>) -> u32 {
     let mut handled = 0;
     loop {
@@ -24,13 +24,13 @@ async fn serve(mut requests: mpsc::Receiver<u32>) -> u32 {
 }
 // ANCHOR_END: wrong
 
-/// A connection on which a request comes every second.
+/// A connection on which a request arrives every second.
 fn requests() -> mpsc::Receiver<u32> {
     let (sender, requests) = mpsc::channel(8);
     tokio::spawn(async move {
         for request in 1..=100 {
             sleep(Duration::from_secs(1)).await;
-            // The connection is closed: nobody reads it any more.
+            // The connection is closed: the receiver is dropped.
             if sender.send(request).await.is_err() {
                 return;
             }
@@ -53,7 +53,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn clock_it_ends_at_the_deadline() {
-        // The mistake: the deadline never comes.
+        // The mistake: the deadline never fires.
         assert_eq!(serve(requests()).await, 100);
     }
 

@@ -8,8 +8,8 @@ use tokio::{
 };
 
 // ANCHOR: serve
-/// Handles requests for ten seconds at most. Requests that are still
-/// queued then are dropped with the receiver.
+/// Handles requests for at most ten seconds. Requests that are still
+/// queued after that are dropped with the receiver.
 async fn serve(mut requests: mpsc::Receiver<u32>) -> u32 {
     let mut deadline = pin!(sleep(Duration::from_secs(10)));
     let mut handled = 0;
@@ -26,13 +26,13 @@ async fn serve(mut requests: mpsc::Receiver<u32>) -> u32 {
 }
 // ANCHOR_END: serve
 
-/// A connection on which a request comes every second.
+/// A connection on which a request arrives every second.
 fn requests() -> mpsc::Receiver<u32> {
     let (sender, requests) = mpsc::channel(8);
     tokio::spawn(async move {
         for request in 1..=100 {
             sleep(Duration::from_secs(1)).await;
-            // The connection is closed: nobody reads it any more.
+            // The connection is closed: the receiver is dropped.
             if sender.send(request).await.is_err() {
                 return;
             }

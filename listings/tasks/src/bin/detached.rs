@@ -1,4 +1,4 @@
-//! A handle is dropped, and its task keeps running without it.
+//! The handle is dropped, but its task keeps running.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Stop a batch by a timeout, and keep the part that is done.
+//! Stop a batch with a timeout, and keep the results so far.
 
 // ANCHOR: render_in_time
 use std::{ops::Range, time::Duration};
@@ -9,8 +9,8 @@ use tokio::time::{error::Elapsed, timeout};
 /// Renders the photos, three at a time, and adds each thumbnail to
 /// `done`. The caller owns that list, so it outlives this future.
 ///
-/// Dropping this future drops the requests that are open, and makes
-/// no more of them. A panic of `render` passes through it.
+/// Dropping this future drops the open requests and starts no more
+/// requests. A panic in `render` propagates.
 async fn render_all(
     renderer: &Renderer,
     photos: Range<u32>,
@@ -24,7 +24,7 @@ async fn render_all(
     }
 }
 
-/// The thumbnails that are ready within 250 ms, all or some.
+/// Returns the thumbnails that are ready within 250 ms.
 async fn render_in_time(
     renderer: &Renderer,
     photos: Range<u32>,
@@ -43,7 +43,7 @@ use tokio::time::{Instant, sleep};
 /// A service that renders thumbnails, and counts.
 struct Renderer {
     takes: Duration,
-    begun: AtomicU32,
+    started: AtomicU32,
     finished: AtomicU32,
     dropped: AtomicU32,
 }
@@ -68,14 +68,14 @@ impl Renderer {
     fn new(takes: Duration) -> Self {
         Self {
             takes,
-            begun: AtomicU32::new(0),
+            started: AtomicU32::new(0),
             finished: AtomicU32::new(0),
             dropped: AtomicU32::new(0),
         }
     }
 
     async fn render(&self, photo: u32) -> u32 {
-        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.started.fetch_add(1, Ordering::Relaxed);
         let mut request = Request { renderer: self, finished: false };
         sleep(self.takes).await;
         assert_ne!(photo, 13, "photo {photo} is damaged");
@@ -83,9 +83,9 @@ impl Renderer {
         photo
     }
 
-    /// Begun, finished, and dropped while open.
+    /// Started, finished, and dropped while open.
     fn counts(&self) -> [u32; 3] {
-        [&self.begun, &self.finished, &self.dropped]
+        [&self.started, &self.finished, &self.dropped]
             .map(|count| count.load(Ordering::Relaxed))
     }
 }
@@ -99,12 +99,12 @@ async fn main() {
     let took = start.elapsed().as_millis();
     let end = if in_time.is_ok() { "all done" } else { "time is up" };
     println!("{took:>4} ms  {end}");
-    let [begun, finished, dropped] = renderer.counts();
-    let never_begun = 10 - begun;
+    let [started, finished, dropped] = renderer.counts();
+    let never_started = 10 - started;
     println!("{finished:>3} finished, {} thumbnails kept", done.len());
     println!("{dropped:>3} dropped while they were open");
-    println!("{never_begun:>3} never begun");
-    println!("{:>3} photos", finished + dropped + never_begun);
+    println!("{never_started:>3} never started");
+    println!("{:>3} photos", finished + dropped + never_started);
 }
 
 #[cfg(test)]
@@ -158,8 +158,8 @@ mod tests {
             let renderer = renderer();
             let mut done = Vec::new();
             cancel.run(render_all(&renderer, 0..10, &mut done)).await;
-            let [begun, finished, dropped] = renderer.counts();
-            assert_eq!(begun, finished + dropped);
+            let [started, finished, dropped] = renderer.counts();
+            assert_eq!(started, finished + dropped);
             assert_eq!(done.len() as u32, finished);
         })
         .await;
@@ -186,8 +186,8 @@ mod tests {
     async fn threads_what_is_finished_is_kept() {
         let renderer = renderer();
         let (done, _) = render_in_time(&renderer, 0..10).await;
-        let [begun, finished, dropped] = renderer.counts();
-        assert_eq!(begun, finished + dropped);
+        let [started, finished, dropped] = renderer.counts();
+        assert_eq!(started, finished + dropped);
         assert_eq!(done.len() as u32, finished);
     }
 }

@@ -1,4 +1,4 @@
-//! Drop a set, a plain handle, an owning handle: who ends its tasks?
+//! Drop a set, a handle, or an owning handle: which ones abort tasks?
 
 // ANCHOR: drop_after
 use std::{sync::Arc, time::Duration};
@@ -16,7 +16,7 @@ async fn drop_set(ledger: &Arc<Ledger>) {
     sleep(Duration::from_millis(50)).await;
 }
 
-/// The same with handles. They are dropped, and the exports keep running.
+/// The same with handles, which are dropped. The exports keep running.
 async fn drop_handles(ledger: &Arc<Ledger>) {
     let mut handles = Vec::new();
     for _ in 0..3 {

@@ -6,8 +6,8 @@ use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 
 // ANCHOR: wrong
 /// Wrong: `join_next` of an empty set is ready immediately, with
-/// `None`. Until a job comes, this loop only asks again, and needs a
-/// whole core for that.
+/// `None`. Until a job arrives, this loop polls it again and again,
+/// and uses a whole core for that.
 async fn work(mut jobs: mpsc::Receiver<u32>) -> (u32, u32) {
     let mut tasks = JoinSet::new();
     let (mut done, mut turns) = (0, 0);
@@ -29,7 +29,7 @@ async fn work(mut jobs: mpsc::Receiver<u32>) -> (u32, u32) {
 }
 // ANCHOR_END: wrong
 
-/// So that this program ends: the clock is stopped while it spins.
+/// So that this program ends: the clock is paused while it spins.
 fn give_up_after(turns: u32) {
     assert!(turns < 10_000, "{turns} turns, and no job has come");
 }
@@ -45,7 +45,7 @@ fn jobs() -> mpsc::Receiver<u32> {
     tokio::spawn(async move {
         for job in 1..=2 {
             sleep(Duration::from_secs(1)).await;
-            // The receiver is dropped: nobody takes jobs any more.
+            // No more jobs are accepted: the receiver is dropped.
             if sender.send(job).await.is_err() {
                 return;
             }
@@ -69,7 +69,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn edges_an_empty_set_takes_no_turns() {
         let joined = tokio::spawn(work(jobs())).await;
-        // The mistake: it spins until a job comes.
+        // The mistake: it spins until a job arrives.
         let error = joined.expect_err("it spins").to_string();
         assert!(error.contains("10000 turns"), "{error}");
     }

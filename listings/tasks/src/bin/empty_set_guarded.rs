@@ -1,4 +1,4 @@
-//! An empty set doesn't wake the loop, and every end is looked at.
+//! An empty set doesn't wake the loop, and every outcome is handled.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use std::collections::HashMap;
 
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
-/// Runs each job in a task, at most `LIMIT` at the same time, until
-/// no more jobs come and all have ended. A panic costs one job, and so
-/// does a job that hangs.
+/// Runs each job in a task, at most `LIMIT` at a time, until the queue
+/// is closed and all jobs have ended. A job that panics or hangs
+/// doesn't affect the others.
 ///
 /// Dropping this future aborts the jobs that are running.
 async fn work(mut jobs: mpsc::Receiver<u32>) -> Report {
@@ -24,7 +24,7 @@ async fn work(mut jobs: mpsc::Receiver<u32>) -> Report {
                 let work = timeout(PATIENCE, run(job));
                 numbers.insert(tasks.spawn(work).id(), job);
             }
-            // `None` while the set is empty: switches the branch off.
+            // `None` while the set is empty disables this branch.
             Some(joined) = tasks.join_next_with_id() => {
                 let (id, outcome) = match joined {
                     Ok((id, Ok(()))) => (id, Ok(())),
@@ -33,7 +33,7 @@ async fn work(mut jobs: mpsc::Receiver<u32>) -> Report {
                 };
                 report.note(numbers.remove(&id), outcome);
             }
-            // No more jobs come, and none is running.
+            // The queue is closed, and no job is running.
             else => return report,
         }
         report.turns += 1;
@@ -64,7 +64,7 @@ impl Report {
     }
 }
 
-/// So that this program ends if it spins: the clock is stopped then.
+/// So that this program ends if it spins: the clock is paused then.
 fn give_up_after(turns: u32) {
     assert!(turns < 10_000, "{turns} turns, and no job has come");
 }
@@ -81,7 +81,7 @@ fn jobs() -> mpsc::Receiver<u32> {
     tokio::spawn(async move {
         for job in 1..=2 {
             sleep(Duration::from_secs(1)).await;
-            // The receiver is dropped: nobody takes jobs any more.
+            // No more jobs are accepted: the receiver is dropped.
             if sender.send(job).await.is_err() {
                 return;
             }

@@ -1,4 +1,4 @@
-//! A client disconnects, and the work that it started is finished.
+//! A client disconnects, but the work that it started is finished.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 // ANCHOR: handlers
 /// Runs in the handler's own future. When the client disconnects, the
-/// server drops it, between two of these lines.
+/// server drops that future, possibly between the two log lines.
 async fn place_in_handler(shop: &Shop, order: u32) {
     shop.log(format!("order {order}: paid"));
     sleep(shop.warehouse_takes).await;
@@ -23,16 +23,16 @@ async fn place_in_handler(shop: &Shop, order: u32) {
     shop.log(format!("order {order}: sent to the warehouse"));
 }
 
-/// Runs in a task, and the handler only waits for it: dropping this
-/// future drops the waiting, once the order has a place.
+/// Runs in a task, and the handler only waits for the task. Once the
+/// order has a permit, dropping this future stops only the waiting.
 ///
-/// The place belongs to the task, so a client that leaves doesn't
-/// free it early. A call that comes twice places two orders.
+/// The permit belongs to the task, so a client that leaves doesn't
+/// release it early. A repeated call places a second order.
 async fn place_in_task(shop: &Arc<Shop>, order: u32) -> Placed {
     let places = Arc::clone(&shop.places);
     let place = places.acquire_owned().await;
     let place = place.map_err(|_closed| NotPlaced::ShuttingDown)?;
-    // Before it looks: a shutdown that starts now waits for this.
+    // Before the check, so that a shutdown that starts now waits.
     let under_way = shop.tracker.token();
     if shop.tracker.is_closed() {
         return Err(NotPlaced::ShuttingDown);
@@ -47,7 +47,7 @@ async fn place_in_task(shop: &Arc<Shop>, order: u32) -> Placed {
             Ok(Err(_panic)) => NotPlaced::Panicked,
             Err(_elapsed) => NotPlaced::TooSlow,
         };
-        // Logged here, because the handler may be gone.
+        // Logged here, because the handler may have been dropped.
         shop.log(format!("order {order}: {outcome:?}, look at it"));
         Err(outcome)
     });
@@ -65,15 +65,15 @@ enum NotPlaced {
     TooSlow,
 }
 
-/// So that a warehouse that says nothing gives its place back.
+/// So that a warehouse that never answers doesn't keep its permit.
 const LONGEST: Duration = Duration::from_secs(60);
 
 impl Shop {
-    /// Refuses new orders, and waits for those that are under way.
+    /// Refuses new orders, and waits for the orders in progress.
     ///
     /// # Errors
     ///
-    /// How many were still under way when the time was up.
+    /// The number of orders that were unfinished at the time limit.
     async fn shut_down(&self, limit: Duration) -> Result<(), usize> {
         self.tracker.close();
         self.places.close();
@@ -107,7 +107,7 @@ impl Shop {
     }
 }
 
-/// A client that waits for 50 ms, and disconnects then.
+/// A client that waits for 50 ms, and then disconnects.
 async fn impatient<T>(handler: impl Future<Output = T>) -> Option<T> {
     let patience = Duration::from_millis(50);
     let answer = timeout(patience, handler).await.ok();

@@ -1,12 +1,12 @@
-//! Wrong: the first to finish wins, and the first one fails.
+//! Wrong: the first result wins, and the first result is an error.
 
 use std::{fmt, time::Duration};
 
 use tokio::time::sleep;
 
 // ANCHOR: wrong
-/// Wrong: `select!` takes what is ready first. A refused connection
-/// is ready long before an answer.
+/// Wrong: `select!` uses the first result. A refused connection is
+/// ready long before an answer.
 async fn any_quote(one: Shop, other: Shop) -> Result<u32, Refused> {
     tokio::select! {
         quote = one.quote() => quote,

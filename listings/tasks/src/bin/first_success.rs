@@ -13,12 +13,12 @@ use tokio_util::task::JoinMap;
 
 /// Asks all shops at the same time, and returns the first quote.
 ///
-/// The other calls are aborted then, and when this is dropped. They
-/// are asked to end, and end at their next `.await`.
+/// Then it aborts the other calls, and so does dropping this future.
+/// Each call ends at its next `.await`.
 ///
 /// # Errors
 ///
-/// No shop has a quote: why, for each of them.
+/// No shop has a quote. The error has the reason for each shop.
 async fn any_quote(shops: &[Shop]) -> Result<u32, Vec<Failure>> {
     let mut calls = JoinMap::new();
     for (place, &shop) in shops.iter().enumerate() {

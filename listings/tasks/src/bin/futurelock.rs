@@ -8,9 +8,9 @@ use tokio::{
 };
 
 // ANCHOR: wrong
-/// Wrong: when the time is up, `refresh` is still in the queue for the
-/// lock. It gets the lock next, but nothing polls it any more, so it
-/// never gives the lock back. The arm waits behind it.
+/// Wrong: when the arm runs, `refresh` is still in the queue for the
+/// lock. It's the next to get the lock, but nothing polls it any more,
+/// so it never releases the lock. The arm waits behind it.
 async fn refresh_or_note(ledger: &Mutex<Vec<&'static str>>) {
     let mut refresh = pin!(write(ledger, "refreshed"));
     tokio::select! {

@@ -8,9 +8,9 @@ use tokio::{
 };
 
 // ANCHOR: wrong
-/// Wrong: the queue is full, and after 50 ms this makes room by
-/// taking two orders out. The room is given to `send`, which nothing
-/// polls, so the second order never arrives.
+/// Wrong: the queue is full, and after 50 ms the arm makes room by
+/// taking two orders out. The room is reserved for `send`, but nothing
+/// polls `send`, so the second order never arrives.
 async fn send_or_make_room(
     sender: &mpsc::Sender<u32>,
     queue: &mut mpsc::Receiver<u32>,

@@ -1,4 +1,4 @@
-//! Poll `send` while making room for it.
+//! Keep polling `send` while making room for it.
 
 use std::{pin::pin, time::Duration};
 
@@ -84,7 +84,7 @@ mod tests {
             sender.send(1).await.expect("the queue is there");
             let work = send_or_make_room(&sender, &mut queue);
             cancel.run(work).await;
-            // No place is held by a future that is gone.
+            // No room is reserved for a future that was dropped.
             while queue.try_recv().is_ok() {}
             assert!(sender.try_send(3).is_ok());
         })

@@ -1,4 +1,4 @@
-//! Three ways: drop the future, give it a task, or keep polling it.
+//! Three ways: drop the future, spawn it, or keep polling it.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -10,9 +10,9 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 // ANCHOR: three_ways
-/// Let `select!` own it. The loser is dropped before the arm runs: it
-/// leaves the queue for the lock, or stops half-way through what it
-/// does. Right if it may be given up and repeated.
+/// Let `select!` own the future. It's dropped before the arm runs, so
+/// it leaves the queue for the lock, or stops halfway through its
+/// work. Use this if the work may be canceled and repeated.
 async fn give_up(ledger: &Ledger) {
     tokio::select! {
         () = ledger.write("refreshed") => {}
@@ -22,8 +22,8 @@ async fn give_up(ledger: &Ledger) {
     }
 }
 
-/// Give it a task, which the runtime polls, and wait for the handle.
-/// Dropping this aborts the task.
+/// Spawn a task, which the runtime polls, and wait for its handle.
+/// Dropping this future aborts the task.
 async fn in_a_task(ledger: &Arc<Ledger>) -> Result<(), JoinError> {
     let owned = Arc::clone(ledger);
     let work = async move { owned.write("refreshed").await };
@@ -37,7 +37,7 @@ async fn in_a_task(ledger: &Arc<Ledger>) -> Result<(), JoinError> {
     refresh.await
 }
 
-/// Keep polling it while the arm waits.
+/// Keep polling the future while the arm waits.
 async fn together(ledger: &Ledger) {
     let mut refresh = pin!(ledger.write("refreshed"));
     tokio::select! {
@@ -50,7 +50,7 @@ async fn together(ledger: &Ledger) {
 }
 // ANCHOR_END: three_ways
 
-/// Lines, and how long writing one takes under the lock.
+/// Lines, and how long it takes to write one while holding the lock.
 #[derive(Default)]
 struct Ledger {
     lines: Arc<Mutex<Vec<String>>>,
@@ -70,7 +70,7 @@ impl Ledger {
     }
 }
 
-/// A ledger that another task is backing up: it has the lock.
+/// A ledger whose lock another task holds, for a backup.
 fn ledger(writing: Duration, backup: Duration) -> Arc<Ledger> {
     let ledger = Ledger { writing, ..Ledger::default() };
     let lines = Arc::clone(&ledger.lines);

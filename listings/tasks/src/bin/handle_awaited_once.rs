@@ -11,8 +11,8 @@ use tokio_util::task::AbortOnDropHandle;
 // ANCHOR: watch
 /// Prints that an upload is still running, until it has ended.
 ///
-/// The handle is borrowed: when a beat wins, nothing is lost, and the
-/// next iteration asks the same task. Dropping `watch` aborts it.
+/// The handle is only borrowed, so when a beat wins, nothing is lost,
+/// and the next iteration polls it again. Dropping `watch` aborts it.
 ///
 /// # Errors
 ///

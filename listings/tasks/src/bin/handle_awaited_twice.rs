@@ -1,4 +1,4 @@
-//! Wrong: the result of a task is taken twice.
+//! Wrong: the result of a task is awaited twice.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A second request, but only when the first one is slow.
+//! Send a second request, but only when the first one is slow.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -13,18 +13,18 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// Asks once, and again if there is no answer within `patience`; the
+/// Asks once, and again if there is no answer within `patience`. The
 /// first success wins, and the other request is dropped. `hedges` is
-/// the budget that all callers share: while its permits are out, the
-/// shop is slow for everyone, and asking twice would add to its load.
+/// a budget that all callers share. If its permits are in use, the
+/// shop is slow for everyone, and more requests would add to its load.
 ///
-/// Only for requests that may be made twice. Put a `timeout` around
-/// it: a shop that says nothing holds it forever.
+/// Use this only for requests that may be made twice, and put a
+/// `timeout` around it, because a shop may never answer.
 ///
 /// # Errors
 ///
-/// The first request fails before the second is made, or both fail:
-/// then it's the later error.
+/// The first request fails before the second is made, or both fail.
+/// If both fail, the error is the later one.
 async fn hedged(
     shop: &Shop,
     patience: Duration,
@@ -46,7 +46,7 @@ async fn hedged(
 }
 // ANCHOR_END: hedged
 
-/// A shop of which one request in a hundred is slow.
+/// A shop that is slow for one request in a hundred.
 struct Shop {
     asked: AtomicU32,
     slow: fn(u32) -> bool,

@@ -1,4 +1,4 @@
-//! join! runs all of its futures in one task, not in parallel.
+//! `join!` runs all of its futures in one task, not in parallel.
 
 use std::sync::Mutex;
 
@@ -17,8 +17,8 @@ async fn spawned() -> Result<(task::Id, task::Id), JoinError> {
     Ok((first.await?, second.await?))
 }
 
-/// A checksum of three blocks beside three heartbeats, in one task.
-/// A heartbeat is polled when the checksum awaits something.
+/// A checksum of three blocks and three heartbeats, in one task. A
+/// heartbeat is polled only when the checksum awaits something.
 async fn checksum_beside_heartbeat(yields: bool) -> Vec<&'static str> {
     let log = Log::default();
     let checksum = async {
@@ -35,7 +35,7 @@ async fn checksum_beside_heartbeat(yields: bool) -> Vec<&'static str> {
             yield_now().await;
         }
     };
-    // `biased`: polls them in this order, each time.
+    // `biased`: every round polls them in this order.
     tokio::join!(biased; checksum, heartbeat);
     log.into_inner()
 }
@@ -56,7 +56,7 @@ impl Log {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<(), JoinError> {
-    // A task of its own: `main` is not one and has no id.
+    // In a separate task, because `main` isn't a task and has no id.
     let (first, second) = task::spawn(joined()).await?;
     println!("joined:  the same task: {}", first == second);
     let (first, second) = spawned().await?;

@@ -1,4 +1,4 @@
-//! Keep one task for each shop; a newer one replaces the older.
+//! Keep one task for each shop: a newer task replaces the older one.
 
 // ANCHOR: index_changes
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::{task::JoinError, time::sleep};
 use tokio_util::task::JoinMap;
 
-/// Indexes each changed shop in a task. A change that comes while its
-/// shop is being indexed starts that over: the older task is aborted,
-/// and `join_next` doesn't report it. On another thread, it may still
-/// run to its next `.await` while the newer task starts.
+/// Indexes each changed shop in a task. If a shop changes while it is
+/// being indexed, the older task is aborted, and `join_next` doesn't
+/// report it. On another thread, the older task may still run to its
+/// next `.await` while the newer task starts.
 ///
-/// One index that never ends holds the outcomes back. Dropping this
+/// If one task never finishes, no outcome is returned. Dropping this
 /// future aborts all tasks.
 async fn index_changes(
     changes: Vec<Change>,
@@ -32,7 +32,7 @@ async fn index_changes(
 
 use tokio::time::Instant;
 
-/// A change of a shop's catalog, `after` the one before it.
+/// A change of a shop's catalog, `after` the previous change.
 struct Change {
     after: Duration,
     shop: &'static str,

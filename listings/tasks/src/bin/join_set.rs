@@ -1,4 +1,4 @@
-//! Start a task for each order and take the results as they finish.
+//! Ship every order in its own task, and collect the results.
 
 // ANCHOR: ship_all
 use std::{collections::HashMap, time::Duration};
@@ -17,10 +17,10 @@ struct Summary {
     panicked: Vec<(u32, JoinError)>,
 }
 
-/// Ships all orders at the same time, each in a task of its own. An
-/// order that fails, panics, or hangs leaves the others alone.
+/// Ships all orders concurrently, each in its own task. An order that
+/// fails, panics, or hangs doesn't affect the others.
 ///
-/// Dropping this future aborts its tasks, and loses the summary.
+/// Dropping this future aborts the tasks and loses the summary.
 async fn ship_all(orders: Vec<Order>) -> Summary {
     let mut tasks = JoinSet::new();
     let mut numbers = HashMap::new();

@@ -1,12 +1,12 @@
-//! Wrong: a server that never takes the results of its tasks.
+//! Wrong: a server that never collects the results of its tasks.
 
 use std::time::Duration;
 
 use tokio::{task::JoinSet, time::sleep};
 
 // ANCHOR: wrong
-/// Wrong: a task that has ended stays in the set, with its result,
-/// until it is taken. This loop takes none.
+/// Wrong: a finished task stays in the set, with its result, until the
+/// result is collected. This loop collects none.
 async fn serve(requests: u32) -> usize {
     let mut tasks = JoinSet::new();
     let mut most = 0;
@@ -19,7 +19,7 @@ async fn serve(requests: u32) -> usize {
 }
 // ANCHOR_END: wrong
 
-/// Handles a request, which takes a moment, and keeps its answer.
+/// Handles a request, which takes 1 ms, and returns its answer.
 async fn answer(request: u32) -> [u8; 1024] {
     sleep(Duration::from_millis(1)).await;
     [request as u8; 1024]

@@ -1,14 +1,14 @@
-//! Find out which order's task panicked, by the id of the task.
+//! Find the order whose task panicked by the id of the task.
 
 // ANCHOR: label_all
 use std::collections::HashMap;
 
 use tokio::task::{Id, JoinError, JoinSet};
 
-/// Labels all orders at the same time. Each outcome comes with the
-/// number of its order, even when the outcome is a panic.
+/// Labels all orders concurrently. Each outcome comes with the number
+/// of its order, even if the outcome is a panic.
 ///
-/// One printer that never answers holds all outcomes back. Dropping
+/// If one printer never answers, no outcome is returned. Dropping
 /// this future aborts the tasks that are still running.
 async fn label_all(
     orders: Vec<Order>,
@@ -27,7 +27,7 @@ async fn label_all(
             Ok((id, grams)) => (id, Ok(grams)),
             Err(error) => (error.id(), Err(error)),
         };
-        // Taken out: a later task may get the same id again.
+        // Removed, because a later task may get the same id.
         let number =
             running.remove(&id).expect("every task was entered");
         outcomes.push((number, outcome));
@@ -40,7 +40,7 @@ use std::{any::Any, time::Duration};
 
 use tokio::time::sleep;
 
-/// What is to be sent, and how long the printer takes.
+/// An order to label, and how long the printer takes.
 struct Order {
     number: u32,
     grams: u32,

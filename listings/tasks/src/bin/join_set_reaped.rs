@@ -1,4 +1,4 @@
-//! The results are taken as they come, without waiting.
+//! Collect the finished tasks before each new one, without waiting.
 
 use std::{ops::Range, time::Duration};
 
@@ -8,9 +8,9 @@ use tokio::time::{error::Elapsed, sleep};
 use tokio::{task::JoinError, time::timeout};
 use tokio_util::task::JoinMap;
 
-/// Starts a task for each request. Before that, takes what has ended
-/// out of the set, and at the end, waits for the rest. A request that
-/// hangs leaves the set after `PATIENCE`.
+/// Starts a task for each request. Before each start, collects the
+/// finished tasks, and at the end waits for the rest. A request that
+/// hangs is removed after `PATIENCE`.
 ///
 /// Dropping this future aborts the requests that are running.
 async fn serve(requests: Range<u32>) -> Served {
@@ -60,7 +60,7 @@ impl Served {
     }
 }
 
-/// Handles a request, which takes a moment, and keeps its answer.
+/// Handles a request, which takes 1 ms, and returns its answer.
 async fn answer(request: u32) -> [u8; 1024] {
     let millis = if request >= 2_000_000 { u64::MAX >> 20 } else { 1 };
     sleep(Duration::from_millis(millis)).await;

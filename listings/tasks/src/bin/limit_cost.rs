@@ -1,4 +1,4 @@
-//! Count what each kind of limit allocates for a thousand photos.
+//! Count the allocations of each kind of limit for a thousand photos.
 
 // ANCHOR: three_limits
 use std::{ops::Range, sync::Arc};
@@ -6,7 +6,7 @@ use std::{ops::Range, sync::Arc};
 use futures::{StreamExt, stream};
 use tokio::{sync::Semaphore, task::JoinSet};
 
-/// A task for each photo from the start; eight of them have a permit.
+/// All tasks exist from the start, and eight of them have a permit.
 async fn permit_inside_task(photos: Range<u32>) {
     let permits = Arc::new(Semaphore::new(8));
     let mut tasks = JoinSet::new();
@@ -21,7 +21,7 @@ async fn permit_inside_task(photos: Range<u32>) {
     while tasks.join_next().await.is_some() {}
 }
 
-/// Eight tasks at a time.
+/// At most eight tasks at a time.
 async fn bounded_join_set(photos: Range<u32>) {
     let mut tasks = JoinSet::new();
     for photo in photos {
@@ -33,7 +33,7 @@ async fn bounded_join_set(photos: Range<u32>) {
     while tasks.join_next().await.is_some() {}
 }
 
-/// Eight futures at a time, and no task.
+/// At most eight futures at a time, and no task.
 async fn buffer_unordered(photos: Range<u32>) {
     let mut thumbnails =
         stream::iter(photos).map(render).buffer_unordered(8);

@@ -1,10 +1,10 @@
-//! Wrong: each call has a limit of its own, so callers multiply it.
+//! Wrong: every call has its own limit, so ten calls multiply it.
 
 // ANCHOR: wrong
 use futures::{StreamExt, stream};
 
-/// Renders an album, at most eight photos at a time. Each caller gets
-/// eight of its own.
+/// Wrong: renders an album, at most eight photos at a time, but every
+/// caller gets its own eight.
 async fn render_album(renderer: &Renderer, photos: u32) -> usize {
     stream::iter(0..photos)
         .map(|photo| renderer.render(photo))

@@ -1,4 +1,4 @@
-//! One limit for all callers: the permits belong to the client.
+//! One limit for all callers: the semaphore belongs to the client.
 
 // ANCHOR: client
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::{
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The service as its callers see it. There is one in the process.
+/// The service as its callers see it. The process has only one client.
 struct Client {
     renderer: Renderer,
     permits: Semaphore,
@@ -19,8 +19,8 @@ struct Client {
 
 impl Client {
     /// Waits for a permit, in the order of the calls, and then for
-    /// the answer, at most `PATIENCE`. The permit comes back in every
-    /// case: after a timeout, a panic, or when this is dropped.
+    /// the answer, at most `PATIENCE`. The permit is always returned,
+    /// even after a timeout, a panic, or a drop.
     async fn render(&self, photo: u32) -> Rendered {
         let permit = self.permits.acquire().await;
         let _permit = permit.expect("it is never closed");
@@ -28,7 +28,7 @@ impl Client {
     }
 }
 
-/// Renders an album. Eight futures at most wait or run for it.
+/// Renders an album. At most eight futures exist at a time.
 async fn render_album(
     client: &Client,
     photos: u32,

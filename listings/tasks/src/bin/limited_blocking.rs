@@ -1,4 +1,4 @@
-//! As many closures at a time as there are cores, however many come.
+//! Run as many closures at a time as there are cores.
 
 use std::{
     sync::{
@@ -14,8 +14,8 @@ use tokio::{
     task::{self, JoinError},
 };
 
-/// The permits for computing. Make one for the process, and clone it:
-/// the clones share their permits.
+/// The permits for CPU-bound work. Create one for the process, and
+/// clone it: all clones share the same permits.
 #[derive(Clone)]
 struct Cores(Arc<Semaphore>);
 
@@ -24,14 +24,14 @@ impl Cores {
         Self(Arc::new(Semaphore::new(count.max(1))))
     }
 
-    /// Runs a closure on the blocking pool, when a permit is free.
+    /// Runs a closure on the blocking pool when a permit is free.
     ///
-    /// The permit moves into the closure: if this future is dropped,
-    /// a closure that has started still runs, and still counts.
+    /// The permit moves into the closure. If this future is dropped,
+    /// a closure that has started continues, and keeps its permit.
     ///
     /// # Errors
     ///
-    /// The closure panicked, or the runtime shuts down.
+    /// The closure panicked, or the runtime is shutting down.
     async fn run<T: Send + 'static>(
         &self,
         compute: impl FnOnce() -> T + Send + 'static,

@@ -1,4 +1,4 @@
-//! Refuse a limit of zero where it comes in, in the configuration.
+//! Reject a limit of zero when you read the configuration.
 
 use std::{ops::Range, time::Duration};
 
@@ -9,17 +9,17 @@ use std::num::{NonZeroU8, ParseIntError};
 
 use futures::{StreamExt, stream};
 
-/// How many photos at a time. Anything but 1 to 255 is an error.
+/// Parses the number of photos at a time. Only 1 to 255 are allowed.
 fn parse_limit(setting: &str) -> Result<NonZeroU8, ParseIntError> {
     setting.trim().parse()
 }
 
-/// Renders all photos, `limit` at a time. Its type rules out 0, with
-/// which `buffer_unordered` would wait forever, and "no limit at all".
+/// Renders all photos, `limit` at a time. The type excludes 0, which
+/// makes `buffer_unordered` wait forever, and numbers above 255.
 ///
-/// Dropping this future drops the requests that are open. Panics if
-/// `render` does. A request that never ends holds all results back,
-/// so `render` needs a timeout.
+/// Dropping this future drops the open requests. Panics if `render`
+/// panics. If a request never finishes, no result is returned, so
+/// `render` needs a timeout.
 async fn render_all(photos: Range<u32>, limit: NonZeroU8) -> Vec<u32> {
     stream::iter(photos)
         .map(render)

@@ -1,4 +1,4 @@
-//! What happens to the others when one of three fails?
+//! What happens to the other calls when one of three fails?
 
 use std::{
     sync::{
@@ -15,7 +15,7 @@ use tokio::{
 };
 
 // ANCHOR: ways
-/// Three calls: the second fails after 50 ms, the others succeed
+/// Makes three calls: the second fails after 50 ms, the others succeed
 /// after 100 ms.
 fn calls(
     done: &Done,

@@ -7,8 +7,8 @@ use futures::{StreamExt, stream};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::task::JoinQueue;
 
-/// Tasks, each result as soon as it is there. At the first panic, the
-/// others are aborted.
+/// Tasks, with results as they finish. The first panic aborts the
+/// other tasks.
 async fn as_finished(pages: &[u64]) -> Result<Log, JoinError> {
     let mut log = Log::start();
     let mut tasks: JoinSet<u64> =
@@ -19,7 +19,7 @@ async fn as_finished(pages: &[u64]) -> Result<Log, JoinError> {
     Ok(log)
 }
 
-/// Tasks, results in the order of spawning. A panic waits its turn.
+/// Tasks, with results in the order of spawning.
 async fn as_spawned(pages: &[u64]) -> Result<Log, JoinError> {
     let mut log = Log::start();
     let mut tasks = JoinQueue::new();
@@ -32,8 +32,8 @@ async fn as_spawned(pages: &[u64]) -> Result<Log, JoinError> {
     Ok(log)
 }
 
-/// No tasks: up to three at a time, in the order of the input. A
-/// panic of `render` passes through.
+/// No tasks: up to three futures at a time, in the order of the input.
+/// A panic in `render` propagates.
 async fn as_given(pages: &[u64]) -> Log {
     let mut log = Log::start();
     let mut rendered =
@@ -55,7 +55,7 @@ async fn render(page: u64) -> u64 {
     page
 }
 
-/// Which page came when.
+/// Which page was returned when.
 struct Log {
     start: Instant,
     got: Vec<(u64, Duration)>,

@@ -1,17 +1,17 @@
-//! Every task's end is looked at, and a panic is a failure.
+//! Every task is awaited, and a panic is reported as a failure.
 
 // ANCHOR: send_all
 use tokio::task::JoinError;
 use tokio_util::task::JoinMap;
 
-/// Sends a mail to each customer, and returns how many were sent. A
-/// mail that never ends holds the outcome back.
+/// Sends an email to each customer, and returns how many were sent. If
+/// one email never finishes, nothing is returned.
 ///
-/// Dropping this future aborts the mails that are under way.
+/// Dropping this future aborts the emails that are in progress.
 ///
 /// # Errors
 ///
-/// The customers whose mail could not be sent, each with its panic.
+/// The customers whose email couldn't be sent, each with its panic.
 async fn send_all(
     customers: Vec<u32>,
 ) -> Result<usize, Vec<(u32, JoinError)>> {
@@ -29,7 +29,7 @@ async fn send_all(
 }
 // ANCHOR_END: send_all
 
-/// Sends a mail to a customer; the third has no address.
+/// Sends an email to a customer; the third has no address.
 async fn send_mail(customer: u32) {
     assert!(customer != 3, "customer {customer} has no address");
 }
@@ -37,7 +37,7 @@ async fn send_mail(customer: u32) {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     match send_all(vec![1, 2, 3, 4]).await {
-        Ok(sent) => println!("{sent} mails sent, no failure"),
+        Ok(sent) => println!("{sent} emails sent, no failures"),
         Err(failed) => {
             for (customer, error) in failed {
                 println!("customer {customer}: {error}");

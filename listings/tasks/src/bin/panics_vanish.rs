@@ -1,4 +1,4 @@
-//! Wrong: a task panics, and the program reports success.
+//! Wrong: a task panics, but the program reports success.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 // ANCHOR: wrong
 /// Wrong: the handles are dropped, so nothing sees how the tasks
-/// ended. All that is left of a panic is a message on stderr.
+/// ended. Each panic is only a message on stderr.
 async fn send_all(customers: Vec<u32>) -> Result<usize, usize> {
     let count = customers.len();
     for customer in customers {
@@ -17,7 +17,7 @@ async fn send_all(customers: Vec<u32>) -> Result<usize, usize> {
 }
 // ANCHOR_END: wrong
 
-/// Sends a mail to a customer; the third has no address.
+/// Sends an email to a customer; the third has no address.
 async fn send_mail(customer: u32) {
     assert!(customer != 3, "customer {customer} has no address");
 }
@@ -25,8 +25,8 @@ async fn send_mail(customer: u32) {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     match send_all(vec![1, 2, 3, 4]).await {
-        Ok(sent) => println!("{sent} mails sent, no failure"),
-        Err(failed) => println!("{failed} mails could not be sent"),
+        Ok(sent) => println!("{sent} emails sent, no failures"),
+        Err(failed) => println!("{failed} emails could not be sent"),
     }
 }
 
@@ -36,7 +36,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn panic_is_a_failure_with_its_customer() {
-        // The mistake: success, in spite of a panic.
+        // The mistake: success, although a task panicked.
         assert_eq!(send_all(vec![1, 2, 3, 4]).await, Ok(4));
     }
 

@@ -1,4 +1,4 @@
-//! Wrong: the permit is taken inside the task, so all tasks exist.
+//! Wrong: the permit is acquired inside the task, so all tasks exist.
 
 // ANCHOR: wrong
 use std::{ops::Range, sync::Arc};
@@ -8,7 +8,7 @@ use tokio::{
     task::{JoinError, JoinSet},
 };
 
-/// Wrong: the permit limits the requests, but not the tasks. Each
+/// Wrong: the permit limits the requests, but not the tasks. Every
 /// photo has a task from the start, and most tasks only wait.
 async fn render_all(
     renderer: Arc<Renderer>,

@@ -1,11 +1,11 @@
-//! Wrong: a condition doesn't keep the branch from being evaluated.
+//! Wrong: the condition doesn't stop the branch from being evaluated.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 // ANCHOR: wrong
-/// Wrong: `, if` only keeps the future from being *polled*. The
+/// Wrong: `, if` only prevents the future from being *polled*. The
 /// expression that creates it is evaluated anyway, and panics here.
 async fn next(coupon: Option<Coupon>) -> &'static str {
     let has_coupon = coupon.is_some();
@@ -25,7 +25,7 @@ async fn ring(coupon: Option<Coupon>) -> &'static str {
     }
 }
 
-/// Good until it expires.
+/// Valid until it expires.
 struct Coupon {
     left: Duration,
 }

@@ -1,12 +1,12 @@
-//! The condition is inside the future, so it guards everything.
+//! The condition is inside the future, so nothing is evaluated early.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 // ANCHOR: next
-/// Waits for the checkout, or for the coupon, if there is one.
-/// Dropping this future drops both.
+/// Waits for the checkout, or until the coupon expires, if there is
+/// one. Dropping this future drops both.
 async fn next(coupon: Option<Coupon>) -> &'static str {
     let expired = async {
         match coupon {
@@ -28,7 +28,7 @@ async fn ring(coupon: Option<Coupon>) -> &'static str {
     }
 }
 
-/// Good until it expires.
+/// Valid until it expires.
 struct Coupon {
     left: Duration,
 }

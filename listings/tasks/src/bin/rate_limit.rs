@@ -9,13 +9,13 @@ use tokio::{
 };
 use tokio_util::task::JoinMap;
 
-/// Sends each webhook in a task of its own, and starts at most one
-/// every `period`, or 5 ms sooner after a tick that was late. All
-/// webhooks to the peer must use one queue: a second `send_all` has a
-/// limit of its own.
+/// Sends each webhook in a separate task, and starts at most one every
+/// `period`, or 5 ms sooner after a tick that was late. All webhooks
+/// to the same service must use one queue, because every call of
+/// `send_all` has its own limit.
 ///
 /// Dropping this future aborts the tasks, and loses the webhook that
-/// waits for its tick. Panics if `period` is zero.
+/// is waiting for its tick. Panics if `period` is zero.
 async fn send_all(
     mut webhooks: mpsc::Receiver<Webhook>,
     period: Duration,
@@ -26,8 +26,8 @@ async fn send_all(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut tasks = JoinMap::new();
     while let Some(webhook) = webhooks.recv().await {
-        // In this order: a tick that is taken before there is a
-        // webhook lets that one and the next start together.
+        // First the webhook, then the tick: a tick that is consumed too
+        // early would let two webhooks start together.
         ticks.tick().await; // The first is due immediately.
         let number = log.started.len() + 1;
         tasks.spawn(number, timeout(PATIENCE, send(webhook)));
@@ -48,15 +48,15 @@ use tokio::{
     time::{error::Elapsed, sleep},
 };
 
-/// How long a webhook may be under way.
+/// The time limit for a webhook.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// When the webhooks started, and how many were under way.
+/// When the webhooks started, and how many were in flight.
 struct Log {
     start: Instant,
     started: Vec<Duration>,
-    most_at_once: usize,
-    /// The numbers of the webhooks that were not delivered, and why.
+    most_in_flight: usize,
+    /// The numbers of the webhooks that weren't delivered, and why.
     failed: Vec<(usize, String)>,
 }
 
@@ -65,14 +65,14 @@ impl Log {
         Self {
             start: Instant::now(),
             started: Vec::new(),
-            most_at_once: 0,
+            most_in_flight: 0,
             failed: Vec::new(),
         }
     }
 
-    fn started(&mut self, at_once: usize) {
+    fn started(&mut self, in_flight: usize) {
         self.started.push(self.start.elapsed());
-        self.most_at_once = self.most_at_once.max(at_once);
+        self.most_in_flight = self.most_in_flight.max(in_flight);
     }
 
     fn ended(
@@ -94,7 +94,7 @@ impl Log {
     }
 }
 
-/// A message to somebody's server, and how long that one takes.
+/// A message to a customer's server, and how long sending it takes.
 struct Webhook {
     takes: Duration,
 }
@@ -127,7 +127,7 @@ async fn main() {
     for (number, at) in (1..).zip(log.started) {
         println!("{:>4} ms  webhook {number} starts", at.as_millis());
     }
-    println!("under way at a time: {}", log.most_at_once);
+    println!("in flight at a time: {}", log.most_in_flight);
     println!("failed: {}", log.failed.len());
 }
 
@@ -206,8 +206,8 @@ mod tests {
     async fn overload_keeps_the_rate_which_limits_no_number() {
         let log = send_all(queue(vec![TAKES; 100]), PERIOD).await;
         assert_eq!(log.started.last(), Some(&(99 * PERIOD)));
-        // 1900 ms under way, a start every 250 ms.
-        assert_eq!(log.most_at_once, 8);
+        // 1900 ms in flight, a start every 250 ms.
+        assert_eq!(log.most_in_flight, 8);
     }
 
     #[tokio::test(start_paused = true)]
@@ -215,7 +215,7 @@ mod tests {
         let webhooks = queue(vec![2 * HOUR; 100]);
         let log = within(HOUR, send_all(webhooks, PERIOD)).await;
         assert_eq!(log.failed.len(), 100);
-        assert!(log.most_at_once <= 41, "{}", log.most_at_once);
+        assert!(log.most_in_flight <= 41, "{}", log.most_in_flight);
     }
 
     #[tokio::test(start_paused = true)]

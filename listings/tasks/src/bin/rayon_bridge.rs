@@ -1,4 +1,4 @@
-//! Resize photos on all cores with rayon, and wait for them.
+//! Resize photos on all cores with rayon, and wait for the results.
 
 use std::hint::black_box;
 
@@ -11,14 +11,14 @@ use std::{
 use rayon::prelude::*;
 use tokio::sync::oneshot::{self, error::RecvError};
 
-/// What became of a photo; a panic is an error with its message.
+/// The outcome of a photo. A panic is an error with its message.
 type Resized = Result<Photo, String>;
 
 /// Resizes photos on rayon's threads, as many at a time as there are
 /// cores, and returns the outcomes in the order of the photos.
 ///
-/// When this future is dropped, photos that were started are
-/// finished, and the others are left out.
+/// If this future is dropped, the photos that are being resized are
+/// finished, and the others are skipped.
 async fn resize_all(
     photos: Vec<Photo>,
 ) -> Result<Vec<Resized>, RecvError> {
@@ -28,7 +28,7 @@ async fn resize_all(
             if reply.is_closed() {
                 return Err("nobody waits any more".to_owned());
             }
-            // A panic that leaves this closure would end the process.
+            // A panic that leaves this closure would abort the process.
             catch_unwind(AssertUnwindSafe(|| resize(photo)))
                 .map_err(|panic| message(&*panic))
         });

@@ -8,14 +8,14 @@ use tokio::{
 };
 
 // ANCHOR: read_all
-/// Reads until the peer says that no more bytes will come: it has
-/// closed the connection, or only its half for writing.
+/// Reads until the peer has closed the connection, or only its write
+/// half, so that no more bytes can arrive.
 ///
-/// If this future is dropped, the bytes it has read are lost.
+/// If this future is dropped, the bytes that it has read are lost.
 ///
 /// # Errors
 ///
-/// A read fails, or the peer says nothing for `SILENCE`.
+/// A read fails, or the peer sends nothing for `SILENCE`.
 async fn read_all(
     mut stream: impl AsyncRead + Unpin,
 ) -> io::Result<(usize, u32)> {

@@ -1,4 +1,4 @@
-//! Wrong: the peer has closed, and the loop keeps reading nothing.
+//! Wrong: the peer has disconnected, but the loop keeps reading.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 // ANCHOR: wrong
 /// Wrong: at the end of the stream, every `read` returns `Ok(0)`
-/// immediately. This takes it for a read like any other.
+/// immediately. This loop treats it like any other read.
 async fn read_all(
     mut stream: DuplexStream,
 ) -> io::Result<(usize, u32)> {

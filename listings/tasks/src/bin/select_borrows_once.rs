@@ -10,9 +10,9 @@ struct Session {
 }
 
 impl Session {
-    /// Takes what comes first; `false` when both queues are closed.
-    /// Each branch borrows a field of its own. Arms run one at a time,
-    /// and have the session to themselves.
+    /// Takes the first message, or returns `false` when both queues are
+    /// closed. Each branch borrows only one field. Only one arm runs,
+    /// so it may use the whole session.
     ///
     /// Cancel safe: the branches only receive, and the arms don't
     /// wait.

@@ -1,4 +1,4 @@
-//! Ask two mirrors, take the first answer, drop the other call.
+//! Ask two mirrors, use the first answer, and drop the other call.
 
 use std::{fmt, time::Duration};
 
@@ -7,16 +7,16 @@ use tokio::time::{Instant, sleep};
 // ANCHOR: fastest
 use std::pin::pin;
 
-/// Asks both mirrors, and returns the first answer; a mirror that
-/// fails is no answer. Put a `timeout` around this: two mirrors that
-/// say nothing hold it forever.
+/// Asks both mirrors, and returns the first answer. If one of them
+/// fails, waits for the other. Put a `timeout` around this function,
+/// because both mirrors may hang.
 ///
-/// The slower call is dropped at its `.await`. What its mirror does
-/// with the request that has left is the mirror's business.
+/// The slower call is dropped at its `.await`. Its mirror may still
+/// handle the request.
 ///
 /// # Errors
 ///
-/// Both have failed: both errors, in the order in which they came.
+/// Both mirrors failed. The errors are in the order of occurrence.
 async fn fastest(
     near: &Mirror,
     far: &Mirror,
@@ -52,7 +52,7 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Prints a line when a call ends, however it does.
+/// Prints a line when a call ends, in whatever way.
 struct Call(&'static str);
 
 impl Drop for Call {

@@ -1,4 +1,4 @@
-//! The buffer outlives the branch, so a tick loses no byte.
+//! The buffer outlives the branch, so a tick loses no bytes.
 
 use std::{io, time::Duration};
 
@@ -10,15 +10,15 @@ use tokio::{
 };
 
 // ANCHOR: read_frames
-/// Reads frames of four bytes, to the end of the stream. The bytes
-/// that have been read are in `buffer`, and `read_buf` is cancel
-/// safe: dropped, it has read nothing.
+/// Reads frames of four bytes until the end of the stream. The bytes
+/// that have been read are in `buffer`. `read_buf` is cancel safe: if
+/// it's dropped, it hasn't read anything.
 ///
-/// Dropping `read_frames` itself loses the frames so far.
+/// Dropping `read_frames` itself loses the frames read so far.
 ///
 /// # Errors
 ///
-/// A read fails, the last frame is cut off, or the peer says nothing
+/// A read fails, the last frame is cut off, or the peer sends nothing
 /// for `SILENCE`.
 async fn read_frames(
     mut stream: impl AsyncRead + Unpin,

@@ -8,19 +8,19 @@ use tokio::{
 };
 
 // ANCHOR: pack_all
-/// Takes two orders, to be packed together.
+/// Takes two orders that are packed together.
 async fn next_pair(orders: &mut mpsc::Receiver<u32>) -> Option<Pair> {
     let first = orders.recv().await?;
-    // `None` if the queue is closed: the last order goes alone.
+    // `None` if the queue is closed: the last order has no partner.
     let second = orders.recv().await;
     Some((first, second))
 }
 
-/// Packs all orders. One future does it from the first to the last;
-/// `select!` only borrows it, so a tick doesn't drop it.
+/// Packs all orders. A single future packs them all, and `select!`
+/// only borrows that future, so a tick doesn't drop it.
 ///
-/// Dropping `pack_all` itself drops that future, the pairs in it, and
-/// an order that is waiting for its second.
+/// Dropping `pack_all` itself drops that future, its pairs, and an
+/// order that is waiting for its partner.
 async fn pack_all(mut orders: mpsc::Receiver<u32>) -> (Vec<Pair>, u32) {
     let mut tick = interval(Duration::from_millis(22));
     let mut ticks = 0;
@@ -43,13 +43,13 @@ async fn pack_all(mut orders: mpsc::Receiver<u32>) -> (Vec<Pair>, u32) {
 
 type Pair = (u32, Option<u32>);
 
-/// Orders that come in one by one, 15 ms apart.
+/// Orders that arrive one by one, 15 ms apart.
 fn orders() -> mpsc::Receiver<u32> {
     let (sender, orders) = mpsc::channel(8);
     tokio::spawn(async move {
         for order in 1..=7 {
             sleep(Duration::from_millis(15)).await;
-            // The receiver is dropped: nobody packs any more.
+            // No more orders are packed: the receiver is dropped.
             if sender.send(order).await.is_err() {
                 return;
             }

@@ -1,4 +1,4 @@
-//! Wrong: a tick wins, and the order that was taken is lost.
+//! Wrong: a tick wins, and the order that was received is lost.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use tokio::{
 };
 
 // ANCHOR: wrong
-/// Takes two orders, to be packed together.
+/// Takes two orders that are packed together.
 async fn next_pair(orders: &mut mpsc::Receiver<u32>) -> Option<Pair> {
     let first = orders.recv().await?;
-    // `None` if the queue is closed: the last order goes alone.
+    // `None` if the queue is closed: the last order has no partner.
     let second = orders.recv().await;
     Some((first, second))
 }
@@ -37,13 +37,13 @@ async fn pack_all(mut orders: mpsc::Receiver<u32>) -> (Vec<Pair>, u32) {
 
 type Pair = (u32, Option<u32>);
 
-/// Orders that come in one by one, 15 ms apart.
+/// Orders that arrive one by one, 15 ms apart.
 fn orders() -> mpsc::Receiver<u32> {
     let (sender, orders) = mpsc::channel(8);
     tokio::spawn(async move {
         for order in 1..=7 {
             sleep(Duration::from_millis(15)).await;
-            // The receiver is dropped: nobody packs any more.
+            // No more orders are packed: the receiver is dropped.
             if sender.send(order).await.is_err() {
                 return;
             }

@@ -1,4 +1,4 @@
-//! Take a permit before you spawn: eight at work, eight tasks in all.
+//! Acquire a permit before you spawn: at most eight tasks exist.
 
 // ANCHOR: render_all
 use std::{ops::Range, sync::Arc, time::Duration};
@@ -8,11 +8,11 @@ use tokio_util::task::JoinMap;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Renders each photo in a task of its own, at most eight at a time.
-/// A panic or a silent request costs its own photo only.
+/// Renders each photo in a separate task, at most eight at a time. A
+/// panic or a request without a response affects only its own photo.
 ///
-/// Dropping this future aborts the tasks that run, and loses the
-/// summary; the other photos have no task yet.
+/// Dropping this future aborts the running tasks, and loses the
+/// summary. The remaining photos don't have a task yet.
 async fn render_all(
     renderer: Arc<Renderer>,
     photos: Range<u32>,
@@ -21,7 +21,7 @@ async fn render_all(
     let mut summary = Summary::default();
     let mut tasks = JoinMap::new();
     for photo in photos {
-        // Here, not in the task: no permit, no task.
+        // Here, not in the task: without a permit, there's no task.
         let permit = Arc::clone(&permits).acquire_owned().await;
         let permit = permit.expect("it is never closed");
         let renderer = Arc::clone(&renderer);
@@ -29,7 +29,7 @@ async fn render_all(
             let _permit = permit; // Moves in, and returns at the end.
             timeout(PATIENCE, renderer.render(photo)).await
         });
-        // Finished tasks leave the map, or it grows with each photo.
+        // Collect finished tasks, or the map grows with every photo.
         while let Some(joined) = tasks.try_join_next() {
             summary.add(joined);
         }

@@ -1,4 +1,4 @@
-//! Make ten calls of 100 ms one by one, and all at once.
+//! Make ten calls of 100 ms sequentially and concurrently.
 
 use std::{ops::Range, time::Duration};
 
@@ -14,7 +14,7 @@ async fn price_of(product: u32) -> u32 {
 }
 
 // ANCHOR: three_ways
-/// Starts each call when the one before it has answered.
+/// Starts each call when the previous call has returned.
 async fn one_by_one(basket: Range<u32>) -> u32 {
     let mut total = 0;
     for product in basket {
@@ -23,7 +23,7 @@ async fn one_by_one(basket: Range<u32>) -> u32 {
     total
 }
 
-/// Makes every future first. Yet none runs before it is awaited.
+/// Creates every future first. But none runs before it's awaited.
 async fn stored_first(basket: Range<u32>) -> u32 {
     let calls: Vec<_> = basket.map(price_of).collect();
     let mut total = 0;
@@ -35,8 +35,8 @@ async fn stored_first(basket: Range<u32>) -> u32 {
 
 /// Spawns a task for each call: a task runs without being awaited.
 ///
-/// Dropping this future aborts the calls. Panics when a call did.
-async fn all_at_once(basket: Range<u32>) -> u32 {
+/// Dropping this future aborts the calls. Panics if a call panics.
+async fn concurrently(basket: Range<u32>) -> u32 {
     let calls: JoinSet<u32> = basket.map(price_of).collect();
     calls.join_all().await.into_iter().sum()
 }
@@ -55,9 +55,9 @@ async fn main() {
     println!("{took:>4} ms  stored, then awaited (total {total})");
 
     let start = Instant::now();
-    let total = all_at_once(1..11).await;
+    let total = concurrently(1..11).await;
     let took = start.elapsed().as_millis();
-    println!("{took:>4} ms  all at once (total {total})");
+    println!("{took:>4} ms  concurrently (total {total})");
 }
 
 #[cfg(test)]
@@ -83,7 +83,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn spawned_calls_wait_together() {
         let start = Instant::now();
-        assert_eq!(all_at_once(1..11).await, 550);
+        assert_eq!(concurrently(1..11).await, 550);
         assert_eq!(start.elapsed(), CALL);
     }
 
@@ -91,6 +91,6 @@ mod tests {
     async fn the_total_is_the_same_on_many_threads() {
         assert_eq!(one_by_one(1..2).await, 10);
         assert_eq!(stored_first(1..2).await, 10);
-        assert_eq!(all_at_once(1..101).await, 50_500);
+        assert_eq!(concurrently(1..101).await, 50_500);
     }
 }

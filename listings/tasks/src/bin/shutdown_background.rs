@@ -6,9 +6,9 @@ use tokio::runtime::{Builder, Runtime};
 
 // ANCHOR: end
 /// Shuts the runtime down without waiting. Tasks are dropped at their
-/// `.await`. A closure that has started runs on until it returns or
-/// the process exits, which may cut off what it writes. A closure
-/// that is queued may start or may not.
+/// `.await`. A closure that has started runs until it returns or the
+/// process exits, which may cut off its writes. A closure that is
+/// still queued may or may not run.
 fn end(runtime: Runtime) {
     runtime.shutdown_background();
 }

@@ -1,13 +1,13 @@
-//! Wrong: one failure comes late, and the other leaves a copy running.
+//! Wrong: one error arrives late, and the other leaves a copy running.
 
 use std::{error::Error, fmt, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
 // ANCHOR: wrong
-/// Wrong: `try_join!` looks for an `Err` of the *handles*, and a task
+/// Wrong: `try_join!` looks for an `Err` from the *handles*, but a task
 /// that returns `Err` is a handle that returns `Ok(Err(..))`. So it
-/// waits for all. And what it drops in the end are handles.
+/// waits for both tasks.
 async fn copy_all() -> Result<(), Box<dyn Error>> {
     let orders = tokio::spawn(copy("orders", 900));
     let users = tokio::spawn(copy("users", 100));
@@ -17,7 +17,7 @@ async fn copy_all() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Wrong as well: this fails early, and the other task keeps running.
+/// Also wrong: this fails early, but the other task keeps running.
 async fn copy_in_turn() -> Result<(), Box<dyn Error>> {
     let users = tokio::spawn(copy("users", 100));
     let _orders = tokio::spawn(copy("orders", 900));

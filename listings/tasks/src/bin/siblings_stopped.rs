@@ -1,4 +1,4 @@
-//! The first failure stops all copies, and is returned after that.
+//! The first failure aborts the other copies, and is then returned.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -6,9 +6,9 @@ use tokio::time::{Instant, sleep};
 use tokio_util::task::JoinMap;
 
 // ANCHOR: copy_all
-/// Copies all tables at the same time. At the first failure, the
-/// other copies are aborted; tables that were copied before that stay
-/// copied. This returns when no copy is running any more, except in
+/// Copies all tables concurrently. At the first failure, the other
+/// copies are aborted. Tables that were copied before that stay
+/// copied. When this returns, no copy is running any more, except in
 /// a blocking closure.
 ///
 /// Dropping this future aborts the copies, without waiting.
@@ -45,7 +45,7 @@ struct Table {
     takes: Duration,
 }
 
-/// Copies a table. `users` has a fault, and `carts` a bug.
+/// Copies a table. `users` has a fault, and `carts` causes a panic.
 async fn copy(table: Table) -> Result<(), Fault> {
     sleep(table.takes).await;
     match table.name {

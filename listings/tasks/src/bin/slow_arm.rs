@@ -8,7 +8,7 @@ use tokio::{
 };
 
 // ANCHOR: two_ways
-/// One loop for both queues. Its arms wait, so mails wait for prints.
+/// One loop for both queues. An arm that waits blocks the other queue.
 async fn in_one_loop(mut mails: Queue, mut prints: Queue) {
     loop {
         tokio::select! {
@@ -20,8 +20,8 @@ async fn in_one_loop(mut mails: Queue, mut prints: Queue) {
     }
 }
 
-/// A loop for each queue, in the same task. Neither waits for the
-/// other; a panic in one ends both.
+/// A loop for each queue, in the same task. Neither loop waits for the
+/// other. A panic in one of them ends both.
 async fn in_two_loops(mails: Queue, prints: Queue) {
     tokio::join!(handle_all(mails), handle_all(prints));
 }
@@ -35,13 +35,13 @@ async fn handle_all(mut queue: Queue) {
 
 type Queue = mpsc::Receiver<u32>;
 
-/// Takes a second, in which it only waits.
+/// Takes a second, and only waits.
 async fn handle(job: u32) {
     sleep(Duration::from_secs(1)).await;
     assert_ne!(job, 13, "job {job} is damaged");
 }
 
-/// A queue with three jobs, and no more to come.
+/// A closed queue with three jobs.
 fn queue() -> Queue {
     let (sender, queue) = mpsc::channel(3);
     for job in 1..=3 {

@@ -1,24 +1,24 @@
-//! Hash a password on a thread that may compute for a long time.
+//! Hash a password on a thread that is allowed to block.
 
 use std::hint::black_box;
 
 use tokio::task;
 
 // ANCHOR: check
-/// Checks a password. The thread that polls this future is free for
-/// other tasks in the meantime.
+/// Checks a password. Meanwhile, the thread that polls this future can
+/// poll other tasks.
 ///
-/// Dropping this future doesn't stop a closure that has started. How
-/// many run at the same time is limited by the pool only.
+/// Dropping this future doesn't stop a closure that has started. Only
+/// the pool limits how many closures run at the same time.
 async fn check(
     password: String,
     hash: u64,
 ) -> Result<bool, CheckError> {
     let computed = task::spawn_blocking(move || slow_hash(&password))
-        // The outer layer: it panicked, or the runtime shuts down.
+        // The outer layer: a panic, or the runtime is shutting down.
         .await
         .map_err(CheckError::Ended)?
-        // The inner layer: what the closure says.
+        // The inner layer: the closure's own result.
         .map_err(CheckError::Refused)?;
     Ok(computed == hash)
 }
@@ -30,7 +30,7 @@ enum CheckError {
     Refused(&'static str),
 }
 
-/// Takes a while on purpose, so that guessing does.
+/// Slow on purpose, so that guessing passwords is slow, too.
 fn slow_hash(password: &str) -> Result<u64, &'static str> {
     if password.len() > 72 {
         return Err("a password has 72 bytes at most");

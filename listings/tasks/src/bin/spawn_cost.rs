@@ -1,4 +1,4 @@
-//! Count what each way to wait for a thousand futures allocates.
+//! Count the allocations of each way to wait for a thousand futures.
 
 // ANCHOR: four_ways
 use futures::{StreamExt, future, stream::FuturesUnordered};
@@ -11,7 +11,7 @@ async fn one_by_one() {
     }
 }
 
-/// All together in the task that awaits them, kept in order.
+/// All together in the task that awaits them, in the order of the list.
 async fn join_all() {
     future::join_all((0..COUNT).map(price_of)).await;
 }
@@ -23,7 +23,7 @@ async fn futures_unordered() {
     while calls.next().await.is_some() {}
 }
 
-/// Each in a task of its own, as they finish.
+/// Each in its own task, as they finish.
 async fn join_set() {
     let mut calls: JoinSet<_> = (0..COUNT).map(price_of).collect();
     while calls.join_next().await.is_some() {}
@@ -32,7 +32,7 @@ async fn join_set() {
 
 const COUNT: u32 = 1000;
 
-/// Does next to nothing, so that what is counted is the waiting.
+/// Does almost nothing, so that only the waiting is counted.
 async fn price_of(product: u32) -> u32 {
     10 * product
 }

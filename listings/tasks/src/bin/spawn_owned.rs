@@ -1,4 +1,4 @@
-//! Give each task its own order, and a share of what all tasks use.
+//! Move each order into its task, and share the carrier.
 
 // ANCHOR: ship_all
 use std::sync::Arc;
@@ -6,11 +6,11 @@ use std::sync::Arc;
 use tokio::task::JoinError;
 use tokio_util::task::JoinMap;
 
-/// Ships all orders at the same time, by one carrier. Returns a note
-/// or a panic for each, with its place in `orders`.
+/// Ships all orders concurrently with one carrier. Returns a note or a
+/// panic for each order, with its index in `orders`.
 ///
-/// One shipment that never ends holds the notes back. Dropping this
-/// future aborts the shipments that aren't done.
+/// If one shipment never finishes, nothing is returned. Dropping this
+/// future aborts the unfinished shipments.
 async fn ship_all(
     orders: Vec<String>,
     carrier: Carrier,
@@ -19,8 +19,8 @@ async fn ship_all(
     let mut tasks = JoinMap::new();
     for (place, order) in orders.into_iter().enumerate() {
         let carrier = Arc::clone(&carrier);
-        // `move`: the task owns its order and its share of the
-        // carrier. It may lend to `ship` what it owns.
+        // `move`: the task owns its order and a reference-counted
+        // pointer to the carrier, so `ship` can borrow both.
         let work = async move { ship(&order, &carrier).await };
         tasks.spawn(place, work);
     }

@@ -1,4 +1,4 @@
-//! The closure checks whether it should stop.
+//! The closure checks a token to find out whether it should stop.
 
 use std::{thread, time::Duration};
 
@@ -20,13 +20,13 @@ fn import(rows: &[u32], stop: &CancellationToken) -> usize {
 }
 
 /// Imports rows, asks the import to stop when `limit` has passed, and
-/// waits until it has: as long as one more row takes.
+/// waits until it has stopped, which takes at most one more row.
 ///
 /// If this future is dropped, the import is asked to stop as well.
 ///
 /// # Errors
 ///
-/// The import panicked, or the runtime shuts down.
+/// The import panicked, or the runtime is shutting down.
 async fn import_in_time(
     rows: Vec<u32>,
     limit: Duration,

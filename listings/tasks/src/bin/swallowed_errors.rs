@@ -1,4 +1,4 @@
-//! Wrong: the first error ends the loop, and with it all imports.
+//! Wrong: the first error ends the loop, and aborts all other imports.
 
 use std::{
     sync::{
@@ -11,9 +11,9 @@ use std::{
 use tokio::{task::JoinSet, time::sleep};
 
 // ANCHOR: wrong
-/// Wrong: at the first `Err` the pattern doesn't match, the loop
-/// ends, and the set is dropped with everything that runs in it. The
-/// caller gets what was there by then, and takes it for all.
+/// Wrong: at the first `Err` the pattern doesn't match, so the loop
+/// ends, and the set is dropped with all of its running tasks. The
+/// caller gets a partial list that looks complete.
 async fn import_all(archive: Arc<Archive>, rows: Vec<Row>) -> Vec<u32> {
     let mut tasks = JoinSet::new();
     for row in rows {
@@ -34,21 +34,21 @@ struct Row {
     amount: &'static str,
 }
 
-/// Where invoices go. It knows how many imports began and ended.
+/// Where invoices go. It counts the imports that started and ended.
 #[derive(Default)]
 struct Archive {
-    begun: AtomicUsize,
+    started: AtomicUsize,
     ended: AtomicUsize,
 }
 
-/// Imports an invoice, the first in 100 ms, each of the others a bit later.
+/// Imports an invoice. Row 1 takes 100 ms, row 2 takes 200 ms.
 ///
 /// Panics when the amount is negative.
 async fn import(
     archive: Arc<Archive>,
     row: Row,
 ) -> Result<u32, std::num::ParseIntError> {
-    archive.begun.fetch_add(1, Ordering::Relaxed);
+    archive.started.fetch_add(1, Ordering::Relaxed);
     sleep(Duration::from_millis(100 * u64::from(row.number))).await;
     archive.ended.fetch_add(1, Ordering::Relaxed);
     let cents: i64 = row.amount.parse()?;
@@ -75,12 +75,12 @@ async fn main() {
 
     // Do they finish later? No: they are aborted.
     sleep(Duration::from_secs(3600)).await;
-    let begun = archive.begun.load(Ordering::Relaxed);
+    let started = archive.started.load(Ordering::Relaxed);
     let ended = archive.ended.load(Ordering::Relaxed);
-    println!("imports begun: {begun}, ended: {ended}");
+    println!("imports started: {started}, ended: {ended}");
     println!(
         "The first error ended the loop: {} imports were aborted,",
-        begun - ended
+        started - ended
     );
     println!("and no failure was reported.");
 }
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(imported, [1]);
         sleep(Duration::from_secs(3600)).await;
         // The mistake: only the first and the second, which failed.
-        assert_eq!(archive.begun.load(Ordering::Relaxed), 5);
+        assert_eq!(archive.started.load(Ordering::Relaxed), 5);
         assert_eq!(archive.ended.load(Ordering::Relaxed), 2);
     }
 

@@ -1,4 +1,4 @@
-//! Take the uploads that are done, without waiting for the others.
+//! Collect the finished uploads without waiting for the others.
 
 // ANCHOR: upload_all
 use std::time::Duration;
@@ -11,11 +11,11 @@ use tokio::{
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Uploads each photo that comes in, and notes after each one what
-/// has finished in the meantime. Returns when the senders are dropped
-/// and the last upload has ended.
+/// Uploads each photo that arrives, and records after each photo which
+/// uploads have finished. Returns when the senders are dropped and the
+/// last upload has ended.
 ///
-/// Dropping this future aborts the uploads, and loses the notes.
+/// Dropping this future aborts the uploads and loses the records.
 async fn upload_all(mut photos: mpsc::Receiver<u32>) -> Uploaded {
     let start = Instant::now();
     let mut uploaded = Uploaded::default();
@@ -23,13 +23,13 @@ async fn upload_all(mut photos: mpsc::Receiver<u32>) -> Uploaded {
     while let Some(photo) = photos.recv().await {
         let task = uploads.spawn(timeout(PATIENCE, upload(photo)));
         uploaded.started(task.id(), photo);
-        // `None`: no task has finished, or there is none at all.
+        // `None`: no task has finished, or the set is empty.
         while let Some(joined) = uploads.try_join_next_with_id() {
             uploaded.note(joined, start.elapsed());
         }
         uploaded.largest_set = uploaded.largest_set.max(uploads.len());
     }
-    // No more photos come: now wait.
+    // No more photos will arrive, so now wait.
     while let Some(joined) = uploads.join_next_with_id().await {
         uploaded.note(joined, start.elapsed());
     }
@@ -44,7 +44,7 @@ use tokio::{
     time::{error::Elapsed, sleep},
 };
 
-/// The photos in the order in which they were noted.
+/// The photos in the order in which they were recorded.
 #[derive(Default)]
 struct Uploaded {
     running: HashMap<Id, u32>,
@@ -86,7 +86,7 @@ async fn upload(photo: u32) {
 async fn take_photos(count: u32, camera: mpsc::Sender<u32>) {
     for photo in 1..=count {
         if camera.send(photo).await.is_err() {
-            return; // Nobody takes photos any more.
+            return; // The receiver is dropped.
         }
         sleep(Duration::from_millis(100)).await;
     }

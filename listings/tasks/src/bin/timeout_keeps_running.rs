@@ -1,4 +1,4 @@
-//! Wrong: the timeout drops the handle, and the task keeps running.
+//! Wrong: the timeout drops the handle, but the task keeps running.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -9,7 +9,7 @@ use tokio::time::{error::Elapsed, sleep, timeout};
 
 // ANCHOR: wrong
 /// Wrong: after 100 ms, the timeout drops the handle, not the charge.
-/// The customer is asked to try again, and is charged all the same.
+/// The customer is asked to try again, but is charged anyway.
 async fn charge_in_time(cents: u32) -> Result<u32, Elapsed> {
     let task = tokio::spawn(charge(cents));
     let joined = timeout(Duration::from_millis(100), task).await?;

@@ -1,4 +1,4 @@
-//! The timeout drops the charge itself, or waits for its task.
+//! The timeout drops the charge itself, or the task is awaited.
 
 use std::{
     sync::{
@@ -17,11 +17,11 @@ use tokio_util::task::AbortOnDropHandle;
 // ANCHOR: charge_in_time
 const LIMIT: Duration = Duration::from_millis(100);
 
-/// Charges a card, or gives up. There is no task: the timeout drops
-/// the charge, and nothing of it runs after this has returned.
+/// Charges a card, or gives up. There is no task, so the timeout drops
+/// the charge, and nothing continues after this function returns.
 ///
-/// After an error, the outcome is unknown: a request that has left
-/// may still charge the card.
+/// After an error, the outcome is unknown: a request that was already
+/// sent may still charge the card.
 async fn charge_in_time(
     card: &Card,
     cents: u32,
@@ -29,11 +29,11 @@ async fn charge_in_time(
     timeout(LIMIT, card.charge(cents)).await
 }
 
-/// The same with a task, which is aborted and then awaited. A charge
-/// that wins against the abort is reported, not forgotten: `None` is
-/// returned only when the charge was stopped.
+/// The same with a task, which is aborted and then awaited. If the
+/// charge finishes before the abort, its receipt is returned: `None`
+/// means that the charge was stopped.
 ///
-/// A task that computes without an `.await` is waited for, however
+/// If the task computes without an `.await`, this waits for however
 /// long that takes. Dropping this future aborts the task.
 async fn charge_in_task(
     card: &Arc<Card>,

@@ -8,16 +8,16 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::task::AbortOnDropHandle;
 
-/// Each call uses up a token, and a timer brings a new one. There is
-/// one bucket for each peer, and all callers share it.
+/// Each call uses up a token, and a timer adds tokens. Create one
+/// bucket for each service, and share it between all callers.
 struct TokenBucket {
     tokens: Arc<Semaphore>,
     _refill: AbortOnDropHandle<()>,
 }
 
 impl TokenBucket {
-    /// A full bucket of `burst` tokens, and a new one every `period`.
-    /// Panics outside of a runtime, and if either of them is zero.
+    /// A full bucket of `burst` tokens; each `period` adds a token.
+    /// Panics outside a runtime, or if `burst` or `period` is zero.
     fn new(burst: usize, period: Duration) -> Self {
         assert!(burst > 0, "a bucket without room for a token");
         let tokens = Arc::new(Semaphore::new(burst));
@@ -35,8 +35,8 @@ impl TokenBucket {
         Self { tokens, _refill: AbortOnDropHandle::new(refill) }
     }
 
-    /// Waits for a token, in the order of the calls, and uses it up.
-    /// Dropped while it waits, it uses up none.
+    /// Waits for a token, in the order of the calls, and uses it up. If
+    /// this future is dropped while it waits, no token is used up.
     async fn take(&self) {
         let token = self.tokens.acquire().await;
         token.expect("it is never closed").forget();

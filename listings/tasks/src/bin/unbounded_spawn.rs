@@ -1,4 +1,4 @@
-//! Wrong: a hundred requests at the same time; the service takes eight.
+//! Wrong: a hundred requests at the same time, but the service takes eight.
 
 use std::{
     ops::Range,
@@ -16,7 +16,7 @@ use tokio::{
 
 // ANCHOR: wrong
 /// Wrong: there are as many requests as photos. Nothing here
-/// says how many the service takes.
+/// limits them to the number that the service accepts.
 async fn render_all(
     renderer: Arc<Renderer>,
     photos: Range<u32>,

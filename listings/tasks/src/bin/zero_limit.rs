@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep, timeout};
 // ANCHOR: wrong
 use futures::{StreamExt, stream};
 
-/// Wrong where `limit` can be 0. Then the stream may not start a
-/// future, so nothing is under way that could ever wake it.
+/// Wrong: `limit` can be 0. In that case, the stream never starts a
+/// future, so nothing can ever wake it.
 async fn render_all(photos: Range<u32>, limit: usize) -> Vec<u32> {
     stream::iter(photos)
         .map(render)
