@@ -1,10 +1,10 @@
 //! Promise: a reader finds a page by the words of a symptom, a question, a message or an API, by keyboard,
 //! without a network and as a file, and the index stays small.
 
+use crate::scenes::Scenes;
 use crate::shared::{ROOT, site, visit, visit_changed};
 use anyhow::{Context, Result, ensure};
 use browser::{View, Visit};
-use fantoccini::key::Key;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use model::{Project, uses};
@@ -26,31 +26,7 @@ async fn find(visit: &Visit<'_>, query: &str) -> Result<Vec<String>> {
 
 /// What readers ask (words, other forms of a word, parts, typos, and messages as they were printed), and the address
 /// that must be among the first three results.
-const ASKED: &str = "
-429 | tasks/limiting.html#limiting-concurrency
-too many open files | tasks/limiting.html#limiting-concurrency
-hangs uses no cpu | tasks/limit_traps.html#buffer_unordered0-hangs-reject-a-limit-of-zero
-memory grows | tasks/limit_traps.html#memory-grows-although-there-is-a-semaphore-the-permit-is-acquired-too-late
-E0597 | tasks/waiting.html#borrowed-value-does-not-live-long-enough-a-task-cant-borrow
-does not live long enough | tasks/waiting.html#borrowed-value-does-not-live-long-enough-a-task-cant-borrow
-attempt to divide by zero | tasks/results.html#which-task-panicked-match-a-joinerror-to-its-input
-results missing | tasks/results.html#results-are-missing-while-let-someok-stops-at-the-first-error
-which task panicked | tasks/results.html#which-task-panicked-match-a-joinerror-to-its-input
-JoinSet::join_next | tasks/waiting.html#
-buffer_unordered | tasks/limiting.html#
-rate limit | tasks/limiting.html#rate-limit-at-most-four-calls-a-second
-limiting | tasks/limiting.html#
-cancelling | concepts/cancel
-semaph | tasks/limit_traps.html#memory-grows-although-there-is-a-semaphore-the-permit-is-acquired-too-late
-semapohre | tasks/limit_traps.html#memory-grows-although-there-is-a-semaphore-the-permit-is-acquired-too-late
-timeline | timelines.html
-cannot be sent between threads safely | concepts/send.html#future-cannot-be-sent
-Cannot start a runtime from within a runtime | concepts/runtime_panics.html#there-is-no-reactor-running
-there is no reactor running | concepts/runtime_panics.html#there-is-no-reactor-running
-all branches are disabled and there is no else branch | tasks/select_panics.html#all-branches-are-disabled
-`async fn` resumed after completion | concepts/futures.html#async-fn-resumed-after-completion
-JoinHandle polled after completion | tasks/select_panics.html#joinhandle-polled
-";
+const ASKED: &str = include_str!("scenes/asked.txt");
 
 async fn everything_is_found(visit: &Visit<'_>) -> Result<()> {
     for [query, expected] in rows(ASKED) {
@@ -146,86 +122,8 @@ fn a_broken_search_is_reported() {
 }
 
 #[test]
-fn a_program_is_found_by_what_it_shows() -> Result<()> {
-    visit("find.html", View::DESKTOP, async |visit| {
-        let found = find(visit, "count what each kind of limit allocates").await?;
-        assert_eq!(
-            found.first().map(String::as_str),
-            Some("tasks/limiting.html#limit_cost.three_limits")
-        );
-        Ok(())
-    })
-}
-
-#[test]
-fn finding_works_by_keyboard_alone() -> Result<()> {
-    visit("tasks/waiting.html", View::DESKTOP, async |visit| {
-        let key = |key: Key| char::from(key).to_string();
-        visit
-            .press(
-                "body",
-                &format!("{}k{}", char::from(Key::Control), char::from(Key::Null)),
-            )
-            .await?;
-        let is_there = "new Promise((done) => { const look = () => {
-            if (document.activeElement?.id === 'query') done(true); else setTimeout(look, 20); }; look(); })";
-        assert!(visit.ask::<bool>(is_there).await?);
-        visit.press("#query", "memory grows").await?;
-        let status: String = visit
-            .ask("document.querySelector('#search [role=status]').textContent")
-            .await?;
-        assert!(status.contains("the best first"), "{status}");
-        visit.press("#query", &key(Key::Down)).await?;
-        assert_eq!(
-            visit
-                .ask::<String>("document.activeElement.localName")
-                .await?,
-            "a"
-        );
-        visit.press("#search li a", &key(Key::Escape)).await?;
-        assert_eq!(
-            visit.ask::<String>("document.activeElement.id").await?,
-            "query"
-        );
-        visit
-            .press("#query", &format!("memory grows{}", key(Key::Enter)))
-            .await?;
-        let arrived = "new Promise((done) => { const look = () => {
-            if (location.pathname.endsWith('symptoms.html')) done(location.hash); else setTimeout(look, 20); }; look(); })";
-        let hash: String = visit.ask(arrived).await?;
-        assert_eq!(hash, "#memory-grows");
-        Ok(())
-    })
-}
-
-#[test]
-fn an_empty_result_says_what_to_do() -> Result<()> {
-    visit("find.html", View::DESKTOP, async |visit| {
-        assert!(find(visit, "xylophone").await?.is_empty());
-        let status: String = visit
-            .ask("document.querySelector('#search [role=status]').textContent")
-            .await?;
-        assert_eq!(
-            status,
-            "No section has these words. Try fewer words, or look through the lists below."
-        );
-        Ok(())
-    })
-}
-
-#[test]
-fn finding_works_as_a_file() -> Result<()> {
-    visit("find.html", View::DESKTOP, async |visit| {
-        visit
-            .open(&format!("file://{}/find.html", site()?.1.site.display()))
-            .await?;
-        let ready = "new Promise((done) => { const look = () => {
-            if (document.activeElement?.id === 'query') done(true); else setTimeout(look, 20); }; look(); })";
-        assert!(visit.ask::<bool>(ready).await?);
-        assert!(!find(visit, "memory grows").await?.is_empty());
-        assert_eq!(visit.console_errors().await?, Vec::<String>::new());
-        Ok(())
-    })
+fn a_reader_finds_by_keyboard_by_a_caption_and_without_a_network() -> Result<()> {
+    Scenes::parse(include_str!("scenes/finding.txt")).play_all()
 }
 
 /// The size of a text as servers send it.

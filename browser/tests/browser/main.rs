@@ -4,6 +4,7 @@ mod broken;
 mod finding;
 mod pdf;
 mod reading;
+mod scenes;
 mod shared;
 mod stepping;
 
