@@ -138,6 +138,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn again_polled_by_another_task_it_wakes_that_one() {
+        let door = Arc::new(Door::default());
+        let mut opened = Box::pin(Arc::clone(&door).opened());
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(opened.as_mut().poll(&mut context).is_pending());
+        let guest = tokio::spawn(opened);
+        yield_now().await;
+        door.open();
+        within(HOUR, guest).await.expect("it does not panic");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn overload_every_guest_is_woken() {
         let door = Arc::new(Door::default());
         let mut guests = guests(&door, 100).await;

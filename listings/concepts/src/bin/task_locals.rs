@@ -105,5 +105,20 @@ mod tests {
             hazards::no_task_left().await;
         })
         .await;
+        // Its work is done, though the caller has stopped waiting.
+        hazards::at_every_poll(async |cancel| {
+            let (done, is_done) = tokio::sync::oneshot::channel();
+            let call = REQUEST.scope(7, async {
+                let work = async {
+                    tokio::task::yield_now().await;
+                    done.send(REQUEST.get()).ok();
+                };
+                spawn_for_request(work).await
+            });
+            cancel.run(call).await;
+            let number = (cancel.polls() > 0).then_some(7);
+            assert_eq!(is_done.await.ok(), number);
+        })
+        .await;
     }
 }

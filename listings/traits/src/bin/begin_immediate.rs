@@ -112,6 +112,25 @@ mod tests {
         Ok(())
     }
 
+    /// Neither waits for the other, as without the write-ahead log.
+    #[tokio::test]
+    async fn overload_of_a_reader_and_a_writer() -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = open(folder.path()).await?;
+        let mut reading = pool.begin().await?;
+        let amount = "SELECT amount FROM stock";
+        let before = sqlx::query_scalar(amount);
+        let before: i64 = before.fetch_one(&mut *reading).await?;
+        assert!(take(&pool).await?);
+        // The reader still sees the moment at which it began.
+        let after = sqlx::query_scalar(amount);
+        let after: i64 = after.fetch_one(&mut *reading).await?;
+        assert_eq!((before, after), (5, 5));
+        reading.commit().await?;
+        assert_eq!(left(&pool).await?, 4);
+        Ok(())
+    }
+
     #[tokio::test]
     async fn cancel_takes_all_of_it_or_nothing() -> sqlx::Result<()> {
         let folder = tempfile::tempdir()?;

@@ -313,10 +313,13 @@ mod tests {
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..20 {
             let orders = Arc::clone(orders);
-            tasks.spawn(async move { orders.pay("a").await.is_ok() });
+            tasks.spawn(async move { orders.pay("a").await });
         }
-        let paid = tasks.join_all().await;
-        assert_eq!(paid.iter().filter(|paid| **paid).count(), 1);
+        let ended = tasks.join_all().await;
+        let late = |it: &&_| matches!(it, Err(OrdersError::Paid(_)));
+        let paid = ended.iter().filter(|it| it.is_ok()).count();
+        let late = ended.iter().filter(late).count();
+        assert_eq!((paid, late), (1, 19), "{ended:?}");
     }
     // ANCHOR_END: contract
 
