@@ -76,38 +76,9 @@ enum Command {
         names: Vec<String>,
     },
     /// Start a listing, a mistake with its fix, or a page, with the lines that other files need for it
-    New {
-        /// The listing's name, as part/name: tasks/my_listing
-        #[arg(value_parser = ProgramId::parse, required_unless_present = "page")]
-        listing: Option<ProgramId>,
-        /// Write the mistake that the listing fixes as well
-        #[arg(long, value_name = "PART/NAME", value_parser = ProgramId::parse, requires = "listing")]
-        wrong: Option<ProgramId>,
-        /// Write a page, and add it to src/SUMMARY.md and published.txt
-        #[arg(long, value_name = "PART/NAME", value_parser = ProgramId::parse)]
-        page: Option<ProgramId>,
-        /// The page's title
-        #[arg(long, requires = "page")]
-        title: Option<String>,
-        /// Show this listing, which exists already, on the page; may be repeated
-        #[arg(long = "listing", id = "show", value_name = "PART/NAME", value_parser = ProgramId::parse, requires = "page")]
-        show: Vec<ProgramId>,
-    },
+    New(new::New),
     /// Break a copy of the book in every way that its tests promise to notice, and demand that they do
-    Drift {
-        /// Which places are broken; the same seed breaks the same ones
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// How many seeds to try, from that one on
-        #[arg(long, default_value_t = 1)]
-        rounds: u64,
-        /// Fix every mistake, and not only a sample of them
-        #[arg(long)]
-        all: bool,
-        /// Break only this promise, by its number; may be given several times
-        #[arg(long = "promise", value_name = "NUMBER")]
-        promises: Vec<usize>,
-    },
+    Drift(::drift::Options),
     /// Speak mdBook's protocol for preprocessors (book.toml names this for the stock `mdbook`)
     #[command(hide = true)]
     Preprocessor {
@@ -158,36 +129,8 @@ fn run(command: Command) -> Result<bool> {
             addresses: true, ..
         } => bless::bless_addresses(&project)?,
         Command::Bless { listings, .. } => bless::bless(&project, listings)?,
-        Command::Drift {
-            seed,
-            rounds,
-            all,
-            promises,
-        } => drift::drift(
-            &project,
-            &::drift::Options {
-                seed,
-                rounds,
-                all,
-                promises,
-            },
-        )?,
-        Command::New {
-            listing,
-            wrong,
-            page,
-            title,
-            show,
-        } => new::new(
-            &project,
-            &new::New {
-                listing,
-                wrong,
-                page,
-                title,
-                show,
-            },
-        )?,
+        Command::Drift(options) => drift::drift(&project, &options)?,
+        Command::New(new) => new::new(&project, &new)?,
         Command::Preprocessor { .. } => {}
     }
     Ok(true)

@@ -1,6 +1,7 @@
 //! `cargo book new`: starts a listing, a mistake with its fix, or a page.
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
 use model::hazards::Declarations;
 use model::source::Source;
 use model::{ProgramId, Project};
@@ -10,17 +11,23 @@ use std::path::{Path, PathBuf};
 use toml_edit::{Array, DocumentMut};
 
 /// What to start.
+#[derive(Args)]
 pub struct New {
-    /// A listing to write.
-    pub listing: Option<ProgramId>,
-    /// The mistake that this listing fixes, to be written as well.
-    pub wrong: Option<ProgramId>,
-    /// A page to write: its part and the name of its file.
-    pub page: Option<ProgramId>,
-    /// The page's title; by default it is made from the page's name.
-    pub title: Option<String>,
-    /// Listings that exist already and that the page shows.
-    pub show: Vec<ProgramId>,
+    /// The listing's name, as part/name: tasks/my_listing
+    #[arg(value_parser = ProgramId::parse, required_unless_present = "page")]
+    listing: Option<ProgramId>,
+    /// Write the mistake that the listing fixes as well
+    #[arg(long, value_name = "PART/NAME", value_parser = ProgramId::parse, requires = "listing")]
+    wrong: Option<ProgramId>,
+    /// Write a page, and add it to src/SUMMARY.md and published.txt
+    #[arg(long, value_name = "PART/NAME", value_parser = ProgramId::parse)]
+    page: Option<ProgramId>,
+    /// The page's title; by default it is made from the page's name
+    #[arg(long, requires = "page")]
+    title: Option<String>,
+    /// Show this listing, which exists already, on the page; may be repeated
+    #[arg(long = "listing", id = "show", value_name = "PART/NAME", value_parser = ProgramId::parse, requires = "page")]
+    show: Vec<ProgramId>,
 }
 
 const LISTING: &str = include_str!("../skeleton/listing.rs");

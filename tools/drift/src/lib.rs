@@ -25,15 +25,19 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// Which breakages to make.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// Picks the places.
+    /// Which places are broken; the same seed breaks the same ones
+    #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// How many seeds, from that one on.
+    /// How many seeds to try, from that one on
+    #[arg(long, default_value_t = 1)]
     pub rounds: u64,
-    /// Every mistake is fixed, and not only a sample of them.
+    /// Fix every mistake, and not only a sample of them
+    #[arg(long)]
     pub all: bool,
-    /// Only these promises, by number; all if it's empty.
+    /// Break only this promise, by its number; may be given several times
+    #[arg(long = "promise", value_name = "NUMBER")]
     pub promises: Vec<usize>,
 }
 

@@ -5,6 +5,8 @@ use crate::snapshot::{BookSnapshot, files_below};
 use crate::text::{pick, regex};
 use fastrand::Rng;
 use model::sources;
+use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// A feature that a program needs is missing in the workspace's manifest, and so in the manifest that its page shows.
 pub fn missing_feature(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
@@ -36,60 +38,34 @@ pub fn missing_feature(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakag
 }
 
 /// A release of a dependency as it might come.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Release {
-    package: &'static str,
-    what: &'static str,
+    package: String,
+    what: String,
     /// The file that it changes, and how.
-    file: &'static str,
-    changes: &'static [(&'static str, &'static str)],
+    file: String,
+    changes: Vec<[String; 2]>,
     /// A listing that has the first text in its source, and the second in its output, notices.
-    used_as: &'static str,
-    prints: &'static str,
+    used_as: String,
+    #[serde(default)]
+    prints: String,
     /// The listing doesn't compile anymore, instead of printing something else.
+    #[serde(default)]
     breaks_build: bool,
 }
 
-const RELEASES: &[Release] = &[
-    Release {
-        package: "tokio-util",
-        what: "renames JoinMap::join_next",
-        file: "src/task/join_map.rs",
-        changes: &[
-            ("pub async fn join_next(", "pub async fn join_next_renamed("),
-            ("while self.join_next()", "while self.join_next_renamed()"),
-        ],
-        used_as: "JoinMap",
-        prints: "",
-        breaks_build: true,
-    },
-    Release {
-        package: "futures-util",
-        what: "runs one future at a time in buffer_unordered",
-        file: "src/stream/stream/mod.rs",
-        changes: &[(
-            "BufferUnordered::new(self, n)",
-            "BufferUnordered::new(self, n.min(1))",
-        )],
-        used_as: ".buffer_unordered(",
-        prints: " ms",
-        breaks_build: false,
-    },
-    Release {
-        package: "allocation-counter",
-        what: "counts twice",
-        file: "src/allocator.rs",
-        changes: &[("info.count_total += 1;", "info.count_total += 2;")],
-        used_as: ".count_total",
-        prints: "",
-        breaks_build: false,
-    },
-];
+fn releases() -> Vec<Release> {
+    let all: Result<BTreeMap<String, _>, _> = toml::from_str(include_str!("releases.toml"));
+    all.expect("releases.toml is as it should be")
+        .remove("release")
+        .unwrap_or_default()
+}
 
 /// New releases break programs, and the weekly run no longer tries them or no longer reports it.
 pub fn new_releases(snapshot: &BookSnapshot, rng: &mut Rng) -> Vec<Option<Breakage>> {
-    let released = RELEASES
-        .iter()
-        .map(|release| released(snapshot, rng, release));
+    let releases = releases();
+    let released = releases.iter().map(|it| released(snapshot, rng, it));
     let mut breakages: Vec<_> = released.collect();
     let workflow = snapshot.file(".github/workflows/fresh.yml");
     // The message names the missing command.
@@ -113,15 +89,15 @@ pub fn new_releases(snapshot: &BookSnapshot, rng: &mut Rng) -> Vec<Option<Breaka
 fn released(snapshot: &BookSnapshot, rng: &mut Rng, release: &Release) -> Option<Breakage> {
     let users = snapshot.listings.iter().filter(|listing| {
         let output = listing.output.as_ref().map_or("", |output| &output.text);
-        listing.source.text.contains(release.used_as) && output.contains(release.prints)
+        listing.source.text.contains(&release.used_as) && output.contains(&release.prints)
     });
     let name = &pick(rng, users)?.name;
-    let package = release.package;
+    let package = &*release.package;
     let folder = sources::folders(&snapshot.project).ok()?.remove(package)?;
     let mut edits = Vec::new();
     for (file, mut text) in files_below(&folder) {
         if file == release.file {
-            for (from, to) in release.changes {
+            for [from, to] in &release.changes {
                 if !text.contains(from) {
                     return None;
                 }
