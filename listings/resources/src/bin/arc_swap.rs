@@ -16,8 +16,8 @@ struct Service {
 }
 
 impl Service {
-    /// One version for the whole request, across every `.await`. A
-    /// reload in between is for the next request.
+    /// Uses one version for the whole request, across every `.await`.
+    /// Only later requests see a reload.
     async fn handle(&self) -> String {
         let config = self.config.load_full();
         call_backend().await;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use axum::{Router, extract::State, http::StatusCode, routing::post};
 use tokio::time::{Duration, timeout};
 
-/// What all handlers share. It's cloned for every request, so what is
-/// in it is behind an `Arc`.
+/// The state that all handlers share. It's cloned for every request,
+/// so its field is behind an `Arc`.
 #[derive(Clone, Default)]
 struct Shop {
     orders: Arc<Mutex<Vec<String>>>,
@@ -21,8 +21,8 @@ impl Shop {
     }
 }
 
-/// Awaits first, and changes the state last. A client that disconnects
-/// drops this future at an `.await`, and none follows the change.
+/// Awaits first, and changes the state last. If the client disconnects,
+/// this future is dropped at an `.await`, so before the change.
 async fn order(
     State(shop): State<Shop>,
     order: String,
@@ -50,7 +50,7 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-/// Asks the warehouse, so to speak.
+/// Stands for a request to the warehouse.
 async fn in_stock(order: &str) -> bool {
     yield_now().await;
     match order {

@@ -14,8 +14,8 @@ use tokio::{
 };
 
 // ANCHOR: back
-/// Pays for an order, once. Returns whether this call did it: an order
-/// that isn't open is left alone.
+/// Pays for an order once. Returns false if the order isn't open, for
+/// example because another call has claimed it.
 async fn pay(
     pool: &SqlitePool,
     bank: &Bank,
@@ -23,7 +23,7 @@ async fn pay(
 ) -> Result<bool, PayError> {
     let claim = "UPDATE orders SET state = 'paying'
                  WHERE id = ? AND state = 'open'";
-    // With the pool itself: a connection for one statement.
+    // On the pool itself: uses a connection for one statement.
     let claim = sqlx::query(claim).bind(order).execute(pool).await?;
     if claim.rows_affected() == 0 {
         return Ok(false);
@@ -33,8 +33,8 @@ async fn pay(
 }
 
 /// Charges an order that is `paying`. After an error, a cancellation, or
-/// a crash, a job calls this again. The bank knows the order by its
-/// number, the idempotency key, so it charges once.
+/// a crash, a job calls this again. The order's number is the
+/// idempotency key, so the bank charges only once.
 async fn settle(
     pool: &SqlitePool,
     bank: &Bank,

@@ -23,8 +23,8 @@ impl ManageConnection for Orders {
         session.ask("pong").await.map(drop)
     }
 
-    /// Whether an answer is on its way. It's asked when a connection
-    /// comes back, also after a check that was canceled.
+    /// Whether an answer is still on its way. bb8 calls this when a
+    /// connection is returned, even if its check was canceled.
     fn has_broken(&self, session: &mut Session) -> bool {
         !session.on_the_way.is_empty()
     }

@@ -23,8 +23,8 @@ impl ManageConnection for Orders {
         session.ask("pong").await.map(drop)
     }
 
-    /// Wrong: it's asked when a connection comes back, and one whose
-    /// check was canceled comes back as well.
+    /// Wrong: bb8 calls this when a connection is returned, even if
+    /// its check was canceled.
     fn has_broken(&self, _session: &mut Session) -> bool {
         false
     }

@@ -8,14 +8,14 @@ use tokio::time::{sleep, timeout};
 impl Session {
     async fn begin(&mut self) {
         self.server.receive("BEGIN");
-        // Wrong: dropped here, nobody knows that it has begun.
+        // Wrong: dropped here, the transaction isn't recorded.
         self.server.answer().await;
         self.depth += 1;
     }
 }
 
 impl Pool {
-    /// Rolls back what has begun, before somebody else gets it.
+    /// Rolls back an open transaction before the session is reused.
     fn put(&mut self, mut session: Session) {
         if session.depth > 0 {
             session.server.receive("ROLLBACK");

@@ -15,7 +15,7 @@ impl Session {
 // ANCHOR_END: noted
 
 impl Pool {
-    /// Rolls back what has begun, before somebody else gets it.
+    /// Rolls back an open transaction before the session is reused.
     fn put(&mut self, mut session: Session) {
         if session.depth > 0 {
             session.server.receive("ROLLBACK");

@@ -13,8 +13,8 @@ struct Totals {
     euros: u32,
 }
 
-/// Wrong: dropped at the second `.await`, it has changed one of two
-/// numbers. The guard unlocks, and the next one sees that.
+/// Wrong: if this is dropped at the second `.await`, only one of two
+/// numbers has changed, and the next caller sees that.
 async fn add(totals: &Mutex<Totals>, order: u32) {
     let mut totals = totals.lock().await;
     totals.orders += 1;

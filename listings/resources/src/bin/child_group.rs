@@ -24,7 +24,7 @@ fn spawn_group(command: &mut Command) -> io::Result<(Child, Group)> {
 }
 
 impl Group {
-    /// The leader was waited for, so its number may be reused.
+    /// The leader has been waited for, so its ID may be reused.
     fn has_ended(mut self) {
         self.leader = None;
     }
@@ -43,7 +43,7 @@ fn kill_group(leader: u32) {
     use nix::{sys::signal, unistd::Pid};
 
     if let Ok(leader) = leader.try_into() {
-        // An error says that no process of the group is left.
+        // An error means that no process of the group is left.
         signal::killpg(Pid::from_raw(leader), signal::SIGKILL).ok();
     }
 }

@@ -28,8 +28,8 @@ async fn follow(
     let stdout = stdout.ok_or(io::ErrorKind::BrokenPipe)?;
     let (mut stdout, mut line) = (BufReader::new(stdout), Vec::new());
     loop {
-        // Not `lines`, which fails on a line that isn't UTF-8, and
-        // has no bound. A longer line comes in pieces.
+        // `lines` would fail on a line that isn't UTF-8, and has no
+        // limit. Here, a longer line arrives in pieces.
         let mut piece = (&mut stdout).take(64 * 1024);
         let read = piece.read_until(b'\n', &mut line);
         if timeout(patience, read).await?? == 0 {
@@ -39,7 +39,7 @@ async fn follow(
         on_line(text.trim_end_matches('\n'));
         line.clear();
     }
-    // Its output has ended, so now it can be waited for.
+    // The output has ended, so wait for the exit now.
     let status = timeout(patience, child.wait()).await??;
     group.has_ended();
     Ok(status)
@@ -62,7 +62,7 @@ fn spawn_group(command: &mut Command) -> io::Result<(Child, Group)> {
 }
 
 impl Group {
-    /// The leader was waited for, so its number may be reused.
+    /// The leader has been waited for, so its ID may be reused.
     fn has_ended(mut self) {
         self.leader = None;
     }
@@ -81,7 +81,7 @@ fn kill_group(leader: u32) {
     use nix::{sys::signal, unistd::Pid};
 
     if let Ok(leader) = leader.try_into() {
-        // An error says that no process of the group is left.
+        // An error means that no process of the group is left.
         signal::killpg(Pid::from_raw(leader), signal::SIGKILL).ok();
     }
 }

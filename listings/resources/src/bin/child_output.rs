@@ -7,10 +7,10 @@ use tokio::{
     time::timeout,
 };
 
-/// Gives the command its input, and returns what it prints. More than
-/// ten megabytes are an error.
+/// Writes the command's input, and returns its output. More than ten
+/// megabytes of output are an error.
 ///
-/// On cancellation, and when its time is up, it's killed, together with
+/// On a timeout or a cancellation, the command is killed, together with
 /// the processes that are still in its group.
 async fn run(
     command: &str,
@@ -23,7 +23,7 @@ async fn run(
     let (mut child, group) = spawn_group(&mut sh)?;
     let (stdin, stdout, stderr) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    // All at the same time: nobody waits for a pipe that is full.
+    // All at the same time, so that no pipe stays full.
     let work = async {
         tokio::try_join!(
             feed(stdin, input),
@@ -49,9 +49,9 @@ use tokio::{
     process::ChildStdin,
 };
 
-/// Writes all of the input, and closes the pipe: that is its end. A
-/// child that doesn't read all of it closes the pipe first, as `head`
-/// does. If that was a mistake, its status says so.
+/// Writes the input, and closes the pipe to end it. A child that doesn't
+/// read all of its input, such as `head`, closes the pipe first. If that
+/// was a mistake, its exit status says so.
 async fn feed(
     stdin: Option<ChildStdin>,
     input: &[u8],
@@ -65,7 +65,7 @@ async fn feed(
 
 const MOST: u64 = 10 * 1024 * 1024;
 
-/// Reads to the end, and no more than `MOST` bytes.
+/// Reads to the end, but at most `MOST` bytes.
 async fn read(
     pipe: Option<impl AsyncRead + Unpin>,
 ) -> io::Result<Vec<u8>> {
@@ -95,7 +95,7 @@ fn spawn_group(command: &mut Command) -> io::Result<(Child, Group)> {
 }
 
 impl Group {
-    /// The leader was waited for, so its number may be reused.
+    /// The leader has been waited for, so its ID may be reused.
     fn has_ended(mut self) {
         self.leader = None;
     }
@@ -113,7 +113,7 @@ impl Drop for Group {
 fn kill_group(leader: u32) {
     use nix::{sys::signal, unistd::Pid};
     if let Ok(leader) = leader.try_into() {
-        // An error says that no process of the group is left.
+        // An error means that no process of the group is left.
         signal::killpg(Pid::from_raw(leader), signal::SIGKILL).ok();
     }
 }

@@ -12,9 +12,9 @@ use tokio::{
     time::timeout,
 };
 
-/// Closes the child's input, which asks it to exit. After the grace
-/// period it's killed. Either way it's waited for, so that no zombie is
-/// left. Dropped early, a child with `kill_on_drop` is killed.
+/// Closes the child's input, which asks it to exit, and kills it after
+/// the grace period. Waits for its exit either way, so that no zombie
+/// is left. On cancellation, a child with `kill_on_drop` is killed.
 async fn stop(
     mut child: Child,
     grace: Duration,

@@ -15,8 +15,8 @@ async fn import(permits: &Semaphore) -> Result<(), AcquireError> {
     Ok(())
 }
 
-/// Imports that have a permit finish. Those that wait for one are
-/// refused, and so are those that come later.
+/// Imports that hold a permit finish. Imports that wait for a permit,
+/// and later ones, are rejected.
 ///
 /// Returns how many are still running after the grace period.
 async fn stop(

@@ -21,7 +21,7 @@ struct Pool {
 struct Pooled {
     pool: Arc<Pool>,
     connection: Option<Connection>,
-    /// The last field, so it is given back last.
+    /// The last field, so it's dropped last.
     _permit: OwnedSemaphorePermit,
 }
 
@@ -47,7 +47,7 @@ impl Pool {
     }
 }
 
-/// A connection to a database, so to speak.
+/// Stands for a connection to a database.
 struct Connection;
 
 impl Pool {

@@ -10,7 +10,7 @@ type Sessions = DashMap<u32, String>;
 
 // ANCHOR: greet
 async fn greet(sessions: Arc<Sessions>) -> usize {
-    // A statement of its own: the guard is dropped at its end.
+    // A statement of its own, so the guard is dropped at its end.
     let user = sessions.get(&7).map(|user| user.clone());
     match user {
         Some(user) => send(&user).await,
@@ -37,7 +37,7 @@ async fn send(user: &str) -> usize {
     user.len()
 }
 
-/// Renames a user while they are greeted, and once more afterwards.
+/// Renames a user while they are greeted, and once more afterward.
 async fn greet_and_rename() -> [&'static str; 2] {
     let sessions = Arc::new(Sessions::new());
     sessions.insert(7, "Ada".to_owned());
@@ -50,9 +50,9 @@ async fn greet_and_rename() -> [&'static str; 2] {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    let [meanwhile, afterwards] = greet_and_rename().await;
-    println!("meanwhile:  {meanwhile}");
-    println!("afterwards: {afterwards}");
+    let [meanwhile, afterward] = greet_and_rename().await;
+    println!("meanwhile: {meanwhile}");
+    println!("afterward: {afterward}");
 }
 
 #[cfg(test)]
@@ -64,8 +64,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn slow_greeting_and_a_writer() {
-        let [meanwhile, afterwards] = greet_and_rename().await;
-        assert_eq!([meanwhile, afterwards], ["renamed"; 2]);
+        let [meanwhile, afterward] = greet_and_rename().await;
+        assert_eq!([meanwhile, afterward], ["renamed"; 2]);
     }
 
     #[tokio::test(start_paused = true)]

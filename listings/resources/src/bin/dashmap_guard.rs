@@ -9,8 +9,8 @@ use dashmap::{DashMap, try_result::TryResult};
 
 type Sessions = DashMap<u32, String>;
 
-/// Wrong: `user` is a guard. It may be sent between threads, so no
-/// compiler stops it, and its part of the map stays locked.
+/// Wrong: `user` is the guard of a shard. It's `Send`, so the compiler
+/// accepts this, and the shard stays locked across the `.await`.
 async fn greet(sessions: Arc<Sessions>) -> usize {
     let Some(user) = sessions.get(&7) else { return 0 };
     send(&user).await
@@ -34,7 +34,7 @@ async fn send(user: &str) -> usize {
     user.len()
 }
 
-/// Renames a user while they are greeted, and once more afterwards.
+/// Renames a user while they are greeted, and once more afterward.
 async fn greet_and_rename() -> [&'static str; 2] {
     let sessions = Arc::new(Sessions::new());
     sessions.insert(7, "Ada".to_owned());
@@ -47,9 +47,9 @@ async fn greet_and_rename() -> [&'static str; 2] {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    let [meanwhile, afterwards] = greet_and_rename().await;
-    println!("meanwhile:  {meanwhile}");
-    println!("afterwards: {afterwards}");
+    let [meanwhile, afterward] = greet_and_rename().await;
+    println!("meanwhile: {meanwhile}");
+    println!("afterward: {afterward}");
 }
 
 #[cfg(test)]
@@ -58,8 +58,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn slow_greeting_and_a_writer() {
-        let [meanwhile, afterwards] = greet_and_rename().await;
+        let [meanwhile, afterward] = greet_and_rename().await;
         assert!(meanwhile.starts_with("locked"));
-        assert_eq!(afterwards, "renamed");
+        assert_eq!(afterward, "renamed");
     }
 }

@@ -16,7 +16,7 @@ impl Manager for Orders {
         self.connect().await
     }
 
-    /// Looks at a session that was idle, before it is lent again.
+    /// Checks an idle session before it's reused.
     async fn recycle(
         &self,
         session: &mut Session,

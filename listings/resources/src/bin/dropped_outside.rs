@@ -27,15 +27,15 @@ impl Drop for Pooled {
     fn drop(&mut self) {
         let pool = Arc::clone(&self.pool);
         let connection = self.connection.take();
-        // Wrong: `spawn` looks for a runtime, in this thread.
+        // Wrong: outside a runtime, `spawn` panics.
         tokio::spawn(async move {
             pool.idle.lock().await.extend(connection);
         });
     }
 }
 
-/// Opens a report, which keeps its connection, and drops it in sync
-/// code: at the end of `main`, in a destructor, in a thread.
+/// Opens a report, which keeps its connection, and drops it in
+/// synchronous code, as in a destructor or at the end of `main`.
 fn print_report(pool: &Arc<Pool>) -> io::Result<()> {
     let runtime = Builder::new_current_thread().build()?;
     let report = runtime.block_on(pool.get());
@@ -44,7 +44,7 @@ fn print_report(pool: &Arc<Pool>) -> io::Result<()> {
 }
 // ANCHOR_END: wrong
 
-/// A connection to a database, so to speak.
+/// Stands for a connection to a database.
 struct Connection;
 
 impl Pool {

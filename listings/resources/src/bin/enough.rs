@@ -8,13 +8,13 @@ use tokio::{
 // ANCHOR: enough
 const GIGABYTES: u32 = 4;
 
-/// Encodes with the memory that it needs, or with all there is. Returns
-/// how much that was.
+/// Encodes with the memory that it needs, or with all the memory there
+/// is. Returns the number of gigabytes.
 async fn encode(
     memory: &Semaphore,
     gigabytes: u32,
 ) -> Result<u32, AcquireError> {
-    // Or return an error here. And nobody gets in with no permit.
+    // You could also return an error. One permit is the minimum.
     let gigabytes = gigabytes.clamp(1, GIGABYTES);
     let _permits = memory.acquire_many(gigabytes).await?;
     println!("encoded with {gigabytes} GB");

@@ -9,12 +9,12 @@ use std::{
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
-/// A reader sees all of the old text or all of the new text, at any
-/// time, also after a crash. After `Ok`, it's the new text, and on Unix
-/// even after a power cut.
+/// A reader always sees all of the old text or all of the new text, even
+/// after a crash. After `Ok`, it's the new text, on Unix even after a
+/// power cut.
 ///
-/// On cancellation it's done all the same, unless the runtime shuts
-/// down before a thread has started it.
+/// On cancellation, the file is replaced anyway, unless the runtime
+/// shuts down before a thread has started the work.
 async fn replace(path: PathBuf, text: String) -> io::Result<()> {
     let write = move || {
         let folder = match path.parent() {
@@ -30,7 +30,7 @@ async fn replace(path: PathBuf, text: String) -> io::Result<()> {
     spawn_blocking(write).await.map_err(io::Error::other)?
 }
 
-/// The disk has the text. Now it gets the file's new name as well.
+/// The text is on the disk. Syncs the file's new name as well.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     std::fs::File::open(folder)?.sync_all()

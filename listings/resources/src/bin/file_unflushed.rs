@@ -7,8 +7,8 @@ use tokio::task::{spawn_blocking, yield_now};
 // ANCHOR: wrong
 use tokio::{fs::File, io::AsyncWriteExt};
 
-/// Wrong: `Ok` says that the text is on its way to a thread, which
-/// will write it. Whether it can be written, nobody knows yet.
+/// Wrong: `Ok` only means that the text is on its way to a thread. The
+/// write can still fail, and nothing would report that.
 async fn save(mut file: File, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes()).await
 }

@@ -7,7 +7,7 @@ use tokio::task::yield_now;
 // ANCHOR: wrong
 use tokio::sync::Mutex;
 
-/// Wrong: no compiler warns, and the next line holds nothing.
+/// Wrong: the compiler doesn't warn, and nothing stays locked.
 async fn print(printer: &Mutex<()>, at_once: &AtomicU32) -> u32 {
     let _ = printer.lock().await;
     print_all(at_once).await

@@ -29,8 +29,8 @@ impl Session {
 
 impl Drop for Pooled<'_> {
     fn drop(&mut self) {
-        // Wrong: if the caller has given up, there is an answer on its
-        // way. The next one who asks will read it.
+        // Wrong: if the caller has given up, its answer is still on its
+        // way, and the next caller will read it.
         if let Some(session) = self.session.take() {
             self.pool.put(session);
         }

@@ -6,13 +6,13 @@ use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
 use tokio::sync::Notify;
 
 // ANCHOR: wrong
-/// Pays for an order, and notes it.
+/// Pays for an order, and records the payment.
 async fn pay(pool: &SqlitePool, bank: &Bank) -> sqlx::Result<()> {
     let mut connection = pool.acquire().await?;
     let price = "SELECT price FROM orders WHERE id = 7";
     let price: i64 =
         sqlx::query_scalar(price).fetch_one(&mut *connection).await?;
-    // Wrong: the bank is slow, and nobody else has the connection.
+    // Wrong: the connection is held while the bank is slow.
     bank.charge(price).await;
     sqlx::query("UPDATE orders SET paid = 1 WHERE id = 7")
         .execute(&mut *connection)

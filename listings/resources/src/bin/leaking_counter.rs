@@ -40,7 +40,7 @@ impl Pool {
     }
 }
 
-/// A connection to a database, so to speak.
+/// Stands for a connection to a database.
 #[derive(Debug)]
 struct Connection;
 

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use tokio::sync::{AcquireError, Semaphore};
 
-/// How many webhooks are sent at a time.
+/// Limits how many webhooks are sent at a time.
 struct Limit {
     permits: Arc<Semaphore>,
     most: usize,
 }
 
 impl Limit {
-    /// Grows immediately. To shrink, it waits in the queue for permits
-    /// that are out, and keeps them; those that come later wait behind
-    /// it. `most` of 0 stops everything until the next call.
+    /// Raises the limit immediately. To lower it, this waits in the
+    /// queue for permits and keeps them; later callers wait behind it.
+    /// If `most` is 0, everything stops until the next call.
     ///
-    /// Cancel safe: dropped while it waits, nothing has changed.
+    /// Cancel safe: if it's dropped while it waits, nothing changes.
     async fn resize(&mut self, most: u16) -> Result<(), AcquireError> {
         let most = usize::from(most);
         if most > self.most {

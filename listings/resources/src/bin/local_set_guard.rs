@@ -13,9 +13,9 @@ struct Visit<'a> {
     count: MutexGuard<'a, u32>,
 }
 
-/// Wrong: a task that waits for the lock blocks the thread on which this
-/// should wake up. Where the guard is in a struct, Clippy does not
-/// see it either.
+/// Wrong: a task that waits for the lock blocks the thread that this
+/// task needs to continue. Clippy doesn't notice, because the guard is
+/// in a struct.
 async fn count_visit(visits: Rc<Mutex<u32>>) {
     let mut visit = Visit { count: visits.lock().expect("no panic") };
     *visit.count += 1;

@@ -21,14 +21,14 @@ struct Stock {
 
 struct Units {
     count: u32,
-    /// The number of the question. A later one is newer.
+    /// The question's number. Later questions have larger ones.
     question: u64,
 }
 
 impl Stock {
     /// Cancel safe: the map changes in one step, or not at all. After
-    /// an error, it has the old number. No `.await` is under the lock
-    /// now, so it's std's.
+    /// an error, it has the old number. Nothing is awaited under the
+    /// lock, so it's a std mutex.
     async fn refresh(&self, product: u32) -> io::Result<()> {
         let question = self.questions.fetch_add(1, Relaxed);
         let count = ask_warehouse(product).await?;

@@ -41,7 +41,7 @@ impl Writer {
     }
 
     /// Leaves the queue. If the lock has been handed to this future
-    /// already, the next one in the queue gets it.
+    /// already, the next task in the queue gets it.
     fn give_up(&mut self) {
         self.lock.set(Arc::clone(&self.ledger).lock_owned());
     }

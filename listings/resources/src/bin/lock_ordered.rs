@@ -10,7 +10,7 @@ use tokio::{
 
 // ANCHOR: transfer
 struct Account {
-    /// No two accounts have the same.
+    /// Unique. Accounts are locked in the order of their numbers.
     number: u32,
     balance: Mutex<i64>,
 }

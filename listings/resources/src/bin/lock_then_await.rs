@@ -30,9 +30,9 @@ impl Client {
         Ok(())
     }
 
-    /// Take all of it out, then await. On an error or a cancellation
-    /// the orders go back. The upload may have arrived all the same, so
-    /// the server must know an order that it gets again.
+    /// Take everything out, then await. After an error or cancellation,
+    /// the orders are put back. The upload may have arrived anyway, so
+    /// the server must recognize an order that it gets again.
     async fn send(&self) -> io::Result<usize> {
         let orders = mem::take(&mut *self.orders());
         let mut batch = Batch { client: self, orders };
@@ -43,7 +43,7 @@ impl Client {
 // ANCHOR_END: ways
 
 // ANCHOR: batch
-/// Orders that were taken out. What is still in here goes back.
+/// Orders that were taken out. `drop` puts back what's still in here.
 struct Batch<'a> {
     client: &'a Client,
     orders: Vec<u32>,
@@ -51,7 +51,7 @@ struct Batch<'a> {
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        // In front of those that came in the meantime.
+        // In front of the orders that arrived in the meantime.
         self.client.orders().splice(..0, self.orders.drain(..));
     }
 }

@@ -42,7 +42,7 @@ async fn main() {
     let account = account();
     match timeout(hour, account.withdraw(70)).await {
         Ok(is_paid) => println!("paid: {is_paid}"),
-        Err(_) => println!("it waited for itself, for an hour"),
+        Err(_) => println!("deadlock: it waited for an hour"),
     }
     println!("left: {}", account.balance().await);
 }

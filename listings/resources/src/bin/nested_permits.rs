@@ -14,7 +14,7 @@ async fn copy(slots: &Semaphore) {
     let reading = slots.acquire().await;
     let _reading = reading.expect("it is never closed");
     sleep(Duration::from_millis(10)).await;
-    // Wrong: the other jobs do the same, each with a slot in hand.
+    // Wrong: the other jobs do the same while they hold a slot.
     let writing = slots.acquire().await;
     let _writing = writing.expect("it is never closed");
     sleep(Duration::from_millis(10)).await;

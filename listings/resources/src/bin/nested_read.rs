@@ -18,8 +18,8 @@ impl Prices {
         self.by_product.read().await.get(product).copied()
     }
 
-    /// Wrong: it reads, and calls what reads. When a writer came in
-    /// between, `one` waits behind it, and the writer behind this.
+    /// Wrong: it reads, and `one` reads again. If a writer arrives in
+    /// between, `one` waits for it, and the writer waits for `total`.
     async fn total(&self, cart: &[&str]) -> Option<u32> {
         let prices = self.by_product.read().await;
         let mut total = 0;
@@ -62,7 +62,7 @@ fn prices() -> Arc<Prices> {
 async fn main() {
     match total_and_set(prices()).await {
         Some(total) => println!("total: {total:?}"),
-        None => println!("all wait, for an hour, and nobody writes"),
+        None => println!("all tasks waited for an hour"),
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::{
 const GIGABYTES: usize = 4;
 
 async fn encode(memory: &Semaphore, gigabytes: u32) {
-    // Wrong: for five it waits, and so does everyone behind it.
+    // Wrong: if it's five, this waits forever and blocks the queue.
     let permits = memory.acquire_many(gigabytes).await;
     let _permits = permits.expect("it is never closed");
     println!("encoded with {gigabytes} GB");

@@ -13,8 +13,8 @@ struct Client {
 
 impl Client {
     /// The first caller logs in, and the others wait for it. If that
-    /// fails or is canceled, the next caller tries. So each caller may
-    /// wait for the callers before it, ten seconds for each.
+    /// fails or is canceled, the next caller tries. So a caller may
+    /// wait ten seconds for every caller before it.
     async fn token(&self) -> Result<&str, LoginError> {
         let log_in = async || {
             let login = self.service.log_in();

@@ -19,7 +19,7 @@ struct Customer {
 }
 
 impl Customer {
-    /// Wrong: dropped while it opens one, the next opens another.
+    /// Wrong: if this is canceled, the next call opens another one.
     async fn account(&self) -> u32 {
         let open = || self.bank.open_account();
         *self.account.get_or_init(open).await
@@ -63,7 +63,7 @@ async fn two_callers() -> (u32, u32) {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let (account, accounts) = two_callers().await;
-    println!("the second got account {account} of {accounts}");
+    println!("the second caller got account {account} of {accounts}");
 }
 
 #[cfg(test)]

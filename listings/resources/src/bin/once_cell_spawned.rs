@@ -18,15 +18,15 @@ type Opening = Shared<BoxFuture<'static, Result<u32, OpenError>>>;
 
 struct Customer {
     bank: Arc<Bank>,
-    /// The service's. Its shutdown waits for the tasks in here.
+    /// The service's tracker: shutdown waits for its tasks.
     tasks: TaskTracker,
     opening: OnceLock<Opening>,
 }
 
 impl Customer {
-    /// The first call opens the account, in a task: it's opened once,
-    /// even if all callers and this customer are dropped. An error
-    /// stays, because the bank may have opened the account before it.
+    /// The first call opens the account in a task. It's opened once,
+    /// even if all callers and this customer are dropped. An error is
+    /// kept, because the bank may have opened the account anyway.
     async fn account(&self) -> Result<u32, OpenError> {
         self.opening.get_or_init(|| self.open()).clone().await
     }
@@ -106,7 +106,7 @@ async fn two_callers() -> Result<(u32, u32), OpenError> {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<(), OpenError> {
     let (account, accounts) = two_callers().await?;
-    println!("the second got account {account} of {accounts}");
+    println!("the second caller got account {account} of {accounts}");
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use tokio::{
 
 // ANCHOR: wrong
 async fn upload(storage: &Storage, permits: &Semaphore) {
-    // Wrong: `_` keeps nothing. The permit is back before the upload.
+    // Wrong: `_` drops the permit before the upload starts.
     let _ = permits.acquire().await;
     storage.put().await;
 }

@@ -12,9 +12,9 @@ use std::io;
 
 use tokio::time::{Duration, timeout};
 
-/// Uploads one photo, under the limit. A storage that doesn't answer
-/// keeps its permit for ten seconds at most. After the semaphore was
-/// closed, every upload that has no permit yet is refused.
+/// Uploads one photo, under the limit. If the storage doesn't answer,
+/// the permit is released after ten seconds. If the semaphore is closed
+/// before there is a permit, this returns an error.
 async fn upload(
     storage: &Storage,
     permits: &Semaphore,

@@ -34,8 +34,8 @@ impl Drop for Pooled {
     fn drop(&mut self) {
         let pool = Arc::clone(&self.pool);
         let connection = self.connection.take();
-        // Wrong: it will be given back, some time later. The permit
-        // is a field: it is back as soon as `drop` has returned.
+        // Wrong: the connection is returned some time later. The
+        // permit is a field, so it's released when `drop` returns.
         tokio::spawn(async move {
             pool.idle.lock().await.extend(connection);
         });
@@ -43,7 +43,7 @@ impl Drop for Pooled {
 }
 // ANCHOR_END: wrong
 
-/// A connection to a database, so to speak.
+/// Stands for a connection to a database.
 struct Connection;
 
 impl Pool {

@@ -1,4 +1,4 @@
-//! Anything that can fail comes first, and the lock is for one step.
+//! Do everything that can fail before you lock.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,9 +10,9 @@ struct Orders {
 }
 
 impl Orders {
-    /// The number of the order, or `None` if its total is too large.
-    /// That is checked before the lock. Under the lock is one step, so
-    /// the list is whole even if another thread panics.
+    /// Returns the order's number, or `None` if its total is too large,
+    /// which is checked before the lock. Only one step is under the
+    /// lock, so a panic can't leave half a change.
     fn add(&self, price: u32, units: u32) -> Option<usize> {
         let total = price.checked_mul(units)?;
         let mut totals =

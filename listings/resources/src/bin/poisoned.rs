@@ -1,4 +1,4 @@
-//! Wrong: one panic under a std lock, and each later caller panics.
+//! Wrong: after one panic under a std mutex, every later caller panics.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,8 +8,8 @@ struct Orders {
 }
 
 impl Orders {
-    /// Wrong: it computes under the lock, and that can panic. From
-    /// then on `lock` is an error, and `unwrap` panics for everyone.
+    /// Wrong: the computation under the lock can panic. From then on,
+    /// `lock` returns an error, and `unwrap` panics for every caller.
     fn add(&self, price: u32, units: u32) -> usize {
         let mut totals = self.totals.lock().unwrap();
         totals.push(price.checked_mul(units).expect("a sane total"));

@@ -10,7 +10,7 @@ use tokio::time::{Duration, timeout};
 
 // ANCHOR: wrong
 fn open() -> Result<Pool<Orders>, BuildError> {
-    // Wrong: no time limit is set, and none is the default.
+    // Wrong: by default, deadpool has no timeouts.
     Pool::builder(Orders).max_size(2).runtime(Runtime::Tokio1).build()
 }
 // ANCHOR_END: wrong

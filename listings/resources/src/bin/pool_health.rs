@@ -221,8 +221,8 @@ struct Session {
 
 impl Session {
     /// Takes ten seconds at most, and reads a thousand bytes at most.
-    /// Not cancel safe: dropped half-way, `is_asking` stays set, and so
-    /// it does after an error. Then the pool closes the session.
+    /// Not cancel safe: after a cancellation or an error, `is_asking`
+    /// stays set, and the pool closes the session.
     async fn ask(&mut self, question: &str) -> io::Result<String> {
         self.is_asking = true;
         let line = format!("{question}\n");

@@ -1,4 +1,4 @@
-//! loom tries every order in which a connection may be returned.
+//! Check every interleaving of two callers with loom.
 
 use std::sync::{
     Arc as StdArc,
@@ -112,8 +112,8 @@ impl Pool {
 // ANCHOR: model
 type Lend<G> = fn(Arc<Pool>, Option<Connection>, Permit) -> G;
 
-/// Two callers, in every order that there is. Returns the number of
-/// orders, and of those in which a permit came without a connection.
+/// Runs two callers in every possible order. Returns the number of
+/// orders, and of those in which a permit has no connection.
 fn try_every_order<G: 'static>(lend: Lend<G>) -> (usize, usize) {
     let orders = StdArc::new(Count::new(0));
     let broken = StdArc::new(Count::new(0));

@@ -9,10 +9,10 @@ use tokio::{
 };
 
 // ANCHOR: database
-/// Works on four queries at a time, of 10 ms each. More of them share
-/// the cores, and every one costs a little: memory, locks, and switching
-/// between them. A second of this program is a millisecond of the
-/// database, because Tokio's timers round up to whole milliseconds.
+/// Runs four queries at a time, for 10 ms each. Every connection beyond
+/// the fourth makes all queries a little slower, as memory and locks do.
+/// A second of this program is a millisecond of the database, because
+/// Tokio's timers round up to whole milliseconds.
 struct Database {
     cores: Semaphore,
 }

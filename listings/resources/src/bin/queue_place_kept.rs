@@ -8,7 +8,7 @@ use tokio::{
 };
 
 // ANCHOR: kept
-/// Waits for the printer, and says so every 10 ms.
+/// Waits for the printer, and logs that every 10 ms.
 async fn print_patiently(
     printer: &Semaphore,
     log: &Log,
@@ -19,7 +19,7 @@ async fn print_patiently(
         tokio::select! {
             permit = &mut turn => {
                 let _permit = permit?;
-                log.write("the patient one prints");
+                log.write("the patient caller prints");
                 return Ok(());
             }
             _ = tick.tick() => log.write("still waiting"),
@@ -46,7 +46,7 @@ async fn two_wait() -> Vec<&'static str> {
     let late = async {
         sleep(Duration::from_millis(15)).await;
         let permit = printer.acquire().await;
-        log.write("the late one prints");
+        log.write("the late caller prints");
         drop(permit);
     };
     let end = async {
@@ -55,7 +55,7 @@ async fn two_wait() -> Vec<&'static str> {
     };
     let (printed, ..) = tokio::join!(patient, late, end);
     if let Err(error) = printed {
-        println!("the patient one: {error}");
+        println!("the patient caller: {error}");
     }
     log.0.into_inner().expect("no panic")
 }
@@ -76,7 +76,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn overload_two_wait() {
         let log = two_wait().await;
-        let last = ["the patient one prints", "the late one prints"];
+        let last =
+            ["the patient caller prints", "the late caller prints"];
         assert_eq!(log[log.len() - 2..], last);
     }
 
@@ -105,7 +106,7 @@ mod tests {
         let (printed, ()) = tokio::join!(biased; print, close);
         assert!(printed.is_err());
         let lines = log.0.into_inner().expect("no panic");
-        assert!(!lines.contains(&"the patient one prints"));
+        assert!(!lines.contains(&"the patient caller prints"));
         drop(printing);
     }
 }

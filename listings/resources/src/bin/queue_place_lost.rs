@@ -8,14 +8,14 @@ use tokio::{
 };
 
 // ANCHOR: wrong
-/// Waits for the printer, and says so every 10 ms.
+/// Waits for the printer, and logs that every 10 ms.
 async fn print_patiently(printer: &Semaphore, log: &Log) {
     let mut tick = interval(Duration::from_millis(10));
     loop {
         tokio::select! {
-            // Wrong: every time a new future, at the end of the queue.
+            // Wrong: a new future every time, at the end of the queue.
             permit = printer.acquire() => {
-                log.write("the patient one prints");
+                log.write("the patient caller prints");
                 drop(permit);
                 break;
             }
@@ -43,7 +43,7 @@ async fn two_wait() -> Vec<&'static str> {
     let late = async {
         sleep(Duration::from_millis(15)).await;
         let permit = printer.acquire().await;
-        log.write("the late one prints");
+        log.write("the late caller prints");
         drop(permit);
     };
     let end = async {
@@ -68,7 +68,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn overload_two_wait() {
         let log = two_wait().await;
-        assert_eq!(log[log.len() - 2], "the late one prints");
-        assert_eq!(log[log.len() - 1], "the patient one prints");
+        assert_eq!(log[log.len() - 2], "the late caller prints");
+        assert_eq!(log[log.len() - 1], "the patient caller prints");
     }
 }

@@ -15,7 +15,7 @@ struct Prices {
 
 impl Prices {
     /// The total of a cart, or `None` if a price is missing. Awaits
-    /// first, and then reads once, so all prices are of one moment.
+    /// first, and then reads once, so no price changes in between.
     async fn total(&self, cart: &[&str]) -> Option<u64> {
         for product in cart {
             load_discount(product).await;
@@ -62,7 +62,7 @@ fn prices() -> Arc<Prices> {
 async fn main() {
     match total_and_set(prices()).await {
         Some(total) => println!("total: {total:?}"),
-        None => println!("everybody waited, for an hour"),
+        None => println!("all tasks waited for an hour"),
     }
 }
 

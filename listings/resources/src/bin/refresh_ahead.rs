@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 struct Rate {
     rate: u32,
-    /// Its age is a metric: only it shows that the bank is down.
+    /// Export the age as a metric: it shows that the bank is down.
     loaded_at: Instant,
 }
 
@@ -22,7 +22,7 @@ struct Rates {
 }
 
 impl Rates {
-    /// Loads once, so that there is a value. After that a task does,
+    /// Loads the first rate. After that, a task loads one every minute
     /// until this is dropped.
     async fn start(bank: Bank) -> Result<Self, LoadError> {
         let first = Arc::new(load(&bank).await?);
@@ -48,7 +48,7 @@ async fn refresh(bank: Bank, newest: Arc<ArcSwap<Rate>>) {
     every_minute.tick().await; // The first tick is immediate.
     loop {
         every_minute.tick().await;
-        // A load that hangs or panics doesn't end the refreshing.
+        // The task survives a load that hangs or panics.
         match AssertUnwindSafe(load(&bank)).catch_unwind().await {
             Ok(Ok(rate)) => newest.store(Arc::new(rate)),
             Ok(Err(error)) => println!("the old rate stays: {error}"),

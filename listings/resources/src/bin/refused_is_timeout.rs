@@ -12,7 +12,7 @@ async fn through_the_pool(address: &str) -> sqlx::Result<()> {
     pool.acquire().await.map(drop)
 }
 
-/// The same without a pool, which says what the reason is.
+/// The same without a pool, so the error shows the cause.
 async fn by_itself(address: &str) -> sqlx::Result<()> {
     PgConnection::connect(address).await?.close().await
 }
@@ -29,10 +29,10 @@ async fn down() -> std::io::Result<String> {
 async fn main() -> std::io::Result<()> {
     let address = down().await?;
     if let Err(error) = through_the_pool(&address).await {
-        println!("the pool:   {error}");
+        println!("with the pool:    {error}");
     }
     if let Err(error) = by_itself(&address).await {
-        println!("by itself:  {error}");
+        println!("without the pool: {error}");
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ async fn main() {
     let hour = Duration::from_secs(3600);
     match timeout(hour, account().withdraw(70)).await {
         Ok(is_paid) => println!("paid: {is_paid}"),
-        Err(_) => println!("it waited for itself, for an hour"),
+        Err(_) => println!("deadlock: it waited for an hour"),
     }
 }
 

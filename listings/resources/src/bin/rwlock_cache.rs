@@ -23,8 +23,8 @@ impl Rates {
         rates.get(currency).copied()
     }
 
-    /// Loads first, and locks for as long as a swap takes. The old
-    /// rates stay after an error, a timeout, or a cancellation.
+    /// Loads first, and locks only for the swap. The old rates stay
+    /// after an error, a timeout, or a cancellation.
     async fn reload(&self) -> io::Result<()> {
         let _turn = self.reloading.lock().await;
         let limit = Duration::from_secs(10);

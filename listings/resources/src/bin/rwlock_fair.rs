@@ -9,7 +9,7 @@ use tokio::{
 };
 
 // ANCHOR: queue
-/// Each holds the lock for 100 ms, and each comes 10 ms later.
+/// Every task holds the lock for 100 ms. They arrive 10 ms apart.
 async fn four_callers() -> Vec<String> {
     let (lock, start) = (Arc::new(RwLock::new(())), Instant::now());
     let mut callers = JoinSet::new();

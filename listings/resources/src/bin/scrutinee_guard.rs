@@ -15,14 +15,14 @@ async fn in_match(jobs: &Jobs) {
     }
 }
 
-/// Wrong: it lives to the end of the first block.
+/// Wrong: the guard lives to the end of the first block.
 async fn in_if_let(jobs: &Jobs) {
     if let Some(job) = jobs.lock().await.pop_front() {
         retry_later(jobs, job).await;
     }
 }
 
-/// It has ended before `else`, since edition 2024.
+/// Since edition 2024, the guard is dropped before `else`.
 async fn in_else(jobs: &Jobs) {
     if let Some(9) = jobs.lock().await.front() {
     } else {
@@ -30,7 +30,7 @@ async fn in_else(jobs: &Jobs) {
     }
 }
 
-/// It ends with its statement.
+/// Right: the guard is dropped at the end of the `let` statement.
 async fn in_let(jobs: &Jobs) {
     let job = jobs.lock().await.pop_front();
     if let Some(job) = job {
@@ -62,7 +62,7 @@ async fn outcomes() -> [(&'static str, bool); 4] {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     for (way, ends) in outcomes().await {
-        let outcome = if ends { "done" } else { "it waits for itself" };
+        let outcome = if ends { "done" } else { "deadlock" };
         println!("{way} {outcome}");
     }
 }

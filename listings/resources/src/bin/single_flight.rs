@@ -20,15 +20,15 @@ use tokio_util::task::AbortOnDropHandle;
 
 impl Prices {
     /// Waits ten seconds at most. On cancellation, the load continues.
-    /// All callers that wait for it get its failure, and the next call
-    /// loads again.
+    /// If it fails, all callers that wait for it get the error, and the
+    /// next call loads again.
     async fn get(&self, product: u32) -> Result<u32, LoadError> {
         self.load_of(product).await
     }
 
     fn load_of(&self, product: u32) -> Load {
         let mut loads = self.loads.lock().expect("no panic in here");
-        // A load that has failed is over, so the next one starts.
+        // After a load that has failed, a new one starts.
         if let Some(load) = loads.get(&product)
             && !matches!(load.clone().now_or_never(), Some(Err(_)))
         {
@@ -39,7 +39,7 @@ impl Prices {
         load
     }
 
-    /// Loads in a task: it ends with the cache, not with a caller.
+    /// Loads in a task, which is aborted with the cache, not a caller.
     fn start(&self, product: u32) -> Load {
         let load = Arc::clone(&self.backend).load(product);
         let load = timeout(Duration::from_secs(10), load);
@@ -67,12 +67,12 @@ struct Prices {
     loads: Mutex<HashMap<u32, Load>>,
 }
 
-/// Several callers may get it, so it can be cloned.
+/// `Clone`, because several callers may get the same error.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 enum LoadError {
     #[error("product {0} has no price")]
     NoPrice(u32),
-    #[error("the price of product {0} doesn't come")]
+    #[error("loading the price of product {0} timed out")]
     TimedOut(u32),
     /// The load panicked, or the runtime is shutting down.
     #[error("cannot load product {0}: {1}")]

@@ -11,7 +11,7 @@ use tokio::{fs::File, io::AsyncWrite};
 // ANCHOR: export
 use tokio::io::{AsyncWriteExt, BufWriter};
 
-/// A thousand lines. Each write that reaches the file is a trip.
+/// Writes a thousand lines. Every write to the file is a trip.
 async fn export(
     file: &mut (impl AsyncWrite + Unpin),
 ) -> io::Result<()> {

@@ -15,8 +15,8 @@ fn report(runtime: &Runtime, pool: &SqlitePool) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Wrong: `drop` spawns a task that gives the connection back, and
-/// here is no runtime.
+/// Wrong: `drop` spawns a task that returns the connection, and there
+/// is no runtime here.
 fn print_with(connection: PoolConnection<Sqlite>) {
     drop(connection);
 }

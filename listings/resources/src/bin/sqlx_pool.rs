@@ -7,13 +7,13 @@ use tokio::time::timeout;
 
 async fn open(address: &str) -> sqlx::Result<SqlitePool> {
     SqlitePoolOptions::new()
-        // All processes together stay below the server's limit.
+        // All processes together must stay below the server's limit.
         .max_connections(4)
-        // For all of it: to wait, to check, and to connect.
+        // For waiting, checking, and connecting together.
         .acquire_timeout(Duration::from_millis(200))
-        // A firewall forgets what is idle for longer.
+        // A firewall drops connections that are idle for longer.
         .idle_timeout(Duration::from_secs(5 * 60))
-        // So that a new server gets its share.
+        // So that a new server gets its share of the connections.
         .max_lifetime(Duration::from_secs(30 * 60))
         .connect(address)
         .await
@@ -34,7 +34,7 @@ async fn run(pool: &SqlitePool) -> sqlx::Result<()> {
     drop(reports);
     let one = sqlx::query_scalar::<_, i64>("SELECT 1");
     println!("then: {}", one.fetch_one(pool).await?);
-    // It waits for all that is out, so it needs a time limit.
+    // It waits for connections in use, so it needs a timeout.
     if timeout(Duration::from_secs(5), pool.close()).await.is_err() {
         println!("still out: {}", pool.size());
     }

@@ -26,7 +26,7 @@ impl Pool {
     async fn get(&self) -> io::Result<Session> {
         let idle = self.idle.lock().expect("no panic").pop();
         match idle {
-            // Wrong: it was good when it was given back.
+            // Wrong: the server may have closed it since then.
             Some(session) => Ok(session),
             None => self.connect().await,
         }

@@ -10,7 +10,7 @@ struct Stock {
 }
 
 impl Stock {
-    /// Whether there were enough. If so, they're yours.
+    /// Takes the units, and returns true, if there are enough.
     fn take(&self, product: &str, wanted: u32) -> bool {
         let mut units = self.units.lock().expect("no panic in here");
         match units.get_mut(product) {
@@ -32,8 +32,8 @@ use tokio::{
     time::timeout,
 };
 
-/// One thing that is used across an `.await`: Tokio's mutex. `None`
-/// once a label was cut off.
+/// A device that's used across an `.await`, so in Tokio's mutex. It's
+/// `None` after a label was cut off.
 struct Printer<Device> {
     device: tokio::sync::Mutex<Option<Device>>,
 }

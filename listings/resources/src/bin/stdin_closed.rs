@@ -10,8 +10,8 @@ use tokio::{
     process::Command,
 };
 
-/// For a child that reads all of its input before it prints. Any other
-/// is fed and read at the same time. On cancellation, it's killed.
+/// For a child that reads all of its input before it prints. For any
+/// other, write and read concurrently. On cancellation, it's killed.
 async fn sort(text: &str) -> io::Result<String> {
     let mut child = Command::new("sort")
         .stdin(Stdio::piped())

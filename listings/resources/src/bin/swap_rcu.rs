@@ -17,8 +17,8 @@ async fn block(
     blocked: &Blocked,
     host: &'static str,
 ) -> io::Result<()> {
-    // The closure runs again if another change was quicker, so all it
-    // does is to make the new value from the old one.
+    // The closure runs again if another change was faster, so it only
+    // computes the new value from the old one.
     blocked.rcu(|hosts| {
         let mut hosts = BTreeSet::clone(hosts);
         hosts.insert(host);

@@ -42,7 +42,7 @@ use tokio::task::{JoinSet, yield_now};
 enum LoadError {
     #[error("product {0} has no price")]
     NoPrice(u32),
-    #[error("the price of product {0} doesn't come")]
+    #[error("loading the price of product {0} timed out")]
     TimedOut(u32),
 }
 
@@ -103,7 +103,7 @@ async fn first_gives_up() -> u32 {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     println!("ten callers:           {} load", ten_callers(7).await);
-    println!("when its time is over: {} loads", looks_again().await);
+    println!("after it has expired:  {} loads", looks_again().await);
     println!("the first gives up:    {} loads", first_gives_up().await);
 }
 

@@ -35,7 +35,7 @@ async fn main() {
     for name in ["Ada", "Grace"] {
         match timeout(hour, numbers.get(name)).await {
             Ok(number) => println!("{name}: {number}"),
-            Err(_) => println!("{name}: waited for itself"),
+            Err(_) => println!("{name}: deadlock"),
         }
     }
 }

@@ -17,7 +17,7 @@ struct Customers {
 }
 
 impl Numbers {
-    /// The number of a customer, who gets one if there is none yet.
+    /// Returns a customer's number, and assigns one to a new customer.
     async fn get(&self, name: &'static str) -> usize {
         let customers = self.customers.read().await;
         let known = customers.by_name.get(name).copied();
@@ -48,7 +48,7 @@ async fn main() {
     for name in ["Ada", "Grace"] {
         match timeout(hour, numbers.get(name)).await {
             Ok(number) => println!("{name}: {number}"),
-            Err(_) => println!("{name}: waited for itself"),
+            Err(_) => println!("{name}: deadlock"),
         }
     }
 }

@@ -17,8 +17,8 @@ async fn encode(video: Video, memory: &Semaphore) {
 }
 
 async fn encode_all(start: Instant) {
-    // Wrong: one line for all, and a film at the head of it holds up
-    // each clip behind it.
+    // Wrong: one queue for all, and a film at its head holds up every
+    // clip behind it.
     let memory = Arc::new(Semaphore::new(4));
     let mut tasks = JoinSet::new();
     for video in VIDEOS {
@@ -74,7 +74,7 @@ mod tests {
         // Two are free, and nobody else gets one.
         assert_eq!(memory.available_permits(), 0);
         assert!(memory.try_acquire().is_err());
-        // Once it has gone, they are there again.
+        // After it's dropped, they're free again.
         drop(film);
         assert_eq!(memory.available_permits(), 2);
         drop(talk);

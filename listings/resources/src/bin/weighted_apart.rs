@@ -18,8 +18,8 @@ struct Memory {
 
 const LARGE: u32 = 4;
 
-/// Waits for memory, and encodes. A video that needs more than there
-/// is gets an error, because it would wait forever.
+/// Waits for memory, and encodes. A video that needs more than all the
+/// memory gets an error, because it would wait forever.
 async fn encode(
     video: &Video,
     memory: &Memory,

@@ -11,7 +11,7 @@ struct Totals {
 }
 
 /// Cancel safe: there is no `.await` between the two changes. An error
-/// comes before them.
+/// is returned before both.
 async fn add(totals: &Mutex<Totals>, order: u32) -> io::Result<()> {
     let euros = fetch_price(order).await?;
     let mut totals = totals.lock().expect("no panic in here");

@@ -9,8 +9,8 @@ use tokio::{
 };
 
 // ANCHOR: at_once
-/// Slots to read and to write. A copy needs two, so there are two at
-/// least.
+/// Slots to read and to write. A copy needs two, so there must be at
+/// least two.
 fn slots(count: usize) -> Semaphore {
     Semaphore::new(count.max(2))
 }
