@@ -3,27 +3,25 @@
 //! With the compiler that wrote the messages, to the letter; with another one, the same error codes.
 //! `cargo book bless` rewrites the messages.
 
-use model::Project;
 use model::provenance::COMPILER;
 use runs::compile_fail::{compare, compiler, messages};
 use std::process::ExitCode;
-use suite::{Suite, text};
+use suite::{Suite, book, text, texts};
 
 mod suite;
 
 fn main() -> ExitCode {
-    let project = Project::open(env!("CARGO_MANIFEST_DIR")).expect("the book is here");
+    let project = book();
     let programs = project
         .compile_fail_programs()
         .expect("programs can be listed");
     let suite = Suite {
         name: "compile_fail",
-        depends_on: |project, name| {
-            Ok(vec![
-                text(project, &name.compile_fail())?,
-                text(project, &name.stderr())?,
-                text(project, COMPILER)?,
-            ])
+        depends_on: |project, it| {
+            texts(
+                project,
+                [it.compile_fail(), it.stderr(), COMPILER.to_owned()],
+            )
         },
         build: |project, names| {
             let same = text(project, COMPILER)? == compiler(project)?;

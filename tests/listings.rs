@@ -13,7 +13,7 @@ use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
-use suite::{Suite, text};
+use suite::{Suite, book, text, texts};
 
 mod suite;
 
@@ -30,7 +30,7 @@ struct Tests {
 }
 
 fn main() -> ExitCode {
-    let project = Project::open(env!("CARGO_MANIFEST_DIR")).expect("the book is here");
+    let project = book();
     let mut names: Vec<_> = project
         .listings()
         .expect("listings can be listed")
@@ -65,11 +65,11 @@ fn suite_folder(name: &ProgramId) -> Option<String> {
 }
 
 fn depends_on(project: &Project, name: &ProgramId) -> Result<Vec<String>> {
-    let manifest = text(project, &model::manifest::file(&name.part))?;
+    let manifest = model::manifest::file(&name.part);
     let Some(folder) = suite_folder(name) else {
-        return Ok(vec![text(project, &name.source())?, manifest]);
+        return texts(project, [name.source(), manifest]);
     };
-    let mut texts = vec![manifest];
+    let mut texts = texts(project, [manifest])?;
     for folder in [folder, format!("listings/{}", name.part)] {
         for file in files_in(&project.root().join(&folder))? {
             texts.push(text(project, &format!("{folder}/{file}"))?);

@@ -54,38 +54,32 @@ fn documents() -> impl Iterator<Item = (&'static str, String)> {
     })
 }
 
-fn assert_none(problems: Vec<Problem>) {
-    assert_no_problems(Ok::<_, Problem>(problems));
+fn found(problems: Vec<Problem>) -> Result<Vec<Problem>, Problem> {
+    Ok(problems)
 }
 
-#[test]
-fn every_page_is_in_the_table_of_contents() {
-    assert_none(orphans::pages(project(), &site().pages));
+/// Tests that find no problem, each with its check.
+macro_rules! sound {
+    ($($test:ident: $check:expr;)*) => {
+        $(#[test] fn $test() { assert_no_problems($check); })*
+    };
 }
 
-#[test]
-fn every_program_output_and_anchor_is_on_a_page() {
-    assert_no_problems(checks::unshown(project()));
-}
-
-#[test]
-fn every_file_in_listings_belongs_to_a_program() {
-    assert_no_problems(orphans::listing_files(project()));
-}
-
-#[test]
-fn every_pattern_has_met_its_hazards() {
-    assert_no_problems(hazards::find(project()));
-}
-
-#[test]
-fn measurements_are_shown_and_meet_their_claims() {
-    assert_none(measured::checks::problems(project()));
-}
-
-#[test]
-fn every_row_of_the_cancel_safety_table_has_its_run() {
-    assert_no_problems(cancel_safety::problems(project()));
+sound! {
+    every_page_is_in_the_table_of_contents: found(orphans::pages(project(), &site().pages));
+    every_program_output_and_anchor_is_on_a_page: checks::unshown(project());
+    every_file_in_listings_belongs_to_a_program: orphans::listing_files(project());
+    every_pattern_has_met_its_hazards: hazards::find(project());
+    measurements_are_shown_and_meet_their_claims: found(measured::checks::problems(project()));
+    every_row_of_the_cancel_safety_table_has_its_run: cancel_safety::problems(project());
+    no_test_of_a_listing_is_disabled: disabled_tests::find(project());
+    the_name_of_a_listing_is_unique: checks::duplicate_names(project());
+    a_page_shows_the_text_of_each_program: checks::altered_programs(project(), site().folder, &site().pages);
+    no_page_loads_anything_from_another_server: outside::resources(project(), site().folder, &site().pages);
+    no_page_is_too_long: found(length::too_long(project()));
+    every_column_of_a_table_has_a_header: found(tables::missing_headers(project()));
+    no_sentence_has_a_phrase_to_avoid: style::check(project());
+    each_message_of_a_table_was_printed: messages::never_printed(project());
 }
 
 #[test]
@@ -95,11 +89,6 @@ fn every_picture_and_every_file_of_the_theme_is_used() {
     let documents: Vec<_> = documents().map(|(file, _)| file.to_owned()).collect();
     assert_no_problems(orphans::unlinked_files(project(), "docs", &documents));
     assert_no_problems(orphans::unused_theme(project()));
-}
-
-#[test]
-fn no_test_of_a_listing_is_disabled() {
-    assert_no_problems(disabled_tests::find(project()));
 }
 
 #[test]
@@ -116,18 +105,6 @@ fn every_mistake_has_its_fix() {
 }
 
 #[test]
-fn the_name_of_a_listing_is_unique() {
-    assert_no_problems(checks::duplicate_names(project()));
-}
-
-#[test]
-fn a_page_shows_the_text_of_each_program() {
-    let site = site();
-    let found = checks::altered_programs(project(), site.folder, &site.pages);
-    assert_no_problems(found);
-}
-
-#[test]
 fn no_link_is_broken() {
     let site = site();
     assert_no_problems(links::broken(project(), site.folder, &site.pages));
@@ -137,33 +114,12 @@ fn no_link_is_broken() {
 }
 
 #[test]
-fn no_page_loads_anything_from_another_server() {
-    let site = site();
-    assert_no_problems(outside::resources(project(), site.folder, &site.pages));
-}
-
-#[test]
-fn no_page_is_too_long() {
-    assert_none(length::too_long(project()));
-}
-
-#[test]
-fn every_column_of_a_table_has_a_header() {
-    assert_none(tables::missing_headers(project()));
-}
-
-#[test]
 fn no_version_number_or_code_is_hand_written() {
     assert_no_problems(prose::check(project()));
     for (file, text) in documents() {
-        assert_none(model::hand_written::hand_written_code(file, &text));
-        assert_none(prose::unchecked_code_in_markdown(file, &text));
+        assert_no_problems(found(model::hand_written::hand_written_code(file, &text)));
+        assert_no_problems(found(prose::unchecked_code_in_markdown(file, &text)));
     }
-}
-
-#[test]
-fn no_sentence_has_a_phrase_to_avoid() {
-    assert_no_problems(style::check(project()));
 }
 
 #[test]
@@ -173,12 +129,7 @@ fn every_feature_came_in_the_version_that_a_page_says() {
         // Written past the test harness, which hides what a passing test prints.
         writeln!(io::stderr(), "not compared: {missing}").expect("standard error can be written");
     }
-    assert_none(report.wrong);
-}
-
-#[test]
-fn each_message_of_a_table_was_printed() {
-    assert_no_problems(messages::never_printed(project()));
+    assert_no_problems(found(report.wrong));
 }
 
 #[test]
@@ -192,7 +143,7 @@ fn no_document_names_an_outdated_version() {
         .collect();
     versions.extend(version("mdbook-driver").map(|version| ("mdbook".to_owned(), version)));
     for (file, text) in documents() {
-        assert_none(prose::stale_versions(file, &text, &versions));
+        assert_no_problems(found(prose::stale_versions(file, &text, &versions)));
     }
 }
 
@@ -200,6 +151,6 @@ fn no_document_names_an_outdated_version() {
 fn no_published_address_is_removed_without_a_redirect() {
     assert_no_problems(published::lost_addresses(project()));
     let (_, unlisted) = published::unlisted(project()).expect("the pages can be read");
-    assert_none(unlisted);
+    assert_no_problems(found(unlisted));
     assert_no_problems(published::removed(project()));
 }

@@ -12,15 +12,15 @@ use anyhow::{Context, Result, bail, ensure};
 use model::source::Source;
 use model::{ProgramId, Project, census};
 use render::site;
-use runs::build::{build, errors_of};
-use runs::run::{Limits, run};
+use runs::build::build;
+use runs::compare::run_and_check;
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::OnceLock;
-use suite::{Suite, text};
+use suite::{Suite, book, text, texts};
 use verify::blocks::{Origin, rust_blocks};
 
 mod suite;
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         skeptic::generate_doc_tests(&markdown_files(Path::new(&folder)));
         return ExitCode::SUCCESS;
     }
-    let project = Project::open(env!("CARGO_MANIFEST_DIR")).expect("the book is here");
+    let project = book();
     let shown = match shown_programs(&project) {
         Ok(shown) => SHOWN.get_or_init(|| shown),
         Err(error) => {
@@ -47,10 +47,7 @@ fn main() -> ExitCode {
     let suite = Suite {
         name: "skeptic",
         depends_on: |project, name| {
-            let mut texts = vec![
-                text(project, &name.source())?,
-                text(project, &name.output())?,
-            ];
+            let mut texts = texts(project, [name.source(), name.output()])?;
             texts.extend(shown_of(name).keys().cloned());
             Ok(texts)
         },
@@ -67,11 +64,7 @@ fn main() -> ExitCode {
                     ));
                 }
             }
-            let program = built.programs.get(name);
-            let program = program.ok_or_else(|| errors_of(built, name, &name.source()))?;
-            let ran = run(program, project.root(), Limits::default())
-                .map_err(|error| format!("{error:#}"))?;
-            runs::compare::check(project, name, &ran)
+            run_and_check(project, built, name)
         },
     };
     suite.run(project, shown.keys().cloned().collect())

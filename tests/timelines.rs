@@ -4,11 +4,10 @@
 //! the listing's `.timeline.json`. A listing that can be recorded has that file, and one that cannot has
 //! none. `cargo book bless` rewrites the files.
 
-use model::Project;
 use runs::timelines::{build, check};
 use runs::workspace::files_in;
 use std::process::ExitCode;
-use suite::{Suite, text};
+use suite::{Suite, book, text, texts};
 
 mod suite;
 
@@ -16,16 +15,12 @@ mod suite;
 const RECORDER: &str = "tools/timeline/recorder/src";
 
 fn main() -> ExitCode {
-    let project = Project::open(env!("CARGO_MANIFEST_DIR")).expect("the book is here");
+    let project = book();
     let listings = project.listings().expect("listings can be listed");
     let suite = Suite {
         name: "timelines",
         depends_on: |project, name| {
-            let mut texts = vec![
-                text(project, &name.source())?,
-                text(project, &name.output())?,
-                text(project, &name.timeline())?,
-            ];
+            let mut texts = texts(project, [name.source(), name.output(), name.timeline()])?;
             // The recorder is linked into the listings' copies, not into this test.
             for file in files_in(&project.root().join(RECORDER))? {
                 texts.push(text(project, &format!("{RECORDER}/{file}"))?);

@@ -50,22 +50,14 @@ impl<B: Send + Sync + 'static> Suite<B> {
         let built = match arguments.list || stale.is_empty() {
             true => None,
             false => {
-                eprintln!(
-                    "{}: building {} of {} programs",
-                    self.name,
-                    stale.len(),
-                    asked.len()
-                );
-                Some((self.build)(&project, &stale).expect("cargo starts"))
+                let (name, number) = (self.name, stale.len());
+                eprintln!("{name}: building {number} of {} programs", asked.len());
+                let built = (self.build)(&project, &stale).expect("cargo starts");
+                let seconds = started.elapsed().as_secs_f32();
+                eprintln!("{name}: built in {seconds:.1} s");
+                Some(built)
             }
         };
-        if built.is_some() {
-            eprintln!(
-                "{}: built in {:.1} s",
-                self.name,
-                started.elapsed().as_secs_f32()
-            );
-        }
         let shared = Arc::new((project, built, passed));
         let (number, changed) = (asked.len(), stale.len());
         let trials = asked
@@ -104,6 +96,16 @@ fn is_asked(arguments: &Arguments, name: &str) -> bool {
         false => name.contains(filter),
     };
     arguments.filter.as_ref().is_none_or(matches) && !arguments.skip.iter().any(matches)
+}
+
+/// The book.
+pub fn book() -> Project {
+    Project::open(env!("CARGO_MANIFEST_DIR")).expect("the book is here")
+}
+
+/// The texts of files of the book, empty for those that there aren't.
+pub fn texts<const N: usize>(project: &Project, files: [String; N]) -> Result<Vec<String>> {
+    files.iter().map(|file| text(project, file)).collect()
 }
 
 /// The text of a file of the book; empty if there is none.

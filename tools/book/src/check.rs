@@ -10,7 +10,6 @@ use model::{
 };
 use render::expand::Expander;
 use render::site::{self, Page};
-use runs::run::Limits;
 use runs::{build, compare, compile_fail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -360,10 +359,9 @@ fn run_programs(
         problems.push(format!("a listing does not compile:\n{}", built.errors));
     }
     let mut progress = Progress::start("Running the programs", built.programs.len());
-    for (name, program) in &built.programs {
+    for name in built.programs.keys() {
         progress.step(&name.to_string());
-        let ran = runs::run::run(program, project.root(), Limits::default())?;
-        problems.extend(compare::check(project, name, &ran).err());
+        problems.extend(compare::run_and_check(project, &built, name).err());
     }
     drop(progress);
     if !refused.is_empty() {

@@ -1,8 +1,29 @@
 //! Compares what a listing printed with what its `.out` file says.
 
-use crate::run::{Misbehaved, Ran};
+use crate::build::{Built, errors_of};
+use crate::run::{Limits, Misbehaved, Ran, run};
 use model::{ProgramId, Project};
 use similar::TextDiff;
+
+/// What a program prints that can do its work on Unix alone.
+const FOR_UNIX: &str = "this program is for Unix\n";
+
+/// Runs a listing that has been built; says what is wrong with it, as [`check`] does.
+///
+/// # Errors
+///
+/// As [`check`]; or the listing wasn't built, or cannot be started.
+pub fn run_and_check(project: &Project, built: &Built, name: &ProgramId) -> Result<(), String> {
+    let program = built.programs.get(name);
+    let program = program.ok_or_else(|| errors_of(built, name, &name.source()))?;
+    let ran = run(program, project.root(), Limits::default());
+    let ran = ran.map_err(|error| format!("{error:#}"))?;
+    // A program about Unix says so on other systems, and there is nothing to compare.
+    if !cfg!(unix) && ran.as_ref().is_ok_and(|ran| ran.transcript == FOR_UNIX) {
+        return Ok(());
+    }
+    check(project, name, &ran)
+}
 
 /// Says what is wrong with a run, or nothing where it is as the book says.
 ///
