@@ -207,6 +207,23 @@ mod tests {
         service.join().expect("it does not panic");
     }
 
+    #[test]
+    fn overload_beyond_the_queue_is_refused() {
+        let (prices, service) = price_service().expect("a runtime");
+        // The service waits a second for the bed.
+        let mut accepted = 0;
+        let request =
+            |product: &str| (product.to_owned(), oneshot::channel().0);
+        prices.blocking_send(request("bed")).expect("it serves");
+        while prices.try_send(request("desk")).is_ok() {
+            accepted += 1;
+        }
+        // Eight in the queue: the bed is one of them, or was.
+        assert!((7..=8).contains(&accepted), "{accepted}");
+        drop(prices);
+        service.join().expect("it does not panic");
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn threads_call_in_place_and_in_the_pool() {
         let mut calls = task::JoinSet::new();

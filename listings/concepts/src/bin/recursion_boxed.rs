@@ -78,6 +78,8 @@ mod tests {
         let task = tokio::spawn(async {
             let deepest = nested(DEEPEST);
             assert_eq!(count(&deepest, 0).await, Ok(DEEPEST + 1));
+            let one_more = nested(DEEPEST + 1);
+            assert_eq!(count(&one_more, 0).await, Err(TooDeep));
             let too_deep = nested(5000);
             assert_eq!(count(&too_deep, 0).await, Err(TooDeep));
             assert_eq!(count_all(&too_deep).await, 5001);
