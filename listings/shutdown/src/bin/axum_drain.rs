@@ -1,4 +1,4 @@
-//! A server stops: it answers what is in flight, within a grace period.
+//! Stop a server: answer the requests in flight, within a grace period.
 
 // ANCHOR: serve
 use std::io;
@@ -10,10 +10,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Serves until the stop, and then until the last answer or until the
-/// grace period is over. Returns whether all connections have ended;
-/// those that are left are tasks of the runtime, and end with it.
-/// Dropped, it accepts nothing new, and leaves its connections.
+/// Serves until the token is canceled, then drains within the grace
+/// period. Returns whether all connections have ended; any others are
+/// still tasks of the runtime, and end with it. If this future is
+/// dropped, the listener is closed, but the connections stay open.
 async fn serve(
     listener: TcpListener,
     shop: Router,
@@ -44,7 +44,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Sends this, on a connection of its own.
+/// Sends a text on a new connection.
 async fn send(
     address: SocketAddr,
     text: &str,
@@ -54,13 +54,13 @@ async fn send(
     Ok(client)
 }
 
-/// Sends a whole request.
+/// Sends a complete request.
 async fn ask(address: SocketAddr, path: &str) -> io::Result<TcpStream> {
     let request = format!("GET {path} HTTP/1.1\r\nhost: shop\r\n\r\n");
     send(address, &request).await
 }
 
-/// Reads until the answer is there.
+/// Reads until the answer has arrived.
 async fn until(client: &mut TcpStream, answer: &str) -> io::Result<()> {
     let mut seen = Vec::new();
     while !seen.ends_with(answer.as_bytes()) {
@@ -71,7 +71,7 @@ async fn until(client: &mut TcpStream, answer: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// The last line of what comes until the server closes the connection.
+/// Reads until the connection is closed, and returns the last line.
 async fn rest(client: &mut TcpStream) -> io::Result<String> {
     let mut text = String::new();
     client.read_to_string(&mut text).await?;
@@ -120,7 +120,7 @@ async fn refused(address: SocketAddr) {
     }
 }
 
-/// What each client sees, and whether all was answered.
+/// What each client got, and whether all requests were answered.
 struct Seen {
     idle: String,
     in_flight: String,
@@ -128,8 +128,8 @@ struct Seen {
 }
 
 // ANCHOR: clients
-/// One client has been answered and keeps its connection, another one
-/// waits for its bank.
+/// One client has its answer and keeps its connection open; another
+/// client waits for the bank.
 async fn stop_under_load() -> io::Result<Seen> {
     let (shop, stop) = (Shop::default(), CancellationToken::new());
     let grace = Duration::from_secs(10);
@@ -149,13 +149,13 @@ async fn stop_under_load() -> io::Result<Seen> {
 // ANCHOR_END: clients
 
 // ANCHOR: half
-/// One client has sent half a request, and never sends the rest.
+/// One client sends half a request, and never the rest.
 async fn stop_at_half_a_request() -> io::Result<bool> {
     let (shop, stop) = (Shop::default(), CancellationToken::new());
     let grace = Duration::from_millis(300);
     let (address, server) = start(shop.routes(), &stop, grace).await?;
     let _half = send(address, "GET /pri").await?;
-    // When these are answered, the half one was read.
+    // After these answers, the server has read the half request.
     for _ in 0..2 {
         let mut client = ask(address, "/price").await?;
         until(&mut client, "12 euros").await?;

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use tokio::{runtime::Handle, time::sleep};
 
-/// Writes a report, and announces it. It runs on a blocking thread.
+/// Writes a report and announces it, on a blocking thread.
 fn report(runtime: &Handle) {
     write_report();
-    // Wrong: nothing waits for this task, and the runtime may be
-    // shutting down.
+    // Wrong: nothing waits for this closure, so the runtime may
+    // already be shutting down.
     runtime.block_on(async { sleep(Duration::from_millis(1)).await });
 }
 // ANCHOR_END: wrong
 
-/// Takes longer than the program.
+/// Takes longer than the program runs.
 fn write_report() {
     std::thread::sleep(Duration::from_millis(200));
 }
@@ -25,8 +25,8 @@ use std::{
     sync::mpsc,
 };
 
-/// Ends the runtime while a report is written. Returns what becomes of
-/// the report's task.
+/// Drops the runtime while a report is written. Returns how the
+/// report's closure ended.
 fn end_during_a_report() -> io::Result<Result<(), String>> {
     std::panic::set_hook(Box::new(|_| {}));
     let runtime = tokio::runtime::Runtime::new()?;

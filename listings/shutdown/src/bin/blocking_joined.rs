@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tokio::{runtime::Handle, time::sleep};
 
-/// Writes a report, and announces it. It runs on a blocking thread.
+/// Writes a report and announces it, on a blocking thread.
 fn report(runtime: &Handle) {
     write_report();
     runtime.block_on(async { sleep(Duration::from_millis(1)).await });
 }
 
-/// Takes longer than the program.
+/// Takes longer than the program runs.
 fn write_report() {
     std::thread::sleep(Duration::from_millis(200));
 }
@@ -20,16 +20,16 @@ use std::io;
 
 use tokio::{runtime::Runtime, time::timeout};
 
-/// Runs a report, and ends the runtime. An error says that the report
-/// panicked, or that it took too long: then its thread still runs, and
-/// ends with the process.
+/// Runs a report, then shuts the runtime down. Returns an error if the
+/// report panicked or took too long. In that case, its thread may still
+/// be running, and ends with the process.
 fn run(
     report: impl FnOnce(&Handle) + Send + 'static,
 ) -> io::Result<()> {
     let runtime = Runtime::new()?;
     let handle = runtime.handle().clone();
     let report = runtime.spawn_blocking(move || report(&handle));
-    // First the closure, then the runtime that it uses.
+    // Wait for the closure, then shut down the runtime that it uses.
     let reported =
         runtime.block_on(async { timeout(LIMIT, report).await });
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -37,7 +37,7 @@ fn run(
     reported?.map_err(io::Error::other)
 }
 
-/// A report takes no longer.
+/// The time limit of a report.
 const LIMIT: Duration = Duration::from_secs(3);
 // ANCHOR_END: joined
 

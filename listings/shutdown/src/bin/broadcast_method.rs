@@ -7,7 +7,7 @@ use tokio::{
     time::{Duration, sleep},
 };
 
-/// Three workers, each with a receiver made before it starts.
+/// Starts three workers, each with a receiver that already exists.
 async fn stop_all() -> Vec<u32> {
     let (stop, _) = broadcast::channel::<()>(1);
     let mut workers = JoinSet::new();
@@ -18,7 +18,7 @@ async fn stop_all() -> Vec<u32> {
             loop {
                 tokio::select! {
                     biased;
-                    // On an error, too: the sender was dropped.
+                    // Also on an error: the sender was dropped.
                     _ = stopped.recv() => return steps,
                     () = sleep(Duration::from_millis(pace)) => {}
                 }
@@ -27,7 +27,7 @@ async fn stop_all() -> Vec<u32> {
         });
     }
     sleep(Duration::from_millis(650)).await;
-    // Fails if no worker runs any more.
+    // Fails if no worker is running anymore.
     let _ = stop.send(());
     let mut steps = workers.join_all().await;
     steps.sort_unstable();

@@ -6,8 +6,8 @@ use tokio::{
     time::{Duration, sleep, timeout},
 };
 
-/// A connection takes a while to set up, and is then served until the
-/// stop.
+/// Sets a connection up, which takes a while, and serves it until the
+/// shutdown.
 async fn connection(stop: broadcast::Sender<()>) {
     sleep(Duration::from_millis(100)).await;
     // Wrong: the message was sent 50 ms ago.
@@ -15,7 +15,7 @@ async fn connection(stop: broadcast::Sender<()>) {
     let _ = stopped.recv().await;
 }
 
-/// Whether the connection has ended an hour after the stop.
+/// Returns whether the connection ends within an hour.
 async fn it_stops() -> bool {
     let (stop, _) = broadcast::channel(1);
     let serving = tokio::spawn(connection(stop.clone()));

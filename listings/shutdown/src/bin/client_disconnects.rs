@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 
-/// Takes the money, and writes the order down.
+/// Takes the money, then writes the order down.
 async fn pay(State(shop): State<Arc<Shop>>) -> &'static str {
     shop.take_money();
-    // Wrong: it is dropped here when the client disconnects.
+    // Wrong: if the client disconnects, this future is dropped here.
     shop.answer_of_the_bank().await;
     shop.write_order();
     "paid"

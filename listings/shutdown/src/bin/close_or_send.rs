@@ -1,4 +1,4 @@
-//! Close a session with a call; if it was dropped, a task cleans up.
+//! Close a session explicitly; after a drop, a task cleans up.
 
 // ANCHOR: session
 use std::io;
@@ -12,11 +12,11 @@ use tokio::{
 struct Session {
     name: &'static str,
     server: mpsc::Sender<String>,
-    /// Where `drop` sends the name; `None` once the session is closed.
+    /// `drop` sends the name here; `None` once the session is closed.
     left: Option<mpsc::UnboundedSender<&'static str>>,
 }
 
-/// A server that accepts nothing for so long isn't told.
+/// How long to wait until the server accepts a goodbye.
 const LIMIT: Duration = Duration::from_secs(5);
 
 impl Session {
@@ -34,7 +34,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some(left) = self.left.take() {
-            // It fails if the cleanup task has ended: too late.
+            // Fails if the cleanup task has already ended.
             let _ = left.send(self.name);
         }
     }
@@ -42,10 +42,10 @@ impl Drop for Session {
 // ANCHOR_END: session
 
 // ANCHOR: cleanup
-/// Says goodbye for sessions that were dropped. Returns after the last
-/// session, with the names of those whose goodbye did not arrive. Once
-/// the server is too slow, nothing waits for it until it accepts one:
-/// many sessions would wait for the limit one after the other.
+/// Says goodbye for dropped sessions. Returns after the last session,
+/// with the names whose goodbye failed. After a timeout, it no longer
+/// waits until the server accepts a message again, because otherwise
+/// many sessions would each wait for the limit.
 async fn clean_up(
     mut left: mpsc::UnboundedReceiver<&'static str>,
     server: mpsc::Sender<String>,
@@ -58,7 +58,7 @@ async fn clean_up(
             Ok(Err(_closed)) => failed.push(name),
             Err(_elapsed) => {
                 failed.push(name);
-                limit = Duration::ZERO; // Until it accepts one again.
+                limit = Duration::ZERO; // Until a send succeeds.
             }
         }
     }
@@ -82,8 +82,8 @@ async fn work(server: mpsc::Sender<String>) -> io::Result<()> {
         eprintln!("session 7: {error}");
     }
     drop(dropped);
-    // Without this sender, the cleanup ends after the last session. One
-    // that is still open holds it until the deadline.
+    // Now the cleanup ends with the last session. A session that is
+    // still open delays it until the deadline.
     drop(left);
     let failed = timeout(2 * LIMIT, cleanup).await?;
     for name in failed.map_err(io::Error::other)? {

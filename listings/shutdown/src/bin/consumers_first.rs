@@ -1,4 +1,4 @@
-//! Wrong: all stages stop at the same time, so the last one ends first.
+//! Wrong: all stages stop at the same time, so queued values are lost.
 
 // ANCHOR: wrong
 use tokio::{
@@ -7,8 +7,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// A sensor is read every 100 ms, each value takes 250 ms to store.
-/// Returns how many were read and how many stored.
+/// Reads a sensor every 100 ms; storing a value takes 250 ms. Returns
+/// how many values were read and how many were stored.
 async fn measure() -> (u32, u32) {
     let stop = CancellationToken::new();
     let (values, mut queue) = mpsc::channel(32);
@@ -16,7 +16,7 @@ async fn measure() -> (u32, u32) {
     let stopped = stop.clone();
     let storing = tokio::spawn(async move {
         let mut stored = 0;
-        // Wrong: what is in the queue is dropped with it.
+        // Wrong: on a stop, the queued values are dropped.
         while let Some(Some(value)) =
             stopped.run_until_cancelled(queue.recv()).await
         {
@@ -32,7 +32,7 @@ async fn measure() -> (u32, u32) {
 }
 // ANCHOR_END: wrong
 
-/// Reads until the stop, or until nothing stores the values any more.
+/// Reads until the stop, or until nothing stores the values anymore.
 async fn read(
     values: mpsc::Sender<u32>,
     stop: CancellationToken,

@@ -1,4 +1,4 @@
-//! Wrong: the stop can come in the middle of an order.
+//! Wrong: the shutdown can cancel an order halfway through.
 
 // ANCHOR: wrong
 use tokio::{
@@ -7,13 +7,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Charges and ships each order until the stop.
+/// Charges and ships orders until the token is canceled.
 async fn serve(
     mut orders: mpsc::Receiver<u32>,
     stop: CancellationToken,
     log: &mut Vec<String>,
 ) {
-    // Wrong: the stop drops this future at any `.await` in it.
+    // Wrong: a stop drops this future at whichever `.await` it waits.
     stop.run_until_cancelled(async {
         while let Some(order) = orders.recv().await {
             charge().await;

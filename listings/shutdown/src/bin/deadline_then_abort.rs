@@ -1,25 +1,25 @@
-//! Ask, wait for a while, then abort, and report what is left.
+//! Ask tasks to stop, wait, abort the rest, and report what is left.
 
 // ANCHOR: stop
 use tokio::time::{Duration, timeout};
 use tokio_util::{sync::CancellationToken, task::JoinMap};
 
-/// What became of the tasks, by name.
+/// How the tasks ended, by name.
 #[derive(Debug, Default, PartialEq)]
 struct Ended {
     done: Vec<&'static str>,
     panicked: Vec<(&'static str, String)>,
     aborted: Vec<&'static str>,
-    /// They block their thread, so the abort doesn't reach them.
+    /// These block their thread, so the abort has no effect.
     still_running: Vec<&'static str>,
 }
 
-/// How long a task may take to end after its abort.
+/// How long tasks may take to end after the abort.
 const LAST: Duration = Duration::from_millis(500);
 
-/// Asks all tasks to stop, and aborts those that have not done so after
-/// the grace period. Returns within `grace` and `LAST`. Dropped, it
-/// aborts them all.
+/// Asks all tasks to stop, and aborts any that are still running after
+/// the grace period. Takes at most `grace` plus `LAST`. If this future
+/// is dropped, all tasks are aborted.
 async fn stop(
     stop: &CancellationToken,
     mut tasks: JoinMap<&'static str, ()>,
@@ -39,8 +39,8 @@ async fn stop(
 // ANCHOR_END: stop
 
 // ANCHOR: join_all
-/// Joins tasks until none is left. What it has seen stays in `ended`
-/// when it is dropped.
+/// Joins tasks until none is left. If this future is dropped, the
+/// results so far stay in `ended`.
 async fn join_all(
     tasks: &mut JoinMap<&'static str, ()>,
     ended: &mut Ended,
@@ -65,10 +65,10 @@ async fn run() -> Ended {
     let asked = token.clone();
     tasks.spawn("mailer", async move {
         asked.cancelled().await;
-        // It finishes what it has begun.
+        // It finishes the mail that it has started.
         tokio::time::sleep(Duration::from_secs(3)).await;
     });
-    // It waits for a silent peer, and doesn't listen to the token.
+    // It waits for a silent peer, and ignores the token.
     tasks.spawn("exporter", std::future::pending());
     stop(&token, tasks, Duration::from_secs(10)).await
 }

@@ -1,4 +1,4 @@
-//! At the stop, drain the queue for a while, and hand back the rest.
+//! On a stop, drain the queue for a while, and hand back the rest.
 
 // ANCHOR: work
 use tokio::{
@@ -7,18 +7,18 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// What became of the jobs.
+/// How the jobs ended.
 #[derive(Debug, Default, PartialEq)]
 struct Ended {
     done: Vec<u32>,
-    /// Cut or panicked: begun, and perhaps in part done.
+    /// Cut off or panicked: started, and maybe partly done.
     unknown: Vec<u32>,
-    /// Not begun.
+    /// Not started.
     left: Vec<u32>,
 }
 
-/// Does jobs until the stop, and then what is in the queue. Takes up to
-/// `LONGEST` and the grace period. Dropped, it loses the queue.
+/// Runs jobs until the stop, then drains the queue. That takes at most
+/// `LONGEST` plus the grace period. If dropped, it loses the queue.
 async fn work(
     mut jobs: mpsc::Receiver<u32>,
     stop: CancellationToken,
@@ -30,7 +30,7 @@ async fn work(
     {
         ended.attempt(job, Instant::now() + LONGEST).await;
     }
-    // From now on `send` fails, and returns the job to its caller.
+    // From now on, `send` fails and returns the job to its caller.
     jobs.close();
     let deadline = Instant::now() + grace;
     while Instant::now() + USUAL <= deadline
@@ -48,10 +48,10 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 
-/// How long a job usually takes. It isn't begun if it might not end in
-/// time.
+/// How long a job usually takes. Near the deadline, a job isn't started
+/// if there is less time left.
 const USUAL: Duration = Duration::from_millis(200);
-/// A job that takes longer is cut.
+/// A job that takes longer is cut off.
 const LONGEST: Duration = Duration::from_secs(2);
 
 impl Ended {

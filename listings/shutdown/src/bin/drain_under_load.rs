@@ -1,4 +1,4 @@
-//! One server, all kinds of clients: stopped under load.
+//! Stop a server under load, with every kind of client.
 
 // ANCHOR: serve
 use std::{io, sync::Arc};
@@ -10,8 +10,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Serves until the stop, then until all is answered and paid, or until
-/// the grace period is over. Returns whether all was done.
+/// Serves until the stop, then drains requests and payments within the
+/// grace period. Returns whether all of them were done.
 async fn serve(
     listener: TcpListener,
     shop: Arc<Shop>,
@@ -25,12 +25,12 @@ async fn serve(
         .with_graceful_shutdown(stop.clone().cancelled_owned());
     let all = async {
         served.into_future().await?;
-        // Payments of clients that have disconnected, too.
+        // This includes the payments of disconnected clients.
         shop.payments.close();
         shop.payments.wait().await;
         Ok(true)
     };
-    // One deadline for both steps.
+    // One deadline covers both steps.
     let out_of_time = async {
         stop.cancelled().await;
         sleep(GRACE).await;
@@ -43,7 +43,7 @@ async fn serve(
 }
 // ANCHOR_END: serve
 
-/// Less than what the supervisor grants before it kills.
+/// Shorter than the time after which the supervisor kills.
 const GRACE: Duration = Duration::from_millis(500);
 
 use std::convert::Infallible;
@@ -170,8 +170,8 @@ struct Seen {
 const LOAD: usize = 50;
 
 // ANCHOR: clients
-/// Half a request (if `half`), an idle connection, a stream of events, a
-/// client that disconnects, and fifty payments in flight.
+/// Stops with half a request (if `half`), an idle connection, an event
+/// stream, a client that disconnects, and fifty payments in flight.
 async fn stop_under_load(half: bool) -> io::Result<Seen> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

@@ -7,14 +7,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Sends an export's rows, with a task that shows its progress. Dropped,
-/// it stops that task, too. An error says that the task panicked.
+/// Sends an export's rows while a task shows the progress. If dropped,
+/// it stops that task, too. Returns an error if the task panicked.
 async fn export() -> Result<u32, JoinError> {
     let stop = CancellationToken::new();
     let showing = tokio::spawn(show_progress(stop.clone()));
     {
-        // The name keeps the guard. It cancels at the end of the block,
-        // at a `?` in it, at a panic, and when this future is dropped.
+        // The guard has a name, so it cancels at the end of the block,
+        // at a `?`, on a panic, or when this future is dropped.
         let _guard = stop.drop_guard();
         sleep(Duration::from_millis(450)).await;
     }

@@ -1,4 +1,4 @@
-//! Wrong: a task that `drop` spawns is lost when the program ends.
+//! Wrong: a task that `drop` spawns is lost when the program exits.
 
 // ANCHOR: wrong
 use tokio::sync::mpsc;
@@ -14,7 +14,7 @@ impl Drop for Session {
         let (name, server) = (self.name, self.server.clone());
         // Wrong: nothing waits for this task.
         tokio::spawn(async move {
-            // There is no caller that could handle an error.
+            // No caller could handle an error.
             let _ = server.send(format!("{name}: goodbye")).await;
         });
     }

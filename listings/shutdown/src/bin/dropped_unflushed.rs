@@ -14,8 +14,8 @@ async fn write_orders(
         let line = format!("order {order}\n");
         journal.write_all(line.as_bytes()).await?;
     }
-    // Wrong: the writes have only filled the buffer. Unlike the
-    // standard library's, this writer doesn't write when it is dropped.
+    // Wrong: the writes have only filled the buffer. Unlike std's,
+    // this writer doesn't write its buffer when it's dropped.
     Ok(())
 }
 // ANCHOR_END: wrong

@@ -11,8 +11,8 @@ use tokio::{
     time::{Duration, sleep},
 };
 
-/// Ten receipts to send, a second each. Returns how many were sent when
-/// the runtime has been dropped.
+/// Sends ten receipts, which take a second each. Returns how many were
+/// sent before the runtime was dropped.
 fn run(sent: &Arc<AtomicU32>) -> std::io::Result<u32> {
     let runtime = Builder::new_current_thread()
         .enable_time()
@@ -21,14 +21,14 @@ fn run(sent: &Arc<AtomicU32>) -> std::io::Result<u32> {
     runtime.block_on(async {
         for _ in 0..10 {
             let sent = Arc::clone(sent);
-            // Wrong: nobody waits for them.
+            // Wrong: nothing waits for these tasks.
             tokio::spawn(async move {
                 sleep(Duration::from_secs(1)).await;
                 sent.fetch_add(1, Ordering::Relaxed);
             });
         }
         sleep(Duration::from_millis(100)).await;
-        // Asked to stop, it returns.
+        // The program is asked to stop, and returns.
     });
     drop(runtime);
     Ok(sent.load(Ordering::Relaxed))

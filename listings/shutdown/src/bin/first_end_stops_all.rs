@@ -1,13 +1,13 @@
-//! If one part of the program ends, stop the others, and say which it was.
+//! If one part of the program ends, stop the others and name that part.
 
 // ANCHOR: run
 use tokio::time::{Duration, timeout};
 use tokio_util::{sync::CancellationToken, task::JoinMap};
 
-/// Runs the parts until the stop, or until one of them ends, and then
-/// stops the others. The error says which part ended before the stop, or
-/// which failed or panicked first, and why, or that some had to be
-/// aborted after the grace period. Dropped, it aborts all of them.
+/// Runs the parts until the stop or until one part ends, then stops the
+/// others. Returns an error that names the part that ended early or
+/// the first part that failed or panicked, or an error if parts were
+/// aborted after the grace period. If dropped, it aborts all parts.
 async fn run(
     mut parts: Parts,
     stop: CancellationToken,
@@ -15,7 +15,7 @@ async fn run(
 ) -> Result<(), String> {
     let first = tokio::select! {
         biased;
-        // First, because parts that it ends may be ready as well.
+        // First, because parts that it stopped may be ready, too.
         () = stop.cancelled() => None,
         first = parts.join_next() => first,
     };
@@ -48,7 +48,7 @@ use std::io;
 
 use tokio::task::JoinError;
 
-/// What one part says, with its name. A panic has its message.
+/// A part's result, with its name. A panic keeps its message.
 fn outcome(
     name: &str,
     result: Result<io::Result<()>, JoinError>,

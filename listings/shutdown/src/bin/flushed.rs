@@ -8,9 +8,9 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-/// Writes the day's orders to the journal. After an error, and when it
-/// is canceled, part of them may be written: don't call it again with
-/// the same journal.
+/// Writes the day's orders to the journal. After an error or
+/// cancellation, some orders may have been written, so don't call it
+/// again with the same journal.
 async fn write_orders(
     journal: impl AsyncWrite + Unpin,
     orders: &[u32],
@@ -23,7 +23,7 @@ async fn write_orders(
     timeout(LIMIT, journal.flush()).await?
 }
 
-/// A write takes no longer.
+/// The time limit of a write.
 const LIMIT: Duration = Duration::from_secs(10);
 // ANCHOR_END: flushed
 

@@ -1,14 +1,14 @@
-//! Wrong: the guard is dropped in the line that creates it.
+//! Wrong: the guard is dropped on the line that creates it.
 
 // ANCHOR: wrong
 use tokio::time::{Duration, sleep};
 use tokio_util::sync::CancellationToken;
 
-/// Sends an export's rows, with a task that shows its progress.
+/// Sends an export's rows while a task shows the progress.
 async fn export() -> u32 {
     let stop = CancellationToken::new();
     let showing = tokio::spawn(show_progress(stop.clone()));
-    // Wrong: `_` keeps nothing, so this cancels immediately.
+    // Wrong: `_` doesn't keep the guard, so this cancels immediately.
     let _ = stop.drop_guard();
     sleep(Duration::from_millis(450)).await;
     // The guard was meant to be dropped here.

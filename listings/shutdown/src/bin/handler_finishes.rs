@@ -1,4 +1,4 @@
-//! Finish what was begun, although the client disconnects.
+//! Finish a payment even if the client disconnects.
 
 // ANCHOR: handler
 use axum::{
@@ -8,8 +8,8 @@ use axum::{
 use futures::FutureExt;
 use tokio::time::{Duration, timeout};
 
-/// Takes the money, and writes the order down, whether the client waits
-/// for it or not. Two requests for an order pay it twice.
+/// Takes the money and writes the order down, even if the client
+/// disconnects. Two requests for one order charge it twice.
 async fn pay(
     State(shop): State<Arc<Shop>>,
     Path(order): Path<u32>,
@@ -19,7 +19,7 @@ async fn pay(
     };
     let work = shop.clone().take_payment(order);
     let paid = shop.payments.spawn(async move {
-        // The place is taken until the payment has ended.
+        // The permit is held until the payment has ended.
         let _place = place;
         finished(order, work).await
     });
@@ -33,7 +33,7 @@ async fn pay(
 // ANCHOR: finished
 use std::{io, panic::AssertUnwindSafe, sync::Arc};
 
-/// Runs in the task, so it reports what goes wrong without the client.
+/// Runs in the task, so failures are reported without the client.
 async fn finished(
     order: u32,
     work: impl Future<Output = io::Result<()>>,
@@ -49,7 +49,7 @@ async fn finished(
     false
 }
 
-/// A payment takes no longer.
+/// The time limit of a payment.
 const LONGEST: Duration = Duration::from_secs(30);
 // ANCHOR_END: finished
 
@@ -109,11 +109,11 @@ impl Drop for Handler {
 }
 
 // ANCHOR: stop
-/// Waits for the payments, after the server has ended. Returns how many
-/// are still under way when the grace period is over.
+/// Waits for the payments after the server has stopped. Returns how
+/// many payments are still running after the grace period.
 async fn stop(shop: &Shop, grace: Duration) -> usize {
     shop.payments.close();
-    // Those that are left are counted below.
+    // After a timeout, the payments that are left are counted below.
     let _ = timeout(grace, shop.payments.wait()).await;
     shop.payments.len()
 }

@@ -1,4 +1,4 @@
-//! Ask only the first stage to stop. The others end when it has ended.
+//! Ask only the first stage to stop; the next stage drains and ends.
 
 // ANCHOR: measure
 use std::io;
@@ -10,9 +10,9 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-/// Reads a sensor every 100 ms, and stores each value. Returns how many
-/// were read and stored. An error says that a task panicked, or that the
-/// grace period is over. With an error, or dropped, it aborts both tasks.
+/// Reads a sensor every 100 ms and stores each value. Returns how many
+/// were read and stored, or an error if a task panicked or the grace
+/// period is over. On an error, or if dropped, it aborts both tasks.
 async fn measure(stop: &CancellationToken) -> io::Result<(u32, u32)> {
     let (values, mut queue) = mpsc::channel(32);
     let reading = tokio::spawn(read(values, stop.clone()));
@@ -20,12 +20,12 @@ async fn measure(stop: &CancellationToken) -> io::Result<(u32, u32)> {
     let storing = AbortOnDropHandle::new(tokio::spawn(async move {
         let mut stored = 0;
         while let Some(value) = queue.recv().await {
-            store(value).await; // It takes 250 ms.
+            store(value).await; // Takes 250 ms.
             stored += 1;
         }
         stored
     }));
-    // Not only after the stop: a panic must be noticed when it happens.
+    // Wait from the start, so that a panic is noticed when it happens.
     let both = async { Ok((reading.await?, storing.await?)) };
     let too_late = async {
         stop.cancelled().await;
@@ -43,7 +43,7 @@ async fn measure(stop: &CancellationToken) -> io::Result<(u32, u32)> {
 const GRACE: Duration = Duration::from_secs(5);
 // ANCHOR_END: measure
 
-/// Reads until the stop, or until nothing stores the values any more.
+/// Reads until the stop, or until nothing stores the values anymore.
 async fn read(
     values: mpsc::Sender<u32>,
     stop: CancellationToken,

@@ -14,8 +14,8 @@ struct Stop {
 }
 
 impl Stop {
-    /// Stops in two steps. Dropped between them, it takes the second
-    /// step immediately.
+    /// Stops in two steps. If dropped in between, it closes the
+    /// listener immediately.
     async fn begin(&self) {
         self.announced.cancel();
         let _close = self.closed.clone().drop_guard();
@@ -23,7 +23,7 @@ impl Stop {
     }
 }
 
-/// What the load balancer asks, every second or so.
+/// The readiness probe, which the load balancer requests regularly.
 async fn ready(State(stop): State<Stop>) -> StatusCode {
     match stop.announced.is_cancelled() {
         false => StatusCode::OK,
@@ -31,7 +31,7 @@ async fn ready(State(stop): State<Stop>) -> StatusCode {
     }
 }
 
-/// Longer than the load balancer takes to notice and to act.
+/// Longer than the load balancer takes to notice and react.
 const UNTIL_THE_BALANCER_KNOWS: Duration = Duration::from_millis(300);
 // ANCHOR_END: stop
 

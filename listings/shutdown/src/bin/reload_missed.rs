@@ -1,4 +1,4 @@
-//! Wrong: a signal that comes between two calls is missed.
+//! Wrong: a signal that arrives between two calls is missed.
 
 #[cfg(unix)]
 // ANCHOR: wrong
@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Reads the configuration again after SIGHUP.
 async fn reload_on_hangup(mut reloads: Reloads) -> io::Result<()> {
     loop {
-        // Wrong: a new stream knows nothing of what came before it.
+        // Wrong: a new stream misses signals that came before it.
         signal(SignalKind::hangup())?.recv().await;
         reloads.one().await;
     }

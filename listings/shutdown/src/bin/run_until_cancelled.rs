@@ -6,7 +6,7 @@ use std::future::ready;
 use tokio::time::{Duration, sleep};
 use tokio_util::sync::CancellationToken;
 
-/// Ten steps of 100 ms; counts the steps that are done.
+/// Runs ten steps of 100 ms each, and counts them in `done`.
 async fn ten_steps(done: &mut u32) {
     for _ in 0..10 {
         sleep(Duration::from_millis(100)).await;
@@ -28,7 +28,7 @@ async fn canceled_midway() -> (bool, u32) {
 async fn canceled_before() -> bool {
     let stop = CancellationToken::new();
     stop.cancel();
-    // It would be ready at its first poll, but isn't polled.
+    // The future would be ready at its first poll, but isn't polled.
     stop.run_until_cancelled(ready(())).await.is_some()
 }
 

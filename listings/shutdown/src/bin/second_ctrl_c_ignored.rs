@@ -8,13 +8,13 @@ use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[cfg(unix)]
-/// What the child runs: a service whose cleanup hangs.
+/// The child process: a service whose cleanup hangs.
 async fn serve() -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     println!("ready");
     interrupt.recv().await;
     println!("stopping");
-    // Wrong: nothing waits for the second one, and making the stream
+    // Wrong: nothing waits for a second Ctrl-C, and creating the stream
     // has removed the default action, which ends the process.
     clean_up().await;
     Ok(())

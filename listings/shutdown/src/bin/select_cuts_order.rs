@@ -1,4 +1,4 @@
-//! Wrong: a `select!` around the work cuts an order in half.
+//! Wrong: a `select!` around the work cancels an order halfway through.
 
 // ANCHOR: wrong
 use tokio::{
@@ -7,7 +7,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Charges and ships each order until the stop.
+/// Charges and ships orders until the token is canceled.
 async fn serve(
     mut orders: mpsc::Receiver<u32>,
     stop: CancellationToken,
@@ -17,7 +17,7 @@ async fn serve(
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            // Wrong: the work is in the branch that may be dropped.
+            // Wrong: the work is in a branch that may be dropped.
             more = next(&mut orders, log) => if !more { return },
         }
     }

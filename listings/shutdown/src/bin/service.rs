@@ -1,4 +1,4 @@
-//! A small service: what it accepts is done, or is still in its journal.
+//! A service whose accepted orders are done or still in its journal.
 
 use std::{
     collections::BTreeSet,
@@ -22,16 +22,16 @@ use tokio_util::{
 };
 
 // ANCHOR: journal
-/// What was accepted and what was done. A record starts with a newline
-/// and ends with a semicolon, so one that was torn off is recognized.
+/// Records which orders were accepted and done. A record starts with a
+/// newline and ends with a semicolon, so a torn record is recognized.
 struct Journal {
     file: Box<dyn Write + Send>,
     accepted: BTreeSet<u64>,
 }
 
 impl Journal {
-    /// Writes that an order is accepted. Returns whether it is new: a
-    /// client that lost the answer sends its order again.
+    /// Records that an order is accepted. Returns whether it's new,
+    /// because a client that got no answer sends its order again.
     fn accept(&mut self, order: u64) -> io::Result<bool> {
         if self.accepted.contains(&order) {
             return Ok(false);
@@ -48,7 +48,7 @@ impl Journal {
 // ANCHOR_END: journal
 
 // ANCHOR: read
-/// Reads which orders were accepted, and which of them aren't done.
+/// Returns which orders were accepted, and which of them aren't done.
 fn read(journal: &str) -> (BTreeSet<u64>, BTreeSet<u64>) {
     let (mut accepted, mut left) = (BTreeSet::new(), BTreeSet::new());
     for line in journal.lines().filter(|line| !line.is_empty()) {
@@ -78,7 +78,7 @@ fn lock(journal: &Shared) -> MutexGuard<'_, Journal> {
 }
 
 // ANCHOR: lines
-/// Lines of at most 64 bytes. Part of a line at the end is an error.
+/// Lines of at most 64 bytes. An incomplete last line is an error.
 struct WholeLines(LinesCodec);
 
 impl Decoder for WholeLines {
@@ -93,7 +93,7 @@ impl Decoder for WholeLines {
     }
 }
 
-/// Answers with a line, unless the client doesn't read.
+/// Answers with a line; fails if the client doesn't read.
 async fn say(
     write: &mut (impl AsyncWrite + Unpin),
     line: &str,
@@ -102,7 +102,7 @@ async fn say(
     timeout(IDLE, write.write_all(line.as_bytes())).await?
 }
 
-/// A client that says nothing for so long is disconnected.
+/// How long a client may be silent before it's disconnected.
 const IDLE: Duration = Duration::from_secs(60);
 // ANCHOR_END: lines
 
@@ -129,8 +129,8 @@ const GRACE: Duration = Duration::from_millis(200);
 /// How long its tasks may take to end after that.
 const LAST: Duration = Duration::from_millis(100);
 
-/// Serves until the stop, or until its work ends. Returns within `GRACE`
-/// and `LAST` after that. Dropped, it cuts its tasks.
+/// Serves until the stop, or until its work ends. After that, it takes
+/// at most `GRACE` plus `LAST`. If dropped, it cuts its tasks off.
 async fn serve(
     listener: impl Listen,
     journal: Shared,
@@ -154,7 +154,7 @@ async fn serve(
         tasks.spawn(reported(session, hurry.clone(), place));
     };
     accept(listener, &stop, start).await;
-    // Sessions end, then the queue, then the work.
+    // The sessions end first, then the queue, then the work.
     drop(queue);
     tasks.close();
     if timeout(GRACE, tasks.wait()).await.is_err() {
@@ -166,10 +166,10 @@ async fn serve(
 // ANCHOR_END: stop
 
 // ANCHOR: accept
-/// At most so many clients are connected; more wait to be accepted.
+/// The most clients connected at a time; more wait to be accepted.
 const SESSIONS: usize = 100;
 
-/// Starts a session for each connection. Drops the listener at the stop.
+/// Starts a session for each connection until the stop.
 async fn accept<L: Listen>(
     mut listener: L,
     stop: &CancellationToken,
@@ -188,7 +188,7 @@ async fn accept<L: Listen>(
             Some((Ok(_), Err(error))) if is_of_one_client(&error) => {}
             Some((Ok(_), Err(error))) => {
                 eprintln!("cannot accept: {error}");
-                // Too many open files, for example: it would fail again.
+                // It may fail again, as with too many open files.
                 let pause = sleep(Duration::from_millis(100));
                 stop.run_until_cancelled(pause).await;
             }
@@ -204,7 +204,7 @@ fn is_of_one_client(error: &io::Error) -> bool {
 // ANCHOR_END: accept
 
 // ANCHOR: reported
-/// Runs a session until it ends or time is over. Logs why it failed.
+/// Runs a session until it ends or time is up. Logs its error.
 async fn reported(
     session: impl Future<Output = io::Result<()>>,
     hurry: CancellationToken,
@@ -218,7 +218,7 @@ async fn reported(
 // ANCHOR_END: reported
 
 // ANCHOR: session
-/// Accepts orders, a line each, until the stop, or until the client
+/// Accepts orders, one per line, until the stop, or until the client
 /// disconnects, is silent for too long, or breaks the protocol.
 async fn session(
     connection: impl AsyncRead + AsyncWrite,
@@ -230,7 +230,7 @@ async fn session(
     let codec = WholeLines(LinesCodec::new_with_max_length(64));
     let mut lines = FramedRead::new(read, codec);
     loop {
-        // First the line: a silent client holds no place in the queue.
+        // The line comes first: a silent client must not hold a slot.
         let line = timeout(IDLE, lines.next());
         let line = match stop.run_until_cancelled(line).await {
             Some(line) => line?,
@@ -243,20 +243,20 @@ async fn session(
         };
         let place = stop.run_until_cancelled(queue.reserve());
         let Some(Ok(place)) = place.await else { break };
-        // From here to `send` nothing waits, so nothing can be cut.
+        // No `.await` up to `send`, so it can't be canceled in between.
         if lock(&journal).accept(order)? {
             place.send(order);
         }
         say(&mut write, &format!("accepted {order}")).await?;
     }
-    // If an order of this client got no answer, it isn't accepted.
+    // An order without an answer wasn't accepted.
     say(&mut write, "stopping").await
 }
 // ANCHOR_END: session
 
 // ANCHOR: work
-/// Does what is in the queue, three orders at a time, until the queue
-/// is closed or time is over.
+/// Processes the queue, three orders at a time, until the queue is
+/// closed or time is up.
 async fn work(
     mut queue: mpsc::Receiver<u64>,
     journal: Shared,
@@ -283,13 +283,13 @@ async fn work(
     {
         report(order, done);
     }
-    // What is cut here, and what is in the queue, isn't in the journal
-    // as done: the next start does it.
+    // Orders that are cut off here or still queued aren't recorded as
+    // done, so they're processed after the next start.
     running.shutdown().await;
 }
 
-/// Does the work, and then writes that it is done. Canceled before
-/// that, it has done nothing.
+/// Does the work, then records that it's done. If it's canceled before
+/// that, it has had no effect.
 async fn ship(order: u64, journal: Shared) -> io::Result<()> {
     timeout(Duration::from_secs(5), pack(order)).await?;
     lock(&journal).write("done", order)
@@ -303,8 +303,8 @@ fn report(order: u64, done: Result<io::Result<()>, JoinError>) {
     }
 }
 
-/// Queues what the last run left. What isn't queued stays in the
-/// journal.
+/// Queues the orders that the last run left. Orders that aren't queued
+/// stay in the journal.
 async fn again(
     left: BTreeSet<u64>,
     queue: mpsc::Sender<u64>,
@@ -330,7 +330,7 @@ mod process {
     use super::*;
 
     // ANCHOR: main
-    /// Serves on a port that it prints, until the stop.
+    /// Serves until the stop, on a port that it prints.
     pub async fn run(
         file: &Path,
         stop: CancellationToken,
@@ -341,8 +341,8 @@ mod process {
         serve(listener, journal, left, stop).await
     }
 
-    /// Opens the journal, unless another process has it, and returns
-    /// it with the orders that are left.
+    /// Opens the journal, unless another process has locked it.
+    /// Returns it with the orders that are left.
     fn open(file: &Path) -> io::Result<(Shared, BTreeSet<u64>)> {
         let mut file = File::options()
             .create(true)
@@ -357,7 +357,7 @@ mod process {
         Ok((Arc::new(Mutex::new(journal)), left))
     }
 
-    /// The process: it ends although a task may block its thread.
+    /// The process, which ends even if a task blocks its thread.
     pub fn main(file: &Path) -> io::Result<()> {
         let stop = stop_on_signal()?;
         let runtime = tokio::runtime::Runtime::new()?;
@@ -381,7 +381,7 @@ mod process {
             runtime.block_on(async {
                 signals.next().await;
                 stopping.cancel();
-                // A second Ctrl-C: supervisors may repeat SIGTERM.
+                // Only Ctrl-C, because a supervisor may repeat SIGTERM.
                 if signals.0[0].recv().await.is_some() {
                     std::process::exit(130)
                 }

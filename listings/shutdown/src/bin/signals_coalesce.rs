@@ -1,4 +1,4 @@
-//! Signals are not counted.
+//! Signals aren't counted: several can arrive as one event.
 
 #[cfg(unix)]
 // ANCHOR: three
@@ -13,8 +13,8 @@ use tokio::{
 };
 
 #[cfg(unix)]
-/// Raises three signals, and returns how many events arrive. On several
-/// threads it can be more than one.
+/// Raises three signals, and returns how many events arrive. With
+/// several threads, that can be more than one.
 async fn three_signals() -> io::Result<u32> {
     let mut hangup = signal(SignalKind::hangup())?;
     for _ in 0..3 {

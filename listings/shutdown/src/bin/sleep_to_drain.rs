@@ -8,7 +8,7 @@ use std::sync::{
 
 use tokio::time::{Duration, Instant, sleep};
 
-/// Ten receipts, each of which takes this long to send. Returns how many
+/// Sends ten receipts, each of which takes `each`. Returns how many
 /// were sent, and how long the shutdown took.
 async fn stop(each: Duration) -> (u32, Duration) {
     let start = Instant::now();
@@ -20,7 +20,7 @@ async fn stop(each: Duration) -> (u32, Duration) {
             sent.fetch_add(1, Ordering::Relaxed);
         });
     }
-    // Wrong: too long for some, too short for others.
+    // Wrong: too long for fast receipts, too short for slow ones.
     sleep(Duration::from_secs(5)).await;
     (sent.load(Ordering::Relaxed), start.elapsed())
 }

@@ -11,8 +11,8 @@ use std::{
 
 use tokio::{runtime::Runtime, task::JoinError};
 
-/// Submits a closure to a runtime that is shut down. Returns whether it
-/// ran, and what its handle says.
+/// Submits a closure to a runtime that is shut down. Returns whether
+/// the closure ran, and whether its handle reports cancellation.
 fn submit_late() -> io::Result<(bool, Result<(), JoinError>)> {
     let (runtime, other) = (Runtime::new()?, Runtime::new()?);
     let handle = runtime.handle().clone();
@@ -20,7 +20,7 @@ fn submit_late() -> io::Result<(bool, Result<(), JoinError>)> {
 
     let ran = Arc::new(AtomicBool::new(false));
     let runs = ran.clone();
-    // As in the `drop` of a value that outlives the runtime.
+    // Like the `drop` of a value that outlives the runtime.
     let saving = handle
         .spawn_blocking(move || runs.store(true, Ordering::Relaxed));
     let ended = other.block_on(saving);

@@ -6,16 +6,16 @@ use std::convert::Infallible;
 use axum::response::sse::{Event, Sse};
 use futures::{Stream, StreamExt, stream};
 
-/// Sends orders as they come.
+/// Sends orders as they arrive.
 async fn orders() -> Sse<impl Stream<Item = Result<Event, Infallible>>>
 {
-    // Wrong: this answer is never complete, so waiting for it never
-    // ends.
+    // Wrong: this response is never complete, so the server waits for
+    // it forever.
     Sse::new(order_events().map(Ok))
 }
 // ANCHOR_END: wrong
 
-/// One order, and none for the rest of the night.
+/// One order, and no others for the rest of the night.
 fn order_events() -> impl Stream<Item = Event> {
     let first = Event::default().data("order 7");
     stream::iter([first]).chain(stream::pending())

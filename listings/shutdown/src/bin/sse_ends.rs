@@ -1,4 +1,4 @@
-//! End a stream of events at the stop, and ask clients to come back.
+//! End an event stream on a stop, and ask clients to reconnect.
 
 // ANCHOR: ends
 use std::convert::Infallible;
@@ -10,7 +10,7 @@ use axum::{
 use futures::{Stream, StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
-/// Sends orders as they come, until the stop.
+/// Sends orders as they arrive, until the stop.
 async fn orders(
     State(stop): State<CancellationToken>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
@@ -20,18 +20,18 @@ async fn orders(
     let events = order_events()
         .take_until(stop.cancelled_owned())
         .chain(stream::iter([last]));
-    // Keep-alive comments find out that a client has disconnected.
+    // Keep-alive comments detect that a client has disconnected.
     Sse::new(events.map(Ok)).keep_alive(KeepAlive::default())
 }
 
-/// How long the client waits before it connects again. All of them at
-/// the same moment would overload the next server.
+/// How long a client waits before it reconnects. If all clients did so
+/// at the same moment, they would overload the next server.
 fn reconnect() -> Duration {
     Duration::from_millis(fastrand::u64(1000..6000))
 }
 // ANCHOR_END: ends
 
-/// One order, and none for the rest of the night.
+/// One order, and no others for the rest of the night.
 fn order_events() -> impl Stream<Item = Event> {
     let first = Event::default().data("order 7");
     stream::iter([first]).chain(stream::pending())

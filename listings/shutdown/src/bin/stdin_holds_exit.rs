@@ -3,11 +3,11 @@
 // ANCHOR: wrong
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 
-/// A console: it ends by a command, or by itself after a while.
+/// A console that ends on a command, or after a while without one.
 #[tokio::main]
 async fn console() {
-    // Wrong: the read runs on a thread of the blocking pool, and stays
-    // there when its future is dropped. The runtime waits for it.
+    // Wrong: the read runs on a blocking thread, and keeps running when
+    // its future is dropped. The runtime waits for it.
     let mut commands = BufReader::new(stdin()).lines();
     tokio::select! {
         biased;

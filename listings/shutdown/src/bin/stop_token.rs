@@ -1,4 +1,4 @@
-//! A token asks several tasks to stop, each of them between two steps.
+//! Ask several tasks to stop, each between two of its steps.
 
 // ANCHOR: poll_mail
 use tokio::time::{
@@ -6,9 +6,9 @@ use tokio::time::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Fetches mail every second until the stop, and returns how often it
-/// did. A fetch that has begun is finished, so the stop takes up to
-/// `LIMIT`. Dropped, it cuts the fetch.
+/// Fetches mail every second until the token is canceled, and returns
+/// the number of fetches. It finishes a fetch that has started, so it
+/// may take `LIMIT` to stop. If dropped, it cuts the fetch off.
 async fn poll_mail(stop: CancellationToken) -> u32 {
     let mut every = interval(Duration::from_secs(1));
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -19,7 +19,7 @@ async fn poll_mail(stop: CancellationToken) -> u32 {
             () = stop.cancelled() => return fetched,
             _ = every.tick() => {}
         }
-        // Not in the `select!`, so the stop doesn't drop it halfway.
+        // Outside the `select!`, so a stop doesn't cancel the fetch.
         match timeout(LIMIT, fetch()).await {
             Ok(()) => fetched += 1,
             Err(_elapsed) => eprintln!("the mail server is silent"),
@@ -27,7 +27,7 @@ async fn poll_mail(stop: CancellationToken) -> u32 {
     }
 }
 
-/// A fetch takes no longer.
+/// The time limit of a fetch.
 const LIMIT: Duration = Duration::from_secs(5);
 // ANCHOR_END: poll_mail
 
@@ -40,11 +40,11 @@ async fn fetch() {
 // ANCHOR: run
 use tokio::task::JoinError;
 
-/// Two mailboxes; after 1,100 ms, in the middle of a fetch, both stop.
-/// An error says that one of them panicked.
+/// Polls two mailboxes, and stops both after 1,100 ms, during a fetch.
+/// Returns an error if one of the tasks panicked.
 async fn run() -> Result<[u32; 2], JoinError> {
     let stop = CancellationToken::new();
-    // They stop, too, if this future is dropped.
+    // If this future is dropped, the tasks stop, too.
     let _guard = stop.clone().drop_guard();
     let first = tokio::spawn(poll_mail(stop.clone()));
     let second = tokio::spawn(poll_mail(stop.clone()));

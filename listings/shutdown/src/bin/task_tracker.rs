@@ -4,12 +4,12 @@
 use futures::FutureExt;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// A program's tasks. Clones share them, so anyone can spawn.
+/// A program's tasks. Clones share them, so any part can spawn tasks.
 #[derive(Clone, Default)]
 struct Tasks {
-    /// Asks the tasks to stop. Each of them decides when it does.
+    /// Asks the tasks to stop. Each task decides when it stops.
     stop: CancellationToken,
-    /// Drops each task where it waits.
+    /// Drops every task at its current `.await`.
     cut: CancellationToken,
     running: TaskTracker,
     /// In a service that runs for months, log these instead.
@@ -46,7 +46,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// What a panic says.
+/// The message of a panic.
 fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| Some(panic.downcast_ref::<String>()?));
@@ -57,20 +57,20 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 // ANCHOR: stop
 use tokio::time::{Duration, timeout};
 
-/// How long a task may take to end after it was cut.
+/// How long tasks may take to end after they were cut off.
 const LAST: Duration = Duration::from_millis(500);
 
 impl Tasks {
     /// Asks all tasks to stop, waits for them within the grace period,
-    /// and cuts the others. Returns which tasks failed, and how many
-    /// still run because they block their thread. Dropped before it
-    /// returns, it has stopped listening, not the tasks: call it again.
+    /// and cuts the rest off. Returns which tasks failed, and how many
+    /// still run because they block their thread. If this future is
+    /// dropped, the tasks keep running: call it again.
     async fn stop(&self, grace: Duration) -> (Vec<String>, usize) {
         self.stop.cancel();
         self.running.close();
-        // If a wait times out, tasks are left, as `len` says below.
+        // After a timeout, `len` below counts the tasks that are left.
         let _ = timeout(grace, self.running.wait()).await;
-        // This cuts tasks that are spawned from now on, too.
+        // This also cuts off tasks that are spawned from now on.
         self.cut.cancel();
         let _ = timeout(LAST, self.running.wait()).await;
         let mut failed =
@@ -84,8 +84,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::time::{Instant, sleep};
 
-/// Sends ten receipts in a task each, and stops. The server for the
-/// fourth one never answers, if `silent`. Returns how many were sent.
+/// Sends ten receipts, each in its own task, and stops. If `silent`,
+/// receipt 4 gets no answer. Returns how many receipts were sent.
 async fn send_and_stop(
     each: Duration,
     silent: bool,

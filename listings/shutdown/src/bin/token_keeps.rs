@@ -1,17 +1,17 @@
-//! A token stays canceled, also for tasks that ask later.
+//! A token stays canceled, so a task that checks later also notices.
 
 // ANCHOR: connection
 use tokio::time::{Duration, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// A connection takes a while to set up, and is then served until the
-/// stop. It can be dropped at any time.
+/// Sets a connection up, which takes a while, and serves it until the
+/// shutdown. Its future can be dropped at any time.
 async fn connection(stop: CancellationToken) {
     sleep(Duration::from_millis(100)).await;
     stop.cancelled().await;
 }
 
-/// Whether the connection has ended an hour after the stop.
+/// Returns whether the connection ends within an hour.
 async fn it_stops() -> bool {
     let stop = CancellationToken::new();
     let serving = tokio::spawn(connection(stop.clone()));

@@ -1,4 +1,4 @@
-//! A clone is the same token. A child can stop alone.
+//! A clone is the same token; a child can be canceled alone.
 
 // ANCHOR: tree
 use tokio_util::sync::CancellationToken;

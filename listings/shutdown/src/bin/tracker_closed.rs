@@ -4,20 +4,20 @@
 use tokio::time::{Duration, Instant, sleep};
 use tokio_util::task::TaskTracker;
 
-/// A task of one second, and one of three seconds that is spawned after
-/// the close.
+/// Spawns a task of one second, and after the close a second task, of
+/// three seconds.
 async fn close() -> (Duration, bool) {
     let start = Instant::now();
     let tasks = TaskTracker::new();
     tasks.spawn(sleep(Duration::from_secs(1)));
     tasks.close();
-    // It isn't refused, and `wait` waits for it.
+    // A closed tracker accepts it, and `wait` waits for it.
     tasks.spawn(sleep(Duration::from_secs(3)));
     tasks.wait().await;
     let waited = start.elapsed();
 
     let export = tasks.spawn(sleep(Duration::from_secs(9)));
-    // Not aborted, either: a tracker counts tasks, and owns none.
+    // Dropping doesn't abort it: a tracker counts tasks, but owns none.
     drop(tasks);
     let finished = export.await.is_ok();
     (waited, finished)

@@ -4,11 +4,11 @@
 use tokio::time::{Duration, sleep, timeout};
 use tokio_util::task::TaskTracker;
 
-/// Whether `wait` returns within an hour.
+/// Returns whether `wait` returns within an hour.
 async fn all_ended() -> bool {
     let tasks = TaskTracker::new();
     tasks.spawn(sleep(Duration::from_secs(1)));
-    // Wrong: more tasks might come, so it keeps waiting.
+    // Wrong: more tasks could be spawned, so `wait` keeps waiting.
     let hour = Duration::from_secs(60 * 60);
     timeout(hour, tasks.wait()).await.is_ok()
 }

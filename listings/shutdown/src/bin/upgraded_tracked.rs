@@ -52,8 +52,8 @@ use tokio::{
 use tokio_util::codec::{FramedRead, LinesCodec};
 
 // ANCHOR: talk
-/// Answers each line, until the client disconnects, is silent for too
-/// long, or the stop.
+/// Answers each line until the stop, or until the client disconnects or
+/// is silent for too long.
 async fn talk(
     connection: impl AsyncRead + AsyncWrite,
     stop: CancellationToken,
@@ -73,7 +73,7 @@ async fn talk(
                     return Err(io::Error::other(error));
                 }
                 Some(Ok(None)) => return Ok(()),
-                // The stop, or silence.
+                // The client was silent, or the token was canceled.
                 Some(Err(_)) | None => break,
             }
         }
@@ -86,7 +86,7 @@ async fn talk(
 }
 // ANCHOR_END: talk
 
-/// Sends a line, unless the client doesn't read.
+/// Sends a line; fails if the client doesn't read.
 async fn say(
     write: &mut (impl AsyncWrite + Unpin),
     line: &str,
@@ -95,12 +95,12 @@ async fn say(
     timeout(SILENCE, write.write_all(line.as_bytes())).await?
 }
 
-/// A chat ends after so much silence.
+/// How long a client may be silent before the chat ends.
 const SILENCE: Duration = Duration::from_secs(60);
 
 // ANCHOR: stop
-/// Closes the listener first, and then the chats. Returns how many chats
-/// are still open when the grace period is over; they end with the
+/// Closes the listener and ends the chats. Returns how many chats are
+/// still open when the grace period is over. These chats end with the
 /// runtime.
 async fn stop_all(
     chats: &Chats,

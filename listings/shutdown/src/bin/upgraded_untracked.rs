@@ -15,7 +15,7 @@ async fn chat(State(open): State<Open>, request: Request) -> Answer {
         let _open = open;
         let upgrade = hyper::upgrade::on(request);
         if let Ok(connection) = upgrade.await {
-            // Wrong: nothing asks it to stop, and nothing waits for it.
+            // Wrong: nothing stops this task or waits for it.
             talk(TokioIo::new(connection)).await;
         }
     });

@@ -1,4 +1,4 @@
-//! A watch says how far the shutdown has come.
+//! Signal the phases of a shutdown with a watch channel.
 
 // ANCHOR: phases
 use tokio::{
@@ -10,14 +10,14 @@ use tokio::{
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 enum Phase {
     Running,
-    /// Accept nothing new, and finish what was accepted.
+    /// Accept no new jobs, and finish the accepted ones.
     Draining,
-    /// Leave the rest, and exit.
+    /// Leave the remaining jobs, and exit.
     Stopping,
 }
 
-/// Renders jobs; returns how many are done and how many are left. A job
-/// that `Stopping` cuts is one of those. Dropped, it cuts its job.
+/// Renders jobs, and returns how many are done and how many are left.
+/// A job that is cut off counts as left. If dropped, it cuts its job.
 async fn render(
     mut jobs: u32,
     mut phase: watch::Receiver<Phase>,
@@ -27,13 +27,13 @@ async fn render(
     while jobs > 0 {
         tokio::select! {
             biased;
-            // An error: the sender was dropped, which means the same.
+            // Also on an error: the sender was dropped.
             _ = stopping.wait_for(|it| *it == Phase::Stopping) => break,
             () = sleep(Duration::from_millis(100)) => {
                 (done, jobs) = (done + 1, jobs - 1);
             }
         }
-        // More work comes in only while it runs.
+        // New jobs arrive only while it's running.
         jobs += u32::from(*phase.borrow_and_update() == Phase::Running);
     }
     (done, jobs)
@@ -41,8 +41,8 @@ async fn render(
 // ANCHOR_END: phases
 
 // ANCHOR: run
-/// Drains after 250 ms, and stops after `patience` more. Dropped, it
-/// stops immediately: `phases` is dropped.
+/// Drains after 250 ms, and stops after `patience`. If dropped, it
+/// stops immediately, because `phases` is dropped.
 async fn run(patience: Duration) -> Result<(u32, u32), JoinError> {
     let (phases, phase) = watch::channel(Phase::Running);
     let rendering = tokio::spawn(render(5, phase));

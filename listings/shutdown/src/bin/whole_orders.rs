@@ -1,4 +1,4 @@
-//! The stop comes between two orders, never in the middle of one.
+//! Stop between two orders, never in the middle of one.
 
 // ANCHOR: serve
 use tokio::{
@@ -7,15 +7,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Charges and ships each order until the stop. Returns the orders that
-/// it hasn't begun. The stop takes as long as an order: up to twice
-/// `LIMIT`. Dropped, it cuts an order in half.
+/// Charges and ships orders until the token is canceled, and returns
+/// the orders that are left. It finishes the current order first,
+/// within twice `LIMIT`. If dropped, it cuts that order in half.
 async fn serve(
     mut orders: mpsc::Receiver<u32>,
     stop: CancellationToken,
     log: &mut Vec<String>,
 ) -> Vec<u32> {
-    // The stop cancels only the waiting.
+    // The token cancels only the wait.
     while let Some(Some(order)) =
         stop.run_until_cancelled(orders.recv()).await
     {
@@ -39,7 +39,7 @@ async fn process(
 }
 // ANCHOR_END: serve
 
-/// Each step of an order takes no longer.
+/// The time limit of each step of an order.
 const LIMIT: Duration = Duration::from_secs(5);
 
 async fn charge(order: u32) {
