@@ -98,15 +98,19 @@ mod tests {
         let start = stream::iter([Ok(Bytes::from("order 1"))]);
         let mut file = Vec::new();
         let storing = store(start.chain(never), &mut file);
+        let begun = Instant::now();
         let error = within(HOUR, storing).await.expect_err("silent");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(file, b"order 1");
+        assert_eq!(begun.elapsed(), SILENCE);
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_of_the_peer_is_an_error() {
+        let begun = Instant::now();
         let storing = store(chunks(Silent), Vec::new());
         assert!(within(HOUR, storing).await.is_err());
+        assert_eq!(begun.elapsed(), SILENCE);
     }
 
     #[tokio::test(start_paused = true)]
@@ -173,6 +177,15 @@ mod tests {
         let error = store(body, &mut file).await.expect_err("endless");
         assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
         assert!(file.len() <= LARGEST);
+    }
+
+    #[tokio::test]
+    async fn edges_a_file_with_a_buffer() {
+        let mut file = Vec::new();
+        let buffered = tokio::io::BufWriter::new(&mut file);
+        let stored = store(chunks(&b"order 1"[..]), buffered).await;
+        assert_eq!(stored.expect("stored"), 7);
+        assert_eq!(file, b"order 1");
     }
 
     #[tokio::test]

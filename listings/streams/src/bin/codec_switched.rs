@@ -157,6 +157,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn overload_by_a_frame_that_is_too_long() {
+        for (length, is_ok) in [(1024_u32, true), (1025, false)] {
+            let (ours, mut theirs) = duplex(2000);
+            theirs.write_all(b"SHOP/2\n").await.expect("room");
+            theirs.write_u32(length).await.expect("room");
+            let body = vec![b'x'; length as usize];
+            theirs.write_all(&body).await.expect("room");
+            let (_, mut frames) = greeted(ours).await.expect("whole");
+            let frame = frames.next().await.expect("an item");
+            assert_eq!(frame.is_ok(), is_ok, "{length}");
+        }
+    }
+
+    #[tokio::test]
     async fn failure_of_the_connection_is_returned() {
         let (ours, theirs) = duplex(64);
         let failing = Failing::after(ours, 0);

@@ -175,6 +175,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn overload_sends_four_at_a_time() {
+        let start = Instant::now();
+        let server = Server::default();
+        assert_eq!(each_on_its_own(8, &server).await.len(), 8);
+        // The last waits for a place until the fourth is sent, at 40.
+        assert_eq!(start.elapsed().as_millis(), 120);
+        assert!(all_or_error(8, &server).await.is_ok());
+        assert_eq!(start.elapsed().as_millis(), 240);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn panic_of_some_leaves_the_others() {
         for panics in some_panic(8) {
             let panics: Vec<u64> =

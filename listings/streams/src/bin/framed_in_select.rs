@@ -117,6 +117,43 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn silence_below_a_minute_is_none() {
+        let (ours, mut theirs) = duplex(64);
+        let write = async {
+            for _ in 0..10 {
+                let frame = theirs.write_all(b"\0\0\0\x04paid");
+                frame.await.expect("it is read");
+                sleep(IDLE * 9 / 10).await;
+            }
+            drop(theirs);
+        };
+        let mut frames = 0;
+        let reading = read_all(ours, |_| frames += 1);
+        let (outcome, ()) = tokio::join!(reading, write);
+        assert!(outcome.is_ok());
+        assert_eq!(frames, 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_not_ended_by_single_bytes() {
+        let start = Instant::now();
+        let (ours, mut theirs) = duplex(64);
+        let write = async {
+            for byte in b"\0\0\0\x04paid" {
+                if theirs.write_all(&[*byte]).await.is_err() {
+                    return;
+                }
+                sleep(IDLE / 2).await;
+            }
+        };
+        let reading = read_all(ours, print);
+        let (outcome, ()) = tokio::join!(reading, write);
+        let error = outcome.expect_err("no frame in a minute");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(start.elapsed() < 2 * IDLE);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn slow_reads_lose_nothing() {
         let bytes = b"\0\0\0\x04paid\0\0\0\x04paid";
         let delay = Duration::from_millis(333);

@@ -11,7 +11,8 @@ const SLOW: Duration = Duration::from_millis(50);
 const GIVE_UP: Duration = Duration::from_secs(60);
 
 /// `feed` puts the line into the buffer, once. Only `flush` is called
-/// again, and it continues where it stopped.
+/// again, and it continues where it stopped. `slow` is called when
+/// the peer has taken too little for 50 ms.
 ///
 /// # Errors
 ///
@@ -22,6 +23,7 @@ const GIVE_UP: Duration = Duration::from_secs(60);
 async fn send_order<S: AsyncWrite + Unpin>(
     lines: &mut FramedWrite<S, LinesCodec>,
     order: &str,
+    mut slow: impl FnMut(&str),
 ) -> Result<(), LinesCodecError> {
     let sending = async {
         lines.feed(order).await?;
@@ -29,7 +31,7 @@ async fn send_order<S: AsyncWrite + Unpin>(
             let flush = SinkExt::<&str>::flush(lines);
             match timeout(SLOW, flush).await {
                 Ok(flushed) => return flushed,
-                Err(_) => println!("{order}: the peer is slow"),
+                Err(_) => slow(order),
             }
         }
     };
@@ -47,12 +49,13 @@ use tokio_util::codec::FramedRead;
 
 /// Two orders, for a peer that reads after 120 ms, over a connection
 /// in which there is room for four bytes.
-async fn received() -> Vec<String> {
+async fn received(mut slow: impl FnMut(&str)) -> Vec<String> {
     let (ours, theirs) = duplex(4);
     let send = async {
         let mut lines = FramedWrite::new(ours, LinesCodec::new());
         for order in ["order 1", "order 2"] {
-            send_order(&mut lines, order).await.expect("it reads");
+            let sent = send_order(&mut lines, order, &mut slow).await;
+            sent.expect("it reads");
         }
     };
     let receive = async {
@@ -65,7 +68,8 @@ async fn received() -> Vec<String> {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    println!("received: {:?}", received().await);
+    let slow = |order: &str| println!("{order}: the peer is slow");
+    println!("received: {:?}", received(slow).await);
 }
 
 #[cfg(test)]
@@ -77,7 +81,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn slow_peer() {
-        assert_eq!(received().await, ["order 1", "order 2"]);
+        let mut slow = Vec::new();
+        let note = |order: &str| slow.push(order.to_owned());
+        assert_eq!(received(note).await, ["order 1", "order 2"]);
+        assert_eq!(slow, ["order 1", "order 1"]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -87,7 +94,9 @@ mod tests {
             let ours = Slow::new(ours, 3 * SLOW);
             let mut lines = FramedWrite::new(ours, LinesCodec::new());
             for order in ["order 1", "order 2"] {
-                send_order(&mut lines, order).await.expect("it reads");
+                send_order(&mut lines, order, |_| ())
+                    .await
+                    .expect("it reads");
             }
         };
         let receive = async {
@@ -111,7 +120,8 @@ mod tests {
                 lines.next().await.map(|line| line.ok())
             };
             let send = async move {
-                let sent = send_order(&mut lines, "order 1").await;
+                let sent =
+                    send_order(&mut lines, "order 1", |_| ()).await;
                 drop(lines); // As documented.
                 sent
             };
@@ -127,11 +137,11 @@ mod tests {
         // With a full buffer, `feed` waits as well.
         for order in ["order 1", &"x".repeat(10_000)] {
             let mut lines = FramedWrite::new(Silent, LinesCodec::new());
-            let sending = send_order(&mut lines, order);
+            let sending = send_order(&mut lines, order, |_| ());
             let error =
                 within(HOUR, sending).await.expect_err("silent");
             assert_eq!(error.to_string(), "timed out");
-            let sending = send_order(&mut lines, "order 2");
+            let sending = send_order(&mut lines, "order 2", |_| ());
             assert!(within(HOUR, sending).await.is_err());
         }
     }
@@ -143,10 +153,11 @@ mod tests {
             let mut lines = FramedWrite::new(socket, LinesCodec::new());
             for order in 0..=good {
                 let order = format!("order {order}");
-                let sent = send_order(&mut lines, &order).await;
+                let sent = send_order(&mut lines, &order, |_| ()).await;
                 assert!(sent.is_err() || order != "order 2");
             }
-            let error = send_order(&mut lines, "the last").await;
+            let error =
+                send_order(&mut lines, "the last", |_| ()).await;
             let error = error.expect_err("it's broken");
             assert_eq!(error.to_string(), "disk full");
         }
@@ -159,8 +170,9 @@ mod tests {
             let mut lines = FramedWrite::new(ours, LinesCodec::new());
             let mut received = String::new();
             let complete = {
-                let sending =
-                    async { send_order(&mut lines, "order 1").await };
+                let sending = async {
+                    send_order(&mut lines, "order 1", |_| ()).await
+                };
                 let receiving = async {
                     let mut byte = [0];
                     while !received.ends_with('\n') {
@@ -186,7 +198,7 @@ mod tests {
         for order in ["", "ä", &"x".repeat(100_000)] {
             let mut lines =
                 FramedWrite::new(Vec::new(), LinesCodec::new());
-            let sent = send_order(&mut lines, order).await;
+            let sent = send_order(&mut lines, order, |_| ()).await;
             assert!(sent.is_ok());
             let expected = format!("{order}\n");
             assert_eq!(*lines.get_ref(), expected.as_bytes());
@@ -195,7 +207,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_send_each_order_once() {
-        let received = tokio::spawn(received()).await;
+        let received = tokio::spawn(received(|_| ())).await;
         let expected = ["order 1", "order 2"];
         assert_eq!(received.expect("no panic"), expected);
     }

@@ -58,6 +58,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn edges_either_stream_ends_first() {
+        for (last, phone_last) in [(2, 15), (5, 10), (0, 12), (3, 9)] {
+            let waits = |order| async move {
+                tokio::task::yield_now().await;
+                order
+            };
+            let shop = orders(1, last).then(waits);
+            let phone = orders(10, phone_last).then(waits);
+            let mut seen = orders_of_both(shop, phone).await;
+            seen.sort_unstable();
+            let all = (1..=last).chain(10..=phone_last);
+            assert!(seen.into_iter().eq(all));
+        }
+    }
+
+    #[tokio::test]
     async fn edges_none_has_an_order() {
         let orders = orders_of_both(orders(1, 0), orders(1, 0)).await;
         assert!(orders.is_empty());

@@ -1,6 +1,6 @@
 //! The stream yields an error if no item arrives in time, and then continues.
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use tokio::time::{Duration, Instant, sleep};
 
 // ANCHOR: watched
@@ -16,14 +16,17 @@ fn watched(
     tokio_stream::StreamExt::timeout(heartbeats, limit)
 }
 
-/// The same, but it ends when none has come for ten seconds.
-fn until_silent(
+/// Handles heartbeats until the peer ends them, or until none has come
+/// for ten seconds, which is the error.
+async fn until_silent(
     heartbeats: impl Stream<Item = u32>,
-) -> impl Stream<Item = u32> {
-    let in_time = watched(heartbeats);
-    in_time
-        .take_while(|beat| std::future::ready(beat.is_ok()))
-        .filter_map(async |beat| beat.ok())
+    mut handle: impl FnMut(u32),
+) -> Result<(), Elapsed> {
+    let handle = |number| {
+        handle(number);
+        std::future::ready(Ok(()))
+    };
+    watched(heartbeats).try_for_each(handle).await
 }
 // ANCHOR_END: watched
 
@@ -51,10 +54,11 @@ async fn main() {
         }
     });
     watch.await;
-    println!(
-        "until silent: {}",
-        until_silent(heartbeats()).count().await
-    );
+    let print = |number| println!("until silent: heartbeat {number}");
+    match until_silent(heartbeats(), print).await {
+        Ok(()) => println!("until silent: the end"),
+        Err(error) => println!("until silent: {error}"),
+    }
 }
 
 #[cfg(test)]
@@ -75,11 +79,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silence_for_good_ends_the_other_way() {
         let start = Instant::now();
-        assert_eq!(until_silent(heartbeats()).count().await, 2);
+        let mut seen = Vec::new();
+        let keep = |number| seen.push(number);
+        assert!(until_silent(heartbeats(), keep).await.is_err());
+        assert_eq!(seen, [1, 2]);
         assert_eq!(start.elapsed().as_secs(), 20);
         let never = futures::stream::pending();
-        let count = within(HOUR, until_silent(never).count()).await;
-        assert_eq!(count, 0);
+        let ended = within(HOUR, until_silent(never, |_| ())).await;
+        assert!(ended.is_err());
     }
 
     #[tokio::test(start_paused = true)]
@@ -140,5 +147,7 @@ mod tests {
         let beats = watched(tokio_stream::iter([1, 2]));
         assert!(beats.all(async |beat| beat.is_ok()).await);
         assert_eq!(watched(tokio_stream::empty()).count().await, 0);
+        let all = tokio_stream::iter([1, 2]);
+        assert_eq!(until_silent(all, |_| ()).await, Ok(()));
     }
 }

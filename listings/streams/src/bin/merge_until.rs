@@ -5,8 +5,9 @@ use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 use tokio_stream::wrappers::IntervalStream;
 
 // ANCHOR: until
-/// Orders and ticks. The end of the orders is an item too, and the last
-/// one. A reader that was slow gets one tick, not all that it missed.
+/// Orders and ticks, until the orders end: their end is an item too, at
+/// which `take_while` stops. A reader that was slow gets one tick, not
+/// all that it missed.
 fn with_ticks(
     orders: impl Stream<Item = u32>,
 ) -> impl Stream<Item = Event> {

@@ -112,11 +112,6 @@ mod tests {
 
     use super::*;
 
-    /// The tasks are aborted: they don't end later, by themselves.
-    async fn none_left() {
-        within(Duration::from_millis(2), no_task_left()).await;
-    }
-
     /// What was written within an hour.
     async fn written(
         shops: Vec<BoxStream<'static, u32>>,
@@ -128,7 +123,7 @@ mod tests {
         };
         let writing = write_all(shops, write);
         timeout(HOUR, writing).await.ok();
-        none_left().await;
+        no_task_left().await;
         events
     }
 
@@ -184,7 +179,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         // One is being written, 16 in the queue, and four in hands.
         assert_eq!(taken.count(), 1 + 16 + 4);
-        none_left().await;
+        no_task_left().await;
     }
 
     #[derive(Default)]
@@ -215,7 +210,7 @@ mod tests {
             let error = write_all(shops, write).await;
             let error = error.expect_err("one write fails");
             assert_eq!(error.to_string(), "disk full");
-            none_left().await;
+            no_task_left().await;
         }
     }
 
@@ -229,7 +224,7 @@ mod tests {
             };
             let shops = vec![orders(20), orders(30)];
             cancel.run(write_all(shops, write)).await;
-            none_left().await;
+            no_task_left().await;
             assert!(events.into_inner().len() <= 6);
         })
         .await;
@@ -245,7 +240,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         owner.abort();
-        none_left().await;
+        no_task_left().await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -267,7 +262,7 @@ mod tests {
             orders.iter().all(|it| fair.contains(it)),
             "{orders:?}"
         );
-        none_left().await;
+        no_task_left().await;
     }
 
     #[tokio::test]
