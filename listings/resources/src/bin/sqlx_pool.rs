@@ -34,14 +34,19 @@ async fn run(pool: &SqlitePool) -> sqlx::Result<()> {
     drop(reports);
     let one = sqlx::query_scalar::<_, i64>("SELECT 1");
     println!("then: {}", one.fetch_one(pool).await?);
-    // It waits for connections in use, so it needs a timeout.
-    if timeout(Duration::from_secs(5), pool.close()).await.is_err() {
+    if !close(pool, Duration::from_secs(5)).await {
         println!("still out: {}", pool.size());
     }
     if let Err(error) = pool.acquire().await {
         println!("closed: {error}");
     }
     Ok(())
+}
+
+/// Waits for connections in use, but no longer than the limit. Returns
+/// whether all of them came back.
+async fn close(pool: &SqlitePool, limit: Duration) -> bool {
+    timeout(limit, pool.close()).await.is_ok()
 }
 // ANCHOR_END: full
 
@@ -124,9 +129,15 @@ mod tests {
         let pool = open("sqlite::memory:").await?;
         let held = pool.acquire().await?;
         let limit = Duration::from_millis(20);
-        assert!(timeout(limit, pool.close()).await.is_err());
+        let minute = Duration::from_secs(60);
+        let closed = hazards::within(minute, close(&pool, limit)).await;
+        assert!(!closed);
+        assert_eq!(pool.size(), 1);
+        // Nobody gets another one meanwhile.
+        let closed = pool.acquire().await;
+        assert!(matches!(closed, Err(sqlx::Error::PoolClosed)));
         drop(held);
-        pool.close().await;
+        assert!(close(&pool, minute).await);
         assert_eq!(pool.size(), 0);
         Ok(())
     }
