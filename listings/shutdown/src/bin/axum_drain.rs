@@ -173,7 +173,7 @@ async fn main() -> io::Result<()> {
     println!("in flight: {}", seen.in_flight);
     println!("all connections have ended: {}", seen.ended);
     let ended = stop_at_half_a_request().await?;
-    println!("all have ended, with half a request there: {ended}");
+    println!("all have ended, with a half-sent request: {ended}");
     Ok(())
 }
 

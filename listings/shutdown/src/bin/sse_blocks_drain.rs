@@ -60,7 +60,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 async fn main() -> io::Result<()> {
     match stop_while_one_listens().await? {
         true => println!("the server has ended"),
-        false => println!("the server still waits for its listener"),
+        false => println!("the server still waits for its client"),
     }
     Ok(())
 }

@@ -86,7 +86,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    println!("the listener sees: {}", stop_while_one_listens().await?);
+    println!(
+        "the client receives: {}",
+        stop_while_one_listens().await?
+    );
     println!("the server has ended");
     Ok(())
 }

@@ -78,7 +78,7 @@ async fn main() {
     for line in log {
         println!("{line}");
     }
-    println!("not begun: {left:?}");
+    println!("not started: {left:?}");
 }
 
 #[cfg(test)]
