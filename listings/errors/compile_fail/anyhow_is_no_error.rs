@@ -1,4 +1,4 @@
-//! Wrong: `anyhow::Error` is not an error of the standard library.
+//! Wrong: `anyhow::Error` doesn't implement `std::error::Error`.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! Wrong: two variants are made from the same error.
+//! Wrong: two variants implement `From` for the same error.
 
 #[derive(Debug, thiserror::Error)]
 enum ImportError {

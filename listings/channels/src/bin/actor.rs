@@ -19,9 +19,9 @@ struct Stock {
 struct StockGone;
 
 impl Stock {
-    /// Takes so many units, or `None` if there aren't enough.
+    /// Takes this many units, or none if there aren't enough.
     ///
-    /// If it's canceled, the units stay in stock, or go back.
+    /// If it's canceled, the units stay in or return to stock.
     async fn take(
         &self,
         units: u32,
@@ -44,8 +44,8 @@ impl Stock {
 // ANCHOR_END: actor
 
 // ANCHOR: taken
-/// Units that were taken. Dropped before `keep` is called, they go
-/// back into stock.
+/// Units that were taken. If this is dropped before `keep` is called,
+/// they return to stock.
 struct Taken {
     units: u32,
     back: mpsc::UnboundedSender<u32>,
@@ -69,7 +69,7 @@ impl Drop for Taken {
 
 // ANCHOR: run
 /// Runs until the last handle is dropped and every [`Taken`] is kept
-/// or back. Returns what is left.
+/// or returned. Returns the units that are left.
 async fn run(mut inbox: mpsc::Receiver<Message>, units: u32) -> u64 {
     let mut units = u64::from(units);
     let (back, mut returned) = mpsc::unbounded_channel();
@@ -92,7 +92,7 @@ async fn run(mut inbox: mpsc::Receiver<Message>, units: u32) -> u64 {
                     units = left;
                     Taken { units: wanted, back: back.clone() }
                 });
-                // If nobody reads it, it's dropped, and comes back.
+                // An unread answer is dropped, which returns the units.
                 _ = answer.send(taken);
             }
             None => break,

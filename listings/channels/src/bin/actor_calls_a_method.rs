@@ -1,4 +1,4 @@
-//! What the actor needs from itself is a method, not a message.
+//! When an actor needs something from itself, call a method.
 
 // ANCHOR: shop
 use tokio::sync::{mpsc, oneshot};
@@ -8,7 +8,7 @@ enum Message {
     Invoice { units: u32, answer: oneshot::Sender<Option<u32>> },
 }
 
-/// What the actor owns, and can do without any channel.
+/// The actor's state and operations, without any channel.
 struct Shop {
     price: u32,
 }

@@ -38,8 +38,8 @@ async fn print(
 // ANCHOR_END: actor
 
 // ANCHOR: run
-/// Prints until it's stopped, or the last handle is dropped. Prints
-/// what was accepted before that, at 20 ms each.
+/// Prints until it's stopped or the last handle is dropped. Pages
+/// accepted before that are printed, 20 ms each.
 async fn run(mut inbox: mpsc::Receiver<Message>) -> u32 {
     let mut printed = 0;
     while let Some(message) = inbox.recv().await {

@@ -6,10 +6,10 @@ use tokio::{
     time::{Duration, Instant, sleep},
 };
 
-/// Accepts orders as fast as the queue lets it, and notes when.
+/// Accepts orders as fast as the queue allows, and records when.
 ///
-/// An error has the order that nobody packs. If it's canceled while
-/// it waits, that order is dropped, and wasn't accepted.
+/// The error contains the order that wasn't accepted. If this is
+/// canceled while it waits, the order is dropped, not accepted.
 async fn take_orders(
     queue: mpsc::Sender<u32>,
     accepted: &mut Vec<(u32, Duration)>,
@@ -23,7 +23,7 @@ async fn take_orders(
     Ok(())
 }
 
-/// Packs one order after the other, until the shop is closed and the
+/// Packs one order after another until the shop is closed and the
 /// queue is empty.
 async fn pack_all(mut orders: mpsc::Receiver<u32>) -> usize {
     let mut packed = 0;

@@ -43,17 +43,17 @@ impl Batcher {
 
     // ANCHOR_END: batches
     // ANCHOR: take
-    /// Takes what's there, at least one row. Zero: it's the end.
+    /// Takes all rows that are ready. Zero means that it's closed.
     async fn take(&mut self) -> usize {
         let room = FULL - self.batch.len();
         self.rows.recv_many(&mut self.batch, room).await
     }
 }
 
-/// Where the rows go.
+/// The table that the rows are written to.
 trait Table: Send {
-    /// Inserts all of these rows or none. Rows that are in the table
-    /// already stay as they are.
+    /// Inserts all of these rows or none. Rows that are already in the
+    /// table stay as they are.
     fn insert(
         &mut self,
         rows: &[Row],

@@ -9,8 +9,8 @@ use std::{
 
 use tokio::sync::watch;
 
-/// Reads the configuration for as long as `reading` takes. Was it set
-/// meanwhile, and afterwards?
+/// Reads the configuration for as long as `reading` takes. Could it
+/// be set meanwhile, and afterwards?
 fn read_while_it_is_set(reading: impl FnOnce()) -> (bool, bool) {
     let (sender, config) = watch::channel("old");
     let is_set = AtomicBool::new(false);

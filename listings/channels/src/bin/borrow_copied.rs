@@ -1,4 +1,4 @@
-//! The value is copied out, so the sender isn't held up.
+//! Copy the value out of the guard, so that the sender needn't wait.
 
 // ANCHOR: copied
 use std::{
@@ -8,8 +8,8 @@ use std::{
 
 use tokio::sync::watch;
 
-/// Reads the configuration until it was set. Returns what it read, and
-/// what there is afterwards.
+/// Reads the configuration until it was set. Returns the value that it
+/// read, and the value afterwards.
 fn read_while_it_is_set() -> (&'static str, &'static str) {
     let (sender, config) = watch::channel("old");
     let is_set = AtomicBool::new(false);

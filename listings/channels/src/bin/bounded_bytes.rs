@@ -9,20 +9,20 @@ const MOST_BYTES: u32 = 1000;
 
 struct Upload {
     bytes: Vec<u8>,
-    /// The room comes back when the upload is dropped.
+    /// The room is released when the upload is dropped.
     _room: OwnedSemaphorePermit,
 }
 
 #[derive(Debug, PartialEq)]
 enum NotSent {
-    /// It would wait forever: it's larger than all of the room.
+    /// It's larger than the whole queue, so it would wait forever.
     TooLarge(Vec<u8>),
     /// The receiver was dropped.
     Closed(Vec<u8>),
 }
 
 /// Waits for room, first come, first served. If it's canceled, the
-/// bytes are dropped, and weren't sent.
+/// bytes are dropped without being sent.
 async fn send(
     queue: &mpsc::Sender<Upload>,
     room: &Arc<Semaphore>,

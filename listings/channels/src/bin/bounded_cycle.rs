@@ -3,7 +3,7 @@
 // ANCHOR: wrong
 use tokio::sync::mpsc;
 
-/// Cooks two dishes for each order, and hands on each one's number.
+/// Cooks two dishes for each order, and sends them to the waiter.
 async fn kitchen(
     mut orders: mpsc::Receiver<u32>,
     ready: mpsc::Sender<u32>,
@@ -18,14 +18,14 @@ async fn kitchen(
     }
 }
 
-/// Takes ten orders, and serves what is ready after each.
+/// Takes ten orders, and serves the ready dishes after each order.
 async fn waiter(
     orders: mpsc::Sender<u32>,
     mut ready: mpsc::Receiver<u32>,
 ) -> usize {
     let mut served = 0;
     for order in 1..=10 {
-        // ... while the waiter waits until it takes an order.
+        // ... while the waiter waits until the kitchen takes an order.
         if orders.send(order).await.is_err() {
             break;
         }

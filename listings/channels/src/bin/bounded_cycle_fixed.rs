@@ -10,7 +10,7 @@ struct Evening {
     refused_from: Option<u32>,
 }
 
-/// Takes ten orders, and serves what is ready, whichever comes first.
+/// Takes ten orders, and serves dishes while it waits for room.
 async fn waiter(
     orders: mpsc::Sender<u32>,
     mut ready: mpsc::Receiver<u32>,

@@ -9,9 +9,9 @@ use tokio::{
     time::{Duration, sleep},
 };
 
-/// Takes an order every millisecond, for ten seconds, and refuses it
-/// if the queue is full. Returns how many were refused. An error has
-/// the order that nobody packs.
+/// Takes an order every millisecond, for ten seconds, and rejects it
+/// if the queue is full. Returns how many were rejected. The error
+/// contains the order that wasn't accepted.
 async fn take_orders(
     queue: mpsc::Sender<u32>,
 ) -> Result<usize, SendError<u32>> {

@@ -4,14 +4,14 @@
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::task::JoinMap;
 
-/// Notes each price, until the exchange is closed.
+/// Records every price until the exchange is closed.
 async fn follow(mut prices: broadcast::Receiver<u32>) -> Report {
     let mut report = Report { seen: Vec::new(), missed: 0 };
     loop {
         match prices.recv().await {
             Ok(price) => report.seen.push(price),
-            // Too slow: so many were overwritten. The next call
-            // returns the oldest one that's still there.
+            // Too slow: `missed` prices were overwritten. The next
+            // call returns the oldest price that's still there.
             Err(RecvError::Lagged(missed)) => report.missed += missed,
             Err(RecvError::Closed) => return report,
         }
@@ -23,11 +23,11 @@ async fn main() {
     let (exchange, _) = broadcast::channel(16);
     let mut followers = JoinMap::new();
     for name in ["screen", "archive"] {
-        // Subscribe here, not in the task: it misses nothing.
+        // Subscribe before the spawn, to miss no price.
         followers.spawn(name, follow(exchange.subscribe()));
     }
     for price in [101, 99, 104] {
-        // Fails if nobody follows, which is no error here.
+        // Fails if there is no follower, which is fine here.
         _ = exchange.send(price);
     }
     drop(exchange); // Closes the channel: the followers finish.

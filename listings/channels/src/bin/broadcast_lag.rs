@@ -1,9 +1,9 @@
-//! Wrong: the loop ends at the first lag, silently.
+//! Wrong: the loop silently stops at the first lag.
 
 // ANCHOR: wrong
 use tokio::sync::broadcast;
 
-/// Archives each change.
+/// Archives every change.
 async fn archive(mut changes: broadcast::Receiver<u32>) -> Vec<u32> {
     let mut archived = Vec::new();
     // Wrong: `Err` may be `Lagged`, with the channel still open.

@@ -3,7 +3,7 @@
 // ANCHOR: archive
 use tokio::sync::broadcast::{self, error::RecvError};
 
-/// Archives each change, and how many were missed before it, until
+/// Archives every change, and how many were missed before it, until
 /// the last sender is dropped.
 async fn archive(
     mut changes: broadcast::Receiver<u32>,

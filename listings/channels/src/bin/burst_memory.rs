@@ -1,4 +1,4 @@
-//! Count what a burst of orders holds: with a bound, and without.
+//! Measure the memory of a burst of orders, with and without a bound.
 
 // ANCHOR: burst
 use tokio::sync::mpsc;
@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 /// An order with its items: 256 bytes.
 type Order = [u64; 32];
 
-/// All of them are accepted first, and then packed.
+/// All orders are accepted first, and then packed.
 async fn unbounded(burst: u32) -> impl Sized {
     let (queue, mut orders) = mpsc::unbounded_channel::<Order>();
     for _ in 0..burst {
@@ -15,10 +15,10 @@ async fn unbounded(burst: u32) -> impl Sized {
     for _ in 0..burst {
         orders.recv().await;
     }
-    (queue, orders) // The channel is still there, and empty.
+    (queue, orders) // The channel still exists, and is empty.
 }
 
-/// Accepted when there is room, and packed meanwhile.
+/// Orders are accepted when there is room, and packed meanwhile.
 async fn bounded(burst: u32, capacity: usize) -> impl Sized {
     let (queue, mut orders) = mpsc::channel::<Order>(capacity);
     let accept = async {

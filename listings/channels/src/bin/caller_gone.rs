@@ -1,4 +1,4 @@
-//! Wrong: the worker keeps working, although nobody waits for the answer.
+//! Wrong: the worker keeps working after its caller has given up.
 
 // ANCHOR: wrong
 use tokio::{
@@ -13,7 +13,7 @@ async fn render(report: oneshot::Sender<u32>) -> u32 {
         sleep(Duration::from_millis(10)).await;
         pages += 1;
     }
-    // Wrong: only here does it notice that the caller is gone.
+    // Wrong: only `send` notices that the receiver was dropped.
     if report.send(pages).is_err() {
         println!("nobody wants the report");
     }

@@ -1,4 +1,4 @@
-//! The worker stops as soon as nobody waits for the answer.
+//! The worker stops as soon as its caller has given up.
 
 // ANCHOR: render
 use tokio::{
@@ -8,8 +8,8 @@ use tokio::{
 
 /// Renders a report page by page, and counts the pages.
 ///
-/// When the caller is gone, the page in progress is dropped at its
-/// `.await`: rendering a page must be safe to cancel.
+/// When the caller gives up, the page in progress is dropped at its
+/// `.await`, so rendering a page must be safe to cancel.
 async fn render(mut report: oneshot::Sender<u32>) -> u32 {
     let mut pages = 0;
     for _ in 0..20 {
@@ -20,7 +20,7 @@ async fn render(mut report: oneshot::Sender<u32>) -> u32 {
             () = sleep(Duration::from_millis(10)) => pages += 1,
         }
     }
-    // Fails if the caller has left since the last page.
+    // Fails if the caller has given up since the last page.
     _ = report.send(pages);
     pages
 }

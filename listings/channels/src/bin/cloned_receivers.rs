@@ -11,13 +11,13 @@ use tokio::{
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Works until the queue is closed and empty, or until nobody takes an
-/// outcome any more. Each worker has a clone of both ends.
+/// Works until the queue is closed and empty, or the receiver of the
+/// outcomes is dropped. Every worker has a clone of both ends.
 async fn work<Job: Future>(
     queue: async_channel::Receiver<(u32, Job)>,
     done: mpsc::Sender<(u32, Outcome<Job::Output>)>,
 ) {
-    // `recv` takes `&self`. What it returns holds no lock.
+    // `recv` takes `&self`, and the job that it returns holds no lock.
     loop {
         let next = tokio::select! {
             biased;
@@ -31,7 +31,7 @@ async fn work<Job: Future>(
             Ok(Err(_)) => Outcome::TooLong,
             Err(_) => Outcome::Panicked,
         };
-        // An error: the receiver was dropped, as the next look says.
+        // Fails if the receiver was dropped: see the check above.
         _ = done.send((number, outcome)).await;
     }
 }

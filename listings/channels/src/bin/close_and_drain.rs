@@ -6,8 +6,8 @@ use tokio::{
     time::sleep,
 };
 
-/// Sends mail until `stop` is sent or dropped, and then what was
-/// accepted. Returns within `GRACE + 2 * LIMIT` after the stop.
+/// Sends mail until `stop` is sent or dropped, and then the accepted
+/// mail. Returns within `GRACE + 2 * LIMIT` after the stop.
 async fn send_mail(
     mut queue: mpsc::Receiver<Mail>,
     mut stop: oneshot::Receiver<()>,
@@ -28,7 +28,7 @@ async fn send_mail(
     loop {
         tokio::select! {
             biased;
-            () = &mut grace => break, // First: it has to win.
+            () = &mut grace => break, // First, so that it wins.
             mail = queue.recv() => match mail {
                 Some(mail) => report.deliver(mail).await,
                 None => return report,
@@ -46,7 +46,7 @@ async fn send_mail(
 const GRACE: Duration = Duration::from_secs(5);
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// What became of what was accepted.
+/// What happened to the accepted mails.
 #[derive(Debug, Default)]
 struct Report {
     sent: Vec<Mail>,

@@ -22,12 +22,12 @@ impl Orders {
     fn accept(&self, order: u32) {
         let mut open = self.open.lock().expect("no panic");
         open.push(order);
-        // Never waits. Fails if nobody listens: no error here.
+        // Never waits. Fails without receivers, which is fine here.
         _ = self.events.send(Event::Accepted(order));
     }
 }
 
-/// Follows the orders until so many are open.
+/// Follows the orders until this many are open.
 async fn follow(orders: &Orders, until: usize) -> Vec<u32> {
     let (mut open, mut events) = orders.subscribe();
     while open.len() < until {

@@ -1,4 +1,4 @@
-//! A queue for each subscriber: it misses nothing, or it's removed.
+//! Each subscriber has a queue: it misses no event, or it's removed.
 
 // ANCHOR: fan_out
 use futures::future::join_all;
@@ -14,16 +14,16 @@ struct FanOut {
 }
 
 impl FanOut {
-    /// Sends to everyone who has room within the patience. Removes
+    /// Sends to every subscriber with room within `patience`. Removes
     /// the others, closed ones included, and returns their names.
     ///
-    /// If it's canceled, nobody has got the event.
+    /// If it's canceled, no subscriber has the event.
     async fn send(&mut self, event: Event) -> Vec<&'static str> {
         let places = self
             .subscribers
             .iter()
             .map(|(_, queue)| timeout(self.patience, queue.reserve()));
-        // All places first. After this line, nothing waits.
+        // Reserve every slot first: after this line, nothing waits.
         let places = join_all(places).await;
         let sent: Vec<_> = places
             .into_iter()

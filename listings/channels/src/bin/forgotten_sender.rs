@@ -1,9 +1,9 @@
-//! Wrong: one sender is still alive, so the loop never ends.
+//! Wrong: one sender is still alive, so the loop never finishes.
 
 // ANCHOR: wrong
 use tokio::{sync::mpsc, task::JoinSet};
 
-/// Three tills report what they took; the report is their sum.
+/// Three tills report their sales; the report is the sum.
 async fn report() -> u32 {
     let (till, mut takings) = mpsc::channel(8);
     let mut tills = JoinSet::new();

@@ -1,12 +1,12 @@
-//! Drop the last sender, and the loop ends.
+//! Drop the last sender, so that the loop finishes.
 
 // ANCHOR: report
 use tokio::{sync::mpsc, task::JoinError};
 use tokio_util::task::JoinMap;
 
-/// Each till reports what it took; the report is their sum.
+/// Each till reports its sales; the report is the sum.
 ///
-/// An error has the number of a till that panicked: without it, the
+/// The error contains the number of a till that panicked, because the
 /// sum would be too small. Waits for the slowest till, so put a
 /// `timeout` around it. If it's dropped, the tills are aborted.
 async fn report(numbers: &[u32]) -> Result<u32, (u32, JoinError)> {
@@ -15,7 +15,7 @@ async fn report(numbers: &[u32]) -> Result<u32, (u32, JoinError)> {
     for &number in numbers {
         tills.spawn(number, count(number, till.clone()));
     }
-    drop(till); // Each task has its own; this one would stay.
+    drop(till); // Otherwise, the channel never closes.
     let mut sum = 0;
     while let Some(taken) = takings.recv().await {
         sum += taken;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::broadcast::{self, error::TryRecvError};
 
-/// A capacity of three, and so many sent before the first is read:
-/// what `len` returns, and how many are missed.
+/// With a capacity of three, and this many messages sent before the
+/// first `recv`: what `len` returns, and how many are missed.
 fn missed_of(sent: u32) -> (usize, u64) {
     let (sender, mut messages) = broadcast::channel(3);
     for message in 0..sent {

@@ -10,13 +10,13 @@ struct Doorbell {
 }
 
 impl Doorbell {
-    /// Waits until somebody rings.
+    /// Waits until the bell rings.
     async fn wait(&self) {
         self.rung.notified().await;
     }
 }
 
-/// Opens the door whenever somebody rings, three times at most.
+/// Opens the door whenever the bell rings, at most three times.
 async fn open_door(doorbell: &Doorbell) -> u32 {
     let mut opened = 0;
     while opened < 3 {

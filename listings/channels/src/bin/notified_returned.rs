@@ -10,14 +10,14 @@ struct Doorbell {
 }
 
 impl Doorbell {
-    /// Waits until somebody rings.
+    /// Waits until the bell rings.
     // Wrong: an `async fn` that returns a future takes two `.await`s.
     async fn wait(&self) -> Notified<'_> {
         self.rung.notified()
     }
 }
 
-/// Opens the door whenever somebody rings, three times at most.
+/// Opens the door whenever the bell rings, at most three times.
 async fn open_door(doorbell: &Doorbell) -> u32 {
     let mut opened = 0;
     while opened < 3 {

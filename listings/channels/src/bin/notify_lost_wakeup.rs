@@ -22,8 +22,8 @@ impl Gate {
     async fn wait(&self, between: impl FnOnce()) {
         if !self.is_open.load(Ordering::Acquire) {
             between();
-            // Wrong: if it was opened in the meantime, there was
-            // nobody to wake yet, and nobody will be woken now.
+            // Wrong: if the gate was opened after the check, there
+            // was no task to wake yet, and this one waits forever.
             self.opened.notified().await;
         }
     }

@@ -1,11 +1,11 @@
-//! What `notify_one` keeps, and what it does not.
+//! Count the wakeups that `notify_one` stores.
 
 // ANCHOR: permits
 use futures::{FutureExt, poll};
 use tokio::sync::Notify;
 
-/// How many waits end after so many calls of `notify_one`, all of
-/// them before anyone waits?
+/// How many waits return after this many calls of `notify_one`, all
+/// of them before any task waits?
 fn notified_before(times: u32) -> usize {
     let notify = Notify::new();
     for _ in 0..times {
@@ -19,7 +19,7 @@ fn notified_before(times: u32) -> usize {
 }
 
 /// Two futures that weren't polled, and two calls of `notify_one`:
-/// how many end? `enable` puts a future into the queue.
+/// how many return? `enable` puts a future into the queue.
 async fn created_and_not_polled(enabled: bool) -> usize {
     let notify = Notify::new();
     let mut one = Box::pin(notify.notified());

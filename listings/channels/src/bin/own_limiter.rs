@@ -1,11 +1,11 @@
-//! Wrong: a hand-written limiter. A dropped export keeps its place.
+//! Wrong: a hand-written limiter. A dropped export keeps its slot.
 
 // ANCHOR: wrong
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// So many exports at a time, and no more.
+/// Limits how many exports run at the same time.
 struct Limiter {
     free: AtomicUsize,
     released: Notify,
@@ -13,8 +13,8 @@ struct Limiter {
 
 impl Limiter {
     async fn run<T>(&self, export: impl Future<Output = T>) -> T {
-        // Wrong: a check and then an action. Another thread can check
-        // between the two, and both go in.
+        // Wrong: check, then act. Another thread can check between the
+        // two, and then both get a slot.
         while self.free.load(Ordering::SeqCst) == 0 {
             self.released.notified().await;
         }

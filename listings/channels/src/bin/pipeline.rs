@@ -6,10 +6,10 @@ use tokio::{
     time::{Duration, Instant, sleep},
 };
 
-type Lost = SendError<Photo>; // The photo that nobody takes.
+type Lost = SendError<Photo>; // The photo that wasn't accepted.
 
-/// Takes a photo from one queue, works, and hands it on to the next,
-/// until the first queue is closed and empty.
+/// Takes photos from one queue, processes them, and sends them to the
+/// next queue, until the first queue is closed and empty.
 async fn stage(
     takes: Duration,
     mut from: mpsc::Receiver<Photo>,

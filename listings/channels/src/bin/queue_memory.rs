@@ -8,12 +8,12 @@ use tokio::sync::mpsc;
 /// An order with its items: 256 bytes.
 type Order = [u64; 32];
 
-/// A channel, and nothing in it.
+/// An empty channel.
 fn empty(capacity: usize) {
     drop(mpsc::channel::<Order>(capacity));
 }
 
-/// A channel with so many orders in it.
+/// A channel with this many orders in it.
 fn filled(orders: usize) {
     let (queue, _waiting) = mpsc::channel::<Order>(10_000_000);
     for _ in 0..orders {
@@ -21,7 +21,7 @@ fn filled(orders: usize) {
     }
 }
 
-/// A channel for one order, and so many senders that wait.
+/// A channel for one order, with this many waiting senders.
 async fn senders(number: usize) {
     let (queue, mut orders) = mpsc::channel::<Order>(1);
     let send = (0..number).map(|_| queue.send([0; 32]));

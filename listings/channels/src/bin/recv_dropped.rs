@@ -3,8 +3,8 @@
 // ANCHOR: dropped
 use futures::poll;
 
-/// Begins to receive, sends a message, and drops the future of
-/// `recv` before it is polled again: a `select!` loop does that.
+/// Starts to receive, sends a message, and drops the future of
+/// `recv` before it's polled again, as a `select!` loop does.
 macro_rules! is_still_there {
     ($sender:ident, $recv:expr, $try_recv:expr) => {{
         let mut recv = Box::pin($recv);

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use tokio::sync::mpsc;
 
-/// Takes orders in batches of at most so many, until the queue is
+/// Takes orders in batches of at most this many, until the queue is
 /// closed and empty. If it's canceled, orders that weren't taken are
 /// dropped with the receiver.
 async fn batches(

@@ -8,7 +8,7 @@ use std::sync::{
 
 use tokio::{sync::oneshot, task::yield_now};
 
-/// A seat that is held for a guest. If it's dropped before it's
+/// A seat that is held for a guest. If this is dropped before it's
 /// confirmed, the seat is free again.
 struct HeldSeat {
     free: Arc<AtomicU32>,
@@ -62,7 +62,7 @@ where
     let free = Arc::new(AtomicU32::new(10));
     let (answer, seat) = oneshot::channel();
     let give = async {
-        // If the guest is gone, the error drops the seat.
+        // If the guest has left, the error drops the seat.
         _ = answer.send(HeldSeat::take(&free));
     };
     tokio::join!(give, guest(seat));

@@ -16,12 +16,12 @@ struct Question {
 
 #[derive(Debug, PartialEq)]
 enum Unanswered {
-    /// The stock has ended. The question wasn't asked.
+    /// The stock has stopped. It never got the question.
     Closed,
-    /// The stock dropped the question, or panicked at it.
+    /// The stock dropped the question, or panicked.
     Dropped,
-    /// Too late. It may not have been asked, may still wait, or may
-    /// be worked on: the limit doesn't say which.
+    /// No answer in time. The question may be unsent, in the queue,
+    /// or in progress: a timeout doesn't say which.
     TooLate,
 }
 
@@ -37,7 +37,7 @@ async fn ask(
         sent.map_err(|_| Unanswered::Closed)?;
         answered.await.map_err(|_| Unanswered::Dropped)
     };
-    // One limit for both: to hand it over, and to get the answer.
+    // One timeout for both: sending the question, and the answer.
     let answer = timeout(LIMIT, asked).await;
     answer.unwrap_or(Err(Unanswered::TooLate))
 }

@@ -6,24 +6,24 @@ use tokio::{
     time::{Duration, MissedTickBehavior, interval, sleep},
 };
 
-/// Hands on five readings, and shows a sign of life meanwhile.
+/// Sends five readings, and prints a sign of life meanwhile.
 ///
-/// An error has the first reading that nobody took. If it's canceled,
-/// the readings up to one of them were sent, and the others weren't.
+/// The error contains the first reading that wasn't sent. If this is
+/// canceled, the readings up to some point were sent, and no others.
 async fn hand_on(
     readings: mpsc::Sender<u32>,
 ) -> Result<(), SendError<u32>> {
     let mut alive = interval(Duration::from_millis(70));
-    // After a stall, one tick and not a burst of them.
+    // After a stall, one tick instead of a burst.
     alive.set_missed_tick_behavior(MissedTickBehavior::Skip);
     for reading in 1..=5 {
-        // Made once for each reading, and kept during the ticks: a new
-        // one would be queued again, behind all other senders.
+        // Created once per reading, and kept across ticks: a new call
+        // would be queued again, behind all other senders.
         let mut room = std::pin::pin!(readings.reserve());
         let room = loop {
             tokio::select! {
                 biased;
-                // First: a ready queue must not hold the ticks up.
+                // First, so that a ready queue can't starve the ticks.
                 _ = alive.tick() => println!("(alive)"),
                 room = &mut room => break room,
             }

@@ -1,4 +1,4 @@
-//! The limiter is a semaphore: a place comes back, however the work ends.
+//! A semaphore returns each slot, even if the work is canceled.
 
 // ANCHOR: limiter
 use tokio::{
@@ -6,7 +6,7 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-/// So many exports at a time, and none for longer than the limit.
+/// Limits how many exports run at a time, and for how long.
 struct Limiter {
     places: Semaphore,
     limit: Duration,
@@ -16,12 +16,12 @@ struct Limiter {
 enum NotDone {
     /// The limiter is closed. The export wasn't started.
     Closed,
-    /// It was dropped at the limit: its work may be done or not.
+    /// It timed out and was dropped; its work may be done or not.
     TooLong,
 }
 
 impl Limiter {
-    /// Waits for a place: first come, first served.
+    /// Waits for a slot: first come, first served.
     async fn run<T>(
         &self,
         export: impl Future<Output = T>,
@@ -36,7 +36,7 @@ impl Limiter {
         self.places.add_permits(more);
     }
 
-    /// Removes places that are free now. Returns how many.
+    /// Removes slots that are free now. Returns how many.
     fn remove_places(&self, fewer: usize) -> usize {
         self.places.forget_permits(fewer)
     }

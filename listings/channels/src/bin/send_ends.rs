@@ -1,4 +1,4 @@
-//! When the receiver is dropped, the sender returns: that isn't an error.
+//! When the receiver is dropped, the sender returns without an error.
 
 // ANCHOR: read_sensor
 use tokio::{
@@ -8,15 +8,15 @@ use tokio::{
 
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Reads the sensor every second and hands its readings on, until
-/// nobody wants them any more.
+/// Reads the sensor every second and sends its readings, until the
+/// receiver is dropped.
 async fn read_sensor(readings: mpsc::Sender<u32>) {
     let mut beat = interval_at(Instant::now(), PERIOD);
-    // After a wait for room, no burst of readings.
+    // No burst of readings after a wait for room.
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for reading in 1.. {
         tokio::select! {
-            // Or else it would notice only at its next reading.
+            // Otherwise, only the next reading would notice it.
             () = readings.closed() => return,
             _ = beat.tick() => {}
         }

@@ -1,4 +1,4 @@
-//! What happens to a message that isn't sent in time?
+//! What happens to a message that can't be sent in time?
 
 // ANCHOR: three_ways
 use tokio::{

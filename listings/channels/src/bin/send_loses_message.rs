@@ -6,7 +6,7 @@ use tokio::{
     time::{Duration, MissedTickBehavior, interval, sleep},
 };
 
-/// Hands on five readings, and shows a sign of life meanwhile.
+/// Sends five readings, and prints a sign of life meanwhile.
 async fn hand_on(readings: mpsc::Sender<u32>) {
     let mut alive = interval(Duration::from_millis(70));
     alive.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -14,7 +14,7 @@ async fn hand_on(readings: mpsc::Sender<u32>) {
         tokio::select! {
             biased;
             _ = alive.tick() => println!("(alive)"),
-            // Wrong: a tick drops this with the reading in it.
+            // Wrong: a tick drops this future and its reading.
             sent = readings.send(reading) => {
                 if sent.is_err() {
                     return;

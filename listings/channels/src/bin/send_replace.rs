@@ -1,4 +1,4 @@
-//! The state is stored, whether anybody listens or not.
+//! `send_replace` stores the state even without a receiver.
 
 // ANCHOR: elect
 use tokio::sync::watch;

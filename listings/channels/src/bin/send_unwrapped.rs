@@ -3,7 +3,7 @@
 // ANCHOR: wrong
 use tokio::sync::mpsc;
 
-/// Reads the sensor and hands its readings on.
+/// Reads the sensor and sends its readings.
 async fn read_sensor(readings: mpsc::Sender<u32>) {
     for reading in 1.. {
         readings.send(reading).await.unwrap();

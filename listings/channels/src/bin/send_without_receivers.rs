@@ -1,4 +1,4 @@
-//! Wrong: nobody listens yet, so the new state is thrown away.
+//! Wrong: there is no receiver yet, so the new state is discarded.
 
 // ANCHOR: wrong
 use tokio::sync::watch;

@@ -1,4 +1,4 @@
-//! Ready, once and for all: a late caller finds out immediately.
+//! Wait until a value is set; a late caller gets it immediately.
 
 // ANCHOR: ready
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use tokio::{
 /// The port of the server, as soon as there is one.
 type Port = Arc<SetOnce<u16>>;
 
-/// Starts the server. An error: it was started before.
+/// Starts the server. Fails if it was started before.
 async fn start(port: Port) -> Result<(), SetOnceError<u16>> {
     sleep(Duration::from_millis(300)).await;
     port.set(8080)
 }
 
-/// Waits for the port. The limit is needed: if the task that starts
-/// the server fails, nothing ever sets the port, and nothing ends
-/// this wait.
+/// Waits for the port. The timeout is necessary: if the task that
+/// starts the server fails, the port is never set, and this would
+/// wait forever.
 async fn call(name: &str, port: &SetOnce<u16>) -> Result<u16, Elapsed> {
     let limit = Duration::from_secs(10);
     let port = *timeout(limit, port.wait()).await?;

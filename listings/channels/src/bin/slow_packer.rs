@@ -1,19 +1,19 @@
-//! A full queue stops the server's reading, so its client waits.
+//! While the queue is full, the server doesn't read: its client waits.
 
 // ANCHOR: serve
 use std::{io, time::Duration};
 
 use tokio::{net::TcpStream, sync::mpsc, time::timeout};
 
-/// How long a client may say nothing, and the packer take nothing.
+/// How long a client may be silent, and the packer's queue full.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Hands on what a client sends, in parts of up to 64 KiB. The last
-/// part is empty: without it, the upload failed.
+/// Sends a client's upload to the packer, in parts of up to 64 KiB. The
+/// last part is empty: without it, the upload failed.
 ///
-/// While the queue is full, nothing is read. A client that says
-/// nothing holds neither memory nor a place in the queue. If it's
-/// canceled, nothing that was read is lost.
+/// While the queue is full, nothing is read. A silent client holds
+/// neither memory nor a slot in the queue. If this is canceled,
+/// nothing that was read is lost.
 async fn serve(
     client: u32,
     socket: TcpStream,
@@ -22,7 +22,7 @@ async fn serve(
     loop {
         timeout(PATIENCE, socket.readable()).await??;
         let place = timeout(PATIENCE, queue.reserve()).await?;
-        // The packer is gone, and with it what it hadn't packed.
+        // The packer was dropped, with all unpacked parts.
         let place = place.map_err(|_| io::ErrorKind::BrokenPipe)?;
         let mut bytes = Vec::with_capacity(64 * 1024);
         match socket.try_read_buf(&mut bytes) {

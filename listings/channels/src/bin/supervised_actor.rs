@@ -14,11 +14,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 const CALM: Duration = Duration::from_secs(60);
 const MOST: u32 = 5;
 
-/// Runs the actor until its clients are gone, and restarts it when it
-/// panics. Gives up after five panics less than a minute apart.
+/// Runs the actor until the last client is dropped, and restarts it on
+/// a panic. Gives up after five panics less than a minute apart.
 ///
-/// The next actor answers what waits in the inbox. The question at
-/// which it panicked is lost. Dropped, it aborts the actor.
+/// The next actor answers the questions in the inbox. The question that
+/// caused the panic is lost. Dropping the future aborts the actor.
 async fn supervise(
     inbox: mpsc::Receiver<Question>,
 ) -> Result<(), JoinError> {

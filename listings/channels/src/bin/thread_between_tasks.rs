@@ -1,4 +1,4 @@
-//! A blocking loop on a thread, with async code at both of its ends.
+//! A blocking loop on a thread, between two async tasks.
 
 // ANCHOR: thread
 use tokio::{
@@ -6,7 +6,7 @@ use tokio::{
     task::{JoinError, spawn_blocking},
 };
 
-/// Blocks its thread. An error has the thumbnail that nobody takes.
+/// Blocks its thread. The error contains the thumbnail not sent.
 fn resize_all(
     mut photos: mpsc::Receiver<u32>,
     thumbnails: mpsc::Sender<u32>,
@@ -18,7 +18,7 @@ fn resize_all(
 }
 
 /// Resizes all photos on one thread. If this is dropped, the thread
-/// ends after the photo in its hands.
+/// returns after its current photo.
 async fn resized(photos: Vec<u32>) -> Result<Vec<u32>, JoinError> {
     let (send, receiver) = mpsc::channel(8);
     let (sender, mut resized) = mpsc::channel(8);

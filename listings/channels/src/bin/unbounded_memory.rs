@@ -10,7 +10,7 @@ use tokio::{
 async fn take_orders(queue: mpsc::UnboundedSender<u32>) {
     for order in 0..10_000 {
         if queue.send(order).is_err() {
-            return; // Nobody packs.
+            return; // The packer was dropped.
         }
         sleep(Duration::from_millis(1)).await;
     }

@@ -15,13 +15,13 @@ enum State {
 
 #[derive(Debug, PartialEq)]
 enum NotReady {
-    /// Its sender was dropped in this state.
+    /// The sender was dropped while the store was in this state.
     EndedIn(State),
-    /// It's still in this state after the limit.
+    /// The store is still in this state after the timeout.
     StillIn(State),
 }
 
-/// Waits until the store is ready, or finds that it's ready already.
+/// Waits until the store is ready. Returns immediately if it is.
 async fn until_ready(
     store: &watch::Receiver<State>,
     limit: Duration,

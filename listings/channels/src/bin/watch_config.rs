@@ -1,4 +1,4 @@
-//! The newest configuration, for any task that wants it.
+//! Share the latest configuration with any number of tasks.
 
 // ANCHOR: worker
 use tokio::{
@@ -6,19 +6,19 @@ use tokio::{
     time::{Duration, sleep},
 };
 
-/// Applies the newest limit, until the last sender is dropped.
+/// Applies the newest limit until the last sender is dropped.
 ///
-/// A limit that was replaced before this looked is never seen. If
-/// it's canceled, a new call starts with the newest limit.
+/// Limits that were replaced before they were read are skipped. If
+/// this is canceled, a new call starts with the newest limit.
 async fn work(
     mut config: watch::Receiver<Config>,
     mut apply: impl FnMut(u32),
 ) {
     loop {
-        // Copied out, and marked as seen: no guard is held below.
+        // Copy it and mark it as seen; no guard is held below.
         let limit = config.borrow_and_update().limit;
         apply(limit);
-        // An error: all senders are dropped, and the newest value
+        // Fails when all senders are dropped and the newest value
         // was seen.
         if config.changed().await.is_err() {
             return;

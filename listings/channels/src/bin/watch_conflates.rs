@@ -1,10 +1,10 @@
-//! Count what a watch channel reports, and what it doesn't.
+//! Count which values a watch channel reports, and which it skips.
 
 // ANCHOR: tells
 use futures::FutureExt;
 use tokio::sync::watch;
 
-/// What a receiver sees of three values that are sent before it looks.
+/// Which of three values does a receiver see if it reads afterwards?
 async fn three_at_once() -> Vec<&'static str> {
     let (sender, mut level) = watch::channel("none");
     for value in ["low", "high", "low"] {

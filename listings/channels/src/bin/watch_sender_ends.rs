@@ -5,7 +5,7 @@ use tokio::sync::watch;
 
 /// Follows the limit until the last sender is dropped.
 async fn follow(mut limit: watch::Receiver<u32>) -> u32 {
-    // An error: the channel is closed, and the last value was seen.
+    // Fails when the channel is closed and the last value was seen.
     while limit.changed().await.is_ok() {
         println!("the limit is {}", *limit.borrow_and_update());
     }

@@ -6,8 +6,8 @@ use tokio::sync::watch;
 /// Follows the limit until the last sender is dropped.
 async fn follow(mut limit: watch::Receiver<u32>) -> u32 {
     loop {
-        // Wrong: an error means that the channel is closed, which is
-        // how every run of this loop ends.
+        // Wrong: the error means that the channel is closed, which
+        // happens at every shutdown.
         limit.changed().await.unwrap();
         println!("the limit is {}", *limit.borrow_and_update());
     }

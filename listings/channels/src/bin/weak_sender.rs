@@ -1,4 +1,4 @@
-//! A task that sends to itself and still ends with its clients.
+//! A task that sends to itself, but whose channel still closes.
 
 // ANCHOR: reminders
 use tokio::{
@@ -7,7 +7,7 @@ use tokio::{
     time::{Duration, sleep},
 };
 
-/// Writes notes down. One that can't be written yet is sent to the
+/// Writes notes down. A note that can't be written yet is sent to the
 /// same queue again, a second later. A `Sender` of its own would keep
 /// that queue open forever. If this is dropped, so are the notes.
 async fn keep_notes(
@@ -31,8 +31,8 @@ async fn keep_notes(
                     _ = again.send(note).await;
                 });
             }
-            // All clients are gone, or too many notes wait already:
-            // this one holds up the others.
+            // All clients were dropped, or too many notes wait already:
+            // wait for this note here.
             _ => {
                 sleep(Duration::from_secs(1)).await;
                 written.push(note.text);

@@ -15,14 +15,14 @@ const LIMIT: Duration = Duration::from_secs(30);
 type Queue<Job> = Arc<Mutex<mpsc::Receiver<(u32, Job)>>>;
 type Done<T> = mpsc::Sender<(u32, Outcome<T>)>;
 
-/// Takes the next job. The lock is released before the job runs:
-/// that's why this is a function, and not the head of a loop.
+/// Takes the next job. This is a separate function so that the lock
+/// is released before the job runs.
 async fn next<Job>(queue: &Queue<Job>) -> Option<(u32, Job)> {
     queue.lock().await.recv().await
 }
 
-/// Works until the queue is closed and empty, or until nobody wants
-/// the outcomes any more.
+/// Works until the queue is closed and empty, or the receiver of the
+/// outcomes is dropped.
 async fn work<Job: Future>(queue: Queue<Job>, done: Done<Job::Output>) {
     loop {
         let next = tokio::select! {
@@ -37,7 +37,7 @@ async fn work<Job: Future>(queue: Queue<Job>, done: Done<Job::Output>) {
             Ok(Err(_)) => Outcome::TooLong,
             Err(panic) => Outcome::Panicked(message(&*panic)),
         };
-        // An error: the receiver was dropped, as the next look says.
+        // Fails if the receiver was dropped: see the check above.
         _ = done.send((number, outcome)).await;
     }
 }
@@ -57,8 +57,8 @@ enum Outcome<T> {
 /// its number. Read `done` while you send jobs: if it's full, the
 /// workers wait.
 ///
-/// If this is dropped, the jobs under way are aborted, and those in
-/// the queue are dropped.
+/// If this is dropped, the jobs in progress are aborted, and the jobs
+/// in the queue are dropped.
 async fn run_all<Job>(
     queue: mpsc::Receiver<(u32, Job)>,
     workers: NonZeroUsize,
@@ -71,12 +71,12 @@ async fn run_all<Job>(
     for _ in 0..workers.get() {
         pool.spawn(work(Arc::clone(&queue), done.clone()));
     }
-    // The workers' senders are the last ones: `done` ends with them.
+    // The workers hold the last senders: `done` closes with them.
     drop(done);
     pool.join_all().await;
 }
 
-/// What the job said when it panicked.
+/// The job's panic message.
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or(panic.downcast_ref::<&str>().copied());

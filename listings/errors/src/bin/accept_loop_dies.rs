@@ -1,4 +1,4 @@
-//! Wrong: one connection that fails ends the whole server.
+//! Wrong: one failed connection stops the whole server.
 
 // ANCHOR: wrong
 use std::io;
@@ -8,13 +8,13 @@ use tokio::{
     sync::mpsc,
 };
 
-/// Serves one connection after the other.
+/// Serves one connection after another.
 async fn serve(
     mut accepted: mpsc::Receiver<Accepted>,
 ) -> io::Result<u32> {
     let mut served = 0;
     while let Some(client) = accepted.recv().await {
-        // Wrong: either error leaves the loop, and the server.
+        // Wrong: either error returns from the loop.
         answer(client?).await?;
         served += 1;
     }

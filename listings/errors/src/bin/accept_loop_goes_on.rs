@@ -1,10 +1,10 @@
-//! Each connection has a task and a time limit, and no error ends the
+//! Each connection has a task and a timeout, and no error stops the
 //! loop.
 
 // ANCHOR: serve
-/// Serves each connection in a task of its own until `stop` is
-/// canceled; then waits for those that are left, at most `LIMIT`.
-/// Dropped, it aborts them.
+/// Serves each connection in its own task until `stop` is canceled,
+/// and then waits for the remaining tasks, at most `LIMIT`. If this
+/// is dropped, the tasks are aborted.
 async fn serve<L: Listen>(mut listener: L, stop: CancellationToken) {
     let mut clients = JoinMap::new();
     let mut number = 0_u64;
@@ -16,7 +16,7 @@ async fn serve<L: Listen>(mut listener: L, stop: CancellationToken) {
                 report(client, ended);
                 continue;
             }
-            // Beyond that many, clients wait in the system's backlog.
+            // Further clients wait in the system's backlog.
             accepted = listener.accept(), if clients.len() < PLACES => {
                 accepted
             }
@@ -27,7 +27,7 @@ async fn serve<L: Listen>(mut listener: L, stop: CancellationToken) {
             Err(error) => {
                 println!("cannot accept client {number}: {error}");
                 if !concerns_one_client(&error) {
-                    // It would come back immediately.
+                    // It would recur immediately.
                     stop.run_until_cancelled(sleep(PAUSE)).await;
                 }
             }
@@ -40,7 +40,7 @@ async fn serve<L: Listen>(mut listener: L, stop: CancellationToken) {
 // ANCHOR_END: serve
 
 // ANCHOR: answer
-/// Answers one request, within a time limit: a client may be silent.
+/// Answers one request, with a timeout because a client may be silent.
 async fn answer(mut client: impl Socket) -> io::Result<()> {
     let answered = timeout(LIMIT, async {
         let mut request = [0; 4];
@@ -95,7 +95,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Socket for S {}
 
-/// What accepts connections. A trait, so that a test can let it fail.
+/// Accepts connections. A trait, so that a test can make it fail.
 trait Listen: Send {
     type Socket: Socket;
 

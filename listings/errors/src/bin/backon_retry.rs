@@ -6,12 +6,12 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable};
 use tokio::time::{sleep, timeout};
 
-/// For all tries and pauses together.
+/// The timeout for all tries and pauses together.
 const TOTAL: Duration = Duration::from_secs(10);
 
-/// Reads the price: up to five tries, each of at most a second. The
-/// pauses start at 100 ms, and double. backon's jitter adds up to as
-/// much again, so the longest lasts less than 1.6 s.
+/// Reads the price with up to five tries of at most a second each. The
+/// pauses start at 100 ms and double. backon's jitter up to doubles a
+/// pause, so the longest pause is shorter than 1.6 s.
 async fn price(server: &Server) -> Result<u32, Refused> {
     let pauses = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(100))
@@ -26,9 +26,9 @@ async fn price(server: &Server) -> Result<u32, Refused> {
         .retry(pauses)
         .sleep(sleep)
         .when(|refused| *refused != Refused::Forbidden)
-        // Asked to come back later? Then not before, and not all
-        // together: the backoff's own pause comes on top. `None` ends
-        // the tries, and the caller learns how long it would take.
+        // If the server asks for a wait, add it to the backoff's
+        // pause, so that the jitter stays. `None` stops the retries,
+        // and the caller gets the error with the requested wait.
         .adjust(|refused, pause| match refused {
             Refused::BusyFor(told) if *told >= TOTAL => None,
             Refused::BusyFor(told) => pause.map(|it| it + *told),

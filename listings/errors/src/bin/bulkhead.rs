@@ -1,4 +1,4 @@
-//! A slow peer gets a share of the service, not all of it.
+//! Limit how many workers one slow peer can use.
 
 // ANCHOR: bulkhead
 use tokio::{
@@ -6,17 +6,17 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-/// How much of this service may wait for one peer.
+/// Limits how many requests may wait for one peer.
 struct Peer {
     places: Semaphore,
-    /// So that a peer that says nothing gives the places back.
+    /// The timeout, so that a silent peer's permits are released.
     limit: Duration,
 }
 
 impl Peer {
-    /// Calls the peer if it has a place free; otherwise refuses
+    /// Calls the peer if a permit is free; otherwise refuses
     /// immediately, so that the caller's worker is free for requests
-    /// that need another peer. Dropped, it gives its place back.
+    /// that need another peer. Dropping the call returns its permit.
     async fn ask<T>(
         &self,
         call: impl Future<Output = T>,
@@ -30,7 +30,7 @@ impl Peer {
 
 #[derive(Debug, PartialEq)]
 enum Refused {
-    /// All places of this peer are taken: the call was not made.
+    /// All permits of this peer are in use: the call wasn't made.
     Busy,
     /// No answer in time. You don't know whether the peer acted.
     TooLate,

@@ -1,9 +1,9 @@
-//! Wrong: the answer was lost, so the card is charged once more.
+//! Wrong: the answer was lost, so the card is charged again.
 
 // ANCHOR: wrong
-/// Charges the card, and tries again if there is no answer.
+/// Charges the card, and retries if there is no answer.
 async fn pay(bank: &Bank, amount: u32) -> Result<(), NoAnswer> {
-    // Wrong: no answer does not mean that nothing was done.
+    // Wrong: the charge may have succeeded without an answer.
     for _ in 1..3 {
         if bank.charge(amount).await.is_ok() {
             return Ok(());

@@ -1,17 +1,17 @@
-//! After some failures in a row, don't ask for a while.
+//! After some failures in a row, stop calling the peer for a while.
 
 // ANCHOR: state
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::{Duration, Instant};
 
-/// Spares a peer calls while it's down.
+/// Stops calls to a peer that is down.
 struct Breaker {
-    /// So many failures in a row open it.
+    /// This many failures in a row open it.
     limit: u32,
     /// How long it stays open. Then one call is let through.
     pause: Duration,
-    /// A call that is dropped after that long counts as a failure.
+    /// A call that is dropped after this long counts as a failure.
     patience: Duration,
     state: Mutex<State>,
 }
@@ -34,7 +34,7 @@ impl State {
 
 // ANCHOR: breaker
 impl Breaker {
-    /// Calls, or returns `None` immediately while it's open.
+    /// Calls the peer, or returns `None` immediately while it's open.
     async fn call<T, E>(
         &self,
         call: impl Future<Output = Result<T, E>>,
@@ -62,8 +62,8 @@ impl Breaker {
 // ANCHOR_END: breaker
 
 // ANCHOR: attempt
-/// A call that is under way. Its drop counts it, so that a call that
-/// a caller's deadline drops is counted, too.
+/// A call in progress. It's counted when it's dropped, so that a call
+/// that a caller's deadline drops is counted, too.
 struct Attempt<'a> {
     breaker: &'a Breaker,
     round: u64,
@@ -76,7 +76,7 @@ impl Drop for Attempt<'_> {
         let mut state = self.breaker.lock();
         let slow = self.started.elapsed() >= self.breaker.patience;
         match self.succeeded {
-            // From before it opened: it says nothing of the peer now.
+            // From before it opened: says nothing about the peer now.
             _ if state.round != self.round => {}
             Some(true) => {
                 (state.failures, state.open_until) = (0, None)

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use reqwest::Client;
 
-/// A client for the supplier: one for the whole process. Each limit
-/// catches what the others let through.
+/// A client for the supplier, shared by the whole process. Each
+/// timeout catches a case that the others miss.
 fn client() -> reqwest::Result<Client> {
     Client::builder()
-        // A machine that is off: nothing comes back at all.
+        // For a machine that is off and never answers.
         .connect_timeout(Duration::from_secs(2))
-        // A peer that stalls, before its answer or in the middle.
+        // For a peer that stalls, before or during its answer.
         .read_timeout(Duration::from_millis(200))
-        // A peer that sends a byte every now and then.
+        // For a peer that sends a byte every now and then.
         .timeout(Duration::from_secs(1))
         .no_proxy() // The supplier of this program is on loopback.
         .build()

@@ -1,4 +1,4 @@
-//! An application's error: what was being done, layer by layer.
+//! Add context to an error, layer by layer.
 
 // ANCHOR: context
 use anyhow::{Context, Result, ensure};

@@ -1,17 +1,17 @@
-//! What went wrong in a database, and what a caller can do about it.
+//! Classify a database's errors by what a caller can do about them.
 
 // ANCHOR: advice
 use sqlx::{Error, error::ErrorKind};
 
 #[derive(Debug, PartialEq)]
 enum Advice {
-    /// It may pass, and nothing was done: run the transaction again,
-    /// all of it.
+    /// A retry may succeed, and nothing was done: run the whole
+    /// transaction again.
     TryAgain,
-    /// Of a commit, or of a statement outside of a transaction: it may
-    /// have been done. Look before you try again.
+    /// A commit, or a statement outside of a transaction, may have
+    /// been executed. Check that before you retry.
     Unknown,
-    /// Another one was first, or what it refers to is missing.
+    /// Another request was first, or a referenced row is missing.
     Conflict,
     /// The query or its data are wrong. It will fail again.
     GiveUp,

@@ -19,12 +19,12 @@ impl Deadline {
         Self(Instant::now() + limit.min(DAY))
     }
 
-    /// At most so long, and never longer than the caller waits.
+    /// This deadline, or `limit` from now if that is earlier.
     fn at_most(self, limit: Duration) -> Self {
         Self(self.0.min(Self::after(limit).0))
     }
 
-    /// What is left of it: for another service, in a header.
+    /// The time that is left: send it to another service in a header.
     fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
@@ -34,7 +34,7 @@ impl Deadline {
         step: &'static str,
         future: Step,
     ) -> Result<Step::Output, TooLate> {
-        // What would be too late isn't started.
+        // Don't start a step that would be too late.
         if self.left().is_zero() {
             return Err(TooLate(step));
         }

@@ -1,4 +1,4 @@
-//! What each way to print an error shows.
+//! Compare what `{}`, `{:#}`, and `{:?}` print of an error.
 
 // ANCHOR: forms
 use anyhow::{Context, Result};

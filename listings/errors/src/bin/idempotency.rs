@@ -1,4 +1,4 @@
-//! A key makes a request the same request, however often it's sent.
+//! With an idempotency key, a repeated request is executed only once.
 
 // ANCHOR: key
 /// Charges the card at most once. Store the key with the order before
@@ -22,15 +22,15 @@ async fn pay(
 }
 
 impl Bank {
-    /// Answers a key that it knows as before, without a second charge.
+    /// Repeats its answer for a known key, without a second charge.
     async fn charge(
         &self,
         key: &str,
         cents: u32,
     ) -> Result<(), PayError> {
         {
-            // Look and charge under one lock, or in one transaction:
-            // two requests with one key may come at the same time.
+            // Check and charge under one lock, or in one transaction,
+            // because two requests with one key can come concurrently.
             let mut charged = self.charged();
             let first = *charged.entry(key.into()).or_insert(cents);
             if first != cents {

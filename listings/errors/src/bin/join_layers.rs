@@ -16,7 +16,7 @@ enum StoreError {
     Aborted(u32),
 }
 
-/// If a caller needs to branch on it. Dropped, it aborts the task.
+/// For callers that branch on it. Dropping this aborts the task.
 async fn outcome(
     order: u32,
     task: AbortOnDropHandle<Result<()>>,
@@ -31,7 +31,7 @@ async fn outcome(
     }
 }
 
-/// If all failures are alike: a context for each layer, and two `?`.
+/// For callers that only report it: add context to each layer.
 async fn stored(
     order: u32,
     task: AbortOnDropHandle<Result<()>>,

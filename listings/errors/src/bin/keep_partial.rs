@@ -5,17 +5,17 @@ use futures::{
     StreamExt, TryStreamExt, future::join_all, stream::FuturesUnordered,
 };
 
-/// A shop, and its price; a shop, and why there is none.
+/// A shop and its price, or a shop and why it has no price.
 type Price = (u32, u32);
 type Missing = (u32, String);
 
-/// All or nothing: the first error drops the other calls.
+/// Fail on any error: the first error drops the other calls.
 async fn all_or_nothing(shops: &[u32]) -> Result<Vec<Price>, Missing> {
     let asked: FuturesUnordered<_> = shops.iter().map(ask).collect();
-    asked.try_collect().await // As they come, and not in order.
+    asked.try_collect().await // As they arrive, in any order.
 }
 
-/// Best effort: what there is, and why the rest is missing.
+/// Best effort: the prices, and why the others are missing.
 async fn best_effort(shops: &[u32]) -> (Vec<Price>, Vec<Missing>) {
     let (mut prices, mut missing) = (Vec::new(), Vec::new());
     for answer in join_all(shops.iter().map(ask)).await {
@@ -29,8 +29,8 @@ async fn best_effort(shops: &[u32]) -> (Vec<Price>, Vec<Missing>) {
 // ANCHOR_END: policies
 
 // ANCHOR: quorum
-/// A quorum: the first `enough` answers, or why there are too few. It
-/// drops the calls whose answers can't matter any more.
+/// A quorum: the first `enough` answers, or why there are too few. The
+/// calls whose answers are no longer needed are dropped.
 async fn quorum(
     shops: &[u32],
     enough: usize,

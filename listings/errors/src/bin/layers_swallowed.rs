@@ -6,8 +6,8 @@ use anyhow::Result;
 /// Stores the order in its own task, and waits for the task.
 async fn store(order: u32) -> Result<()> {
     let task = tokio::spawn(write(order));
-    // Wrong: `?` takes the panic out. What is left is a `Result` of
-    // the task's own, and `let _` says nothing about it.
+    // Wrong: `?` handles only the `JoinError`. The task's own
+    // `Result` is left, and `let _` discards it.
     let _ = task.await?;
     Ok(())
 }

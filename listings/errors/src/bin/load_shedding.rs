@@ -6,19 +6,19 @@ use tokio::{
     time::{Duration, sleep, timeout},
 };
 
-/// Does ten requests at a time.
+/// Serves ten requests at a time.
 struct Service {
     places: Semaphore,
-    /// How long a request may wait for a place.
+    /// How long a request may wait for a permit.
     patience: Duration,
-    /// How long it may keep the place.
+    /// How long it may hold the permit.
     limit: Duration,
 }
 
 impl Service {
-    /// Refuses what can't be started before the caller gives up. Both
-    /// limits together must be shorter than the caller's patience.
-    /// Dropped, it gives its place back.
+    /// Rejects requests that can't start before the caller gives up.
+    /// Both limits together must be shorter than the caller's timeout.
+    /// Dropping the call returns its permit.
     async fn handle<T>(
         &self,
         work: impl Future<Output = T>,
@@ -34,11 +34,11 @@ impl Service {
 
 #[derive(Debug, PartialEq)]
 enum Refused {
-    /// It wasn't started: the caller may try elsewhere.
+    /// It wasn't started, so the caller may try elsewhere.
     Overloaded,
-    /// The places were closed: we are shutting down.
+    /// The semaphore is closed: the service is shutting down.
     Stopping,
-    /// It was started, and given up.
+    /// It was started, and timed out.
     TooLate,
 }
 // ANCHOR_END: handle

@@ -1,4 +1,4 @@
-//! Each layer adds its context, and only the outermost one logs.
+//! Each layer adds its context, and only the outermost layer logs.
 
 // ANCHOR: once
 use anyhow::{Context, Result};

@@ -1,11 +1,11 @@
-//! Wrong: each layer logs the error, and returns it as well.
+//! Wrong: each layer logs the error and also returns it.
 
 // ANCHOR: wrong
 use anyhow::{Context, Result};
 
 async fn charge(order: u32) -> Result<()> {
     if let Err(error) = call_bank(order).await {
-        // Wrong: logged here, and again by each caller.
+        // Wrong: logged here, and again by every caller.
         let error = error.context("the bank refused");
         log(&error);
         return Err(error);

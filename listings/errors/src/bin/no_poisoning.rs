@@ -1,4 +1,4 @@
-//! Wrong: a panic between two writes leaves half a change behind.
+//! Wrong: a panic between two writes leaves a half-finished update.
 
 // ANCHOR: wrong
 use std::sync::Arc;

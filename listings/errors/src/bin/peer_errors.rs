@@ -1,4 +1,4 @@
-//! Seven ways in which a peer fails: is it worth another try?
+//! Seven ways in which a peer fails, and whether to retry.
 
 // ANCHOR: classify
 use std::time::Duration;
@@ -10,15 +10,15 @@ use reqwest::{
 /// What the caller can do about it.
 #[derive(Debug, PartialEq)]
 enum Advice {
-    /// It wasn't done, and it may pass. The server may have said when.
+    /// It wasn't done. Retry, after the server's wait if it gave one.
     TryAgain(Option<Duration>),
-    /// It may have been done: try again only what may be done twice.
+    /// It may have been done: retry only if it's safe to repeat.
     Unknown,
     /// The same request will fail again.
     GiveUp,
 }
 
-/// Asks once. An answer is `Ok`, everything else has an advice.
+/// Asks once. Every error contains advice for the caller.
 async fn ask(client: &Client, url: &str) -> Result<String, Advice> {
     let answer = client.get(url).send().await.map_err(of_error)?;
     match answer.status() {
@@ -40,14 +40,14 @@ async fn ask(client: &Client, url: &str) -> Result<String, Advice> {
 // ANCHOR_END: classify
 
 // ANCHOR: error
-/// Without an answer, or with half of one.
+/// No answer, or only half of it.
 fn of_error(error: reqwest::Error) -> Advice {
     if error.is_builder() || error.is_redirect() {
         return Advice::GiveUp;
     }
     match error.is_connect() {
-        // Nothing was sent. A host name that doesn't exist and a wrong
-        // certificate are in here, too, and won't pass.
+        // Nothing was sent. This includes an unknown host name and an
+        // invalid certificate, which a retry doesn't fix.
         true => Advice::TryAgain(None),
         false => Advice::Unknown,
     }

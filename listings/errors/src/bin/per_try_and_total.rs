@@ -1,18 +1,18 @@
-//! A limit for each try, and one for all of them together.
+//! Limit each try, and all tries together.
 
 // ANCHOR: ask
 use tokio::time::{Duration, Instant, sleep, timeout, timeout_at};
 
 #[derive(Debug, PartialEq)]
 enum Failed {
-    /// So many tries, and none was answered in time.
+    /// None of this many tries was answered in time.
     Tries(u32),
     /// The time for all tries together is up.
     Total,
 }
 
-/// Asks until there is an answer. A try may take a second; all of
-/// them together, with the pauses, may take `total`.
+/// Asks until there is an answer. Each try may take a second; all
+/// tries together, with the pauses, may take `total`.
 async fn ask(
     server: &Server,
     tries: u32,

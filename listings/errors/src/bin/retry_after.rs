@@ -1,4 +1,4 @@
-//! The server says when to come back: not earlier, and not all together.
+//! Retry no earlier than the server asks, and with jitter.
 
 // ANCHOR: ask
 use std::time::Duration;
@@ -11,12 +11,12 @@ const BUSY: [StatusCode; 2] = [
     StatusCode::SERVICE_UNAVAILABLE, // 503
 ];
 
-/// A server may ask for an hour. Nobody waits here for longer than
-/// this: the caller gets the 429 or 503 as its error then.
+/// The longest wait. If a server asks for more, the caller gets the
+/// 429 or 503 as its error.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Asks until the server has time, three times at most. The client
-/// has limits of its own for each try.
+/// Asks until the server has time, at most three times. The client
+/// has its own timeouts for each try.
 async fn ask(client: &Client, url: &str) -> reqwest::Result<String> {
     for _ in 1..3 {
         let answer = client.get(url).send().await?;
@@ -24,10 +24,10 @@ async fn ask(client: &Client, url: &str) -> reqwest::Result<String> {
         if !BUSY.contains(&answer.status()) || told > LONGEST {
             return answer.error_for_status()?.text().await;
         }
-        drop(answer); // Its connection isn't kept while we wait.
+        drop(answer); // Don't hold its connection while we wait.
         println!("asked to wait for {} s", told.as_secs());
-        // Never before, and not together with all the other clients
-        // that got the same answer.
+        // Never earlier, and with jitter, because other clients got
+        // the same answer.
         sleep(told + LONGEST.mul_f64(fastrand::f64() / 4.0)).await;
     }
     client.get(url).send().await?.error_for_status()?.text().await

@@ -1,10 +1,10 @@
-//! What's in a retry: a backoff, jitter, a limit for each try, an end.
+//! A retry loop: backoff, jitter, and limits for the tries.
 
 // ANCHOR: retry
 use tokio::time::{Duration, error::Elapsed, sleep, timeout};
 
 struct Retry {
-    /// How many times in all; once at least.
+    /// The number of tries; at least one.
     tries: u32,
     /// How long each try may take.
     limit: Duration,
@@ -15,9 +15,9 @@ struct Retry {
 }
 
 impl Retry {
-    /// Calls until it succeeds, fails for good, or the tries are used
-    /// up; returns the last error then. A try that takes too long is
-    /// dropped: what it may have done must be safe to do twice.
+    /// Calls until it succeeds, fails permanently, or the tries are
+    /// used up, and returns the last error. A try that takes too long
+    /// is dropped, so the call must be safe to repeat.
     async fn run<T, E: From<Elapsed>, F>(
         &self,
         random: &mut fastrand::Rng,

@@ -4,13 +4,13 @@
 // ANCHOR: budget
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// Of one peer, shared by all requests to it.
+/// One peer's budget, shared by all requests to the peer.
 struct Budget(AtomicU32);
 
 impl Budget {
-    /// Each request pays in one, and each retry costs five.
+    /// Each request pays in one unit, and each retry costs five.
     const RETRY: u32 = 5;
-    /// At most ten retries are saved up, for a bad moment.
+    /// At most ten retries are saved up, for a short outage.
     const MOST: u32 = 10 * Self::RETRY;
 
     fn full() -> Self {
@@ -19,7 +19,7 @@ impl Budget {
 
     fn request(&self) {
         let paid = |left: u32| (left < Self::MOST).then_some(left + 1);
-        // An error is a budget that is full already.
+        // Fails if the budget is already full.
         let _ = self.0.fetch_update(Relaxed, Relaxed, paid);
     }
 
@@ -30,8 +30,8 @@ impl Budget {
     }
 }
 
-/// Up to five tries, if the budget has them. What was paid for a retry
-/// that is dropped is lost, and paid in again by later requests.
+/// Up to five tries, if the budget allows. If a retry is dropped, its
+/// cost is lost until later requests pay it in again.
 async fn ask(budget: &Budget, peer: &Peer) -> Result<(), Down> {
     budget.request();
     for _ in 1..5 {

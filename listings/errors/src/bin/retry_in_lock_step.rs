@@ -1,4 +1,4 @@
-//! Wrong: all clients wait equally long and come back together.
+//! Wrong: all clients wait equally long and retry at the same moment.
 
 // ANCHOR: wrong
 use tokio::time::{Duration, sleep};

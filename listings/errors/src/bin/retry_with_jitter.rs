@@ -1,11 +1,11 @@
-//! Each client picks random pauses, so the clients come back spread out.
+//! Each client picks random pauses, so their retries are spread out.
 
 // ANCHOR: ask
 use tokio::time::{Duration, sleep};
 
 /// Asks four times, with pauses of up to 100, 200, and 400 ms.
 async fn ask(server: &Server, client: u64) {
-    // A seed, so that this prints the same each time. Without one,
+    // A seed, so that every run prints the same. Without a seed,
     // each process draws its own numbers.
     let mut random = fastrand::Rng::with_seed(client);
     let mut pause = Duration::from_millis(100);

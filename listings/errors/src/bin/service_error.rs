@@ -1,7 +1,7 @@
-//! A library's error: one variant for each thing that a caller can do.
+//! A library's error: one variant for each action of a caller.
 
 // ANCHOR: error
-/// Why there is no price, by what a caller can do about it.
+/// Why there is no price. Each variant is an action of the caller.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 enum PriceError {
@@ -13,13 +13,13 @@ enum PriceError {
     #[error("the supplier gave no price for product {product}")]
     Unavailable { product: u32, source: Cause },
 
-    /// Nothing: somebody must look at it. A service answers 500.
+    /// Nothing: a person must look at it. A service answers 500.
     #[error("cannot look up product {product}")]
     Broken { product: u32, source: Cause },
 }
 
-/// For the log. Boxed, so that neither sqlx nor reqwest is part of
-/// this module's interface.
+/// The cause, for the log. Boxed, so that neither sqlx nor reqwest
+/// is part of this module's interface.
 type Cause = Box<dyn Error + Send + Sync>;
 // ANCHOR_END: error
 
@@ -51,8 +51,8 @@ async fn price(
     })
 }
 
-/// The database's own error. sqlx's puts it into its message, and
-/// returns it as its source as well.
+/// The database's own error. sqlx's error prints it in its message
+/// and also returns it as its source.
 fn cause(error: sqlx::Error) -> Cause {
     match error {
         sqlx::Error::Database(inner) => inner,

@@ -1,8 +1,8 @@
 //! A message describes its own layer and leaves the cause to its source.
 
 // ANCHOR: error
-/// Each message says what this layer tried, and with what. Why it
-/// failed is the source's part.
+/// Each message says what this layer tried. The source says why that
+/// failed.
 #[derive(Debug, thiserror::Error)]
 enum ConfigError {
     #[error("cannot read {file}")]

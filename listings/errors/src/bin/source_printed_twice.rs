@@ -1,8 +1,8 @@
 //! Wrong: the message contains its source, which is printed as well.
 
 // ANCHOR: wrong
-/// Wrong: `{source}` puts the source into the message, and a report of
-/// the whole chain prints it once more.
+/// Wrong: `{source}` puts the source into the message, so printing the
+/// whole chain prints the source twice.
 #[derive(Debug, thiserror::Error)]
 enum ConfigError {
     #[error("cannot read {file}: {source}")]

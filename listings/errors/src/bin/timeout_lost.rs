@@ -1,4 +1,4 @@
-//! Wrong: the error says that time is up, but not for which step.
+//! Wrong: the error says that the time is up, but not which step.
 
 // ANCHOR: wrong
 use anyhow::Result;
@@ -7,7 +7,7 @@ use tokio::time::{Duration, timeout};
 /// Each step may take 100 ms.
 async fn order() -> Result<()> {
     let limit = Duration::from_millis(100);
-    // Wrong: an `Elapsed` knows neither the step nor the limit.
+    // Wrong: `Elapsed` contains neither the step nor the limit.
     timeout(limit, charge()).await?;
     timeout(limit, reserve()).await?;
     timeout(limit, ship()).await?;

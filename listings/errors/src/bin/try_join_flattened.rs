@@ -1,4 +1,4 @@
-//! Each handle is flattened first, and owns its task.
+//! Flatten each handle first, and let each handle own its task.
 
 // ANCHOR: order
 use anyhow::{Context, Result, anyhow};
@@ -14,7 +14,7 @@ async fn in_a_task(
     work: impl Future<Output = Result<()>> + Send + 'static,
 ) -> Result<()> {
     let task = AbortOnDropHandle::new(tokio::spawn(work));
-    // One layer is left: a panic is an error like the others.
+    // One layer is left: a panic is now an error like any other.
     match task.await {
         Ok(ended) => ended.context(step),
         Err(panic) => Err(anyhow!(panic).context(step)),
@@ -22,7 +22,7 @@ async fn in_a_task(
 }
 
 /// Charges and packs concurrently. The first error aborts the other
-/// step at its next `.await`, and what that one has done stays done.
+/// step at its next `.await`, without undoing anything.
 async fn order(number: u32) -> Result<()> {
     let charged = in_a_task("charge", charge(number));
     let packed = in_a_task("pack", pack(number));

@@ -6,11 +6,11 @@ use tokio::{
     try_join,
 };
 
-/// Charges and packs concurrently; the first error should end both.
+/// Charges and packs concurrently; the first error should stop both.
 async fn order(number: u32) -> Result<(), String> {
     let charged = tokio::spawn(charge(number));
     let packed = tokio::spawn(pack(number));
-    // Wrong: `Ok(Err(..))` is an `Ok` for `try_join!`.
+    // Wrong: `try_join!` treats `Ok(Err(..))` as a success.
     let (charged, packed) = try_join!(charged, packed)
         .map_err(|panic| panic.to_string())?;
     charged.and(packed)

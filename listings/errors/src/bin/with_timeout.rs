@@ -1,10 +1,10 @@
-//! The error names the step, and the limit that it had.
+//! A timeout whose error names the step and its limit.
 
 // ANCHOR: within
 use anyhow::Result;
 use tokio::time::{Duration, timeout};
 
-/// A step took too long, and was dropped at the `.await` it had reached.
+/// A step took too long, and was dropped at its current `.await`.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error("cannot {step} within {} ms", limit.as_millis())]
 struct TooLate {
@@ -13,7 +13,7 @@ struct TooLate {
 }
 
 /// Runs a step, and drops it when its time is up. A step that blocks
-/// its thread isn't interrupted.
+/// its thread can't be interrupted.
 async fn within<Step: Future>(
     limit: Duration,
     step: &'static str,

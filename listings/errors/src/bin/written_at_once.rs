@@ -1,4 +1,4 @@
-//! Anything that can fail or wait comes first; the change is one step after it.
+//! Do the fallible work first, and then change everything in one step.
 
 // ANCHOR: book
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,10 +20,10 @@ impl Account {
 }
 
 /// Books an amount, or returns `false` if the account can't hold it.
-/// Dropped or panicking, it has changed nothing. A receipt may exist
-/// without its booking, and no booking without its receipt.
+/// If this is dropped or panics, no account changes. A receipt may
+/// exist without its booking, but never the other way round.
 async fn book(account: &Mutex<Account>, amount: i64) -> bool {
-    // Without the lock: others may book meanwhile.
+    // Without the lock, so that other bookings can proceed.
     write_receipt(amount).await;
     let mut account = lock(account);
     let Some(after) = account.after(amount) else { return false };
@@ -31,7 +31,7 @@ async fn book(account: &Mutex<Account>, amount: i64) -> bool {
     true
 }
 
-/// No change is ever half done, so a poisoned lock is fine to use.
+/// No change is ever half finished, so a poisoned lock is usable.
 fn lock(account: &Mutex<Account>) -> MutexGuard<'_, Account> {
     account.lock().unwrap_or_else(PoisonError::into_inner)
 }
