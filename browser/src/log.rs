@@ -150,64 +150,25 @@ fn request(id: &str, address: &Value, initiator: &Value) -> Option<Request> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    fn parse(source: &str, message: &str) -> ConsoleError {
-        let entry = json!({ "level": "SEVERE", "source": source, "message": message });
-        let entry: ConsoleEntry = serde_json::from_value(entry).unwrap();
-        entry.parse()
-    }
+    use scratch::rows;
 
     #[test]
-    fn an_error_has_its_file_and_line() {
-        let error = parse(
-            "javascript",
-            "http://127.0.0.1:1/a.js 2:6 Uncaught Error: a b",
-        );
-        assert_eq!(error.message, "Uncaught Error: a b");
-        let origin = error.origin.unwrap();
-        assert_eq!(origin.address, "http://127.0.0.1:1/a.js");
-        assert_eq!(origin.line, Some(3));
-    }
-
-    #[test]
-    fn an_error_without_a_place_is_kept_as_it_is() {
-        assert_eq!(
-            parse("other", "something is wrong").message,
-            "something is wrong"
-        );
-        let error = parse(
-            "network",
-            "http://127.0.0.1:1/a.png - Failed to load resource",
-        );
-        assert!(error.is_of_request);
-        assert_eq!(error.message, "Failed to load resource");
-        assert_eq!(error.origin.unwrap().line, None);
+    fn an_error_has_its_file_and_line_if_it_names_them() {
+        for [entry, expected] in rows(include_str!("log/console.txt")) {
+            let entry: ConsoleEntry = serde_json::from_str(&entry).unwrap();
+            assert_eq!(format!("{:?}", entry.parse()), expected);
+        }
     }
 
     #[test]
     fn a_request_has_its_origin_and_its_failure() {
         let mut requests = Vec::new();
-        for (method, params) in [
-            (
-                "Network.requestWillBeSent",
-                json!({ "requestId": "1", "request": { "url": "http://a/b.png" },
-                    "initiator": { "url": "http://a/", "lineNumber": 4 } }),
-            ),
-            (
-                "Network.responseReceived",
-                json!({ "requestId": "1", "response": { "status": 404 } }),
-            ),
-            (
-                "Network.webSocketCreated",
-                json!({ "requestId": "2", "url": "ws://a" }),
-            ),
-            (
-                "Network.loadingFailed",
-                json!({ "requestId": "2", "canceled": true }),
-            ),
-        ] {
-            add(&mut requests, method, &params);
+        for [method, params] in rows(include_str!("log/requests.txt")) {
+            add(
+                &mut requests,
+                &method,
+                &serde_json::from_str(&params).unwrap(),
+            );
         }
         assert_eq!(requests.len(), 2);
         assert_eq!(requests[0].failure.as_deref(), Some("404"));

@@ -62,18 +62,7 @@ fn differences(view: View, files: &[(&str, &str)], expected: &[&str]) -> Result<
 const FAINT: &str = "src/page.md:3: accessibility violation (WCAG): `<p>`: Elements must meet minimum color contrast";
 
 /// A file, its text (added to the page if the file is `src/page.md`), and the starts of the problems.
-const BROKEN: &str = r#"
-theme/more.js | let = ; | theme/more.js:1: console error: Uncaught SyntaxError: 
-theme/more.js | //\n//\nthrow new Error('no luck'); | theme/more.js:3: console error: Uncaught Error: no luck
-theme/more.js | Promise.reject(new Error('no luck')); | theme/more.js:1: console error: Uncaught Error: no luck
-theme/more.js | console.error('no luck'); | theme/more.js:1: console error: "no luck"
-theme/more.js | //\nfetch('https://203.0.113.1/data').catch(() => {}); | theme/more.js:2: external request: https://203.0.113.1/data; 
-src/page.md | <img src="dot1.svg">\n\n![](dot2.svg) | src/page.md: accessibility violation (WCAG): `<input class="checkbox-img" type="checkbox">`: \\ src/page.md:8: accessibility violation (WCAG): `<img src="dot1.svg">`: Images must have alternative text: \\ src/page.md:10: missing alt text: `<img src="dot2.svg" alt="">`; 
-src/page.md | ![A dot](https://example.com/dot.png) | src/page.md:8: external request: https://example.com/dot.png; 
-src/page.md | ![A dot](pictures/dot.svg) | src/page.md:8: request failed (404): `pictures/dot.svg`; 
-theme/more.css | @import url(https://example.com/more.css);\n@font-face { font-family: F; src: url(https://example.com/f.woff2); }\nmain p { font-family: F; } | theme/more.css:1: external request: https://example.com/more.css; \\ theme/more.css:2: external request: https://example.com/f.woff2; 
-theme/more.css | main:has(figure) p { color: #aaa; } | src/page.md:3: accessibility violation (WCAG): `<p>`: Elements must meet minimum color contrast
-"#;
+const BROKEN: &str = include_str!("broken.txt");
 
 #[test]
 fn each_problem_is_reported() -> Result<()> {

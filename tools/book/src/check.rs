@@ -158,46 +158,31 @@ fn files_of(name: &ProgramId) -> [String; 9] {
 
 type SourceCheck = (&'static str, fn(&Project) -> Result<Vec<Problem>>);
 
-/// What can be checked without a built site.
-const SOURCE_CHECKS: &[SourceCheck] = &[
-    ("what no page shows", |project| {
-        Ok(checks::unshown(project)?)
-    }),
-    ("names of programs", |project| {
-        Ok(checks::duplicate_names(project)?)
-    }),
-    ("files without a program", |project| {
-        Ok(orphans::listing_files(project)?)
-    }),
-    ("disabled tests", |project| {
-        Ok(disabled_tests::find(project)?)
-    }),
-    ("hazards", |project| Ok(hazards::find(project)?)),
-    ("fixes of mistakes", unfixed_mistakes),
-    ("measurements", |project| {
-        Ok(measured::checks::problems(project))
-    }),
-    ("the cancel-safety table", |project| {
-        Ok(cancel_safety::problems(project)?)
-    }),
-    ("pictures", |project| {
-        let pages = uses::pages_below(project, "src");
-        Ok(orphans::unlinked_files(project, "src", &pages)?)
-    }),
-    ("numbers and code in prose", |project| {
-        Ok(prose::check(project)?)
-    }),
-    ("phrases", style::check),
-    ("names in backticks", |project| {
-        Ok(unverified_identifiers(project, &linked_items(project)?)?)
-    }),
-    ("messages", |project| Ok(messages::never_printed(project)?)),
-    ("changelogs", |project| Ok(since::compare(project)?.wrong)),
-    ("length", |project| Ok(length::too_long(project))),
-    ("published addresses", |project| {
-        Ok(published::lost_addresses(project)?)
-    }),
-    ("tables", |project| Ok(tables::missing_headers(project))),
+macro_rules! checks {
+    ($project:ident: $($what:literal => $found:expr;)*) => {
+        &[$(($what, |$project| Ok($found))),*]
+    };
+}
+
+/// What can be checked without a built site, each with the words for the progress.
+const SOURCE_CHECKS: &[SourceCheck] = checks![project:
+    "what no page shows" => checks::unshown(project)?;
+    "names of programs" => checks::duplicate_names(project)?;
+    "files without a program" => orphans::listing_files(project)?;
+    "disabled tests" => disabled_tests::find(project)?;
+    "hazards" => hazards::find(project)?;
+    "fixes of mistakes" => unfixed_mistakes(project)?;
+    "measurements" => measured::checks::problems(project);
+    "the cancel-safety table" => cancel_safety::problems(project)?;
+    "pictures" => orphans::unlinked_files(project, "src", &uses::pages_below(project, "src"))?;
+    "numbers and code in prose" => prose::check(project)?;
+    "phrases" => style::check(project)?;
+    "names in backticks" => unverified_identifiers(project, &linked_items(project)?)?;
+    "messages" => messages::never_printed(project)?;
+    "changelogs" => since::compare(project)?.wrong;
+    "length" => length::too_long(project);
+    "published addresses" => published::lost_addresses(project)?;
+    "tables" => tables::missing_headers(project);
 ];
 
 type SiteCheck = (

@@ -49,54 +49,41 @@ fn an_incremental_build_writes_the_same_bytes_as_a_full_one() {
         "src/deep/other.md",
         "# Other\n\n[Back](../page.md)\n\n{{#count pages}} pages.\n",
     );
-    let book = &book;
-    let write = |file: &'static str, text: &str| {
-        let text = text.to_owned();
-        Box::new(move || book.write(file, &text)) as Box<dyn Fn()>
-    };
-    let summary = "# Summary\n\n- [Other](deep/other.md)\n- [Renamed](page.md)\n";
     let edits = [
-        ("nothing", Box::new(|| ()) as Box<dyn Fn()>),
-        ("a page", write("src/page.md", &format!("{PAGE}\nMore.\n"))),
+        ("src/page.md", format!("{PAGE}\nMore.\n")),
         (
-            "a listing",
-            write(
-                "listings/demo/src/bin/hello.rs",
-                &HELLO.replace("Say", "Write"),
-            ),
+            "listings/demo/src/bin/hello.rs",
+            HELLO.replace("Say", "Write"),
         ),
-        ("an output", write(OUTPUT, "hello again\n")),
-        ("the table of contents", write("src/SUMMARY.md", summary)),
+        (OUTPUT, "hello again\n".to_owned()),
         (
-            "another page, which is counted",
-            write("src/third.md", "# Third\n"),
+            "src/SUMMARY.md",
+            "# Summary\n\n- [Other](deep/other.md)\n- [Renamed](page.md)\n".to_owned(),
         ),
+        // Another page, which is counted.
+        ("src/third.md", "# Third\n".to_owned()),
         (
-            "the theme",
-            write("theme/head.hbs", "<meta name=\"a\" content=\"b\">\n"),
+            "theme/head.hbs",
+            "<meta name=\"a\" content=\"b\">\n".to_owned(),
         ),
         (
-            "the theme once more",
-            write("theme/head.hbs", "<meta name=\"a\" content=\"c\">\n"),
+            "theme/head.hbs",
+            "<meta name=\"a\" content=\"c\">\n".to_owned(),
         ),
-        (
-            "a style of the theme",
-            write("theme/css/general.css", "body { color: red }\n"),
-        ),
-        (
-            "the configuration",
-            write("book.toml", &config.replace("Scratch", "Scrap")),
-        ),
-        ("a page as it was", write("src/page.md", PAGE)),
+        ("theme/css/general.css", "body { color: red }\n".to_owned()),
+        ("book.toml", config.replace("Scratch", "Scrap")),
+        // As it was, and nothing.
+        ("src/page.md", PAGE.to_owned()),
+        ("src/page.md", PAGE.to_owned()),
     ];
-    build(book, "site");
-    for (what, edit) in edits {
-        edit();
-        let incremental = build(book, "site");
+    build(&book, "site");
+    for (file, text) in edits {
+        book.write(file, text);
+        let incremental = build(&book, "site");
         // Two pages, and the first one as index.html.
-        assert_eq!(kept(book), 3, "{what}");
+        assert_eq!(kept(&book), 3, "{file}");
         fs::remove_dir_all(book.path("target")).expect("kept pages");
-        assert_eq!(incremental, build(book, "whole"), "{what}");
+        assert_eq!(incremental, build(&book, "whole"), "{file}");
     }
 }
 

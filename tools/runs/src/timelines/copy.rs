@@ -359,75 +359,26 @@ fn awaited(block: &Group, functions: &[Function]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The text with marks, without what is appended.
-    fn copy(text: &str) -> String {
-        let copy = marked(text, "listing").unwrap();
-        let (copy, _) = copy.split_once("\nuse ::recorder").unwrap();
-        copy.to_owned()
-    }
+    use scratch::rows;
 
     #[test]
-    fn each_await_has_a_mark_on_its_line() {
-        let text = "async fn f() {\n    a(x).await?;\n    b\n        .c()\n        .await;\n}\n";
-        assert_eq!(
-            copy(text),
-            "async fn f() {\n    a(x).recorded(2, \"a\").await?;\n    b\n        .c()\n        \
-             .recorded(5, \"c\").await;\n}\n"
-        );
-    }
-
-    #[test]
-    fn words_in_texts_and_comments_are_left_alone() {
-        let text = "// a.await\nfn f() { \"a.await\"; r#\"b.await\"#; 'a'; }\n";
-        assert_eq!(copy(text), text);
-    }
-
-    #[test]
-    fn each_branch_of_a_select_has_a_mark() {
-        let text = "select! { biased; a = b() => c, Some(d) = &mut e, if f => { g.await } _ = h => {}, else => i }";
-        assert_eq!(
-            copy(text),
-            "select! { biased; a = (b()).recorded(1, \"b\") => c, Some(d) = (&mut e).recorded(1, \"e\"), \
-             if f => { g.recorded(1, \"g\").await } _ = (h).recorded(1, \"h\") => {}, else => i }"
-        );
-    }
-
-    #[test]
-    fn each_future_of_a_join_has_a_mark() {
-        assert_eq!(
-            copy("tokio::join!(biased; a, async { b.await },)"),
-            "tokio::join!(biased; (a).recorded(1, \"a\"), (async { b.recorded(1, \"b\").await }).recorded(1, \"\"),)"
-        );
-    }
-
-    #[test]
-    fn an_inner_module_can_record_too_and_paths_from_the_root_still_work() {
-        assert_eq!(
-            copy("mod a { pub(crate) use crate::b; }"),
-            "mod a { use ::recorder::Mark as _; pub(crate) use crate::listing::b; }"
-        );
+    fn each_await_and_each_branch_has_a_mark_on_its_line() {
+        for [text, expected] in rows(include_str!("marks.txt")) {
+            let copy = marked(&text, "listing").unwrap();
+            let (copy, _) = copy.split_once("\nuse ::recorder").unwrap();
+            assert_eq!(copy, expected);
+        }
+        assert!(marked("fn main() { (", "listing").is_err());
     }
 
     #[test]
     fn what_is_spawned_has_a_name() {
-        let named = |text: &str| {
-            let text = format!("async fn work() {{}}\nfn main() {{ {text}; }}\n");
+        for [spawn, expected] in rows(include_str!("names.txt")) {
+            let text = format!("async fn work() {{}}\nfn main() {{ {spawn}; }}\n");
             let places = places(&marked(&text, "listing").unwrap()).unwrap();
             let mut sites = places.sites.into_iter().filter(|site| !site.is_main);
-            sites.next().unwrap().name
-        };
-        assert_eq!(named("tokio::spawn(ship(order))"), "ship");
-        assert_eq!(named("tasks.spawn(shop.ship(order))"), "ship");
-        assert_eq!(named("tasks.spawn(key, ship(order))"), "ship");
-        assert_eq!(named("tasks.spawn_on(ship(order), &runtime)"), "ship");
-        assert_eq!(named("runtime.block_on(work())"), "work");
-        assert_eq!(
-            named("spawn(async move { get().await; work().await })"),
-            "work"
-        );
-        assert_eq!(named("spawn(async move { get().await })"), "get");
-        assert_eq!(named("spawn(async {})"), "block");
+            assert_eq!(sites.next().unwrap().name, expected, "{spawn}");
+        }
     }
 
     #[test]
@@ -435,10 +386,5 @@ mod tests {
         let places = places("fn main() {\n    tokio::task::spawn(a());\n}\n").unwrap();
         let site = places.sites.iter().find(|site| !site.is_main).unwrap();
         assert_eq!((site.line, site.columns), (2, [5, 18]));
-    }
-
-    #[test]
-    fn what_is_no_rust_is_reported() {
-        assert!(marked("fn main() { (", "listing").is_err());
     }
 }
