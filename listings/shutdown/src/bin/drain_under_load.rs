@@ -113,7 +113,7 @@ impl Shop {
         self.paid.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Waits until so many payments have begun.
+    /// Waits until this many payments have started.
     async fn until_begun(&self, payments: usize) -> io::Result<()> {
         let payments = u32::try_from(payments);
         let payments = payments.map_err(io::Error::other)?;
@@ -329,7 +329,7 @@ mod tests {
         while TcpStream::connect(address).await.is_ok() {
             sleep(Duration::from_millis(5)).await;
         }
-        // A payment that was begun still finishes.
+        // A payment that has started still finishes.
         shop.bank.add_permits(1);
         until(&mut pays, "paid").await
     }

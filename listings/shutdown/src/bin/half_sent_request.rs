@@ -45,7 +45,7 @@ async fn stop_at_half_a_request() -> io::Result<bool> {
     let stop = CancellationToken::new();
     let server = tokio::spawn(serve(listener, stop.clone()));
     let _half = send(address, "GET /pri").await?;
-    // When these are answered, the half one was read.
+    // After these answers, the server has read the half request.
     let whole = "GET /price HTTP/1.1\r\nhost: shop\r\n\r\n";
     for _ in 0..2 {
         let mut client = send(address, whole).await?;

@@ -182,7 +182,7 @@ mod tests {
         Ok(())
     }
 
-    /// Dropped at any poll, a payment that was begun is finished.
+    /// Dropped at any poll, a payment that has started finishes.
     #[tokio::test(start_paused = true)]
     async fn cancel_finishes_and_frees_the_place() {
         hazards::at_every_poll(async |cancel| {

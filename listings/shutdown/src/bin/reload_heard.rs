@@ -26,7 +26,7 @@ async fn reload_on_hangup(mut reloads: Reloads) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-/// A reload takes no longer.
+/// The time limit of a reload.
 const LIMIT: Duration = Duration::from_secs(5);
 // ANCHOR_END: reload
 

@@ -67,7 +67,7 @@ async fn press_twice() -> io::Result<Option<String>> {
 const PATIENCE: Duration = Duration::from_millis(500);
 
 #[cfg(unix)]
-/// As a test, the child is one of the tests.
+/// In a test run, the child is one of the tests.
 const AS_CHILD: &[&str] = if cfg!(test) {
     &["tests::child", "--exact", "--nocapture"]
 } else {

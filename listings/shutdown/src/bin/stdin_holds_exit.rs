@@ -65,7 +65,7 @@ fn child_as(role: &str) -> io::Result<Child> {
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// As a test, the child is one of the tests.
+/// In a test run, the child is one of the tests.
 const AS_CHILD: &[&str] = if cfg!(test) {
     &["tests::child", "--exact", "--nocapture"]
 } else {

@@ -99,7 +99,7 @@ mod tests {
         Ok(())
     }
 
-    /// At each moment, every fetch that was begun is finished.
+    /// At each moment, every fetch that has started finishes.
     #[tokio::test(start_paused = true)]
     async fn stop_at_any_moment_counts_whole_fetches() {
         for millis in 0..2500 {
