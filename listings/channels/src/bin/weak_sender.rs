@@ -76,7 +76,7 @@ mod tests {
 
     use super::*;
 
-    /// So many notes; all clients are gone before the first is read.
+    /// This many notes; all clients are dropped before the first is read.
     fn left_behind(
         count: usize,
     ) -> (mpsc::Receiver<Note>, mpsc::WeakSender<Note>) {
