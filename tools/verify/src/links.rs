@@ -1,7 +1,7 @@
 //! Broken links: on the pages of the built site, and in documents of the repository. Nothing is downloaded.
 
 use crate::{Lines, built_page, selector};
-use mdbook_markdown::pulldown_cmark::{CowStr, Event, Parser, Tag, TagEnd};
+use mdbook_markdown::pulldown_cmark::{BrokenLink, CowStr, Event, Parser, Tag, TagEnd};
 use model::ids::{heading_id, unique};
 use model::problem::Problem;
 use model::project::Project;
@@ -224,7 +224,10 @@ pub(crate) fn heading_ids(text: &str) -> Vec<String> {
     let mut used = HashSet::new();
     let mut ids = Vec::new();
     let mut heading = None;
-    for event in Parser::new_ext(text, references::OPTIONS) {
+    // The name of an API is a link without a definition, until the page is expanded.
+    let mut link = |_: BrokenLink<'_>| Some((CowStr::from(""), CowStr::from("")));
+    let parser = Parser::new_with_broken_link_callback(text, references::OPTIONS, Some(&mut link));
+    for event in parser {
         match event {
             Event::Start(Tag::Heading { id, .. }) => heading = Some((id, String::new())),
             Event::Text(words) | Event::Code(words) => {
