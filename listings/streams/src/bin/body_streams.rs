@@ -6,6 +6,7 @@ use std::{error::Error, io, pin::pin};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::task::coop::cooperative;
 use tokio::time::{Duration, timeout};
 use tokio_util::io::ReaderStream;
 
@@ -33,7 +34,7 @@ async fn store<E: Error + Send + Sync + 'static>(
             if length > LARGEST {
                 return Err(io::ErrorKind::FileTooLarge.into());
             }
-            file.write_all(&chunk).await?;
+            cooperative(file.write_all(&chunk)).await?;
         }
         file.flush().await?;
         Ok(length)
@@ -186,6 +187,18 @@ mod tests {
         let stored = store(chunks(&b"order 1"[..]), buffered).await;
         assert_eq!(stored.expect("stored"), 7);
         assert_eq!(file, b"order 1");
+    }
+
+    #[tokio::test]
+    async fn overload_by_empty_chunks_lets_others_run() {
+        let empty =
+            stream::repeat_with(|| Ok::<_, io::Error>(Bytes::new()));
+        let storing = tokio::spawn(store(empty, tokio::io::sink()));
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        storing.abort();
+        assert!(storing.await.is_err());
     }
 
     #[tokio::test]
