@@ -108,10 +108,13 @@ mod tests {
         let (sender, mut receiver) = mpsc::channel::<u32>(4);
         let mut report = JoinSet::new();
         report.spawn(report_depth(sender.downgrade()));
+        // It has looked at the queue before the sender is dropped.
+        sleep(Duration::from_millis(1500)).await;
         drop(sender);
-        assert_eq!(receiver.recv().await, None);
-        hazards::within(Duration::from_secs(3), report.join_all())
-            .await;
+        let second = Duration::from_secs(1);
+        let end = hazards::within(second, receiver.recv()).await;
+        assert_eq!(end, None);
+        hazards::within(second, report.join_all()).await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -231,7 +231,8 @@ mod tests {
         let metrics = runtime.handle().metrics();
         let start = Instant::now();
         while metrics.num_alive_tasks() > 0 {
-            assert!(start.elapsed() < 20 * LIMIT);
+            // Its next beat would be much later.
+            assert!(start.elapsed() < 5 * LIMIT);
             thread::sleep(Duration::from_millis(1));
         }
     }

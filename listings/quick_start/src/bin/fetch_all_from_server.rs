@@ -181,7 +181,8 @@ mod tests {
 
     #[tokio::test]
     async fn crash_of_the_server_cuts_no_price_short() {
-        for sent in ["", "4", "4.20"] {
+        let endless = format!("{}\n", "4".repeat(200));
+        for sent in ["", "4", "4.20", &endless] {
             let error = answers_with(sent.as_bytes()).await;
             let error = error.expect_err("there was no whole line");
             assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);

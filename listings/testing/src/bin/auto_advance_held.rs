@@ -165,6 +165,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_a_closure_that_holds_the_clock() {
+        let real = std::time::Instant::now();
+        let (hold, held) = mpsc::channel::<()>();
+        let silent = move |answer: mpsc::Sender<u8>| {
+            let _end = held.recv();
+            answer.send(125).is_ok()
+        };
+        let mut asked = Box::pin(ask_on_the_blocking_pool(silent));
+        assert!(futures::poll!(&mut asked).is_pending());
+        drop(asked);
+        sleep(Duration::from_millis(1)).await;
+        assert!(real.elapsed() >= LIMIT);
+        drop(hold);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn cancel_leaves_the_clock_paused() {
         hazards::at_every_poll(async |cancel| {
             let bank =

@@ -163,6 +163,10 @@ mod tests {
         assert_eq!(drop_after(0, yields()).await, None);
         assert_eq!(drop_after(1, yields()).await, None);
         assert_eq!(drop_after(2, yields()).await, Some(17));
+        // Nothing wakes it: dropped right after the poll.
+        let never = drop_after(1, std::future::pending::<()>());
+        let limit = Duration::from_secs(5);
+        assert_eq!(hazards::within(limit, never).await, None);
     }
 
     async fn all(bytes: &[u8]) -> (Vec<String>, Option<io::ErrorKind>) {

@@ -219,6 +219,34 @@ mod tests {
         Ok(())
     }
 
+    /// Refuses even the guest who has the seat.
+    #[derive(Default)]
+    struct OnlyOnce(InMemory);
+
+    impl Seats for OnlyOnce {
+        async fn reserve(
+            &self,
+            seat: u32,
+            guest: &str,
+        ) -> Stored<bool> {
+            let is_free = self.guest(seat).await?.is_none();
+            Ok(is_free && self.0.reserve(seat, guest).await?)
+        }
+
+        async fn guest(&self, seat: u32) -> Stored<Option<String>> {
+            self.0.guest(seat).await
+        }
+    }
+
+    #[tokio::test]
+    async fn failure_the_contract_finds_a_store_that_forgets_guests()
+    -> Stored<()> {
+        let broken = broken_by(&OnlyOnce::default()).await?;
+        let promise = "a guest who asks again still has the seat";
+        assert_eq!(broken, [promise]);
+        Ok(())
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn threads_one_of_many_guests_gets_the_seat() {
         use std::sync::Arc;

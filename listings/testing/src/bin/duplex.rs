@@ -131,7 +131,11 @@ mod tests {
             ("\n", Ok(1)),
             ("café\n", Ok(1)),
             ("order 1\norder", Err(io::ErrorKind::InvalidData)),
-            (&"x".repeat(101), Err(io::ErrorKind::InvalidData)),
+            (&format!("{}\n", "x".repeat(99)), Ok(1)),
+            (
+                &format!("{}\n", "x".repeat(100)),
+                Err(io::ErrorKind::InvalidData),
+            ),
         ] {
             let (mut here, there) = duplex(1024);
             here.write_all(sent.as_bytes()).await?;

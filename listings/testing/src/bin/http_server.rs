@@ -130,7 +130,9 @@ mod tests {
     async fn overload_of_the_service_is_asked_twice_and_no_more()
     -> io::Result<()> {
         assert_eq!(ask(0).await?, ("1.25".to_owned(), 1));
+        let start = std::time::Instant::now();
         assert_eq!(ask(1).await?, ("1.25".to_owned(), 2));
+        assert!(start.elapsed() >= Duration::from_millis(10));
         let refused = "503 Service Unavailable".to_owned();
         assert_eq!(ask(2).await?, (refused, 2));
         Ok(())

@@ -125,6 +125,36 @@ mod tests {
         });
     }
 
+    /// Sees whether it's called under the lock.
+    struct Looks {
+        door: Arc<Door>,
+        is_free: std::sync::atomic::AtomicBool,
+    }
+
+    impl std::task::Wake for Looks {
+        fn wake(self: std::sync::Arc<Self>) {
+            let is_free = self.door.waiting.try_lock().is_ok();
+            self.is_free.store(is_free, Relaxed);
+        }
+    }
+
+    #[test]
+    fn threads_that_are_woken_find_the_lock_free() {
+        loom::model(|| {
+            let door = Arc::new(Door::default());
+            let looks = std::sync::Arc::new(Looks {
+                door: Arc::clone(&door),
+                is_free: false.into(),
+            });
+            let waker = Waker::from(std::sync::Arc::clone(&looks));
+            let mut context = std::task::Context::from_waker(&waker);
+            let mut waiting = std::pin::pin!(door.opened());
+            assert!(waiting.as_mut().poll(&mut context).is_pending());
+            door.open();
+            assert!(looks.is_free.load(Relaxed));
+        });
+    }
+
     #[test]
     fn cancel_of_one_leaves_the_other_waiting() {
         loom::model(|| {

@@ -78,7 +78,8 @@ mod tests {
 
     #[tokio::test]
     async fn edges_no_order_is_no_order() {
-        let long = [b"order ", &[b'1'; 94][..]].concat();
+        // A number, but on a line that is too long.
+        let long = [b"order ", &[b'0'; 94][..], b"7\n"].concat();
         for line in [
             b"".as_slice(),
             b"order x\n",
@@ -88,12 +89,14 @@ mod tests {
             // Cut off in the middle of `order 17`.
             b"order 1",
             b"ord\xc3\xa4r 1\n",
-            &long,
         ] {
             let client = Builder::new().read(line).build();
             let taken = outcome(take_order(client).await);
             assert_eq!(taken, Err(io::ErrorKind::InvalidData));
         }
+        let client = tokio::io::join(&long[..], tokio::io::sink());
+        let taken = outcome(take_order(client).await);
+        assert_eq!(taken, Err(io::ErrorKind::InvalidData));
     }
 
     #[tokio::test]
@@ -111,6 +114,21 @@ mod tests {
             .write(b"accepted\n")
             .build();
         assert_eq!(outcome(take_order(client).await), Ok(17));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_client_of_a_buffered_stream() {
+        let (mut here, there) = tokio::io::duplex(64);
+        let there = tokio::io::BufStream::new(there);
+        let client = async {
+            here.write_all(b"order 17\n").await?;
+            let mut read = String::new();
+            here.read_to_string(&mut read).await?;
+            io::Result::Ok(read)
+        };
+        let (read, taken) = tokio::join!(client, take_order(there));
+        assert_eq!(outcome(taken), Ok(17));
+        assert_eq!(read.expect("it is text"), "accepted\n");
     }
 
     #[tokio::test(start_paused = true)]

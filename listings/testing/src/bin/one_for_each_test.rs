@@ -38,7 +38,7 @@ impl Prices {
 
 async fn answer(mut asked: mpsc::Receiver<Ask>) {
     while let Some(answer) = asked.recv().await {
-        // If the caller is gone, nobody needs the price.
+        // If the caller was dropped, nobody needs the price.
         let _gone = answer.send(1250);
     }
 }

@@ -126,6 +126,8 @@ mod tests {
             let order = format!("order {number}");
             for byte in order.bytes() {
                 decoder.feed(&[byte]);
+                // No byte is searched twice.
+                assert_eq!(decoder.searched + 1, decoder.bytes.len());
                 assert_eq!(decoder.next(), Ok(None));
             }
             decoder.feed(b"\n");

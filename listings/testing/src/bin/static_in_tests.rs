@@ -32,7 +32,7 @@ async fn price_of_tea() -> Result<u32, Box<dyn Error + Send + Sync>> {
 
 async fn answer(mut asked: mpsc::Receiver<Ask>) {
     while let Some(answer) = asked.recv().await {
-        // If the caller is gone, nobody needs the price.
+        // If the caller was dropped, nobody needs the price.
         let _gone = answer.send(1250);
     }
 }
