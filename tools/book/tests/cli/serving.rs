@@ -4,7 +4,7 @@
 //! deadline that only a failure reaches.
 
 use crate::tool;
-use scratch::{HELLO, PAGE, Scratch, assert_has, link};
+use scratch::{PAGE, Scratch, assert_has, cases, link, missing_line, write_section};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -184,16 +184,9 @@ fn save(book: &Scratch, file: &str, text: impl AsRef<[u8]>) {
     fs::rename(book.path("target/half-written"), book.path(file)).expect("a new name");
 }
 
-const LISTING: &str = "listings/demo/src/bin/hello.rs";
-
 /// Saves the page with another greeting.
 fn save_page(book: &Scratch, greeting: &str) {
     save(book, "src/page.md", PAGE.replace("A greeting", greeting));
-}
-
-/// Saves the listing with something replaced.
-fn save_listing(book: &Scratch, from: &str, to: &str) {
-    save(book, LISTING, HELLO.replace(from, to));
 }
 
 // --- What is served --------------------------------------------------------------------------------
@@ -352,140 +345,48 @@ fn the_last_site_is_served_immediately_and_rebuilt_only_if_files_changed() {
     assert_has(&third.stdout(), "it is being rebuilt in the background");
 }
 
-#[test]
-fn a_book_that_is_broken_from_the_start_is_served_once_it_is_fixed() {
-    let book = Scratch::sound();
-    book.write("src/page.md", b"# Page\n\n\xff\n");
-    let server = Server::start(&book);
-    server.wait_for_error("src/page.md:3: is not UTF-8 from here on; save the file as UTF-8");
-    assert_eq!(server.get("/page.html").status, 404);
-    wait_for("it says so", || {
-        server
-            .stdout()
-            .contains("It has problems (above)")
-            .then_some(())
-    });
-    save(&book, "src/page.md", PAGE);
-    server.wait_for_page("/page.html", "A greeting:");
-}
-
 // --- Saving ----------------------------------------------------------------------------------------
 
+/// Sections of `serving.txt`: `save FILE`, and what must then be on the page, or on standard output or error, soon.
 #[test]
-fn a_saved_page_is_shown_and_the_browser_reloads() {
-    let book = Scratch::sound();
-    let server = Server::start(&book);
-    let mut reloads = Reloads::listen(&server);
-    save_page(&book, "One more greeting");
-    reloads.wait_for("event: reload");
-    assert_has(&server.get("/page.html").body, "One more greeting:");
-    // Other editors write into the file that is there.
-    book.write(
-        "src/page.md",
-        PAGE.replace("A greeting", "The last greeting"),
-    );
-    server.wait_for_page("/page.html", "The last greeting:");
-    book.write(
-        "src/SUMMARY.md",
-        "# Summary\n\n- [Page](page.md)\n- [New](new/page.md)\n",
-    );
-    book.write("src/new/page.md", "# New\n");
-    server.wait_for_page("/new/page.html", "New</a></h1>");
-    assert_has(&server.stdout(), "src/page.md changed\n");
-    assert_has(&server.stdout(), "  shown after ");
-}
-
-#[test]
-fn a_saved_listing_is_run_and_its_output_shown() {
-    let book = Scratch::sound();
-    let server = Server::start(&book);
-    assert_has(&server.get("/page.html").body, "hello\n</code>");
-    save_listing(&book, "\"hello\"", "\"good morning\"");
-    let page = server.wait_for_page("/page.html", "good morning\n</code>");
-    assert_has(&page, "println!(\"good morning\");");
-    assert_has(
-        &page,
-        "<code>cargo book bless demo/hello</code> accepts the new output.",
-    );
-    let committed = book.read("listings/demo/src/bin/hello.out");
-    assert_eq!(committed, "hello\n", "only blessing writes");
-}
-
-#[test]
-fn the_last_good_book_stays_up_if_a_page_is_broken() {
-    let book = Scratch::sound();
-    let server = Server::start(&book);
-    let good = server.get("/page.html").body;
-    save(
-        &book,
-        "src/page.md",
-        format!("{PAGE}\n{{{{#listing demo/helo}}}}\n"),
-    );
-    assert_has(
-        &server.wait_for_error("the last good book stays up"),
-        "error: the book has problems:\n\
-         src/page.md:8: there is no listing `demo/helo` (listings/demo/src/bin/helo.rs); did you mean `demo/hello`?\n  \
-         the last good book stays up\n",
-    );
-    assert_eq!(server.get("/page.html").body, good);
-    save_page(&book, "A fixed greeting");
-    server.wait_for_page("/page.html", "A fixed greeting:");
-}
-
-#[test]
-fn the_last_good_book_stays_up_if_a_listing_is_broken() {
-    let book = Scratch::sound();
-    let server = Server::start(&book);
-    let good = server.get("/page.html").body;
-    save_listing(&book, "println!", "printn!");
-    let errors = server.wait_for_error("the last good book stays up");
-    assert_has(&errors, "cannot find macro `printn`");
-    assert_has(
-        &errors.replace('\\', "/"),
-        "listings/demo/src/bin/hello.rs:4:5",
-    );
-    assert_eq!(server.get("/page.html").body, good);
-
-    // Saving a page doesn't show the listing that is still broken.
-    save_page(&book, "A new greeting");
-    let stays_up = || {
-        server
-            .stderr()
-            .matches("the last good book stays up")
-            .count()
-    };
-    wait_for("the listing is reported once more", || {
-        (stays_up() == 2).then_some(())
-    });
-    assert_eq!(server.get("/page.html").body, good);
-
-    save_listing(
-        &book,
-        "println!(\"hello\");",
-        "loop { println!(\"hello\"); }",
-    );
-    server.wait_for_error(
-        "listings/demo/src/bin/hello.rs: the listing printed more than 65536 bytes and was stopped",
-    );
-    assert_eq!(server.get("/page.html").body, good);
-
-    save_listing(&book, "\"hello\"", "\"fixed\"");
-    let page = server.wait_for_page("/page.html", "fixed\n</code>");
-    assert_has(&page, "A new greeting:");
-}
-
-#[test]
-fn a_listing_that_is_broken_and_removed_holds_nothing_up() {
-    let book = Scratch::sound();
-    book.listing("second", "println!(\"second\");", "second\n");
-    let server = Server::start(&book);
-    assert_eq!(server.get("/page.html").status, 200);
-    book.listing("extra", "printn!();", "");
-    server.wait_for_error("cannot find macro `printn`");
-    book.remove("listings/demo/src/bin/extra.rs");
-    book.remove("listings/demo/src/bin/extra.out");
-    save_page(&book, "A new greeting");
-    server.wait_for_page("/page.html", "A new greeting:");
+fn what_is_saved_is_shown_or_reported() {
+    for case in cases(include_str!("serving.txt")) {
+        let book = Scratch::sound();
+        let mut sections = case.sections().peekable();
+        while let Some((name, text)) = sections.next_if(|(name, _)| *name != "serve") {
+            write_section(&book, name, text);
+        }
+        let server = Server::start(&book);
+        let mut good = String::new();
+        let mut reloads = None;
+        for (name, text) in sections {
+            let what = format!("{}: {name}: {text}", case.name);
+            match name.split_once(' ').unwrap_or((name, "")) {
+                ("serve", _) => drop(server.address()),
+                ("save", file) => save(&book, file, text),
+                ("page", path) => wait_for(&what, || {
+                    good = server.get(path).body;
+                    missing_line(&good, text).is_none().then_some(())
+                }),
+                ("same", path) => assert_eq!(server.get(path).body, good, "{what}"),
+                ("status", path) => assert_eq!(format!("{}\n", server.get(path).status), text),
+                ("stderr", _) => wait_for(&what, || {
+                    let errors = server.stderr().replace('\\', "/");
+                    missing_line(&errors, text).is_none().then_some(())
+                }),
+                ("stdout", _) => wait_for(&what, || {
+                    missing_line(&server.stdout(), text).is_none().then_some(())
+                }),
+                ("listen", _) => reloads = Some(Reloads::listen(&server)),
+                ("reload", _) => {
+                    let reloads: Option<&mut Reloads> = reloads.as_mut();
+                    reloads.expect("it listens").wait_for("event: reload");
+                }
+                ("cat", file) => assert_eq!(book.read(file), text, "{what}"),
+                _ => assert!(write_section(&book, name, text), "{what}"),
+            }
+        }
+    }
 }
 
 // --- Stopping --------------------------------------------------------------------------------------
