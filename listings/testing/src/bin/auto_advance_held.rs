@@ -150,11 +150,8 @@ mod tests {
             let _end = held.recv();
             answer.send(125).is_ok()
         };
-        let waiting = runtime.block_on(async {
-            let waiting = tokio::spawn(ask_in_real_time(silent));
-            tokio::task::yield_now().await;
-            waiting
-        });
+        let waiting = runtime.spawn(ask_in_real_time(silent));
+        runtime.block_on(tokio::task::yield_now());
         drop(runtime);
         drop(hold);
         let joined = tokio_test::task::spawn(waiting).poll();
