@@ -27,9 +27,7 @@ pub struct Browser {
 impl Browser {
     /// Starts chromedriver and Chromium.
     ///
-    /// # Errors
-    ///
-    /// One of them is missing (the error says how to install it), or doesn't start.
+    /// Fails if one of them is missing (the error says how to install it), or doesn't start.
     pub fn start() -> Result<Self> {
         let chromium = chromium::find()?;
         let driver = Driver::start()?;
@@ -53,9 +51,7 @@ impl Browser {
 
     /// Opens pages of a project, built into a folder, in these views, and returns their problems.
     ///
-    /// # Errors
-    ///
-    /// The browser fails, or a page never finishes loading.
+    /// Fails if the browser fails, or a page never finishes loading.
     pub fn check(
         &mut self,
         project: &Project,
@@ -70,9 +66,7 @@ impl Browser {
     /// Serves a built site, opens one of its pages, and calls `acts`. Nothing remains of earlier visits: each has a
     /// server of its own, and so its own storage and cache.
     ///
-    /// # Errors
-    ///
-    /// The page does not load, or `acts` fails.
+    /// Fails if the page does not load, or `acts` fails.
     pub fn visit<T>(
         &mut self,
         folder: &Path,

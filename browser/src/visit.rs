@@ -32,9 +32,7 @@ impl<'a> Visit<'a> {
 
     /// The value of a JavaScript expression in the page, or of its promise.
     ///
-    /// # Errors
-    ///
-    /// It throws, or its value is of another type.
+    /// Fails if it throws, or its value is of another type.
     pub async fn ask<T: DeserializeOwned>(&self, expression: &str) -> Result<T> {
         let script = format!(
             "const done = arguments[arguments.length - 1];\
@@ -47,9 +45,7 @@ impl<'a> Visit<'a> {
 
     /// Allows pages to read and write the clipboard.
     ///
-    /// # Errors
-    ///
-    /// Chromium refuses.
+    /// Fails if Chromium refuses.
     pub async fn grant_clipboard(&self) -> Result<()> {
         let permissions =
             json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
@@ -60,9 +56,7 @@ impl<'a> Visit<'a> {
 
     /// Disables or enables the scripts of the pages that are opened from now on.
     ///
-    /// # Errors
-    ///
-    /// Chromium refuses.
+    /// Fails if Chromium refuses.
     pub async fn run_scripts(&self, run: bool) -> Result<()> {
         let parameters = json!({ "value": !run });
         self.session
@@ -72,18 +66,14 @@ impl<'a> Visit<'a> {
 
     /// Opens another address.
     ///
-    /// # Errors
-    ///
-    /// It does not load.
+    /// Fails if it does not load.
     pub async fn open(&self, address: &str) -> Result<()> {
         self.session.open(address).await
     }
 
     /// The errors in the console since the last call, or since the visit started.
     ///
-    /// # Errors
-    ///
-    /// Chromium's log cannot be read.
+    /// Fails if Chromium's log cannot be read.
     pub async fn console_errors(&self) -> Result<Vec<String>> {
         let errors = log::errors(self.session).await?;
         Ok(errors.into_iter().map(|error| error.message).collect())
@@ -91,9 +81,7 @@ impl<'a> Visit<'a> {
 
     /// The accessibility violations that axe-core finds in the page as it is now.
     ///
-    /// # Errors
-    ///
-    /// axe-core fails on this page.
+    /// Fails if axe-core fails on this page.
     pub async fn violations(&self) -> Result<Vec<String>> {
         let seen = look::look(self.session).await?;
         let violations = seen.violations.iter().map(|violation| {
@@ -106,9 +94,7 @@ impl<'a> Visit<'a> {
     /// Presses keys while an element has the focus. Keys without a letter are those of WebDriver
     /// (`fantoccini::key::Key`).
     ///
-    /// # Errors
-    ///
-    /// There is no such element, or it cannot receive keys.
+    /// Fails if there is no such element, or it cannot receive keys.
     pub async fn press(&self, css: &str, keys: &str) -> Result<()> {
         let element = self.find(css).await?;
         element
@@ -119,9 +105,7 @@ impl<'a> Visit<'a> {
 
     /// Clicks an element.
     ///
-    /// # Errors
-    ///
-    /// There is no such element, or another one covers it.
+    /// Fails if there is no such element, or another one covers it.
     pub async fn click(&self, css: &str) -> Result<()> {
         let element = self.find(css).await?;
         element
@@ -137,9 +121,7 @@ impl<'a> Visit<'a> {
 
     /// Moves the mouse to a point of the window, in pixels from its top left corner.
     ///
-    /// # Errors
-    ///
-    /// The point is outside the window.
+    /// Fails if the point is outside the window.
     pub async fn point(&self, x: f64, y: f64) -> Result<()> {
         let actions = MouseActions::new("mouse".to_owned()).then(PointerAction::MoveTo {
             duration: Some(Duration::ZERO),

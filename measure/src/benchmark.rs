@@ -26,9 +26,7 @@ const CRITERION_OPTIONS: [&str; 7] = [
 
 /// Runs a benchmark once.
 ///
-/// # Errors
-///
-/// The benchmark doesn't build or fails, or Criterion's files aren't as expected.
+/// Fails if the benchmark doesn't build or fails, or Criterion's files aren't as expected.
 pub fn run(project: &Project, name: &str) -> Result<Round> {
     let folder = criterion_folder(project);
     if folder.exists() {
@@ -134,9 +132,7 @@ fn rounded(nanoseconds: f64) -> f64 {
 
 /// The versions of the crates that a benchmark uses.
 ///
-/// # Errors
-///
-/// Cargo.lock cannot be read.
+/// Fails if Cargo.lock cannot be read.
 pub fn crates(project: &Project, source: &str) -> Result<BTreeMap<String, String>> {
     let mut crates = BTreeMap::new();
     for name in ["futures", "tokio"] {

@@ -5,9 +5,7 @@ use sysinfo::{CpuRefreshKind, RefreshKind, System};
 
 /// The cores, the processor, the memory, and the system: `2 cores (AMD EPYC), 24 GiB, Debian 12`.
 ///
-/// # Errors
-///
-/// The operating system doesn't report them.
+/// Fails if the operating system doesn't report them.
 pub fn description() -> Result<String> {
     let system = System::new_with_specifics(
         RefreshKind::nothing()

@@ -53,7 +53,7 @@ pub fn publish(project: &Project, next: &Path) -> Result<()> {
     let site = site_folder(project);
     let old = project.root().join("target/book/old");
     remove(&old)?;
-    remove_stamp(project)?;
+    remove(&stamp(project))?;
     if site.exists() {
         fs::rename(&site, &old).with_context(|| format!("cannot move {} away", site.display()))?;
     }
@@ -83,19 +83,15 @@ fn stamp(project: &Project) -> PathBuf {
     project.root().join("target/book/built-from")
 }
 
-fn remove_stamp(project: &Project) -> Result<()> {
-    match fs::remove_file(stamp(project)) {
+/// Removes a file or a folder, if it is there.
+fn remove(path: &Path) -> Result<()> {
+    let removed = match path.is_dir() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
+    };
+    match removed {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).context("cannot remove target/book/built-from")
-        }
-        _ => Ok(()),
-    }
-}
-
-fn remove(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
         }
         _ => Ok(()),
     }

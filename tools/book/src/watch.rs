@@ -92,9 +92,7 @@ pub struct Watch {
 impl Watch {
     /// Starts watching.
     ///
-    /// # Errors
-    ///
-    /// The system cannot watch the folders.
+    /// Fails if the system cannot watch the folders.
     pub fn start(project: &Project) -> Result<Self> {
         let root = project.root();
         let (sender, events) = channel();

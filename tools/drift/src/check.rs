@@ -33,9 +33,7 @@ impl<'a> Checks<'a> {
     /// Builds the test files that these checks are in. Tests read the book when they run, so they aren't built again for each
     /// breakage.
     ///
-    /// # Errors
-    ///
-    /// Cargo can't be started, or a test doesn't compile.
+    /// Fails if Cargo can't be started, or a test doesn't compile.
     pub fn build<'c>(
         copy: &'a Copy,
         target: &Path,
@@ -91,9 +89,7 @@ impl<'a> Checks<'a> {
 
     /// Demands that a check passes on the unbroken copy, because its failure would prove nothing otherwise.
     ///
-    /// # Errors
-    ///
-    /// It fails, or can't be started.
+    /// Fails if the check fails, or can't be started.
     pub fn demand_pass(&self, check: &Check) -> Result<()> {
         let (passed, output) = self.output(check)?;
         if !passed {
@@ -106,9 +102,7 @@ impl<'a> Checks<'a> {
 
     /// Runs the check of a breakage that was made.
     ///
-    /// # Errors
-    ///
-    /// The check can't be started, or there is no such test.
+    /// Fails if the check can't be started, or there is no such test.
     pub fn run(&self, breakage: &Breakage) -> Result<Outcome> {
         let (passed, output) = self.output(&breakage.check)?;
         Ok(judge(passed, output, breakage))

@@ -19,9 +19,7 @@ impl Copy {
     /// Copies the book as it is on disk, committed or not. A copy that exists already is brought up to date, so that
     /// cargo builds only what has changed since.
     ///
-    /// # Errors
-    ///
-    /// The book isn't in a git repository, or a file can't be copied.
+    /// Fails if the book isn't in a git repository, or a file can't be copied.
     pub fn make(project: &Project, root: &Path) -> Result<Self> {
         let list = ["ls-files", "-z", "-co", "--exclude-standard"];
         let files: BTreeSet<String> = git(project.root(), &list)?
@@ -56,9 +54,7 @@ impl Copy {
 
     /// The copied book.
     ///
-    /// # Errors
-    ///
-    /// It has no book.toml.
+    /// Fails if it has no book.toml.
     pub fn project(&self) -> Result<Project> {
         Project::open(&self.root)
     }
@@ -70,9 +66,7 @@ impl Copy {
 
     /// Makes these edits, runs something, and restores the files.
     ///
-    /// # Errors
-    ///
-    /// A file can't be changed or restored, or what is run fails.
+    /// Fails if a file can't be changed or restored, or what is run fails.
     pub fn with_edits<T>(&self, edits: &[Edit], run: impl FnOnce() -> Result<T>) -> Result<T> {
         // Cargo writes the lock file when a manifest has changed.
         let files = edits.iter().map(|edit| edit.file.as_str());

@@ -28,9 +28,7 @@ pub struct Promise {
 
 /// All of them; the first has the number 1.
 ///
-/// # Errors
-///
-/// The file isn't what it should be.
+/// Fails if the file isn't what it should be.
 pub fn promises() -> Result<Vec<Promise>> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -45,9 +43,7 @@ pub fn promises() -> Result<Vec<Promise>> {
 impl Promise {
     /// Ways to break the promise with this number, at random places; some of them only a sample, unless `all` are wanted.
     ///
-    /// # Errors
-    ///
-    /// The book has no place for one of the ways, so that it would disappear silently.
+    /// Fails if the book has no place for one of the ways, so that it would disappear silently.
     pub fn breakages(
         &self,
         number: usize,

@@ -87,9 +87,7 @@ pub const WEAKENINGS: &str = "listings/weakenings.toml";
 impl BookSnapshot {
     /// Reads the book.
     ///
-    /// # Errors
-    ///
-    /// A file can't be read.
+    /// Fails if a file can't be read.
     pub fn load(project: &Project) -> Result<Self> {
         let read = |file: String| {
             let text = project.read(&file)?;
@@ -208,9 +206,7 @@ impl BookSnapshot {
 
     /// A program with its mistake fixed.
     ///
-    /// # Errors
-    ///
-    /// The program has no fix, or doesn't have the text to replace exactly once.
+    /// Fails if the program has no fix, or doesn't have the text to replace exactly once.
     pub fn fixed(&self, name: &ProgramId, text: &str) -> Result<String> {
         let fixes = self.fixes.get(&name.to_string()).ok_or_else(|| {
             anyhow!("{FIXES} has no fix for `{name}`, which is shown as a mistake")
@@ -226,9 +222,7 @@ impl BookSnapshot {
 impl Fix {
     /// A program's text with this change, which is written in `file`.
     ///
-    /// # Errors
-    ///
-    /// The program doesn't have the text to replace exactly once.
+    /// Fails if the program doesn't have the text to replace exactly once.
     pub fn applied(&self, file: &str, text: &str) -> Result<String> {
         let count = text.matches(&self.replace).count();
         ensure!(

@@ -222,9 +222,7 @@ fn printable(text: &str) -> String {
 
 /// Compares the rendered pages with their directives.
 ///
-/// # Errors
-///
-/// A file of the book cannot be read.
+/// Fails if a file of the book cannot be read.
 pub fn pages(project: &Project, book: &Book) -> Result<Vec<Problem>> {
     let expected = expected(project)?;
     let none = Content::default();
@@ -263,9 +261,7 @@ fn same_as_tree(page: &Page, written: Node<'_, '_>, format: &str) -> Option<Prob
 
 /// Checks an EPUB: well-formed files, working links, and the whole text of every page.
 ///
-/// # Errors
-///
-/// It is not a ZIP.
+/// Fails if it is not a ZIP.
 pub fn epub(book: &Book, bytes: &[u8]) -> Result<Vec<Problem>> {
     let mut zip = ZipArchive::new(Cursor::new(bytes)).context("the EPUB is not a ZIP")?;
     let mut files = BTreeMap::new();
@@ -425,9 +421,7 @@ fn broken_link(name: &str, link: &str, exists: impl Fn(&str, &str) -> bool) -> O
 
 /// Checks the Markdown of a site: what each page shows, working links, no HTML, and that both lists are complete.
 ///
-/// # Errors
-///
-/// A file of the book or of its site cannot be read.
+/// Fails if a file of the book or of its site cannot be read.
 pub fn markdown(project: &Project, book: &Book) -> Result<Vec<Problem>> {
     let expected = expected(project)?;
     let none = Content::default();

@@ -22,9 +22,7 @@ pub const STYLE: &str = include_str!("../style/epub.css");
 /// A link to anything but a page becomes plain text, and a missing picture is left out: `tests/pages.rs` reports both
 /// with their lines.
 ///
-/// # Errors
-///
-/// A picture cannot be read, or is of a kind that e-book readers don't show.
+/// Fails if a picture cannot be read, or is of a kind that e-book readers don't show.
 pub fn epub(book: &Book) -> Result<Vec<u8>> {
     let mut files = BTreeMap::new();
     files.insert("book.css".to_owned(), STYLE.as_bytes().to_vec());

@@ -8,9 +8,7 @@ use std::path::Path;
 
 /// Prints the book to a file. The page that is printed, `print.html`, is written to the work folder.
 ///
-/// # Errors
-///
-/// Chromium fails, or a file cannot be written.
+/// Fails if Chromium fails, or a file cannot be written.
 pub fn write(book: &Book, chromium: &Path, work: &Path, to: &Path) -> Result<()> {
     let page = work.join("print.html");
     fs::write(&page, print::page(book)?)

@@ -20,9 +20,7 @@ const COLOR: &str = "for (const language of ['rust', 'toml']) { \
 
 /// The page.
 ///
-/// # Errors
-///
-/// The site's folder cannot be read.
+/// Fails if the site's folder cannot be read.
 pub fn page(book: &Book) -> Result<String> {
     let mut chapters = String::new();
     for page in &book.pages {

@@ -140,9 +140,7 @@ const PDF: &str = "<strong>PDF</strong>";
 
 /// Links the PDF in the site's folder from the pages that mention it.
 ///
-/// # Errors
-///
-/// No page mentions it, or a page cannot be written.
+/// Fails if no page mentions it, or a page cannot be written.
 pub fn link_pdf(book: &Book) -> Result<()> {
     let mut links = 0;
     let pages = book.pages.iter().map(|page| page.html.as_str());

@@ -42,9 +42,7 @@ pub struct Found {
 
 /// Looks up every API that a page names.
 ///
-/// # Errors
-///
-/// A crate that the listings depend on cannot be built, or rustdoc cannot be started.
+/// Fails if a crate that the listings depend on cannot be built, or rustdoc cannot be started.
 pub fn look_up(project: &Project) -> Result<Found> {
     let redirects = match project.has(REDIRECTS) {
         true => read_redirects(&project.read(REDIRECTS)?)?,

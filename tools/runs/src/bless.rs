@@ -34,23 +34,14 @@ pub fn bless(
     names: &[ProgramId],
     mut report: impl FnMut(Change),
 ) -> Result<Vec<(ProgramId, Refused)>> {
-    let is_program = |name: &&ProgramId| project.has(&name.compile_fail());
-    let is_unstable = |name: &&ProgramId| project.has(&name.unstable());
-    bless_unstable(
-        project,
-        &names
-            .iter()
-            .filter(is_unstable)
-            .cloned()
-            .collect::<Vec<_>>(),
-        &mut report,
-    )?;
-    let listings: Vec<_> = names
+    let (unstable, stable): (Vec<_>, Vec<_>) = names
         .iter()
-        .filter(|name| !is_program(name) && !is_unstable(name))
         .cloned()
-        .collect();
-    let programs: Vec<_> = names.iter().filter(is_program).cloned().collect();
+        .partition(|name| project.has(&name.unstable()));
+    bless_unstable(project, &unstable, &mut report)?;
+    let (programs, listings): (Vec<_>, Vec<_>) = stable
+        .into_iter()
+        .partition(|name| project.has(&name.compile_fail()));
     let built = build(project, &listings)?;
     let copies = timelines::build(project, &listings)?;
     if !built.errors.is_empty() {
@@ -68,26 +59,27 @@ pub fn bless(
             .programs
             .get(name)
             .with_context(|| format!("{}: cargo built no program of that name", name.source()))?;
-        match run(program, project.root(), Limits::default())? {
-            Ok(ran) => {
-                let output = write(project, &name.output(), &ran.transcript)?;
-                report_change(output, &mut report);
-                report_change(write_errors(project, name, &ran.errors())?, &mut report);
-                let recorded = copies
-                    .record(project, name, &ran.transcript)
-                    .with_context(|| name.source())?;
-                let timeline = match recorded {
-                    Ok(timeline) => write(project, &name.timeline(), &timeline.to_json()?)?,
-                    Err(why) => {
-                        let message = format!("removed, for this listing has no timeline: {why}\n");
-                        without_timeline.push((name.clone(), why));
-                        remove(project, &name.timeline(), &message)?
-                    }
-                };
-                report_change(timeline, &mut report);
-            }
+        let ran = match run(program, project.root(), Limits::default())? {
+            Ok(ran) => ran,
             Err(misbehaved) => bail!("{}: the listing {misbehaved}", name.source()),
-        }
+        };
+        report_change(
+            write(project, &name.output(), &ran.transcript)?,
+            &mut report,
+        );
+        report_change(write_errors(project, name, &ran.errors())?, &mut report);
+        let recorded = copies
+            .record(project, name, &ran.transcript)
+            .with_context(|| name.source())?;
+        let timeline = match recorded {
+            Ok(timeline) => write(project, &name.timeline(), &timeline.to_json()?)?,
+            Err(why) => {
+                let message = format!("removed, for this listing has no timeline: {why}\n");
+                without_timeline.push((name.clone(), why));
+                remove(project, &name.timeline(), &message)?
+            }
+        };
+        report_change(timeline, &mut report);
     }
     if programs.is_empty() {
         return Ok(without_timeline);
@@ -96,12 +88,11 @@ pub fn bless(
         let message = message.map_err(|error| anyhow::anyhow!(error))?;
         report_change(write(project, &name.stderr(), &message)?, &mut report);
     }
-    let written_by = write(
-        project,
-        provenance::COMPILER,
-        &compile_fail::compiler(project)?,
-    )?;
-    report_change(written_by, &mut report);
+    let compiler = compile_fail::compiler(project)?;
+    report_change(
+        write(project, provenance::COMPILER, &compiler)?,
+        &mut report,
+    );
     Ok(without_timeline)
 }
 
@@ -152,9 +143,7 @@ pub fn bless_api_links(project: &Project) -> Result<Vec<Change>> {
 }
 
 fn report_change(change: Option<Change>, report: &mut impl FnMut(Change)) {
-    if let Some(change) = change {
-        report(change);
-    }
+    change.into_iter().for_each(report);
 }
 
 /// Writes what a listing says on standard error; where it says nothing, there is no file.

@@ -50,18 +50,14 @@ pub fn build(project: &Project, names: &[ProgramId]) -> Result<Built> {
 /// Builds the unit tests of these listings: each program is a test executable, to be filtered by
 /// [`Workspace::test_prefix`].
 ///
-/// # Errors
-///
-/// As [`build`].
+/// Fails as [`build`] does.
 pub fn build_tests(workspace: &Workspace, names: &[ProgramId]) -> Result<Built> {
     build_in(workspace, names, Mode::Test)
 }
 
 /// The workspace with the listings as they are.
 ///
-/// # Errors
-///
-/// It cannot be written.
+/// Fails if it cannot be written.
 pub fn plain(project: &Project) -> Result<Workspace> {
     Workspace::write(project, Flavor::Plain, |_, text| {
         Ok(Some(format!(
@@ -397,9 +393,7 @@ pub fn errors_of(built: &Built, name: &ProgramId, file: &str) -> String {
 
 /// Builds tests that belong to no listing, named `part` and `tests/suite`.
 ///
-/// # Errors
-///
-/// Cargo cannot be started, or they do not compile.
+/// Fails if Cargo cannot be started, or they do not compile.
 pub fn build_suites(
     workspace: &Workspace,
     names: &[ProgramId],

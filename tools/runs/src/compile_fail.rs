@@ -22,9 +22,7 @@ const SETTING: &str = "// clippy.toml: ";
 
 /// What the compiler says about each of these programs; the inner error is that it accepts one.
 ///
-/// # Errors
-///
-/// The programs cannot be handed to the compiler.
+/// Fails if the programs cannot be handed to the compiler.
 pub fn messages(
     project: &Project,
     names: &[ProgramId],
@@ -161,9 +159,7 @@ fn line_number(line: &str) -> Option<&str> {
 
 /// The compiler that is used here, as it names itself, with a line end.
 ///
-/// # Errors
-///
-/// It cannot be started.
+/// Fails if it cannot be started.
 pub fn compiler(project: &Project) -> Result<String> {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(rustc)

@@ -7,9 +7,7 @@ use std::path::Path;
 
 /// Writes a file, with the folders that it needs, only where it says something else.
 ///
-/// # Errors
-///
-/// It cannot be written.
+/// Fails if it cannot be written.
 pub fn write_if_changed(file: &Path, text: &str) -> Result<()> {
     if fs::read_to_string(file).is_ok_and(|old| old == text) {
         return Ok(());
@@ -26,9 +24,7 @@ pub fn write_if_changed(file: &Path, text: &str) -> Result<()> {
 /// Cargo cuts its copy down to what that workspace needs, and adds the workspace's own packages; so another
 /// copy beside it tells whether the book's has changed.
 ///
-/// # Errors
-///
-/// The book has no Cargo.lock, or a file cannot be written.
+/// Fails if the book has no Cargo.lock, or a file cannot be written.
 pub fn lock_as_the_book(project: &Project, folder: &Path) -> Result<()> {
     let lock = project.read("Cargo.lock")?;
     let before = folder.join("book.lock");

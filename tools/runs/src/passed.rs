@@ -31,9 +31,7 @@ pub struct Passed {
 impl Passed {
     /// What passed this check before, by the check's name.
     ///
-    /// # Errors
-    ///
-    /// The compiler or this program's own file cannot be looked at.
+    /// Fails if the compiler or this program's own file cannot be looked at.
     pub fn load(project: &Project, check: &str) -> Result<Self> {
         let file = crate::target(project).join("passed").join(check);
         let mut common = DefaultHasher::new();
@@ -91,9 +89,7 @@ impl Passed {
 
     /// Writes the notes down, for the next run.
     ///
-    /// # Errors
-    ///
-    /// The file cannot be written.
+    /// Fails if the file cannot be written.
     pub fn save(&self) -> Result<()> {
         let hashes = self.hashes.lock().expect("no holder panics");
         let lines: String = hashes

@@ -16,9 +16,7 @@ use std::process::{Command, Stdio};
 /// A cargo that builds these programs and nothing else: the same words as `cargo unstable` in
 /// .cargo/config.toml, so that both build the same.
 ///
-/// # Errors
-///
-/// The programs' part has no package for them.
+/// Fails if the programs' part has no package for them.
 pub fn cargo_for(project: &Project, part: &str, command: &str) -> Result<Command> {
     let manifest = format!("listings/{part}{}/Cargo.toml", model::manifest::UNSTABLE);
     let text = project.read(&manifest)?;

@@ -76,9 +76,7 @@ impl Workspace {
     ///
     /// `text_of` gives the module's text for a listing's, or `None` to leave the listing out.
     ///
-    /// # Errors
-    ///
-    /// A file cannot be read or written.
+    /// Fails if a file cannot be read or written.
     pub fn write(
         project: &Project,
         flavor: Flavor,
@@ -162,9 +160,7 @@ impl Workspace {
 
     /// Writes a program with only these listings of a part; returns the name of its binary.
     ///
-    /// # Errors
-    ///
-    /// It cannot be written.
+    /// Fails if it cannot be written.
     pub fn write_some(&self, part: &str, names: &BTreeSet<String>) -> Result<String> {
         let file = self.source_folder(part).join("some.rs");
         write_if_changed(&file, &self.program(names))?;
@@ -425,43 +421,28 @@ fn document(name: &str, table: Table) -> String {
 
 /// Names of the folders with a part's tests that belong to no listing.
 ///
-/// # Errors
-///
-/// A folder cannot be read.
+/// Fails if a folder cannot be read.
 pub fn test_suites(project: &Project, part: &str) -> Result<Vec<String>> {
     let folder = project.root().join("listings").join(part).join("tests");
-    if !folder.is_dir() {
-        return Ok(Vec::new());
+    match folder.is_dir() {
+        true => names_in(&folder, |path| path.join("main.rs").is_file()),
+        false => Ok(Vec::new()),
     }
-    let mut suites = Vec::new();
-    for entry in
-        fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?
-    {
-        let path = entry
-            .with_context(|| format!("cannot read {}", folder.display()))?
-            .path();
-        if path.join("main.rs").is_file()
-            && let Some(name) = path.file_name()
-        {
-            suites.push(name.to_string_lossy().into_owned());
-        }
-    }
-    suites.sort();
-    Ok(suites)
 }
 
 /// The names of the files in a folder, sorted.
 ///
-/// # Errors
-///
-/// The folder cannot be read.
+/// Fails if the folder cannot be read.
 pub fn files_in(folder: &Path) -> Result<Vec<String>> {
+    names_in(folder, Path::is_file)
+}
+
+fn names_in(folder: &Path, is_wanted: impl Fn(&Path) -> bool) -> Result<Vec<String>> {
+    let cannot = || format!("cannot read {}", folder.display());
     let mut names = Vec::new();
-    for entry in
-        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?
-    {
-        let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
-        if entry.path().is_file() {
+    for entry in fs::read_dir(folder).with_context(cannot)? {
+        let entry = entry.with_context(cannot)?;
+        if is_wanted(&entry.path()) {
             names.push(entry.file_name().to_string_lossy().into_owned());
         }
     }
@@ -532,22 +513,4 @@ fn absolute_paths(dependencies: &mut Item, root: &Path) {
 
 /// What replaces the standard library's macros in recorded listings: they come before the modules in the text, so they
 /// win inside them.
-const RECORDING_MACROS: &str = r#"macro_rules! print {
-    ($($arguments:tt)*) => {
-        ::recorder::print(::std::line!(), ::std::format_args!($($arguments)*))
-    };
-}
-
-macro_rules! println {
-    () => {
-        ::recorder::print(::std::line!(), ::std::format_args!("\n"))
-    };
-    ($($arguments:tt)*) => {
-        ::recorder::print(
-            ::std::line!(),
-            ::std::format_args!("{}\n", ::std::format_args!($($arguments)*)),
-        )
-    };
-}
-
-"#;
+const RECORDING_MACROS: &str = include_str!("workspace/recording_macros.txt");

@@ -318,9 +318,7 @@ impl<'de> Deserialize<'de> for Millis {
 impl Timeline {
     /// Reads a file.
     ///
-    /// # Errors
-    ///
-    /// The text isn't a timeline, or is one of another version.
+    /// Fails if the text isn't a timeline, or is one of another version.
     pub fn parse(text: &str) -> Result<Self, String> {
         let timeline: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if timeline.version != VERSION {

@@ -18,9 +18,7 @@ pub type Site = (String, u32);
 
 /// Makes a timeline of a log. `site` finds what is spawned at a place in the listing, or given to a runtime there.
 ///
-/// # Errors
-///
-/// The listing has no timeline.
+/// Fails if the listing has no timeline.
 pub fn timeline(
     log: &[Entry],
     site: impl Fn(&Place, bool) -> Option<Site>,

@@ -50,9 +50,7 @@ const EXCLUDED: &[&str] = &["practices/cheat_sheet.html"];
 
 /// The files of the skill, by their paths in [`FOLDER`].
 ///
-/// # Errors
-///
-/// A listing, its output, or a manifest cannot be read.
+/// Fails if a listing, its output, or a manifest cannot be read.
 pub fn files(project: &Project, book: &Book) -> Result<BTreeMap<String, String>> {
     let parts = parts(book);
     let mut files = BTreeMap::new();

@@ -42,9 +42,7 @@ pub struct Places {
 
 /// A listing's text with marks, as a module of this name with a function `run_main`.
 ///
-/// # Errors
-///
-/// The text is not Rust.
+/// Fails if the text is not Rust.
 pub fn marked(text: &str, module: &str) -> Result<String> {
     let mut inserts = Inserts {
         module: module.to_owned(),
@@ -62,9 +60,7 @@ pub fn marked(text: &str, module: &str) -> Result<String> {
 
 /// What is where in a text with marks.
 ///
-/// # Errors
-///
-/// The text is not Rust.
+/// Fails if the text is not Rust.
 pub fn places(text: &str) -> Result<Places> {
     let tokens = tokens(text)?;
     let mut places = Places::default();

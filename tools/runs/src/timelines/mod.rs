@@ -38,9 +38,7 @@ pub struct Copies {
 /// They're built apart from the listings, because Tokio's reports need `--cfg tokio_unstable`. The book itself must not be
 /// built with that, or a listing that uses an unstable API by accident would pass.
 ///
-/// # Errors
-///
-/// The workspace cannot be written, a listing is not Rust, or cargo cannot be started.
+/// Fails if the workspace cannot be written, a listing is not Rust, or cargo cannot be started.
 pub fn build(project: &Project, names: &[ProgramId]) -> Result<Copies> {
     let mut copies = Copies::default();
     let asked: BTreeSet<_> = names.iter().collect();

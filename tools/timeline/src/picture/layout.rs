@@ -69,9 +69,7 @@ pub struct Layout {
 impl Layout {
     /// Lays out a run.
     ///
-    /// # Errors
-    ///
-    /// The run has too many tasks that aren't alike.
+    /// Fails if the run has too many tasks that aren't alike.
     pub fn of(timeline: &Timeline) -> Result<Self, String> {
         let names = names::of_tasks(timeline);
         let lanes = lanes(timeline, &names);

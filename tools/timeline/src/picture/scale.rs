@@ -46,9 +46,7 @@ pub struct Scale {
 impl Scale {
     /// One scale for all layouts. Sets the slot of each column.
     ///
-    /// # Errors
-    ///
-    /// There are too many moments.
+    /// Fails if there are too many moments.
     pub fn of(layouts: &mut [Layout]) -> Result<Self, String> {
         let mut slots: BTreeMap<u64, usize> = BTreeMap::new();
         for layout in layouts.iter_mut() {
