@@ -6,58 +6,51 @@ use std::fmt;
 /// A screen and a color scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct View {
-    screen: Screen,
-    scheme: Scheme,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Screen {
-    Desktop,
-    Phone,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Scheme {
-    Light,
-    Dark,
+    is_phone: bool,
+    is_dark: bool,
 }
 
 impl View {
     /// A wide screen in light.
-    pub const DESKTOP: View = View::new(Screen::Desktop, Scheme::Light);
+    pub const DESKTOP: View = View::new(false, false);
 
     /// A narrow screen in light.
-    pub const PHONE: View = View::new(Screen::Phone, Scheme::Light);
+    pub const PHONE: View = View::new(true, false);
 
     /// All of them, in light and in dark.
     pub const ALL: [View; 4] = [
         View::DESKTOP,
-        View::new(Screen::Desktop, Scheme::Dark),
+        View::new(false, true),
         View::PHONE,
-        View::new(Screen::Phone, Scheme::Dark),
+        View::new(true, true),
     ];
 
-    const fn new(screen: Screen, scheme: Scheme) -> Self {
-        Self { screen, scheme }
+    const fn new(is_phone: bool, is_dark: bool) -> Self {
+        Self { is_phone, is_dark }
+    }
+
+    fn screen(self) -> &'static str {
+        if self.is_phone { "phone" } else { "desktop" }
+    }
+
+    fn scheme(self) -> &'static str {
+        if self.is_dark { "dark" } else { "light" }
     }
 
     /// The parameters of `Emulation.setDeviceMetricsOverride`.
     pub(crate) fn device_metrics(self) -> Value {
-        let (width, height, mobile) = match self.screen {
-            Screen::Desktop => (1280, 900, false),
-            Screen::Phone => (390, 844, true),
+        let (width, height) = if self.is_phone {
+            (390, 844)
+        } else {
+            (1280, 900)
         };
-        json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile })
+        json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": self.is_phone })
     }
 
     /// The parameters of `Emulation.setEmulatedMedia`.
     pub(crate) fn media(self) -> Value {
-        let scheme = match self.scheme {
-            Scheme::Light => "light",
-            Scheme::Dark => "dark",
-        };
         json!({ "features": [
-            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-color-scheme", "value": self.scheme() },
             // An animation would be measured halfway.
             { "name": "prefers-reduced-motion", "value": "reduce" },
         ] })
@@ -66,14 +59,6 @@ impl View {
 
 impl fmt::Display for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let screen = match self.screen {
-            Screen::Desktop => "desktop",
-            Screen::Phone => "phone",
-        };
-        let scheme = match self.scheme {
-            Scheme::Light => "light",
-            Scheme::Dark => "dark",
-        };
-        write!(f, "{screen} {scheme}")
+        write!(f, "{} {}", self.screen(), self.scheme())
     }
 }

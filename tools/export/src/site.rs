@@ -124,7 +124,8 @@ fn read_files(folder: &Path) -> Option<BTreeMap<String, Vec<u8>>> {
     Some(files)
 }
 
-fn write_files(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+/// Writes files into a folder, which is made if it isn't there.
+pub(crate) fn write_files(folder: &Path, files: &BTreeMap<String, impl AsRef<[u8]>>) -> Result<()> {
     for (name, bytes) in files {
         let path = folder.join(name);
         let above = path.parent().unwrap_or(folder);

@@ -85,7 +85,7 @@ static PROGRAMS: LazyLock<Programs> = LazyLock::new(|| {
             "" => unended,
             printed => printed,
         };
-        add(&case.name, &text_of(case), printed);
+        add(&case.name, case.get("program"), printed);
     }
     let project = Project::open(book.root()).expect("a book");
     let copies = build(&project, &names).expect("cargo builds");
@@ -105,15 +105,6 @@ static PROGRAMS: LazyLock<Programs> = LazyLock::new(|| {
     write("not_paused", &expected);
     programs
 });
-
-/// The program of a case, which has a file of its own if it is long.
-fn text_of(case: &Case) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/timelines");
-    match case.get("program") {
-        "" => fs::read_to_string(folder.join(format!("{}.rs", case.name))).expect("a program"),
-        text => text.to_owned(),
-    }
-}
 
 fn with_tokio() -> Scratch {
     let book = Scratch::sound();

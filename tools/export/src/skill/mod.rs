@@ -10,6 +10,7 @@ mod programs;
 
 use crate::book::{Book, Page};
 use crate::markdown;
+use crate::site::write_files;
 use anyhow::{Context, Result};
 use model::ids::heading_id;
 use model::{Project, manifest};
@@ -19,7 +20,6 @@ use render::expand::Expander;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
 
 /// The skill's folder, relative to the book's root. It has the skill's name.
 pub const FOLDER: &str = "skills/rust-async-patterns";
@@ -80,12 +80,7 @@ pub fn write(project: &Project, book: &Book) -> Result<usize> {
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {FOLDER}"))?;
     }
-    for (file, text) in &files {
-        let path = folder.join(file);
-        let above = path.parent().unwrap_or(Path::new(""));
-        fs::create_dir_all(above).with_context(|| format!("cannot make {}", above.display()))?;
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    }
+    write_files(&folder, &files)?;
     Ok(files.len())
 }
 
