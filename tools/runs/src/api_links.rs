@@ -15,13 +15,13 @@ use anyhow::{Context, Result, bail};
 use model::address::resolve;
 use model::api::{self, Map, Place, SCOPE};
 use model::{Problem, Project, cancel_safety, uses};
+use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use toml_edit::DocumentMut;
 
 /// Where links lead that rustdoc makes to items in private modules, relative to the book's root.
 pub const REDIRECTS: &str = "listings/api-redirects.toml";
@@ -80,12 +80,7 @@ pub fn redirects_text(redirects: &BTreeMap<String, String>) -> String {
 }
 
 fn read_redirects(text: &str) -> Result<BTreeMap<String, String>> {
-    let document: DocumentMut = text
-        .parse()
-        .with_context(|| format!("{REDIRECTS} is not TOML"))?;
-    let entries = document.iter();
-    let entries = entries.filter_map(|(from, to)| Some((from.to_owned(), to.as_str()?.to_owned())));
-    Ok(entries.collect())
+    toml::from_str(text).with_context(|| format!("{REDIRECTS} is not TOML"))
 }
 
 /// The crate that names the APIs.
@@ -394,27 +389,27 @@ fn public_items(text: &str) -> impl Iterator<Item = &str> {
 
 /// The packages that a package depends on, with their versions, by a lock file.
 fn dependencies_of(package: &str, lock: &str) -> Result<BTreeSet<(String, String)>> {
-    let lock: DocumentMut = lock.parse().context("a lock file is not TOML")?;
-    let packages = lock["package"].as_array_of_tables();
-    let packages: Vec<_> = packages.into_iter().flatten().collect();
-    let field = |table: &toml_edit::Table, key: &str| {
-        table
-            .get(key)
-            .and_then(|it| it.as_str())
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let own = packages.iter().find(|it| field(it, "name") == package);
-    let wanted = own.and_then(|own| own.get("dependencies")?.as_array());
+    #[derive(Deserialize)]
+    struct Lock {
+        package: Vec<Locked>,
+    }
+    #[derive(Deserialize)]
+    struct Locked {
+        name: String,
+        version: String,
+        #[serde(default)]
+        dependencies: Vec<String>,
+    }
+    let Lock { package: all } = toml::from_str(lock).context("a lock file is not TOML")?;
+    let own = all.iter().filter(|it| it.name == package);
     let mut dependencies = BTreeSet::new();
-    for wanted in wanted.into_iter().flatten().filter_map(|it| it.as_str()) {
+    for wanted in own.flat_map(|it| &it.dependencies) {
         // `hyper`, or `hyper 1.12.0` if there are several versions of it.
         let (name, version) = wanted.split_once(' ').unwrap_or((wanted, ""));
-        let locked = packages
-            .iter()
-            .find(|it| field(it, "name") == name && field(it, "version").starts_with(version));
+        let mut locked = all.iter();
+        let locked = locked.find(|it| it.name == name && it.version.starts_with(version));
         let locked = locked.with_context(|| format!("the lock file has no {wanted}"))?;
-        dependencies.insert((name.to_owned(), field(locked, "version")));
+        dependencies.insert((name.to_owned(), locked.version.clone()));
     }
     Ok(dependencies)
 }

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use toml_edit::{DocumentMut, Item, Table};
+use toml::{Table, Value};
 
 /// A package whose library depends on everything that any part depends on. It is selected in every build, so that each
 /// dependency has the same features, and is built once, whichever parts are asked for.
@@ -227,21 +227,14 @@ impl Workspace {
     fn write_packages(&self, project: &Project, mut members: Vec<String>) -> Result<()> {
         for (name, part) in &self.parts {
             let folder = self.root.join("listings").join(name);
-            let mut manifest = package(name, &manifest::dependencies(project, name)?);
-            if self.flavor == Flavor::Recorded {
-                let used = self.used_dependencies(project, name)?;
-                manifest = package(name, &used);
-                let recorder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../timeline/recorder");
-                let _ = writeln!(
-                    manifest,
-                    "recorder = {{ path = {:?} }}",
-                    recorder.to_string_lossy()
-                );
-            }
-            if self.flavor == Flavor::Plain {
-                manifest.push_str(&dev_dependencies(project, name)?.to_string());
-                manifest.push_str(&lints(project, name)?);
-            }
+            let mut manifest = match self.flavor {
+                Flavor::Plain => {
+                    let shown = manifest::dependencies(project, name)?;
+                    let dev = document("dev-dependencies", dev_dependencies(project, name)?)?;
+                    package(name, &shown) + "\n" + &dev + &lints(project, name)?
+                }
+                Flavor::Recorded => package(name, &self.used_dependencies(project, name)?),
+            };
             let mut binary = |name: &str, path: &str| {
                 let _ = write!(manifest, "\n[[bin]]\nname = {name:?}\npath = {path:?}\n");
             };
@@ -267,10 +260,7 @@ impl Workspace {
             write_if_changed(&folder.join("Cargo.toml"), &manifest)?;
             write_if_changed(&folder.join("src/lib.rs"), "")?;
         }
-        let manifest = format!(
-            "[workspace]\nresolver = \"3\"\nmembers = {members:?}\n\n{}",
-            settings(project)?
-        );
+        let manifest = workspace_manifest(project, members)?;
         write_if_changed(&self.root.join("Cargo.toml"), &manifest)?;
         lock_as_the_book(project, &self.root)
     }
@@ -326,46 +316,37 @@ impl Workspace {
         Ok(())
     }
 
-    /// The dependencies of a part that its recorded listings name: those that only the others name need not be built
-    /// once more with Tokio's reports.
+    /// The recorder, and the dependencies of a part that its recorded listings name: those that only the others name need
+    /// not be built once more with Tokio's reports.
     fn used_dependencies(&self, project: &Project, part: &str) -> Result<String> {
         let mut texts = String::new();
         for name in &self.parts[part].grouped {
             let file = format!("listings/{part}/src/bin/{name}.rs");
             texts.push_str(&project.read(&file)?);
         }
-        let mut table = dependencies(project, part)?;
-        let names: Vec<_> = table.iter().map(|(name, _)| name.to_owned()).collect();
-        for name in names {
-            if !texts.contains(&name.replace('-', "_")) {
-                table.remove(&name);
-            }
-        }
-        Ok(document("dependencies", table))
+        let mut used = dependencies(project, part)?;
+        used.retain(|name, _| texts.contains(&name.replace('-', "_")));
+        let recorder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../timeline/recorder");
+        let recorder = Value::from(recorder.to_string_lossy().into_owned());
+        let recorder = Table::from_iter([("path".to_owned(), recorder)]);
+        used.insert("recorder".to_owned(), recorder.into());
+        document("dependencies", used)
     }
 }
 
 /// A part's dependencies, as its page shows them.
 fn dependencies(project: &Project, part: &str) -> Result<Table> {
-    let text: DocumentMut = manifest::dependencies(project, part)?
-        .parse()
-        .context("a manifest that pages show is not TOML")?;
-    table(&text, "dependencies")
+    let shown = manifest::dependencies(project, part)?.parse();
+    let mut shown = shown.context("a manifest that pages show is not TOML")?;
+    Ok(take(&mut shown, "dependencies"))
 }
 
 /// A part's `[dev-dependencies]`, which inherit from the workspace.
-fn dev_dependencies(project: &Project, part: &str) -> Result<DocumentMut> {
+fn dev_dependencies(project: &Project, part: &str) -> Result<Table> {
     let file = manifest::file(part);
-    let manifest: DocumentMut = project
-        .read(&file)?
-        .parse()
-        .with_context(|| format!("{file} is not a manifest"))?;
-    let table = table(&manifest, "dev-dependencies")?;
-    let mut text = DocumentMut::new();
-    if !table.is_empty() {
-        text.insert("dev-dependencies", Item::Table(table));
-    }
-    Ok(text)
+    let manifest = project.read(&file)?.parse();
+    let mut manifest = manifest.with_context(|| format!("{file} is not a manifest"))?;
+    Ok(take(&mut manifest, "dev-dependencies"))
 }
 
 /// A part's `[lints]`, which inherit from the workspace; empty if it has none.
@@ -381,42 +362,25 @@ fn lints(project: &Project, part: &str) -> Result<String> {
 fn everything(project: &Project) -> Result<String> {
     let mut all = Table::new();
     for part in project.parts()? {
-        for (name, item) in dependencies(project, &part)?.iter() {
-            all.insert(name, item.clone());
-        }
-        for (name, item) in table(&dev_dependencies(project, &part)?, "dev-dependencies")?.iter() {
-            if !all.contains_key(name) {
-                all.insert(name, item.clone());
-            }
+        all.extend(dependencies(project, &part)?);
+        for (name, item) in dev_dependencies(project, &part)? {
+            all.entry(name).or_insert(item);
         }
     }
-    Ok(document("dependencies", all))
+    document("dependencies", all)
 }
 
-/// A table of a document without its comments; empty if there is none.
-fn table(document: &DocumentMut, name: &str) -> Result<Table> {
-    let Some(table) = document.get(name) else {
-        return Ok(Table::new());
-    };
-    let table = table
-        .as_table()
-        .with_context(|| format!("[{name}] is not a table"))?;
-    let mut plain = Table::new();
-    for (key, item) in table.iter() {
-        let mut item = item.clone();
-        // `name.workspace = true` is a table of its own there.
-        if let Some(inline) = item.as_table().cloned() {
-            item = toml_edit::value(inline.into_inline_table());
-        }
-        plain.insert(key, item);
+/// A table of a document, which loses it; empty if there is none.
+fn take(document: &mut Table, name: &str) -> Table {
+    match document.remove(name) {
+        Some(Value::Table(table)) => table,
+        _ => Table::new(),
     }
-    Ok(plain)
 }
 
-fn document(name: &str, table: Table) -> String {
-    let mut text = DocumentMut::new();
-    text.insert(name, Item::Table(table));
-    text.to_string()
+fn document(name: &str, table: Table) -> Result<String> {
+    let document = Table::from_iter([(name.to_owned(), table.into())]);
+    toml::to_string(&document).context("cannot write a manifest")
 }
 
 /// Names of the folders with a part's tests that belong to no listing.
@@ -456,57 +420,41 @@ fn package(name: &str, dependencies: &str) -> String {
     )
 }
 
-/// The versions of the book's workspace and its profile: with others, what is built of the dependencies could not be shared.
-/// Without incremental state, which takes gigabytes for programs that are compiled once.
-fn settings(project: &Project) -> Result<String> {
-    let mut manifest: DocumentMut = project
-        .read("Cargo.toml")?
-        .parse()
-        .context("Cargo.toml is not a manifest")?;
-    let mut text = String::new();
-    let mut workspace = Table::new();
-    workspace.set_implicit(true);
-    for table in ["dependencies", "lints"] {
-        let shared = manifest
-            .get_mut("workspace")
-            .and_then(|it| it.get_mut(table));
-        if let Some(shared) = shared.map(std::mem::take) {
-            workspace.insert(table, shared);
-        }
+/// The workspace's manifest, with the versions of the book's workspace and its profile: with others, what is built of the
+/// dependencies could not be shared. Without incremental state, which takes gigabytes for programs that are compiled once.
+fn workspace_manifest(project: &Project, members: Vec<String>) -> Result<String> {
+    let manifest = project.read("Cargo.toml")?.parse();
+    let mut manifest: Table = manifest.context("Cargo.toml is not a manifest")?;
+    let mut workspace = take(&mut manifest, "workspace");
+    workspace.retain(|name, _| ["dependencies", "lints", "resolver"].contains(&name));
+    workspace.insert("members".to_owned(), members.into());
+    let mut patch = take(&mut manifest, "patch");
+    for sources in workspace
+        .get_mut("dependencies")
+        .into_iter()
+        .chain(patch.iter_mut().map(|(_, it)| it))
+    {
+        absolute_paths(sources, project.root());
     }
-    let mut document = DocumentMut::new();
-    document.insert("workspace", Item::Table(workspace));
-    if let Some(dependencies) = document["workspace"].get_mut("dependencies") {
-        absolute_paths(dependencies, project.root());
-    }
-    if let Some(mut patch) = manifest.remove("patch") {
-        for (_, registry) in patch
-            .as_table_like_mut()
-            .into_iter()
-            .flat_map(|it| it.iter_mut())
-        {
-            absolute_paths(registry, project.root());
-        }
-        document.insert("patch", patch);
-    }
-    text.push_str(&document.to_string());
-    text.push_str("\n[profile.dev]\nincremental = false\n");
-    let profile = manifest.get("profile").and_then(|it| it.get("dev"));
-    for (key, value) in profile.and_then(Item::as_table).into_iter().flatten() {
-        if key != "package" && key != "incremental" {
-            let _ = writeln!(text, "{key} = {}", value.to_string().trim());
-        }
-    }
-    Ok(text)
+    let mut dev = take(&mut take(&mut manifest, "profile"), "dev");
+    dev.remove("package");
+    dev.insert("incremental".to_owned(), false.into());
+    let profile = Table::from_iter([("dev".to_owned(), dev.into())]);
+    let tables = [
+        ("workspace", workspace),
+        ("patch", patch),
+        ("profile", profile),
+    ];
+    let tables = tables.map(|(name, table)| (name.to_owned(), table.into()));
+    toml::to_string(&Table::from_iter(tables)).context("cannot write a manifest")
 }
 
 /// Makes the paths in a table of dependencies absolute.
-fn absolute_paths(dependencies: &mut Item, root: &Path) {
-    let table = dependencies.as_table_like_mut();
+fn absolute_paths(dependencies: &mut Value, root: &Path) {
+    let table = dependencies.as_table_mut();
     for (_, source) in table.into_iter().flat_map(|it| it.iter_mut()) {
-        if let Some(path) = source.get("path").and_then(Item::as_str) {
-            let absolute = root.join(path).to_string_lossy().into_owned();
-            source["path"] = toml_edit::value(absolute);
+        if let Some(path) = source.get("path").and_then(Value::as_str) {
+            source["path"] = root.join(path).to_string_lossy().into_owned().into();
         }
     }
 }
