@@ -1,6 +1,7 @@
 //! The hazards that a listing has met, by the names of its tests, and those that it needn't meet.
 
 use crate::problem::Problem;
+use crate::program::ProgramId;
 use crate::project::Project;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -160,6 +161,9 @@ pub struct Declarations {
     /// Listings that show what something does, and that no reader is meant to copy.
     #[serde(default)]
     pub demonstrations: Vec<String>,
+    /// Pages (`tasks/waiting`) that show a demonstration first, because they recommend no program.
+    #[serde(default)]
+    pub pages_without_pattern: Vec<String>,
     /// Patterns that haven't met all hazards yet.
     #[serde(default)]
     pub open: Vec<String>,
@@ -197,6 +201,16 @@ impl Declarations {
     /// The file with a part's declarations.
     pub fn file(part: &str) -> String {
         format!("listings/{part}/hazards.toml")
+    }
+
+    /// The listing that fixes a mistake of this part.
+    pub fn fixed(&self, mistake: &ProgramId) -> Option<ProgramId> {
+        let fixed = &self.wrong.get(&mistake.name)?.fixed;
+        let (part, name) = fixed.split_once('/').unwrap_or((&mistake.part, fixed));
+        Some(ProgramId {
+            part: part.to_owned(),
+            name: name.to_owned(),
+        })
     }
 
     /// Reads a part's declarations; without a file, there are none.

@@ -1,6 +1,6 @@
 //! Hazards: each program that the book recommends was attacked with everything that applies to it.
 
-use crate::{failed, numbered};
+use crate::failed;
 use model::directive::Directive;
 use model::hazards::{Declarations, Hazard, Test, tests};
 use model::problem::Problem;
@@ -9,9 +9,6 @@ use model::project::Project;
 use model::source::Source;
 use model::uses::{self, Page};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The heading of the program that a page recommends.
-const PATTERN: &str = "## The pattern";
 
 /// A listing, as far as hazards are concerned.
 struct Listing {
@@ -38,6 +35,7 @@ pub fn find(project: &Project) -> Result<Vec<Problem>, Problem> {
     let mut problems = Vec::new();
     let mut demonstrations = BTreeSet::new();
     let mut fixed = Vec::new();
+    let mut excused = BTreeMap::new();
     for part in project.parts().map_err(&failed)? {
         let declared = match Part::read(project, &part, &listings) {
             Ok(declared) => declared,
@@ -48,6 +46,8 @@ pub fn find(project: &Project) -> Result<Vec<Problem>, Problem> {
         };
         problems.extend(declared.problems());
         demonstrations.extend(declared.ids(&declared.says.demonstrations));
+        let pages = declared.says.pages_without_pattern.iter();
+        excused.extend(pages.map(|page| (page.clone(), declared.file.clone())));
         let twins = declared.says.wrong.values();
         fixed.extend(twins.map(|wrong| (declared.file.clone(), declared.id(&wrong.fixed))));
     }
@@ -58,32 +58,51 @@ pub fn find(project: &Project) -> Result<Vec<Problem>, Problem> {
         }
     }
     for page in uses::pages(project).iter() {
-        problems.extend(recommended(page, &demonstrations));
+        let stem = page.file.trim_start_matches("src/").trim_end_matches(".md");
+        let excused = excused.remove(stem);
+        problems.extend(recommended(page, &listings, &demonstrations, excused));
+    }
+    for (page, file) in excused {
+        let message = format!("`pages_without_pattern` names {page}, which isn't a page");
+        problems.push(Problem::of(file, message));
     }
     Ok(problems)
 }
 
-/// Demonstrations that a page recommends.
-fn recommended(page: &Page, demonstrations: &BTreeSet<ProgramId>) -> Vec<Problem> {
-    let headings: Vec<_> = numbered(&page.text)
-        .filter(|(_, line)| line.starts_with("## "))
-        .collect();
-    let is_recommended = |line: usize| {
-        let before = headings.iter().rev().find(|(at, _)| *at < line);
-        before.is_some_and(|(_, heading)| *heading == PATTERN)
-    };
-    let directives = page.directives.iter().filter_map(|placed| {
-        let Ok(Directive::Program(ProgramKind::Listing, shown)) = &placed.directive else {
-            return None;
-        };
-        let is_wrong = demonstrations.contains(&shown.id) && is_recommended(placed.line);
-        let message = format!(
-            "`{}` is the page's pattern, so it's no demonstration",
-            shown.id
-        );
-        is_wrong.then(|| Problem::at(&page.file, placed.line, message))
-    });
-    directives.collect()
+/// A page recommends the first of its programs that isn't a mistake. `excused` is the file that says that it recommends none.
+fn recommended(
+    page: &Page,
+    listings: &Listings,
+    demonstrations: &BTreeSet<ProgramId>,
+    excused: Option<String>,
+) -> Option<Problem> {
+    let shown = page
+        .directives
+        .iter()
+        .filter_map(|placed| match &placed.directive {
+            Ok(Directive::Program(ProgramKind::Listing, shown)) => Some((placed.line, &shown.id)),
+            _ => None,
+        });
+    let mut right = shown.filter(|(_, id)| listings.get(id).is_some_and(|it| !it.is_mistake));
+    let first = right.next().filter(|(_, id)| demonstrations.contains(id));
+    match (first, excused) {
+        (Some((line, id)), None) => {
+            let file = Declarations::file(&id.part);
+            let message = format!(
+                "the page recommends `{id}`, its first program, so that's no demonstration; if the page recommends none, \
+                 add it to `pages_without_pattern` in {file}"
+            );
+            Some(Problem::at(&page.file, line, message))
+        }
+        (None, Some(file)) => {
+            let message = format!(
+                "`pages_without_pattern` names {}, whose first program is no demonstration",
+                page.file
+            );
+            Some(Problem::of(file, message))
+        }
+        _ => None,
+    }
 }
 
 /// A part's listings and declarations.
@@ -141,6 +160,7 @@ impl<'a> Part<'a> {
             open,
             not_applicable,
             wrong,
+            pages_without_pattern: _,
         } = &self.says;
         let excused = not_applicable.iter().flat_map(|it| &it.listings);
         let fixed = wrong.values().map(|wrong| &wrong.fixed);
@@ -324,7 +344,7 @@ listings = ["sound"]
             listings/demo/hazards.toml: `demo/sound` meets the hazard `edges` in its test `edges_are_sums`, and says that it doesn't apply
             listings/demo/hazards.toml: there is no listing `lost`
             listings/demo/hazards.toml: `demo/sound` has met all hazards; remove it from `open`
-            listings/demo/hazards.toml:1: unknown field `opened`, expected one of `demonstrations`, `open`, `not_applicable`, `wrong`
+            listings/demo/hazards.toml:1: unknown field `opened`, expected one of `demonstrations`, `pages_without_pattern`, `open`, `not_applicable`, `wrong`
         "#]].assert_eq(&all.concat());
         assert_eq!(Hazard::ALL.len(), 13);
     }
@@ -360,19 +380,31 @@ listings = ["sound"]
     }
 
     #[test]
-    fn the_pattern_of_a_page_is_no_demonstration() {
-        let page = "# Adding\n\n## The pattern\n\n{{#listing demo/sound}}\n\n## Else\n\n{{#listing demo/sound}}\n";
-        let files = [
-            ("listings/demo/src/bin/sound.rs", listing("Adds.", &[])),
-            (
-                "listings/demo/hazards.toml",
-                "demonstrations = [\"sound\"]\n".to_owned(),
-            ),
-            ("src/demo/adding.md", page.to_owned()),
+    fn the_first_right_program_of_a_page_is_no_demonstration() {
+        let page = "# Adding\n\n{{#listing demo/bad}}\n\n{{#listing demo/sound}}\n";
+        let files = |more: &str| {
+            [
+                ("listings/demo/src/bin/sound.rs", listing("Adds.", &[])),
+                (
+                    "listings/demo/hazards.toml",
+                    format!("demonstrations = [\"sound\"]\n{more}"),
+                ),
+                ("src/demo/adding.md", page.to_owned()),
+                ("src/demo/plain.md", "# Plain\n".to_owned()),
+            ]
+        };
+        let all = [
+            found(&files("")),
+            found(&files("pages_without_pattern = [\"demo/adding\"]\n")),
+            found(&files(
+                "pages_without_pattern = [\"demo/adding\", \"demo/plain\", \"demo/x\"]\n",
+            )),
         ];
         expect![[r#"
-            src/demo/adding.md:5: `demo/sound` is the page's pattern, so it's no demonstration
+            src/demo/adding.md:5: the page recommends `demo/sound`, its first program, so that's no demonstration; if the page recommends none, add it to `pages_without_pattern` in listings/demo/hazards.toml
+            listings/demo/hazards.toml: `pages_without_pattern` names src/demo/plain.md, whose first program is no demonstration
+            listings/demo/hazards.toml: `pages_without_pattern` names demo/x, which isn't a page
         "#]]
-        .assert_eq(&found(&files));
+        .assert_eq(&all.concat());
     }
 }

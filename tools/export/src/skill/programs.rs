@@ -4,12 +4,10 @@ use anyhow::Result;
 use mdbook_markdown::pulldown_cmark::{Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 
+use model::hazards::Declarations;
 use model::source::{CLIPPYS, Source, WRONG};
 use model::{ProgramId, Project};
 use std::fmt::Write as _;
-
-/// How the heading starts below which a page shows its pattern.
-const PATTERN: &str = "The pattern";
 
 /// Whether a program is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,11 +104,11 @@ pub(super) fn mistakes(project: &Project, listings: &[Found], to: &mut String) -
             }
         };
         let _ = write!(list, "- **{}:** {mistake}", found.heading);
-        if let Some(fixed) = fixed(listings, at) {
-            let text = project.read(&fixed.name.source())?;
-            let source = parse(&text, &fixed.name.source())?;
+        if let Some(fixed) = fixed(project, listings, at)? {
+            let text = project.read(&fixed.source())?;
+            let source = parse(&text, &fixed.source())?;
             let caption = source.caption().unwrap_or_default();
-            let _ = write!(list, " Instead (`{}`): {caption}", fixed.name.name);
+            let _ = write!(list, " Instead (`{}`): {caption}", fixed.name);
         }
         list.push('\n');
     }
@@ -120,16 +118,20 @@ pub(super) fn mistakes(project: &Project, listings: &[Found], to: &mut String) -
     Ok(())
 }
 
-/// The fixed version of a mistake: the next right program, if it is below the same heading or is the pattern. A program
-/// below another heading is about something else.
-fn fixed(listings: &[Found], at: usize) -> Option<&Found> {
+/// The fixed version of a mistake: the one that is declared. For a program that doesn't compile, it's a right one below the same
+/// heading, if possible a later one.
+fn fixed(project: &Project, listings: &[Found], at: usize) -> Result<Option<ProgramId>> {
     let found = &listings[at];
-    let is_one = |next: &&Found| next.heading == found.heading || next.heading.starts_with(PATTERN);
-    listings[at + 1..]
+    if found.kind == Kind::Wrong {
+        return Ok(Declarations::read(project, &found.name.part)?.fixed(&found.name));
+    }
+    let is_one = |it: &&Found| it.kind == Kind::Right && it.heading == found.heading;
+    let (before, after) = listings.split_at(at);
+    let one = after
         .iter()
-        .take_while(|next| next.heading == found.heading || next.kind == Kind::Right)
-        .find(|next| next.kind == Kind::Right)
-        .filter(is_one)
+        .find(is_one)
+        .or_else(|| before.iter().rfind(is_one));
+    Ok(one.map(|it| it.name.clone()))
 }
 
 fn parse<'a>(text: &'a str, file: &str) -> Result<Source<'a>> {
@@ -139,6 +141,7 @@ fn parse<'a>(text: &'a str, file: &str) -> Result<Source<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use scratch::Scratch;
 
     #[test]
     fn programs_are_found_with_their_headings() {
@@ -161,20 +164,31 @@ mod tests {
     }
 
     #[test]
-    fn the_fixed_version_is_below_the_same_heading_or_is_the_pattern() {
+    fn the_fixed_version_is_declared_or_below_the_same_heading() {
+        let book = Scratch::sound();
+        let declared = "[wrong]\nx = { hazard = \"stop\", fixed = \"y\" }\n";
+        book.write("listings/a/hazards.toml", declared);
+        let project = Project::open(book.root()).expect("a book");
         let found = |name: &str, kind, heading: &str| Found {
             name: ProgramId::parse(&format!("a/{name}")).expect("it is a name"),
             kind,
             heading: heading.to_owned(),
         };
-        let of = |listings: &[Found]| fixed(listings, 0).map(|it| it.name.name.clone());
-        let wrong = || found("x", Kind::Wrong, "One");
-        let below = |heading| [wrong(), found("y", Kind::Right, heading)];
-        assert_eq!(of(&below("One")).as_deref(), Some("y"));
-        assert_eq!(of(&below("The pattern: a set")).as_deref(), Some("y"));
-        assert_eq!(of(&below("Two")), None);
-        let another = found("z", Kind::Wrong, "Two");
-        let pattern = found("y", Kind::Right, "The pattern");
-        assert_eq!(of(&[wrong(), another, pattern]), None);
+        let all = [
+            found("y", Kind::Right, "One"),
+            found("v", Kind::DoesNotCompile, "One"),
+            found("x", Kind::Wrong, "Two"),
+            found("u", Kind::Wrong, "Two"),
+            found("w", Kind::DoesNotCompile, "Three"),
+            found("z", Kind::Right, "Three"),
+            found("t", Kind::DoesNotCompile, "Four"),
+        ];
+        let of = |at: usize| {
+            let fixed = fixed(&project, &all, at).expect("the declarations can be read");
+            fixed.map(|it| it.name)
+        };
+        let twins = [1, 2, 3, 4, 6].map(of);
+        let name = |name: &str| Some(name.to_owned());
+        assert_eq!(twins, [name("y"), name("y"), None, name("z"), None]);
     }
 }
