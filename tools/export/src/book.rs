@@ -1,7 +1,7 @@
 //! The whole book: its table of contents, and every page as Markdown and as rendered.
 
 use crate::markdown;
-use crate::tree::{self, Node};
+use crate::tree::{self, Node, escape};
 use anyhow::{Context, Result};
 use mdbook_driver::MDBook;
 use mdbook_driver::book::{BookItem, Chapter};
@@ -184,6 +184,31 @@ impl Book {
         self.pages.iter().find(|page| page.html == html)
     }
 
+    /// Entries of the table of contents as a list in HTML. `addresses` gives a page's address, and those of its sections with
+    /// their titles.
+    pub(crate) fn list(&self, items: &[Item], addresses: &Addresses<'_>) -> String {
+        let mut html = String::from("<ol>\n");
+        for item in items {
+            let page = item.page.and_then(|index| self.pages.get(index));
+            let (line, sections) = match page.map(addresses) {
+                Some((to, sections)) => (link(&to, &item.title), sections),
+                None => (format!("<span>{}</span>", escape(&item.title)), Vec::new()),
+            };
+            let sections = sections
+                .iter()
+                .map(|(to, title)| format!("<li>{}</li>\n", link(to, title)));
+            let sections: String = sections.collect();
+            let below = self.list(&item.children, addresses);
+            let below = sections + &below["<ol>\n".len()..below.len() - "</ol>\n".len()];
+            let below = match below.is_empty() {
+                true => String::new(),
+                false => format!("\n<ol>\n{below}</ol>\n"),
+            };
+            html.push_str(&format!("<li>{line}{below}</li>\n"));
+        }
+        html + "</ol>\n"
+    }
+
     /// Calls a function for every page, on all processors.
     pub(crate) fn in_parallel(&self, work: impl Fn(&Page) + Sync) {
         let next = AtomicUsize::new(0);
@@ -198,6 +223,13 @@ impl Book {
             }
         });
     }
+}
+
+/// A page's address, and those of its sections with their titles.
+type Addresses<'a> = dyn Fn(&Page) -> (String, Vec<(String, String)>) + 'a;
+
+fn link(to: &str, text: &str) -> String {
+    format!("<a href=\"{}\">{}</a>", escape(to), escape(text))
 }
 
 /// A title as a file name.

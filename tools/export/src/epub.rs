@@ -1,6 +1,6 @@
 //! The whole book as an EPUB: a ZIP of its pages as XHTML, a table of contents, and metadata.
 
-use crate::book::{Book, Item, Page, RIGHTS};
+use crate::book::{Book, Page, RIGHTS};
 use crate::links::{self, Target};
 use crate::tree::{self, Node, change_each, escape};
 use anyhow::{Context, Result, bail};
@@ -116,7 +116,7 @@ fn title_page(book: &Book) -> String {
 /// The table of contents, which is a page of its own in an EPUB.
 fn nav(book: &Book) -> String {
     let mut body = String::from("<nav epub:type=\"toc\" id=\"toc\">\n<h1>Contents</h1>\n");
-    body.push_str(&list(book, &book.contents));
+    body.push_str(&book.list(&book.contents, &addresses));
     let first = book.pages.first().map(|page| page.file("xhtml"));
     let _ = write!(
         body,
@@ -129,41 +129,13 @@ fn nav(book: &Book) -> String {
     document(book, "Contents", "", "frontmatter", &body)
 }
 
-fn list(book: &Book, items: &[Item]) -> String {
-    let mut html = String::from("<ol>\n");
-    for item in items {
-        let page = item.page.and_then(|index| book.pages.get(index));
-        let title = escape(&item.title);
-        match page {
-            Some(page) => {
-                let _ = write!(html, "<li><a href=\"{}\">{title}</a>", page.file("xhtml"));
-            }
-            None => {
-                let _ = write!(html, "<li><span>{title}</span>");
-            }
-        }
-        let sections = page.map_or(Vec::new(), |page| {
-            let link = |(id, title): (String, String)| {
-                format!(
-                    "<li><a href=\"{}#{}\">{}</a></li>\n",
-                    page.file("xhtml"),
-                    escape(&id),
-                    escape(&title)
-                )
-            };
-            page.sections().into_iter().map(link).collect()
-        });
-        let below = list(book, &item.children);
-        let below = below
-            .trim_start_matches("<ol>\n")
-            .trim_end_matches("</ol>\n");
-        if !sections.is_empty() || !below.is_empty() {
-            let _ = write!(html, "\n<ol>\n{}{below}</ol>\n", sections.concat());
-        }
-        html.push_str("</li>\n");
-    }
-    html.push_str("</ol>\n");
-    html
+/// The address of a page, and those of its sections with their titles.
+fn addresses(page: &Page) -> (String, Vec<(String, String)>) {
+    let file = page.file("xhtml");
+    let sections = page.sections().into_iter();
+    let sections = sections.map(|(id, title)| (format!("{file}#{id}"), title));
+    let sections = sections.collect();
+    (file, sections)
 }
 
 /// The package document: metadata, the list of files, and the reading order.

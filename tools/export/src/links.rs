@@ -92,13 +92,7 @@ pub fn set_href(element: &mut Element, to: Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn inside(file: &str, fragment: &str) -> Target {
-        Target::Inside {
-            file: file.to_owned(),
-            fragment: fragment.to_owned(),
-        }
-    }
+    use scratch::rows;
 
     #[test]
     fn the_address_of_a_file_is_escaped() {
@@ -112,25 +106,13 @@ mod tests {
 
     #[test]
     fn links_are_resolved_from_their_page() {
-        let page = "tasks/waiting.html";
-        assert_eq!(target(page, "#a"), inside(page, "a"));
-        assert_eq!(
-            target(page, "limiting.html#b"),
-            inside("tasks/limiting.html", "b")
-        );
-        assert_eq!(
-            target(page, "../verified.html"),
-            inside("verified.html", "")
-        );
-        assert_eq!(target(page, "./x.svg"), inside("tasks/x.svg", ""));
-        assert_eq!(target("a.html", "b/c.html"), inside("b/c.html", ""));
-        assert_eq!(path_to_root(page), "../");
-    }
-
-    #[test]
-    fn links_to_other_sites_are_outside() {
-        for to in ["https://docs.rs/x", "mailto:a@b", "//example.com/a"] {
-            assert_eq!(target("a.html", to), Target::Outside, "{to}");
+        for [to, expected] in rows(include_str!("links.txt")) {
+            let target = match target("tasks/waiting.html", &to) {
+                Target::Inside { file, fragment } => format!("{file}#{fragment}"),
+                Target::Outside => "outside".to_owned(),
+            };
+            assert_eq!(target, expected, "{to}");
         }
+        assert_eq!(path_to_root("tasks/waiting.html"), "../");
     }
 }

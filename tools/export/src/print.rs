@@ -3,11 +3,10 @@
 //! mdBook's own print page shows hidden lines and has the theme around it, but no table of contents. This one is made
 //! from the same trees as the EPUB.
 
-use crate::book::{Book, Item, Page, RIGHTS};
+use crate::book::{Book, Page, RIGHTS};
 use crate::links::{self, Target};
 use crate::tree::{self, Element, change_each, escape};
 use anyhow::{Context, Result};
-use std::fmt::Write as _;
 use std::fs;
 
 /// Its style sheet.
@@ -35,7 +34,10 @@ pub fn page(book: &Book) -> Result<String> {
         language = escape(&book.language),
         title = escape(&book.title),
         front = title_page(book),
-        contents = list(book, &book.contents),
+        contents = book.list(&book.contents, &|page| (
+            format!("#{}", prefix(page)),
+            Vec::new()
+        )),
         style = STYLE,
         chapters = chapters,
         scripts = scripts,
@@ -56,25 +58,6 @@ fn title_page(book: &Book) -> String {
         escape(&book.edition),
         book.day()
     )
-}
-
-fn list(book: &Book, items: &[Item]) -> String {
-    let mut html = String::from("<ol>\n");
-    for item in items {
-        let title = escape(&item.title);
-        let page = item.page.and_then(|index| book.pages.get(index));
-        let line = match page {
-            Some(page) => format!("<a href=\"#{}\">{title}</a>", prefix(page)),
-            None => format!("<span>{title}</span>"),
-        };
-        let below = match item.children.is_empty() {
-            true => String::new(),
-            false => format!("\n{}", list(book, &item.children)),
-        };
-        let _ = writeln!(html, "<li>{line}{below}</li>");
-    }
-    html.push_str("</ol>\n");
-    html
 }
 
 /// The prefix of a page's ids, so that no two pages share an id. The prefix itself is the id of the page.
