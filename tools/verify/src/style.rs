@@ -62,7 +62,7 @@ pub fn check(project: &Project) -> anyhow::Result<Vec<Problem>> {
 /// Phrases to replace in Markdown: not in its code, its quoted messages, its addresses, and its directives.
 fn in_markdown(file: &str, text: &str) -> Vec<Problem> {
     static NOT_PROSE: LazyLock<Regex> = LazyLock::new(|| {
-        regex(r#"(?ms)^\s*```.*?^\s*```|`[^`]*`|"[^"]*"|\]\([^)]*\)|\{\{#[^}]*\}\}|https?://\S+"#)
+        regex(r#"(?ms)^\s*```.*?^\s*```|`[^`]*`|"[^"]*"|\]\([^)]*\)|\]\[[^\]]*\]|\{\{#[^}]*\}\}|https?://\S+"#)
     });
     let blanked = NOT_PROSE.replace_all(text, |found: &regex::Captures<'_>| blank(&found[0]));
     in_prose(file, &blanked)
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_phrase_is_found_with_its_line_and_its_replacement() {
-        let page = "# Mended\n\nAll of them run at\nonce, for nobody\nwaits.\n\nA fixed `mend()`, \"at once\", [x](anew.md).\n\n\
+        let page = "# Mended\n\nAll of them run at\nonce, for nobody\nwaits.\n\nA fixed `mend()`, \"at once\", [x](anew.md), [x][A::mended].\n\n\
                     ```text\nmended at once\n```\n\n{{#listing tasks/mended}} is gone\n";
         let program = "//! Wrong: it goes on.\nfn mend() {} // told\n/// It is told `mended`.\nlet url = \"https://anew \";\n";
         let found = render(in_markdown("p.md", page)) + &render(in_comments("p.rs", program));
