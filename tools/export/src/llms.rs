@@ -3,6 +3,7 @@
 
 use crate::book::{Book, Item, Page};
 use crate::links::{Target, target};
+use crate::markdown::with_changes;
 use mdbook_markdown::pulldown_cmark::{Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 use std::fmt::Write as _;
@@ -117,15 +118,7 @@ fn from_root(page: &Page) -> String {
             changes.push((start..start + dest_url.len(), to));
         }
     }
-    let mut result = String::new();
-    let mut copied = 0;
-    for (range, to) in changes {
-        result.push_str(&text[copied..range.start]);
-        result.push_str(&to);
-        copied = range.end;
-    }
-    result.push_str(&text[copied..]);
-    result
+    with_changes(text, changes)
 }
 
 #[cfg(test)]

@@ -34,15 +34,19 @@ pub fn plain(expanded: &str) -> String {
             _ => {}
         }
     }
-    let mut markdown = String::new();
+    collapse_empty_lines(&with_changes(&text, changes))
+}
+
+/// A text with the texts at some places replaced, in the order of the places.
+pub(crate) fn with_changes(text: &str, changes: Vec<(Range<usize>, String)>) -> String {
+    let mut result = String::new();
     let mut copied = 0;
     for (range, change) in changes {
-        markdown.push_str(&text[copied..range.start]);
-        markdown.push_str(&change);
+        result.push_str(&text[copied..range.start]);
+        result.push_str(&change);
         copied = range.end;
     }
-    markdown.push_str(&text[copied..]);
-    collapse_empty_lines(&markdown)
+    result + &text[copied..]
 }
 
 /// The page without its SVG pictures: the figures describe them in words. An empty line in a picture would end the

@@ -3,11 +3,11 @@
 use super::Part;
 use crate::book::Page;
 use crate::links::{Target, target};
-use crate::markdown::collapse_empty_lines;
+use crate::markdown::{collapse_empty_lines, with_changes};
 use mdbook_markdown::pulldown_cmark::{Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 use model::ids::heading_id;
-use std::fmt::Write as _;
+use std::ops::Range;
 
 /// The heading above a page's links to other pages.
 pub(super) const SEE_ALSO: &str = "See also";
@@ -22,9 +22,8 @@ const MEASURED: &str = "| Ratio |";
 /// skill, become plain text.
 pub(super) fn local_markdown(page: &Page, parts: &[Part<'_>]) -> String {
     let text = page.markdown();
-    let mut out = String::new();
-    let mut copied = 0;
-    let mut open: Option<(std::ops::Range<usize>, usize)> = None;
+    let mut changes = Vec::new();
+    let mut open: Option<(Range<usize>, usize)> = None;
     let mut dest = String::new();
     for (event, range) in new_cmark_parser(text, &MarkdownOptions::default()).into_offset_iter() {
         match event {
@@ -33,17 +32,11 @@ pub(super) fn local_markdown(page: &Page, parts: &[Part<'_>]) -> String {
                 open = Some((range, 0));
             }
             Event::End(TagEnd::Link) => {
-                let Some((range, end)) = open.take() else {
-                    continue;
-                };
-                out.push_str(&text[copied..range.start]);
-                copied = range.end;
-                let inside = text[range.start + 1..end.max(range.start + 1)].to_owned();
-                match address_in_skill(page, parts, &dest) {
-                    Some(to) => {
-                        let _ = write!(out, "[{inside}]({to})");
-                    }
-                    None => out.push_str(&inside),
+                if let Some((range, end)) = open.take() {
+                    let inside = &text[range.start + 1..end.max(range.start + 1)];
+                    let link = address_in_skill(page, parts, &dest);
+                    let link = link.map(|to| format!("[{inside}]({to})"));
+                    changes.push((range, link.unwrap_or_else(|| inside.to_owned())));
                 }
             }
             _ => {
@@ -53,7 +46,7 @@ pub(super) fn local_markdown(page: &Page, parts: &[Part<'_>]) -> String {
             }
         }
     }
-    out.push_str(&text[copied..]);
+    let out = with_changes(text, changes);
     let is_definition = |line: &&str| line.starts_with('[') && line.contains("]: <");
     let lines = out.lines().filter(|line| !is_definition(line));
     let lines = lines.filter(|line| !line.starts_with("Verified with "));
