@@ -65,12 +65,13 @@ fn suite_folder(name: &ProgramId) -> Option<String> {
 }
 
 fn depends_on(project: &Project, name: &ProgramId) -> Result<Vec<String>> {
-    let manifest = model::manifest::file(&name.part);
-    let Some(folder) = suite_folder(name) else {
-        return texts(project, [name.source(), manifest]);
-    };
-    let mut texts = texts(project, [manifest])?;
-    for folder in [folder, format!("listings/{}", name.part)] {
+    let mut texts = texts(project, [model::manifest::file(&name.part)])?;
+    let mut folders = vec!["tools/hazards/src".to_owned()];
+    match suite_folder(name) {
+        Some(folder) => folders.extend([folder, format!("listings/{}", name.part)]),
+        None => texts.push(text(project, &name.source())?),
+    }
+    for folder in folders {
         for file in files_in(&project.root().join(&folder))? {
             texts.push(text(project, &format!("{folder}/{file}"))?);
         }
