@@ -8,7 +8,7 @@
 //! There's a preprocessor for mdBook that does the same, mdbook-rustdoc-links. It is a program to be installed, and the book is
 //! verified with `cargo test` alone.
 
-use crate::build::{Cargo, Library, Mode, plain};
+use crate::build::{Library, Mode, cargo_in, plain, run};
 use crate::files::write_if_changed;
 use crate::workspace::{EVERYTHING, Workspace};
 use anyhow::{Context, Result, bail};
@@ -132,9 +132,8 @@ impl Probe {
         let workspace = plain(project)?;
         let source = workspace.root().join(EVERYTHING).join("src/api_links.rs");
         write_if_changed(&source, &text)?;
-        let mut cargo = Cargo::new(&workspace, Mode::Run);
-        cargo.select(EVERYTHING, &["--lib"]);
-        let compiled = cargo.run()?;
+        let mut cargo = cargo_in(&workspace, Mode::Run);
+        let compiled = run(cargo.arg("--lib"))?;
         if !compiled.errors.is_empty() {
             bail!(
                 "the listings' dependencies do not compile:\n{}",

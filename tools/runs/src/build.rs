@@ -143,11 +143,11 @@ fn build_binaries(
     mode: Mode,
     built: &mut Built,
 ) -> Result<()> {
-    let mut cargo = Cargo::new(workspace, mode);
+    let mut cargo = cargo_in(workspace, mode);
     for (part, binary) in binaries.keys() {
-        cargo.select(part, &["--bin", binary]);
+        select(&mut cargo, part, &["--bin", binary]);
     }
-    let compiled = cargo.run()?;
+    let compiled = run(&mut cargo)?;
     built.errors.push_str(&compiled.errors);
     for (binary, names) in binaries {
         let Some(executable) = compiled.executables.get(binary) else {
@@ -217,58 +217,33 @@ impl Library {
     }
 }
 
-/// A build in the listings' workspace.
-pub struct Cargo {
-    command: Command,
-    packages: BTreeSet<String>,
+/// A cargo that builds programs in the listings' workspace, or their tests. It's to be given [packages](select).
+pub(crate) fn cargo_in(workspace: &Workspace, mode: Mode) -> Command {
+    let mut command = Command::new(cargo());
+    match mode {
+        Mode::Run => command.args(["build", "--keep-going"]),
+        Mode::Test => command.args(["test", "--no-run", "--no-fail-fast"]),
+    };
+    command
+        .current_dir(workspace.root())
+        .arg("--message-format=json")
+        .env("CARGO_TARGET_DIR", workspace.root().join("target"))
+        .env("CARGO_BUILD_BUILD_DIR", workspace.build_folder())
+        // It names the package of the test that runs this.
+        .env_remove("CARGO_MANIFEST_DIR");
+    match workspace.flavor() {
+        Flavor::Plain => select(&mut command, EVERYTHING, &[]),
+        Flavor::Recorded => {
+            let (variable, flags) = recording_flags();
+            command.env(variable, flags);
+        }
+    }
+    command
 }
 
-impl Cargo {
-    /// A build of programs, or of their tests.
-    pub(crate) fn new(workspace: &Workspace, mode: Mode) -> Self {
-        let mut command = Command::new(cargo());
-        match mode {
-            Mode::Run => command.args(["build", "--keep-going"]),
-            Mode::Test => command.args(["test", "--no-run", "--no-fail-fast"]),
-        };
-        command
-            .current_dir(workspace.root())
-            .arg("--message-format=json")
-            .env("CARGO_TARGET_DIR", workspace.root().join("target"))
-            .env("CARGO_BUILD_BUILD_DIR", workspace.build_folder())
-            // It names the package of the test that runs this.
-            .env_remove("CARGO_MANIFEST_DIR");
-        let mut cargo = Self {
-            command,
-            packages: BTreeSet::new(),
-        };
-        match workspace.flavor() {
-            Flavor::Plain => cargo.select(EVERYTHING, &[]),
-            Flavor::Recorded => {
-                let (variable, flags) = recording_flags();
-                cargo.command.env(variable, flags);
-            }
-        }
-        cargo
-    }
-
-    /// Adds a package, and arguments that choose among its targets.
-    pub(crate) fn select(&mut self, package: &str, targets: &[&str]) {
-        if self.packages.insert(package.to_owned()) {
-            self.command.args(["--package", package]);
-        }
-        self.command.args(targets);
-    }
-
-    /// The command, for further arguments and variables.
-    pub(crate) fn command(&mut self) -> &mut Command {
-        &mut self.command
-    }
-
-    /// Runs it.
-    pub(crate) fn run(mut self) -> Result<Compiled> {
-        run(&mut self.command)
-    }
+/// Adds a package, and arguments that choose among its targets.
+pub(crate) fn select(command: &mut Command, package: &str, targets: &[&str]) {
+    command.args(["--package", package]).args(targets);
 }
 
 /// The compiler's flags, with the one for Tokio's reports, in the variable from which cargo reads them.
@@ -401,12 +376,12 @@ pub fn build_suites(
     if names.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let mut command = Cargo::new(workspace, Mode::Test);
+    let mut cargo = cargo_in(workspace, Mode::Test);
     let suite = |name: &ProgramId| name.name.trim_start_matches("tests/").to_owned();
     for name in names {
-        command.select(&name.part, &["--test", &suite(name)]);
+        select(&mut cargo, &name.part, &["--test", &suite(name)]);
     }
-    let compiled = command.run()?;
+    let compiled = run(&mut cargo)?;
     anyhow::ensure!(compiled.errors.is_empty(), "{}", compiled.errors);
     let built = names.iter().filter_map(|name| {
         let target = (name.part.clone(), suite(name));

@@ -4,7 +4,7 @@
 //! [`crate::workspace`]). What differs from machine to machine is taken out of the messages: where crates are, in which
 //! version, and on which line.
 
-use crate::build::{Cargo, Compiled, Mode, plain};
+use crate::build::{Compiled, Mode, cargo_in, plain, run, select};
 use crate::files::{file_elsewhere, write_if_changed};
 use crate::workspace::REFUSED;
 use anyhow::{Context, Result, bail};
@@ -48,9 +48,9 @@ pub fn messages(
         if group.is_empty() {
             continue;
         }
-        let mut cargo = Cargo::new(&workspace, Mode::Run);
+        let mut cargo = cargo_in(&workspace, Mode::Run);
         for name in &group {
-            cargo.select(&package(name), &["--bin", &name.name]);
+            select(&mut cargo, &package(name), &["--bin", &name.name]);
         }
         if is_clippys {
             Command::new(CLIPPY_DRIVER)
@@ -62,11 +62,10 @@ pub fn messages(
             write_if_changed(&folder.join("clippy.toml"), &text)?;
             // This is how `cargo clippy` has them compiled.
             cargo
-                .command()
                 .env("RUSTC_WORKSPACE_WRAPPER", CLIPPY_DRIVER)
                 .env("CLIPPY_CONF_DIR", folder);
         }
-        let compiled = cargo.run()?;
+        let compiled = run(&mut cargo)?;
         for name in group {
             messages.insert(name.clone(), message(name, &compiled));
         }
