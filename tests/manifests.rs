@@ -2,34 +2,13 @@
 //!
 //! `tests/outputs.rs` compiles every part's listings in a package whose `[dependencies]` are what the page shows. All parts are
 //! built together, so one part could use a feature that only another part's dependencies switch on; here, cargo is asked which
-//! features each part's dependencies have when the part is built alone. The few that are on because of others ([`UNUSED`]) add APIs
+//! features each part's dependencies have when the part is built alone. The few that are on because of others (`manifests/unused_features.toml`) add APIs
 //! that the part's programs don't name.
 
 use model::{Project, manifest};
 use runs::build::plain;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
-
-/// Features that dependencies of other parts switch on: the package, the feature, and words that a program with an API of this
-/// feature has in it.
-const UNUSED: &[(&str, &str, &[&str])] = &[
-    ("hyper-util", "client-proxy", &["proxy"]),
-    ("tokio-stream", "fs", &["ReadDir"]),
-    ("tower", "make", &["MakeService", "tower::make"]),
-    ("tower", "retry", &["tower::retry", "RetryLayer"]),
-    ("tower", "timeout", &["tower::timeout", "TimeoutLayer"]),
-    // Without a subscriber, events become records of the crate `log`: no API.
-    ("tracing", "log", &["log::"]),
-    ("tracing-subscriber", "ansi", &["ansi(true)"]),
-    ("tracing-subscriber", "default", &[]),
-    ("tracing-subscriber", "nu-ansi-term", &[]),
-    ("tracing-subscriber", "smallvec", &[]),
-    (
-        "tracing-subscriber",
-        "tracing-log",
-        &["LogTracer", "tracing_log"],
-    ),
-];
 
 fn project() -> Project {
     Project::open(env!("CARGO_MANIFEST_DIR")).expect("the book is here")
@@ -68,6 +47,9 @@ fn the_shown_manifests_are_what_programs_are_compiled_with() {
         }
         features
     };
+    let unused = include_str!("manifests/unused_features.toml");
+    let unused: BTreeMap<String, BTreeMap<String, Vec<String>>> =
+        toml::from_str(unused).expect("a table for each package");
     let together = features(&["--workspace"]);
     for part in project.parts().expect("parts can be listed") {
         let alone = features(&["--package", &part]);
@@ -81,14 +63,14 @@ fn the_shown_manifests_are_what_programs_are_compiled_with() {
         for (package, on) in &alone {
             for feature in together[package].difference(on) {
                 let name = package.split(' ').next().unwrap_or_default();
-                let known = UNUSED.iter().find(|it| it.0 == name && it.1 == feature);
-                let is_unused = known
-                    .is_some_and(|(_, _, words)| !words.iter().any(|word| programs.contains(word)));
+                let words = unused.get(name).and_then(|it| it.get(feature));
+                let is_unused =
+                    words.is_some_and(|words| !words.iter().any(|it| programs.contains(it)));
                 assert!(
                     is_unused,
                     "{}: `{package}` is compiled with the feature `{feature}`, which the manifest that the page shows \
                      doesn't have: the dependencies of other parts switch it on. If a program of this part needs it, name it in \
-                     [workspace.dependencies] of Cargo.toml; if not, add it to UNUSED in tests/manifests.rs",
+                     [workspace.dependencies] of Cargo.toml; if not, add it to tests/manifests/unused_features.toml",
                     manifest::file(&part),
                 );
             }

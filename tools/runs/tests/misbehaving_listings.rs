@@ -278,51 +278,24 @@ fn what_clippy_refuses_has_its_message() {
 }
 
 fn an_unstable_program_is_built_apart_and_its_output_compared() {
-    let book = Scratch::sound();
-    let manifest = "[package]\nname = \"unstable\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
-                    [features]\nprograms = []\n\n\
-                    [[bin]]\nname = \"dump\"\npath = \"dump.rs\"\nrequired-features = [\"programs\"]\n";
-    book.write("listings/demo/unstable/Cargo.toml", manifest);
-    let workspace = book.read("Cargo.toml");
-    let members = "members = [\"listings/*\"";
-    let more = workspace.replace(members, &format!("{members}, \"listings/demo/unstable\""));
-    book.write("Cargo.toml", more);
-    let program = "//! A dump.\n\nfn main() {\n    let is_on = cfg!(tokio_unstable);\n    println!(\"{is_on}\");\n}\n";
-    let file = "listings/demo/unstable/dump.rs";
-    book.write(file, program);
-    let (changes, outcome) = bless(&book, "dump");
-    assert_eq!(outcome, Ok(()));
-    assert_eq!(changes.len(), 1, "{changes:?}");
-    let output = "listings/demo/unstable/dump.out";
-    assert_eq!(book.read(output), "true\n");
-
-    let check = || {
+    for case in cases(include_str!("misbehaving/unstable.txt")) {
+        let book = case.book();
         let project = open(&book);
         let built = unstable::build(&project, &[name("dump")]).expect("cargo starts");
-        let Some(program) = built.programs.get(&name("dump")) else {
-            return Err(built.errors);
+        let checked = match built.programs.get(&name("dump")) {
+            None => Err(built.errors),
+            Some(program) => {
+                let ran = runs::run::run(program, book.root(), Limits::default());
+                unstable::check(&project, &name("dump"), &ran.expect("it starts"))
+            }
         };
-        let ran = runs::run::run(program, book.root(), Limits::default());
-        unstable::check(&project, &name("dump"), &ran.expect("it starts"))
-    };
-    assert_eq!(check(), Ok(()));
-    book.write(output, "false\n");
-    let report = check().expect_err("it prints something else");
-    assert_has(
-        &report,
-        "listings/demo/unstable/dump.out:1: listings/demo/unstable/dump.rs prints something else than this file says",
-    );
-    book.write(output, "true\n");
-    let noisy = program.replace("    println!", "    eprintln!(\"hm\");\n    println!");
-    book.write(file, &noisy);
-    assert_has(
-        &check().expect_err("it complains"),
-        "it complains on standard error",
-    );
-    assert_has(
-        &refusal(&book, "dump"),
-        "listings/demo/unstable/dump.rs: it complains on standard error",
-    );
-    book.write(file, program.replace("cfg!(tokio_unstable)", "1 +"));
-    assert_has(&check().expect_err("it is no program"), "error: ");
+        match case.get("report") {
+            "" => assert_eq!(checked, Ok(()), "{}", case.name),
+            report => assert_says(&checked.expect_err(&case.name), report),
+        }
+        let refused = case.get("refusal");
+        if !refused.is_empty() {
+            assert_says(&refusal(&book, "dump"), refused);
+        }
+    }
 }

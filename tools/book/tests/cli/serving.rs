@@ -229,26 +229,8 @@ fn the_site_is_served_and_nothing_else() {
     assert_eq!(request(server.address(), post).status, 405);
 
     let root = book.root().display().to_string().replace('\\', "/");
-    let attacks = [
-        "/../secret.txt",
-        "/page.html/../../secret.txt",
-        "/css/../../secret.txt",
-        "/%2e%2e/secret.txt",
-        "/%2e%2e%2fsecret.txt",
-        "/..%2fsecret.txt",
-        "/..%5csecret.txt",
-        "/..\\secret.txt",
-        "/%252e%252e%252fsecret.txt",
-        "/.%00./secret.txt",
-        "/../book/../secret.txt",
-        "//secret.txt",
-        "//../secret.txt",
-        "http://localhost/../secret.txt",
-        &format!("/{root}/secret.txt"),
-        &format!("{root}/secret.txt"),
-        &format!("//{root}/secret.txt"),
-    ];
-    for path in attacks {
+    for path in include_str!("attacks.txt").lines() {
+        let path = &path.replace("ROOT", &root);
         let answer = server.get(path);
         assert!(
             matches!(answer.status, 400 | 404),
