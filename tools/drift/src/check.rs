@@ -4,7 +4,6 @@ use crate::breakage::{Breakage, Check};
 use crate::copy::Copy;
 use anyhow::{Context, Result, bail};
 use regex::Regex;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -20,6 +19,9 @@ pub enum Outcome {
     /// The check failed, but its output, which this is, doesn't have the place or the words.
     WrongMessage(String),
 }
+
+/// The package with the book's tests.
+const ROOT_PACKAGE: &str = "rust-async-patterns";
 
 /// The checks, built for the copy.
 pub struct Checks<'a> {
@@ -53,37 +55,22 @@ impl<'a> Checks<'a> {
         if files.is_empty() {
             return Ok(built);
         }
-        let mut cargo = built.cargo(&[
-            "test",
-            "--no-run",
-            "--message-format=json-render-diagnostics",
-        ]);
+        let mut cargo = built.cargo(&["test", "--no-run", "--message-format=json"]);
         for file in &files {
             cargo.args(["--test", file]);
         }
-        let output = cargo
-            .stderr(Stdio::inherit())
-            .output()
-            .context("cannot start cargo to build the tests of the copy")?;
-        if !output.status.success() {
+        let compiled = runs::build::run(&mut cargo)?;
+        if !compiled.errors.is_empty() {
+            let root = copy.root().display();
             bail!(
-                "the tests of the copy in {} do not compile",
-                copy.root().display()
+                "the tests of the copy in {root} do not compile:\n{}",
+                compiled.errors
             );
         }
-        let tests = copy.root().join("tests");
-        for line in String::from_utf8_lossy(&output.stdout).lines() {
-            let message: Value = serde_json::from_str(line).unwrap_or_default();
-            let target = &message["target"];
-            if let (Some(name), Some(source), Some(executable)) = (
-                target["name"].as_str(),
-                target["src_path"].as_str(),
-                message["executable"].as_str(),
-            ) && Path::new(source).starts_with(&tests)
-            {
-                built.executables.insert(name.to_owned(), executable.into());
-            }
-        }
+        // Only the root package's: another one may have a test of the same name.
+        let executables = compiled.executables.into_iter();
+        let own = executables.filter(|((package, _), _)| package == ROOT_PACKAGE);
+        built.executables = own.map(|((_, test), file)| (test, file)).collect();
         Ok(built)
     }
 

@@ -263,7 +263,7 @@ fn recording_flags() -> (&'static str, OsString) {
 }
 
 /// Runs a cargo that reports in JSON. What it's doing is shown on standard error meanwhile.
-pub(crate) fn run(command: &mut Command) -> Result<Compiled> {
+pub fn run(command: &mut Command) -> Result<Compiled> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -7,7 +7,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// Sections of `sessions.txt`: `$ build` runs `cargo book build`, whose words follow; `cat FILE` shows a file.
+/// Sections of `sessions.txt`: `$ build` runs `cargo book build`, whose words follow, and `listings/demo$ build` does in a
+/// folder; `cat FILE` shows a file, and `starts FILE` its first two bytes.
 #[test]
 fn each_session_is_as_written() {
     for case in cases(include_str!("sessions.txt")) {
@@ -18,8 +19,15 @@ fn each_session_is_as_written() {
             }
             let before = book.files_without(&["target"]);
             let found = match section.split_once(' ') {
-                Some(("$", arguments)) => said(&book, arguments),
+                Some(("$", arguments)) => said(&book, ".", arguments),
+                Some((folder, arguments)) if section.starts_with("listings") => {
+                    said(&book, folder.trim_end_matches('$'), arguments)
+                }
                 Some(("cat", file)) => book.read(file),
+                Some(("starts", file)) => {
+                    let bytes = std::fs::read(book.path(file)).expect("it is there");
+                    String::from_utf8_lossy(&bytes[..2]).into_owned()
+                }
                 Some(("exists", file)) => book.path(file).exists().to_string(),
                 _ => panic!("`{section}` is no step of a session"),
             };
@@ -40,8 +48,8 @@ fn each_session_is_as_written() {
 #[test]
 fn new_listings_are_formatted_as_listings_are() {
     let book = Scratch::sound();
-    said(&book, "new demo/my_listing");
-    said(&book, "new --wrong demo/bug demo/no_bug");
+    said(&book, ".", "new demo/my_listing");
+    said(&book, ".", "new --wrong demo/bug demo/no_bug");
     let style = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../listings/rustfmt.toml");
     let files = ["my_listing", "bug", "no_bug"];
     let files = files.map(|name| book.path(&format!("listings/demo/src/bin/{name}.rs")));
@@ -59,44 +67,10 @@ fn a_new_listing_is_not_written_through_a_linked_folder() {
     link(&elsewhere.path("src"), &book.path("listings/demo/src"));
     let before = elsewhere.files_without(&[]);
     assert_has(
-        &said(&book, "new demo/my_listing"),
+        &said(&book, ".", "new demo/my_listing"),
         "is a symbolic link, and nothing is written through one",
     );
     assert_eq!(elsewhere.files_without(&[]), before);
-}
-
-#[test]
-fn it_works_from_a_folder_inside_of_the_book() {
-    let book = Scratch::sound();
-    let output = tool(&book.path("listings/demo")).arg("build").output();
-    stdout(output.expect("the tool starts"));
-    assert_has(&book.read("book/page.html"), "A greeting:");
-}
-
-#[test]
-fn outside_of_a_book_it_says_where_to_go() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    for command in [
-        &["build"][..],
-        &["serve", "--port", "0"],
-        &["bless"],
-        &["check"],
-        &["new", "demo/x"],
-    ] {
-        let output = tool(folder.path())
-            .args(command)
-            .output()
-            .expect("the tool starts");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            !output.status.success() && errors.starts_with("error: neither "),
-            "{errors}"
-        );
-        assert_has(
-            &errors,
-            "has a book.toml; run this inside the book's repository",
-        );
-    }
 }
 
 // --- preprocessor ----------------------------------------------------------------------------------
@@ -125,7 +99,7 @@ fn preprocess(book: &Scratch, page: &str) -> Output {
 #[test]
 fn it_is_a_preprocessor_of_the_stock_mdbook() {
     let book = Scratch::sound();
-    assert_eq!(said(&book, "preprocessor supports epub"), "");
+    assert_eq!(said(&book, ".", "preprocessor supports epub"), "");
     let answer = stdout(preprocess(&book, PAGE));
     let start = "{\"items\":[{\"Chapter\":{\"name\":\"Page\",\"content\":\"# Page\\n\\nA greeting:\\n\\n<figure ";
     for part in [start, "```rust\\n", "    println!(\\\"hello\\\");\\n"] {
@@ -145,38 +119,4 @@ fn it_is_a_preprocessor_of_the_stock_mdbook() {
         .output()
         .expect("the tool starts");
     assert!(!no_json.status.success() && no_json.stderr.starts_with(b"error: "));
-}
-
-// --- epub and pdf ----------------------------------------------------------------------------------
-
-#[test]
-fn an_epub_is_written_where_it_says() {
-    let book = Scratch::sound();
-    let printed = said(&book, "epub");
-    assert!(
-        printed.starts_with("Wrote BOOK/target/export/scratch.epub ("),
-        "{printed}"
-    );
-    said(&book, "epub --to elsewhere/my.epub");
-    for file in ["target/export/scratch.epub", "elsewhere/my.epub"] {
-        let bytes = std::fs::read(book.path(file)).expect("it is there");
-        assert!(bytes.starts_with(b"PK"), "{file}");
-    }
-    assert!(!book.path("book").exists(), "the site is left alone");
-}
-
-#[test]
-fn without_chromium_it_says_what_to_install() {
-    let book = Scratch::sound();
-    for arguments in [&["pdf"][..], &["build", "--pdf"]] {
-        let mut pdf = tool(book.root());
-        pdf.args(arguments).env("CHROME", "/no/such/program");
-        let output = pdf.output().expect("the tool starts");
-        assert!(!output.status.success());
-        assert_has(
-            &String::from_utf8_lossy(&output.stderr),
-            "apt-get install chromium",
-        );
-        assert!(!book.path("book").exists(), "nothing was built");
-    }
 }

@@ -23,9 +23,11 @@ fn tool(folder: &Path) -> Command {
     command
 }
 
-/// Everything that a command prints, and its exit status if it fails.
-fn said(book: &Scratch, arguments: &str) -> String {
-    let output = tool(book.root()).args(arguments.split(' ')).output();
+/// Everything that a command prints in a folder of the book, and its exit status if it fails. There is no Chromium.
+fn said(book: &Scratch, folder: &str, arguments: &str) -> String {
+    let mut tool = tool(&book.path(folder));
+    tool.env("CHROME", "/no/such/program");
+    let output = tool.args(arguments.split(' ')).output();
     let output = output.expect("the tool starts");
     let mut text = normalized(&output.stdout, book) + &normalized(&output.stderr, book);
     if !output.status.success() {
