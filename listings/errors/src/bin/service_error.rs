@@ -63,7 +63,7 @@ fn cause(error: sqlx::Error) -> Cause {
 
 use std::{error::Error, net::SocketAddr, time::Duration};
 
-use sqlx::SqlitePool;
+use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::TcpListener,
@@ -82,7 +82,12 @@ impl Shop {
     /// second, hangs up in the middle of the third, and is silent at
     /// the ninth.
     async fn open() -> Result<Self, Cause> {
-        let database = SqlitePool::connect("sqlite::memory:").await?;
+        // One connection, because each has a database of its own.
+        let database = SqlitePoolOptions::new()
+            .max_connections(1)
+            .test_before_acquire(false)
+            .connect("sqlite::memory:")
+            .await?;
         let table = "CREATE TABLE products (id INTEGER, path TEXT);
             INSERT INTO products VALUES
                 (1, '/tea'), (2, '/fails'), (3, '/half'),

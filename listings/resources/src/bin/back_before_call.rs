@@ -101,6 +101,8 @@ impl Bank {
 async fn open(address: &str) -> sqlx::Result<SqlitePool> {
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
+        // A check that is canceled would close it, with its database.
+        .test_before_acquire(false)
         .acquire_timeout(Duration::from_secs(5))
         .connect(address)
         .await?;

@@ -39,6 +39,8 @@ impl Bank {
 async fn open() -> sqlx::Result<SqlitePool> {
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
+        // A check that is canceled would close it, with its database.
+        .test_before_acquire(false)
         .acquire_timeout(Duration::from_millis(500))
         .connect("sqlite::memory:")
         .await?;

@@ -1,7 +1,7 @@
 //! A task refreshes the value every minute, and no request waits.
 
 // ANCHOR: rates
-use std::{error::Error, panic::AssertUnwindSafe, sync::Arc};
+use std::{any::Any, error::Error, panic::AssertUnwindSafe, sync::Arc};
 
 use arc_swap::ArcSwap;
 use futures::FutureExt;
@@ -52,9 +52,18 @@ async fn refresh(bank: Bank, newest: Arc<ArcSwap<Rate>>) {
         match AssertUnwindSafe(load(&bank)).catch_unwind().await {
             Ok(Ok(rate)) => newest.store(Arc::new(rate)),
             Ok(Err(error)) => println!("the old rate stays: {error}"),
-            Err(_) => println!("the old rate stays: a panic"),
+            Err(panic) => {
+                println!("the old rate stays: {}", message(&*panic));
+            }
         }
     }
+}
+
+/// The message of a panic.
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| Some(panic.downcast_ref::<String>()?));
+    text.unwrap_or("a panic")
 }
 // ANCHOR_END: refresh
 
@@ -130,6 +139,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn panic_keeps_the_old_rate() -> Result<(), LoadError> {
         assert_eq!(seen("a bug").await?, [101, 101, 103]);
+        assert_eq!(message(&"a bug"), "a bug");
+        assert_eq!(message(&"a bug".to_owned()), "a bug");
+        assert_eq!(message(&7), "a panic");
         Ok(())
     }
 

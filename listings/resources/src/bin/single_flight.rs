@@ -30,7 +30,7 @@ impl Prices {
         let mut loads = self.loads.lock().expect("no panic in here");
         // After a load that has failed, a new one starts.
         if let Some(load) = loads.get(&product)
-            && !matches!(load.clone().now_or_never(), Some(Err(_)))
+            && !has_failed(load)
         {
             return load.clone();
         }
@@ -57,13 +57,23 @@ impl Prices {
 // ANCHOR_END: get
 
 // ANCHOR: state
+use tokio::task::coop::unconstrained;
+
 /// All clones wait for the same load, and get its result.
 type Load = Shared<BoxFuture<'static, Result<u32, LoadError>>>;
+
+/// Without `unconstrained`, a load that is done would look unfinished
+/// to a caller that has used up its coop budget.
+fn has_failed(load: &Load) -> bool {
+    let ended = unconstrained(load.clone()).now_or_never();
+    matches!(ended, Some(Err(_)))
+}
 
 #[derive(Default)]
 struct Prices {
     backend: Arc<Backend>,
-    /// Loads that are running, and loads that are done.
+    /// Loads that are running, and loads that are done. A price never
+    /// expires, and the map never shrinks.
     loads: Mutex<HashMap<u32, Load>>,
 }
 
@@ -184,6 +194,24 @@ mod tests {
         impatient(&prices, 0).await;
         sleep(HOUR).await;
         impatient(&prices, 0).await;
+        assert_eq!(loads(&prices), 2);
+    }
+
+    /// The caller has used up its cooperative budget.
+    #[tokio::test(start_paused = true)]
+    async fn failure_is_not_kept_without_a_budget() {
+        let prices = Prices::default();
+        impatient(&prices, 0).await;
+        sleep(HOUR).await;
+        while tokio::task::coop::has_budget_remaining() {
+            let spend = tokio::task::coop::consume_budget();
+            if spend.now_or_never().is_none() {
+                break;
+            }
+        }
+        drop(prices.load_of(0));
+        assert_eq!(loads(&prices), 1, "the new load hasn't started");
+        sleep(HOUR).await;
         assert_eq!(loads(&prices), 2);
     }
 

@@ -7,18 +7,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How the jobs ended.
-#[derive(Debug, Default, PartialEq)]
-struct Ended {
-    done: Vec<u32>,
-    /// Cut off or panicked: started, and maybe partly done.
-    unknown: Vec<u32>,
-    /// Not started.
-    left: Vec<u32>,
-}
-
 /// Runs jobs until the stop, then drains the queue. That takes at most
-/// `LONGEST` plus the grace period. If dropped, it loses the queue.
+/// `LONGEST` plus the grace period. If dropped, it loses the queue. A
+/// permit that's used after that loses its job.
 async fn work(
     mut jobs: mpsc::Receiver<u32>,
     stop: CancellationToken,
@@ -33,10 +24,15 @@ async fn work(
     // From now on, `send` fails and returns the job to its caller.
     jobs.close();
     let deadline = Instant::now() + grace;
-    while Instant::now() + USUAL <= deadline
-        && let Ok(Some(job)) = timeout_at(deadline, jobs.recv()).await
+    let last_start = deadline - USUAL;
+    while Instant::now() <= last_start
+        && let Ok(Some(job)) = timeout_at(last_start, jobs.recv()).await
     {
         ended.attempt(job, deadline).await;
+    }
+    // Wait only for senders that hold a permit.
+    while let Ok(Some(job)) = timeout_at(deadline, jobs.recv()).await {
+        ended.left.push(job);
     }
     ended.left.extend(std::iter::from_fn(|| jobs.try_recv().ok()));
     ended
@@ -53,6 +49,16 @@ use futures::FutureExt;
 const USUAL: Duration = Duration::from_millis(200);
 /// A job that takes longer is cut off.
 const LONGEST: Duration = Duration::from_secs(2);
+
+/// How the jobs ended.
+#[derive(Debug, Default, PartialEq)]
+struct Ended {
+    done: Vec<u32>,
+    /// Cut off or panicked: started, and maybe partly done.
+    unknown: Vec<u32>,
+    /// Not started.
+    left: Vec<u32>,
+}
 
 impl Ended {
     async fn attempt(&mut self, job: u32, deadline: Instant) {
@@ -228,6 +234,27 @@ mod tests {
         let work = work(jobs, stop, Duration::from_secs(1));
         let ended = hazards::within(LIMIT, work).await;
         assert_eq!(ended, Ended::default());
+    }
+
+    /// A permit's job is handed back until the deadline, and lost after
+    /// it, as documented.
+    #[tokio::test(start_paused = true)]
+    async fn slow_sender_with_a_permit_is_heard_until_the_deadline() {
+        for (millis, left) in
+            [(801, vec![7]), (999, vec![7]), (1001, vec![])]
+        {
+            let (sender, jobs) = mpsc::channel(16);
+            let permit = sender.reserve().await.expect("room");
+            let stop = CancellationToken::new();
+            stop.cancel();
+            let work = work(jobs, stop, Duration::from_secs(1));
+            let send = async {
+                sleep(Duration::from_millis(millis)).await;
+                permit.send(7);
+            };
+            let (ended, ()) = tokio::join!(work, send);
+            assert_eq!(ended, Ended { left, ..Ended::default() });
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -46,6 +46,8 @@ async fn stop_with_one_order() -> sqlx::Result<sqlx::Result<()>> {
     // One connection, because each has an in-memory database of its own.
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
+        // A check that is canceled would close it, with its database.
+        .test_before_acquire(false)
         .connect("sqlite::memory:")
         .await?;
     sqlx::query("CREATE TABLE orders (id INTEGER PRIMARY KEY) STRICT")

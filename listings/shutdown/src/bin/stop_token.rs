@@ -38,19 +38,25 @@ async fn fetch() {
 }
 
 // ANCHOR: run
-use tokio::task::JoinError;
+use tokio::{task::JoinError, try_join};
 
 /// Polls two mailboxes, and stops both after 1,100 ms, during a fetch.
-/// Returns an error if one of the tasks panicked.
+/// If one task panics, this returns the error, and asks the other task
+/// to stop.
 async fn run() -> Result<[u32; 2], JoinError> {
     let stop = CancellationToken::new();
-    // If this future is dropped, the tasks stop, too.
+    // After a panic, or if this future is dropped, the tasks stop, too.
     let _guard = stop.clone().drop_guard();
     let first = tokio::spawn(poll_mail(stop.clone()));
     let second = tokio::spawn(poll_mail(stop.clone()));
-    sleep(Duration::from_millis(1100)).await;
-    stop.cancel();
-    Ok([first.await?, second.await?])
+    let time_is_up = async {
+        sleep(Duration::from_millis(1100)).await;
+        stop.cancel();
+        Ok(())
+    };
+    // Wait from the start, so that a panic is noticed when it happens.
+    let (first, second, ()) = try_join!(first, second, time_is_up)?;
+    Ok([first, second])
 }
 // ANCHOR_END: run
 
@@ -135,8 +141,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn panic_is_an_error_and_stops_the_other() {
         TROUBLE.set(Trouble::Panics);
+        let start = Instant::now();
         let error = run().await.expect_err("it panics");
         assert!(error.to_string().contains("bad mail"), "{error}");
+        // It doesn't wait for the stop.
+        assert!(start.elapsed() <= Duration::from_millis(2));
         hazards::no_task_left().await;
     }
 

@@ -6,12 +6,14 @@ use axum::{
     http::{HeaderName, StatusCode, header},
 };
 use hyper_util::rt::TokioIo;
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Chats {
     stop: CancellationToken,
     open: TaskTracker,
+    places: Arc<Semaphore>,
 }
 
 type Answer = (StatusCode, [(HeaderName, &'static str); 2]);
@@ -25,7 +27,11 @@ async fn chat(
     if wanted.is_none_or(|protocol| protocol != "chat") {
         return Err(StatusCode::UPGRADE_REQUIRED);
     }
+    let Ok(place) = chats.places.try_acquire_owned() else {
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    };
     chats.open.spawn(async move {
+        let _place = place;
         let upgrade = hyper::upgrade::on(request);
         if let Ok(connection) = upgrade.await {
             talk(TokioIo::new(connection), chats.stop).await;
@@ -37,7 +43,7 @@ async fn chat(
 }
 // ANCHOR_END: chat
 
-use std::io;
+use std::{io, net::SocketAddr, sync::Arc};
 
 use axum::{Router, routing::get};
 use futures::StreamExt;
@@ -49,7 +55,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::{Duration, timeout},
 };
-use tokio_util::codec::{FramedRead, LinesCodec};
+use tokio_util::{
+    bytes::BytesMut,
+    codec::{Decoder, FramedRead, LinesCodec},
+};
 
 // ANCHOR: talk
 /// Answers each line until the stop, or until the client disconnects or
@@ -59,7 +68,7 @@ async fn talk(
     stop: CancellationToken,
 ) {
     let (read, mut write) = tokio::io::split(connection);
-    let codec = LinesCodec::new_with_max_length(1024);
+    let codec = WholeLines(LinesCodec::new_with_max_length(1024));
     let mut lines = FramedRead::new(read, codec);
     let talked = async {
         say(&mut write, "hello").await?;
@@ -69,9 +78,7 @@ async fn talk(
                 Some(Ok(Some(Ok(line)))) => {
                     say(&mut write, &line).await?;
                 }
-                Some(Ok(Some(Err(error)))) => {
-                    return Err(io::Error::other(error));
-                }
+                Some(Ok(Some(Err(error)))) => return Err(error),
                 Some(Ok(None)) => return Ok(()),
                 // The client was silent, or the token was canceled.
                 Some(Err(_)) | None => break,
@@ -85,6 +92,21 @@ async fn talk(
     }
 }
 // ANCHOR_END: talk
+
+/// An incomplete last line is an error, not a line.
+struct WholeLines(LinesCodec);
+
+impl Decoder for WholeLines {
+    type Item = String;
+    type Error = io::Error;
+
+    fn decode(
+        &mut self,
+        bytes: &mut BytesMut,
+    ) -> io::Result<Option<String>> {
+        self.0.decode(bytes).map_err(io::Error::other)
+    }
+}
 
 /// Sends a line; fails if the client doesn't read.
 async fn say(
@@ -122,27 +144,45 @@ async fn stop_all(
 }
 // ANCHOR_END: stop
 
+impl Chats {
+    fn new(places: usize) -> Self {
+        Self {
+            stop: CancellationToken::new(),
+            open: TaskTracker::new(),
+            places: Arc::new(Semaphore::new(places)),
+        }
+    }
+}
+
+fn serve(
+    listener: TcpListener,
+    chats: &Chats,
+) -> tokio::task::JoinHandle<io::Result<()>> {
+    let routes = Router::new()
+        .route("/chat", get(chat))
+        .with_state(chats.clone());
+    let server = axum::serve(listener, routes)
+        .with_graceful_shutdown(chats.stop.clone().cancelled_owned());
+    tokio::spawn(server.into_future())
+}
+
+/// A client that asks for a chat.
+async fn ask(address: SocketAddr) -> io::Result<TcpStream> {
+    let mut client = TcpStream::connect(address).await?;
+    let request = b"GET /chat HTTP/1.1\r\nhost: shop\r\n\
+        connection: upgrade\r\nupgrade: chat\r\n\r\n";
+    client.write_all(request).await?;
+    Ok(client)
+}
+
 /// Stops the server while a chat is open. Returns what its client is
 /// told.
 async fn stop_while_one_chats() -> io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let chats = Chats::default();
-    let routes = Router::new()
-        .route("/chat", get(chat))
-        .with_state(chats.clone());
-    let server = tokio::spawn(
-        axum::serve(listener, routes)
-            .with_graceful_shutdown(
-                chats.stop.clone().cancelled_owned(),
-            )
-            .into_future(),
-    );
-    let mut client = TcpStream::connect(address).await?;
-    let request = b"GET /chat HTTP/1.1\r\nhost: shop\r\n\
-        connection: upgrade\r\nupgrade: chat\r\n\r\n";
-    client.write_all(request).await?;
-    let mut lines = BufReader::new(client).lines();
+    let chats = Chats::new(100);
+    let server = serve(listener, &chats);
+    let mut lines = BufReader::new(ask(address).await?).lines();
     while lines.next_line().await?.is_some_and(|line| line != "hello") {
     }
     stop_all(&chats, server, Duration::from_secs(10)).await?;
@@ -179,7 +219,7 @@ mod tests {
     /// A chat that ignores the stop, and a server that doesn't end.
     #[tokio::test(start_paused = true)]
     async fn stop_returns_although_a_chat_is_left() -> io::Result<()> {
-        let chats = Chats::default();
+        let chats = Chats::new(1);
         chats.open.spawn(std::future::pending::<()>());
         let second = Duration::from_secs(1);
         let server = tokio::spawn(async { Ok(()) });
@@ -235,6 +275,44 @@ mod tests {
         client.write_all(&line).await.expect("room");
         let chat = talk(server, CancellationToken::new());
         hazards::within(Duration::from_secs(1), chat).await;
+    }
+
+    /// A client that disconnects in the middle of a line has sent no
+    /// line.
+    #[tokio::test(start_paused = true)]
+    async fn edges_an_incomplete_last_line_is_no_line() {
+        let (mut client, server) = tokio::io::duplex(64);
+        client.write_all(b"tea?\ncof").await.expect("room");
+        client.shutdown().await.expect("it's open");
+        let chat = talk(server, CancellationToken::new());
+        hazards::within(Duration::from_secs(1), chat).await;
+        let mut told = String::new();
+        client.read_to_string(&mut told).await.expect("text");
+        assert_eq!(told, "hello\ntea?\n");
+    }
+
+    /// A chat holds its place until it ends.
+    #[tokio::test]
+    async fn overload_of_chats_is_refused() -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let chats = Chats::new(1);
+        let server = serve(listener, &chats);
+        let first = ask(address).await?;
+        let mut lines = BufReader::new(first).lines();
+        while lines.next_line().await?.as_deref() != Some("hello") {}
+        let mut second = BufReader::new(ask(address).await?).lines();
+        let status = second.next_line().await?.expect("an answer");
+        assert!(status.contains("503"), "{status}");
+        drop(lines);
+        let place = chats.places.acquire().await;
+        drop(place.expect("it's never closed"));
+        let mut third = BufReader::new(ask(address).await?).lines();
+        let status = third.next_line().await?.expect("an answer");
+        assert!(status.contains("101"), "{status}");
+        drop((second, third));
+        stop_all(&chats, server, Duration::from_secs(10)).await?;
+        Ok(())
     }
 
     /// Dropped at any poll, the connection is closed.
