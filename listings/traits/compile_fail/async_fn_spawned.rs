@@ -1,7 +1,7 @@
-//! What an async closure returns cannot be spawned by generic code.
+//! Generic code can't spawn the future of an async closure.
 
 // ANCHOR: wrong
-/// Calls a handler for each order, each in a task.
+/// Calls a handler for every order, each in its own task.
 fn for_each<F>(orders: Vec<u32>, handler: F)
 where
     F: AsyncFn(u32) + Clone + Send + 'static,

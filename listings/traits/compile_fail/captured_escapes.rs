@@ -1,7 +1,7 @@
-//! A plain closure cannot lend what it has captured to its future.
+//! A plain closure can't lend a captured variable to its future.
 
 // ANCHOR: wrong
-/// Calls until it succeeds, so often at most.
+/// Calls until a call succeeds, at most `times` times.
 async fn retry<Fut>(times: u32, mut call: impl FnMut(u32) -> Fut)
 where
     Fut: Future<Output = bool>,

@@ -1,12 +1,12 @@
-//! A trait with an `async fn` cannot be used behind `dyn`.
+//! A trait with an `async fn` can't be used behind `dyn`.
 
 // ANCHOR: wrong
-/// Tells a customer of an order.
+/// Notifies a customer about an order.
 trait Notify {
     async fn notify(&self, order: u32);
 }
 
-/// As the customer has chosen.
+/// The channels that the customer has chosen.
 struct Chosen {
     channels: Vec<Box<dyn Notify>>,
 }

@@ -1,9 +1,9 @@
-//! What dynosaur makes of a plain `async fn` cannot be spawned.
+//! dynosaur's futures can't be spawned if the trait has an `async fn`.
 
 // ANCHOR: wrong
 use dynosaur::dynosaur;
 
-/// Tells a customer of an order.
+/// Notifies a customer about an order.
 #[dynosaur(DynNotify = dyn(box) Notify)]
 trait Notify: Send + Sync {
     async fn notify(&self, order: u32);

@@ -1,11 +1,11 @@
-//! What `async_trait(?Send)` makes cannot be spawned.
+//! The futures of `async_trait(?Send)` can't be spawned.
 
 // ANCHOR: wrong
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-/// Tells a customer of an order.
+/// Notifies a customer about an order.
 #[async_trait(?Send)]
 trait Notify: Send + Sync {
     async fn notify(&self, order: u32);

@@ -1,9 +1,9 @@
-//! The trait promises what this implementation cannot keep.
+//! An implementation breaks the trait's promise of a `Send` future.
 
 // ANCHOR: wrong
 use std::rc::Rc;
 
-/// Where exchange rates come from.
+/// A source of exchange rates.
 trait Rates: Send + Sync + 'static {
     fn rate(
         &self,

@@ -1,7 +1,7 @@
-//! A function that returns a future borrows its arguments for it.
+//! A returned future borrows the arguments of its function.
 
 // ANCHOR: wrong
-/// Reads the name now, and sends the mail later.
+/// Reads the name now and sends the mail later.
 fn send_mail(name: &str) -> impl Future<Output = usize> {
     let text = format!("Dear {name}, your order is on its way.");
     async move { text.len() }

@@ -1,11 +1,11 @@
-//! A trait object that can be sent cannot be shared yet.
+//! A trait object that is `Send` but not `Sync` can't be shared.
 
 // ANCHOR: wrong
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-/// Where orders are kept.
+/// A store for orders.
 trait Orders {
     fn count(&self) -> BoxFuture<'_, u32>;
 }

@@ -1,9 +1,9 @@
-//! A future of a trait's method cannot be spawned by generic code.
+//! Generic code can't spawn the future of a trait's method.
 
 // ANCHOR: wrong
 use std::sync::Arc;
 
-/// Where exchange rates come from.
+/// A source of exchange rates.
 trait Rates {
     async fn rate(&self, currency: &str) -> Option<f64>;
 }

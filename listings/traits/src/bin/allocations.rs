@@ -1,4 +1,4 @@
-//! What a call costs in allocations, by the kind of its dispatch.
+//! Count the allocations of a call, for each kind of dispatch.
 
 // ANCHOR: kinds
 use async_trait::async_trait;
@@ -69,7 +69,7 @@ impl BoxedPrices for Fixed {
 use allocation_counter::measure;
 use futures::FutureExt;
 
-/// How often a hundred calls allocate.
+/// Runs the calls and returns the number of allocations.
 fn count(calls: impl Future<Output = ()>) -> u64 {
     let counted = measure(|| {
         assert!(calls.now_or_never().is_some(), "nothing to wait for");
@@ -77,7 +77,7 @@ fn count(calls: impl Future<Output = ()>) -> u64 {
     counted.count_total
 }
 
-/// Calls a hundred times, and counts.
+/// Counts the allocations of a hundred calls.
 macro_rules! hundred {
     (|$product:ident| $call:expr) => {
         count(async {
@@ -100,7 +100,7 @@ fn counted() -> [(&'static str, u64); 6] {
         ("trait_variant", hundred!(|it| SentPrices::price(&fixed, it))),
         ("enum", hundred!(|it| kind.price(it))),
         ("async_trait", hundred!(|it| attribute.price(it))),
-        ("boxed by hand", hundred!(|it| boxed.price(it))),
+        ("hand-written", hundred!(|it| boxed.price(it))),
         ("dynosaur", hundred!(|it| generated.price(it))),
     ]
 }

@@ -1,12 +1,12 @@
-//! A function that takes an async closure, and calls it in place.
+//! Accept an async closure and await it in place.
 
 // ANCHOR: retry
 use std::io;
 
 use tokio::time::{Duration, sleep};
 
-/// Calls until it succeeds, up to `times` times and once at least,
-/// with pauses between the calls.
+/// Calls until a call succeeds, at least once and at most `times`
+/// times, with a pause after every failure but the last.
 async fn retry<T>(
     times: u32,
     mut call: impl AsyncFnMut(u32) -> io::Result<T>,
@@ -21,11 +21,11 @@ async fn retry<T>(
     }
 }
 
-/// Fetches a page, though the first answers are errors. Returns the
-/// attempts, and the page.
+/// Fetches a page although the first `failing` replies are errors.
+/// Returns the attempts and the page.
 async fn fetch(failing: u32) -> io::Result<(Vec<u32>, &'static str)> {
     let mut asked = Vec::new();
-    // It borrows `asked`, across the `.await`, from call to call.
+    // Every call borrows `asked` across its `.await`.
     let page = retry(3, async |attempt| {
         asked.push(attempt);
         answer(failing, attempt).await
@@ -61,7 +61,7 @@ mod tests {
     async fn failure_calls_it_again() -> io::Result<()> {
         let start = tokio::time::Instant::now();
         assert_eq!(fetch(2).await?, (vec![1, 2, 3], "the page"));
-        // Two pauses, and none after the last call.
+        // Two pauses, but none after the last call.
         assert_eq!(start.elapsed(), Duration::from_millis(200));
         let last = fetch(3).await.expect_err("three failures");
         assert_eq!(last.kind(), io::ErrorKind::ConnectionRefused);

@@ -3,10 +3,10 @@
 // ANCHOR: immediate
 use sqlx::SqlitePool;
 
-/// Takes one from the stock, if there is one. Dropped before the
-/// commit, it's rolled back.
+/// Takes one unit from the stock, if there is one. If it's canceled
+/// before the commit, the transaction is rolled back.
 async fn take(pool: &SqlitePool) -> sqlx::Result<bool> {
-    // It waits here until nobody else writes.
+    // Waits here until no other transaction is writing.
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     let stock: i64 = sqlx::query_scalar("SELECT amount FROM stock")
         .fetch_one(&mut *transaction)
@@ -30,14 +30,14 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
 };
 
-/// Opens the database, whose connections wait for each other.
+/// Opens a database whose writers wait for each other.
 async fn open(folder: &Path) -> sqlx::Result<SqlitePool> {
     let options = SqliteConnectOptions::new()
         .filename(folder.join("stock.db"))
         .create_if_missing(true)
-        // Readers don't wait for the writer, nor it for them.
+        // Readers and the writer don't wait for each other.
         .journal_mode(SqliteJournalMode::Wal)
-        // How long a writer waits for another one.
+        // How long a writer waits for another writer.
         .busy_timeout(Duration::from_secs(10));
     let pool = SqlitePoolOptions::new()
         .max_connections(2)
@@ -63,7 +63,7 @@ async fn left(pool: &SqlitePool) -> sqlx::Result<i64> {
     sqlx::query_scalar("SELECT amount FROM stock").fetch_one(pool).await
 }
 
-/// Two orders at the same time: how they end, and what is left.
+/// Runs two orders concurrently. Returns their results and the stock.
 async fn run() -> sqlx::Result<([String; 2], i64)> {
     let folder = tempfile::tempdir()?;
     let pool = open(folder.path()).await?;
@@ -112,7 +112,7 @@ mod tests {
         Ok(())
     }
 
-    /// Neither waits for the other, as without the write-ahead log.
+    /// Without the write-ahead log, one would wait for the other.
     #[tokio::test]
     async fn overload_of_a_reader_and_a_writer() -> sqlx::Result<()> {
         let folder = tempfile::tempdir()?;
@@ -122,7 +122,7 @@ mod tests {
         let before = sqlx::query_scalar(amount);
         let before: i64 = before.fetch_one(&mut *reading).await?;
         assert!(take(&pool).await?);
-        // The reader still sees the moment at which it began.
+        // The reader still sees the state at its own start.
         let after = sqlx::query_scalar(amount);
         let after: i64 = after.fetch_one(&mut *reading).await?;
         assert_eq!((before, after), (5, 5));
@@ -139,7 +139,7 @@ mod tests {
             let before = left(&pool).await.expect("a database");
             let taken = cancel.run(take(&pool)).await;
             let after = left(&pool).await.expect("a database");
-            // Dropped during the commit, it may be either.
+            // If the commit is dropped, both results are possible.
             assert!(after == before || after == before - 1);
             assert!(taken.is_none() || after == before - 1);
             sqlx::query("UPDATE stock SET amount = 5")
@@ -189,7 +189,7 @@ mod tests {
     use sqlx::{PgPool, Postgres, Transaction};
 
     // ANCHOR: row
-    /// The same in PostgreSQL: the row is locked when it's read.
+    /// In PostgreSQL, `FOR UPDATE` locks the row when it's read.
     async fn look_in_postgresql(
         pool: &PgPool,
         for_update: bool,
@@ -205,7 +205,7 @@ mod tests {
         Ok((transaction, stock))
     }
 
-    /// Where `DATABASE_URL` names a server, as in `.ci/run`.
+    /// Runs if `DATABASE_URL` names a server, as in `.ci/run`.
     #[tokio::test]
     async fn overload_in_postgresql() -> sqlx::Result<()> {
         let Some(pool) = open_postgresql("row").await? else {
@@ -250,7 +250,7 @@ mod tests {
     }
     // ANCHOR_END: snapshot
 
-    /// Two orders at the same time, of five. Returns what is left.
+    /// Runs two orders on a stock of five. Returns the remaining stock.
     async fn left_of_two(
         pool: &PgPool,
         for_update: bool,
@@ -262,7 +262,7 @@ mod tests {
         let order = async || {
             let (mut transaction, stock) =
                 look_in_postgresql(pool, for_update).await?;
-            // With the lock, the other one cannot have read.
+            // With the lock, the other order can't have read yet.
             if !for_update {
                 both_have_read.wait().await;
             }
@@ -278,13 +278,13 @@ mod tests {
             .await
     }
 
-    /// A table in a schema of its own, if there is a server.
+    /// Creates a table in its own schema, if there is a server.
     async fn open_postgresql(
         name: &str,
     ) -> sqlx::Result<Option<PgPool>> {
         let Ok(address) = std::env::var("DATABASE_URL") else {
-            // Aloud: past the test harness, which keeps what
-            // passing tests print.
+            // The test harness hides the output of passing tests, so
+            // write to stderr directly.
             let told = "not tested on PostgreSQL: no DATABASE_URL";
             writeln!(std::io::stderr(), "{told}")?;
             return Ok(None);

@@ -1,4 +1,4 @@
-//! A native trait, and a second one for `dyn` that comes with it.
+//! Pair a native async trait with a second trait for `dyn`.
 
 // ANCHOR: notify
 use futures::future::BoxFuture;
@@ -9,7 +9,7 @@ trait Notify: Send + Sync {
     -> impl Future<Output = String> + Send;
 }
 
-/// The same, for `dyn`.
+/// The same trait for `dyn`. Every `Notify` implements it.
 trait DynNotify: Send + Sync {
     fn notify_boxed(&self, order: u32) -> BoxFuture<'_, String>;
 }
@@ -20,10 +20,10 @@ impl<N: Notify> DynNotify for N {
     }
 }
 
-/// And back: what was chosen is used where any `Notify` is.
+/// The other direction: a trait object is a `Notify`, too.
 impl Notify for Box<dyn DynNotify> {
     async fn notify(&self, order: u32) -> String {
-        // Without `**`, it would call itself, forever.
+        // Without `**`, the method would call itself forever.
         (**self).notify_boxed(order).await
     }
 }
@@ -38,7 +38,7 @@ impl Notify for Mail {
     }
 }
 
-/// Notifies twice, without an additional box.
+/// Notifies twice without an additional box.
 struct Twice<N>(N);
 
 impl<N: Notify> Notify for Twice<N> {
@@ -48,7 +48,7 @@ impl<N: Notify> Notify for Twice<N> {
     }
 }
 
-/// As the customer has chosen.
+/// The channels that the customer has chosen.
 fn chosen() -> Vec<Box<dyn DynNotify>> {
     let any: Box<dyn DynNotify> = Box::new(Mail);
     vec![Box::new(Mail), Box::new(Twice(any))]

@@ -1,4 +1,4 @@
-//! Async methods behind `dyn`, by an attribute.
+//! Make async methods work behind `dyn` with async-trait.
 
 // ANCHOR: notify
 use async_trait::async_trait;
@@ -29,7 +29,7 @@ impl Notify for Text {
     }
 }
 
-/// As the customer has chosen.
+/// The channels that the customer has chosen.
 fn chosen() -> Vec<Box<dyn Notify>> {
     vec![Box::new(Mail), Box::new(Text { number: 555_0100 })]
 }
@@ -38,7 +38,7 @@ fn chosen() -> Vec<Box<dyn Notify>> {
 #[tokio::main]
 async fn main() -> Result<(), tokio::task::JoinError> {
     for channel in chosen() {
-        // In a task: the future can be sent.
+        // The future is `Send`, so a task can run it.
         let told = tokio::spawn(async move { channel.notify(7).await });
         println!("{}", told.await?);
     }

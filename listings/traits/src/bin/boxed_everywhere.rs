@@ -1,10 +1,10 @@
-//! Wrong: each layer is boxed, because one caller needed `dyn`.
+//! Wrong: every layer is boxed because one caller needs `dyn`.
 
 // ANCHOR: wrong
 use async_trait::async_trait;
 
-// Wrong: the attribute boxes each call, also those that the compiler
-// could have resolved.
+// Wrong: the attribute boxes every call, even the calls for which the
+// compiler knows the type.
 #[async_trait]
 trait Prices: Send + Sync {
     async fn price(&self, product: u32) -> u32;
@@ -45,7 +45,7 @@ impl Prices for Fixed {
 use allocation_counter::measure;
 use futures::FutureExt;
 
-/// The allocations of a call through all layers.
+/// Counts the allocations of a call through all layers.
 fn allocations() -> u64 {
     let prices = prices();
     let counted = measure(|| {
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn overload_allocates_once_for_each_call() {
-        // It does so three times: once for each layer.
+        // It allocates three times: once for each layer.
         assert_eq!(allocations(), 3);
     }
 }

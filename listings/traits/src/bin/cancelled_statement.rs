@@ -1,10 +1,10 @@
-//! A statement keeps running in the database when its future is dropped.
+//! A statement keeps running in the database after a timeout.
 
 // ANCHOR: statement
 use sqlx::AnyPool;
 use tokio::time::{Duration, timeout};
 
-/// Copies so many orders to the archive, which takes a while.
+/// Archives a million orders, which takes a while.
 const ARCHIVE: &str = "
     WITH RECURSIVE numbers (id) AS (
         SELECT 1 UNION ALL
@@ -12,7 +12,7 @@ const ARCHIVE: &str = "
     )
     INSERT INTO archive SELECT id FROM numbers";
 
-/// Gives up early, and then checks the archive.
+/// Gives up early and then counts the archived orders.
 async fn give_up(pool: &AnyPool) -> sqlx::Result<i64> {
     let archived = sqlx::query(ARCHIVE).execute(pool);
     let in_time = timeout(Duration::from_millis(20), archived).await;
@@ -25,13 +25,13 @@ async fn give_up(pool: &AnyPool) -> sqlx::Result<i64> {
 
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 
-/// A pool with one connection, and a table that ends with it.
+/// Opens a pool with one connection and its temporary table.
 async fn open(address: &str) -> sqlx::Result<AnyPool> {
     install_default_drivers();
     let pool = AnyPoolOptions::new()
         .max_connections(1)
-        // Dropped during this test, a call would close the connection,
-        // and the tables with it.
+        // A call that is dropped during this test would close the
+        // connection, and its temporary tables would be lost.
         .test_before_acquire(false)
         .connect(address)
         .await?;
@@ -61,12 +61,12 @@ mod tests {
         Ok(())
     }
 
-    /// Where `DATABASE_URL` names a server, as in `.ci/run`.
+    /// Runs if `DATABASE_URL` names a server, as in `.ci/run`.
     #[tokio::test]
     async fn postgresql() -> sqlx::Result<()> {
         let Ok(address) = std::env::var("DATABASE_URL") else {
-            // Aloud: past the test harness, which keeps what
-            // passing tests print.
+            // The test harness hides the output of passing tests, so
+            // write to stderr directly.
             let told = "not tested on PostgreSQL: no DATABASE_URL";
             writeln!(std::io::stderr(), "{told}")?;
             return Ok(());

@@ -1,18 +1,18 @@
-//! A default method whose future can be sent, and a method that
-//! returns a stream.
+//! Write a default async method whose future is `Send`, and a method
+//! that returns a stream.
 
 // ANCHOR: rates
 use futures::{Stream, StreamExt, stream};
 
-/// Where exchange rates come from.
+/// A source of exchange rates.
 trait Rates: Send + Sync {
     fn rate(
         &self,
         currency: &str,
     ) -> impl Future<Output = Option<f64>> + Send;
 
-    /// By default, with `rate`. An implementation may write
-    /// `async fn amount` instead.
+    /// Converts an amount with `rate`. An implementation can
+    /// override it with `async fn amount`.
     fn amount(
         &self,
         amount: f64,
@@ -21,7 +21,7 @@ trait Rates: Send + Sync {
         async move { Some(amount * self.rate(currency).await?) }
     }
 
-    /// All rates that are known, one after the other.
+    /// All known rates, one after another.
     fn all(&self) -> impl Stream<Item = f64> + Send;
 }
 

@@ -1,13 +1,13 @@
-//! Wrong: a transaction that has read can't always write.
+//! Wrong: a deferred transaction fails when it writes after a read.
 
 // ANCHOR: wrong
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
-/// Begins to take one from the stock: looks how much there is.
+/// Starts a transaction and reads the stock.
 async fn look(
     pool: &SqlitePool,
 ) -> sqlx::Result<(Transaction<'static, Sqlite>, i64)> {
-    // Wrong: it takes the lock for writing only when it first writes.
+    // Wrong: acquires the write lock only at its first write.
     let mut transaction = pool.begin().await?;
     let stock = sqlx::query_scalar("SELECT amount FROM stock")
         .fetch_one(&mut *transaction)
@@ -15,7 +15,7 @@ async fn look(
     Ok((transaction, stock))
 }
 
-/// Writes down that there is one less.
+/// Writes the stock, reduced by one, and commits.
 async fn take(
     (mut transaction, stock): (Transaction<'static, Sqlite>, i64),
 ) -> sqlx::Result<()> {
@@ -26,7 +26,7 @@ async fn take(
     transaction.commit().await
 }
 
-/// Two orders at the same time. Returns how they end.
+/// Two orders at the same time. Returns their results.
 async fn two_orders(pool: &SqlitePool) -> sqlx::Result<[String; 2]> {
     let (one, other) = (look(pool).await?, look(pool).await?);
     Ok([told(take(one).await), told(take(other).await)])
@@ -46,7 +46,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
 };
 
-/// A file with five in stock. Writers wait for each other.
+/// Opens a file with a stock of five. Writers wait for each other.
 async fn open(folder: &Path) -> sqlx::Result<SqlitePool> {
     let options = SqliteConnectOptions::new()
         .filename(folder.join("stock.db"))

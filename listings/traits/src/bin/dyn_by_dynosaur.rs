@@ -1,4 +1,4 @@
-//! `dyn` for a native trait, generated.
+//! Generate the `dyn` type for a native trait with dynosaur.
 
 // ANCHOR: notify
 use dynosaur::dynosaur;
@@ -28,7 +28,7 @@ impl Notify for Text {
     }
 }
 
-/// As the customer has chosen.
+/// The channels that the customer has chosen.
 fn chosen() -> Vec<Box<DynNotify<'static>>> {
     let text = Text { number: 555_0100 };
     vec![DynNotify::new_box(Mail), DynNotify::new_box(text)]
@@ -38,7 +38,7 @@ fn chosen() -> Vec<Box<DynNotify<'static>>> {
 #[tokio::main]
 async fn main() -> Result<(), tokio::task::JoinError> {
     for channel in chosen() {
-        // In a task: the future can be sent.
+        // The future is `Send`, so a task can run it.
         let told = tokio::spawn(async move { channel.notify(7).await });
         println!("{}", told.await?);
     }

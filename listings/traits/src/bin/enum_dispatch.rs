@@ -1,4 +1,4 @@
-//! A closed set of kinds is an enum: no box, no `dyn`.
+//! Use an enum instead of `dyn` if all types are known.
 
 // ANCHOR: notify
 struct Mail;
@@ -19,7 +19,7 @@ impl Text {
     }
 }
 
-/// All kinds that this program knows.
+/// All channels that this program knows.
 enum Channel {
     Mail(Mail),
     Text(Text),
@@ -35,7 +35,7 @@ impl Channel {
 }
 // ANCHOR_END: notify
 
-/// As the customer has chosen.
+/// The channels that the customer has chosen.
 fn chosen() -> Vec<Channel> {
     vec![Channel::Mail(Mail), Channel::Text(Text { number: 555_0100 })]
 }

@@ -1,12 +1,12 @@
-//! Handlers of several kinds in one table.
+//! Store async handlers of different types in one map.
 
 // ANCHOR: table
 use std::{collections::BTreeMap, sync::Arc};
 
 use futures::future::BoxFuture;
 
-/// A function from a request to a boxed future. It owns its request,
-/// so the future borrows nothing, and can be sent to a task.
+/// A function from a request to a boxed future. The future owns its
+/// request and borrows nothing, so it can be spawned.
 type Handler =
     Arc<dyn Fn(String) -> BoxFuture<'static, String> + Send + Sync>;
 
@@ -14,7 +14,7 @@ type Handler =
 struct Table(BTreeMap<&'static str, Handler>);
 
 impl Table {
-    /// Boxes what an ordinary async function or closure returns.
+    /// Adds an ordinary async function or closure, boxed.
     fn add<F, Fut>(&mut self, path: &'static str, handler: F)
     where
         F: Fn(String) -> Fut + Send + Sync + 'static,
@@ -25,7 +25,7 @@ impl Table {
         self.0.insert(path, boxed);
     }
 
-    /// The answer, or `None` if no handler has this path.
+    /// Returns the reply, or `None` if no handler has this path.
     async fn handle(
         &self,
         path: &str,
@@ -45,7 +45,7 @@ fn table(shop: Arc<str>) -> Table {
     let mut table = Table::default();
     table.add("/order", order);
     table.add("/about", move |_request| {
-        // Each call gets a clone of its own to move into the future.
+        // Every call moves its own clone into the future.
         let shop = Arc::clone(&shop);
         async move { format!("this is {shop}") }
     });
@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(table.handle("", String::new()).await, None);
         let answer = table.handle("/order", String::new()).await;
         assert_eq!(answer.as_deref(), Some("ordered: "));
-        // The last one counts.
+        // The last handler replaces the first.
         table.add("/order", async |_| "closed".to_owned());
         let answer = table.handle("/order", "tea".into()).await;
         assert_eq!(answer.as_deref(), Some("closed"));
@@ -134,7 +134,7 @@ mod tests {
                 }
             });
             cancel.run(table.handle("/slow", String::new())).await;
-            // One here, and one in the handler.
+            // One reference here, and one in the handler.
             assert_eq!(Arc::strong_count(&held), 2);
         })
         .await;

@@ -1,4 +1,4 @@
-//! Of two layers, the one that was added first is the outer one.
+//! In a `ServiceBuilder`, the layer that was added first runs first.
 
 // ANCHOR: order
 use std::{
@@ -8,14 +8,14 @@ use std::{
 
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
-/// What happened, in order.
+/// The events, in order.
 type Log = Mutex<Vec<&'static str>>;
 
 fn write(log: &Log, what: &'static str) {
     log.lock().unwrap_or_else(PoisonError::into_inner).push(what);
 }
 
-/// A request through two layers.
+/// Sends a request through two layers.
 async fn run() -> Vec<&'static str> {
     let log = Log::default();
     let service = ServiceBuilder::new()

@@ -1,11 +1,11 @@
-//! A callback that is lent something, and awaits with it.
+//! Lend an async callback a transaction.
 
 // ANCHOR: lent
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
-/// Runs the work in a transaction, and commits if it succeeded.
-/// Otherwise, and if it's dropped before the commit, all is rolled
-/// back.
+/// Runs the work in a transaction and commits if the work succeeds.
+/// If the work fails, or if the call is canceled before the commit,
+/// everything is rolled back.
 async fn in_transaction<T>(
     pool: &SqlitePool,
     work: impl AsyncFnOnce(&mut SqliteConnection) -> sqlx::Result<T>,
@@ -17,8 +17,8 @@ async fn in_transaction<T>(
     Ok(done)
 }
 
-/// Moves units between two shelves that exist, or fails. The callback
-/// borrows its argument, and the variables of its caller.
+/// Moves units between two shelves, or fails if one doesn't exist. The
+/// callback borrows its argument and the variables of its caller.
 async fn relocate(
     pool: &SqlitePool,
     shelves: &[i64; 2],
@@ -45,7 +45,7 @@ const CHANGE: &str =
 use sqlx::sqlite::SqlitePoolOptions;
 use tempfile::TempDir;
 
-/// Two shelves, with five units on the first one.
+/// Opens a database with two shelves and five units on the first.
 async fn open(folder: &TempDir) -> sqlx::Result<SqlitePool> {
     let file = folder.path().join("shop.db");
     let pool = SqlitePoolOptions::new()
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(units(&pool).await?, [2, 3]);
         assert!(relocate(&pool, &[1, 2], 3).await.is_err());
         assert_eq!(units(&pool).await?, [2, 3]);
-        // The second step fails: there is no such shelf.
+        // The second step fails because the shelf doesn't exist.
         let lost = relocate(&pool, &[1, 99], 2).await;
         assert!(matches!(lost, Err(sqlx::Error::RowNotFound)));
         assert_eq!(units(&pool).await?, [2, 3]);

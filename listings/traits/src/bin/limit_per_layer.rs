@@ -1,4 +1,4 @@
-//! A limit for each route, or one for all of them.
+//! Limit concurrency per route, or for all routes together.
 
 // ANCHOR: limits
 use tower::{
@@ -6,8 +6,8 @@ use tower::{
     limit::{ConcurrencyLimitLayer, GlobalConcurrencyLimitLayer},
 };
 
-/// Two routes of one server, each behind its layer; an order for each
-/// of them. Returns how many orders were under way at the same time.
+/// Sends an order to each of two routes. Each route has its own limit.
+/// Returns how many orders were in progress at the same time.
 async fn each() -> u32 {
     let (server, limit) =
         (Server::new(), ConcurrencyLimitLayer::new(1));
@@ -17,7 +17,7 @@ async fn each() -> u32 {
     server.most()
 }
 
-/// The same with the global layer.
+/// The same with the global layer: the routes share one limit.
 async fn all() -> u32 {
     let server = Server::new();
     let limit = GlobalConcurrencyLimitLayer::new(1);
@@ -38,7 +38,7 @@ use std::{
 
 use tower::{Service, service_fn};
 
-/// Counts the orders that are under way, and the most there were.
+/// Counts the orders in progress, and the highest count.
 #[derive(Clone)]
 struct Server(Arc<(AtomicU32, AtomicU32)>);
 
@@ -71,7 +71,7 @@ impl Server {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    println!("a limit of one, two routes");
+    println!("two routes, a limit of one:");
     println!("ConcurrencyLimitLayer:       {}", each().await);
     println!("GlobalConcurrencyLimitLayer: {}", all().await);
 }

@@ -1,4 +1,4 @@
-//! One database in memory, or one for each connection of the pool.
+//! Open one in-memory database per pool, or one per connection.
 
 // ANCHOR: seen
 use sqlx::{
@@ -6,7 +6,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqlitePoolOptions},
 };
 
-/// A table is made on one connection. Is it there on another one?
+/// Creates a table on one connection. Can another connection see it?
 async fn seen_by_another(pool: SqlitePool) -> sqlx::Result<bool> {
     let mut one = pool.acquire().await?;
     let mut other = pool.acquire().await?;
@@ -34,8 +34,9 @@ fn two() -> SqlitePoolOptions {
 // ANCHOR_END: seen
 
 // ANCHOR: gone
-/// The only connection has been idle for too long. Is the table there?
-async fn there_after_a_rest() -> sqlx::Result<bool> {
+/// The pool closes its only connection because it's idle. Is the table
+/// still there?
+async fn survives_idle_timeout() -> sqlx::Result<bool> {
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
         .idle_timeout(Duration::from_millis(1))
@@ -62,7 +63,10 @@ async fn main() -> sqlx::Result<()> {
     println!("address: seen by another connection: {seen}");
     let seen = seen_by_another(of_options().await?).await?;
     println!("options: seen by another connection: {seen}");
-    println!("there after a rest: {}", there_after_a_rest().await?);
+    println!(
+        "still there after an idle timeout: {}",
+        survives_idle_timeout().await?
+    );
     Ok(())
 }
 
@@ -84,7 +88,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_gone_with_its_last_connection() -> sqlx::Result<()> {
-        assert!(!there_after_a_rest().await?);
+        assert!(!survives_idle_timeout().await?);
         Ok(())
     }
 }

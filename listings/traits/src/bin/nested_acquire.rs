@@ -1,12 +1,12 @@
-//! Wrong: one task needs two connections, and the pool has only one left.
+//! Wrong: one task needs two connections, but the pool has one left.
 
 // ANCHOR: wrong
 use sqlx::SqlitePool;
 
-/// Places an order, if the customer is known.
+/// Places an order if the customer is known.
 async fn place(pool: &SqlitePool, customer: i64) -> sqlx::Result<()> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    // Wrong: it waits for a second connection, with the first in hand.
+    // Wrong: waits for a second connection while it holds the first.
     check(pool, customer).await?;
     sqlx::query("INSERT INTO orders VALUES ($1)")
         .bind(customer)
@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::SqlitePoolOptions;
 
-/// A pool with one connection, as it is under load.
+/// Opens a pool with one connection left, as under load.
 async fn open() -> sqlx::Result<SqlitePool> {
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
@@ -61,7 +61,7 @@ mod tests {
 
     #[tokio::test]
     async fn overload_of_the_pool_is_waited_for() -> sqlx::Result<()> {
-        // Nobody gets one: each waits for what it holds.
+        // The task waits for the connection that it holds itself.
         let placed = place(&open().await?, 7).await;
         assert!(matches!(placed, Err(sqlx::Error::PoolTimedOut)));
         Ok(())

@@ -1,4 +1,4 @@
-//! One box, at the edge where `dyn` is needed.
+//! Box a call only once, where `dyn` is needed.
 
 // ANCHOR: layers
 use futures::future::BoxFuture;
@@ -23,7 +23,7 @@ impl<P: Prices> Prices for Discount<P> {
     }
 }
 
-/// For a caller that chooses at run time.
+/// For callers that choose the type at run time.
 trait DynPrices: Send + Sync {
     fn price_boxed(&self, product: u32) -> BoxFuture<'_, u32>;
 }
@@ -50,7 +50,7 @@ impl Prices for Fixed {
 use allocation_counter::measure;
 use futures::FutureExt;
 
-/// The allocations of a call through all layers.
+/// Counts the allocations of a call through all layers.
 fn allocations() -> u64 {
     let prices = prices();
     let counted = measure(|| {

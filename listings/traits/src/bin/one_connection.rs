@@ -1,11 +1,11 @@
-//! One task uses one connection, and passes it along.
+//! Use one connection per task and pass it along.
 
 // ANCHOR: place
 use sqlx::{SqliteConnection, SqlitePool};
 
-/// Places an order, if the customer is known.
+/// Places an order if the customer is known.
 async fn place(pool: &SqlitePool, customer: i64) -> sqlx::Result<()> {
-    // It reads before it writes: see "The database is locked".
+    // Reads before it writes, so it acquires the write lock now.
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     check(&mut transaction, customer).await?;
     sqlx::query("INSERT INTO orders VALUES ($1)")
@@ -15,7 +15,7 @@ async fn place(pool: &SqlitePool, customer: i64) -> sqlx::Result<()> {
     transaction.commit().await
 }
 
-/// Borrows a connection: of a transaction, or of the pool.
+/// Borrows a connection from a transaction or from the pool.
 async fn check(
     connection: &mut SqliteConnection,
     customer: i64,
@@ -33,7 +33,7 @@ use std::time::Duration;
 use sqlx::sqlite::SqlitePoolOptions;
 use tempfile::TempDir;
 
-/// A pool with so many connections.
+/// Opens a pool with this number of connections.
 async fn open(
     folder: &TempDir,
     connections: u32,
@@ -80,8 +80,8 @@ mod tests {
         Ok(())
     }
 
-    /// With more connections than one, reading first must not make
-    /// the writers fail.
+    /// Writers that read first must not fail if the pool has more
+    /// than one connection.
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_place_on_several_connections() -> sqlx::Result<()>
     {
@@ -107,7 +107,7 @@ mod tests {
         let pool = open(&folder, 1).await?;
         hazards::at_every_poll(async |cancel| {
             cancel.run(place(&pool, 7)).await;
-            // The only connection came back, and in no transaction.
+            // The only connection came back outside a transaction.
             place(&pool, 7).await.expect("a clean connection");
         })
         .await;

@@ -1,10 +1,10 @@
-//! A read and a write in one statement, so no other request can come between.
+//! Read and write in one statement, so nothing can come in between.
 
 // ANCHOR: take
 use sqlx::AnyPool;
 
-/// Takes one from the stock, if there is one. Dropped, it may have
-/// taken it or not.
+/// Takes one unit from the stock, if there is one. If the call is
+/// canceled, the unit may or may not have been taken.
 async fn take(pool: &AnyPool) -> sqlx::Result<bool> {
     let taken = sqlx::query(
         "UPDATE stock SET amount = amount - 1 WHERE amount > 0",
@@ -18,8 +18,8 @@ async fn take(pool: &AnyPool) -> sqlx::Result<bool> {
 use futures::future::join_all;
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 
-/// So many orders at the same time, of five. Returns how many got one,
-/// and what is left.
+/// Runs orders concurrently on a stock of five. Returns how many got a
+/// unit, and the remaining stock.
 async fn run(
     pool: &AnyPool,
     orders: u32,
@@ -32,8 +32,8 @@ async fn run(
     Ok((taken, left.fetch_one(pool).await?))
 }
 
-/// A table with five in stock; the name is that of a new file, or of
-/// a schema.
+/// Creates a table with a stock of five in a new file or schema of this
+/// name.
 async fn open(
     address: &str,
     connections: u32,
@@ -115,12 +115,12 @@ mod tests {
         Ok(())
     }
 
-    /// Where `DATABASE_URL` names a server, as in `.ci/run`.
+    /// Runs if `DATABASE_URL` names a server, as in `.ci/run`.
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_in_postgresql() -> sqlx::Result<()> {
         let Ok(address) = std::env::var("DATABASE_URL") else {
-            // Aloud: past the test harness, which keeps what
-            // passing tests print.
+            // The test harness hides the output of passing tests, so
+            // write to stderr directly.
             let told = "not tested on PostgreSQL: no DATABASE_URL";
             writeln!(std::io::stderr(), "{told}")?;
             return Ok(());

@@ -1,4 +1,4 @@
-//! Call the service that was ready: no clone, and no box.
+//! Call the service that is ready, without a clone or a box.
 
 // ANCHOR: call
 use std::{
@@ -15,8 +15,8 @@ use tower::Service;
 #[derive(Clone)]
 struct Counting<S> {
     inner: S,
-    /// Shared, because a server clones the service: for each
-    /// connection, for each request, or both.
+    /// Shared, because a server clones the service for every
+    /// connection, every request, or both.
     count: Arc<AtomicU64>,
 }
 
@@ -44,8 +44,8 @@ use std::convert::Infallible;
 use tokio::task::JoinSet;
 use tower::{ServiceExt, limit::ConcurrencyLimit, service_fn};
 
-/// So many orders at the same time, through a limit of one, each by a
-/// clone of the service. Returns their prices, and the count.
+/// Sends orders concurrently through a limit of one, each through its
+/// own clone of the service. Returns their prices and the count.
 async fn ask(orders: u32) -> (Vec<u32>, u64) {
     let prices = service_fn(async |order: u32| {
         tokio::task::yield_now().await;
@@ -96,7 +96,7 @@ mod tests {
         let mut service = Counting { inner, count: Arc::default() };
         let keeps = tokio::spawn(service.clone().oneshot(7));
         tokio::task::yield_now().await;
-        // It isn't ready: the wait comes before the call.
+        // The service isn't ready: the wait comes before the call.
         let ready = tokio::time::timeout(second, service.ready());
         assert!(ready.await.is_err());
         let asked = service.clone().oneshot(8);

@@ -1,5 +1,5 @@
-//! A middleware that awaits first: the service that is ready moves
-//! into the future, and a clone stays.
+//! Await before the inner call: move the ready service into the
+//! future and leave a clone in its place.
 
 // ANCHOR: call
 use std::{
@@ -10,7 +10,7 @@ use std::{
 use futures::future::BoxFuture;
 use tower::Service;
 
-/// Checks each order before it passes it on.
+/// Checks every order before the inner call.
 #[derive(Clone)]
 struct Checked<S> {
     inner: S,
@@ -33,8 +33,8 @@ where
 
     fn call(&mut self, order: u32) -> Self::Future {
         let clone = self.inner.clone();
-        // The one with the permit; the clone will get a permit of its
-        // own, from the next `poll_ready`.
+        // This service has the permit. The clone gets its own permit
+        // at the next `poll_ready`.
         let mut inner = mem::replace(&mut self.inner, clone);
         Box::pin(async move {
             check(order).await;
@@ -49,13 +49,13 @@ use std::convert::Infallible;
 use tokio::task::JoinSet;
 use tower::{ServiceExt, limit::ConcurrencyLimit, service_fn};
 
-/// Looks an order up.
+/// Stands for a lookup that awaits.
 async fn check(_order: u32) {
     tokio::task::yield_now().await;
 }
 
-/// So many orders at the same time, through a limit of one, each by a
-/// clone of the service. Returns their prices.
+/// Sends orders concurrently through a limit of one, each through its
+/// own clone of the service. Returns their prices.
 async fn ask(orders: u32) -> Vec<u32> {
     let prices = service_fn(async |order: u32| {
         tokio::task::yield_now().await;
@@ -103,7 +103,7 @@ mod tests {
         let mut service = Checked { inner };
         let keeps = tokio::spawn(service.clone().oneshot(7));
         tokio::task::yield_now().await;
-        // It isn't ready: the wait comes before the call.
+        // The service isn't ready: the wait comes before the call.
         let ready = tokio::time::timeout(second, service.ready());
         assert!(ready.await.is_err());
         let asked = service.clone().oneshot(8);

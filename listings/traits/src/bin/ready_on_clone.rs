@@ -1,4 +1,4 @@
-//! Wrong: a clone is called, but another one was ready.
+//! Wrong: calls a clone, but a different service was ready.
 
 // ANCHOR: wrong
 use std::task::{Context, Poll};
@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use futures::future::BoxFuture;
 use tower::Service;
 
-/// Checks each order before it passes it on.
+/// Checks every order before the inner call.
 #[derive(Clone)]
 struct Checked<S> {
     inner: S,
@@ -28,7 +28,7 @@ where
     }
 
     fn call(&mut self, order: u32) -> Self::Future {
-        // Wrong: the permit is with the one that was ready.
+        // Wrong: the ready service has the permit, not the clone.
         let mut inner = self.inner.clone();
         Box::pin(async move {
             check(order).await;
@@ -40,13 +40,13 @@ where
 
 use tower::{ServiceExt, limit::ConcurrencyLimit, service_fn};
 
-/// Looks an order up.
+/// Stands for a lookup that awaits.
 async fn check(_order: u32) {
     tokio::task::yield_now().await;
 }
 
-/// One order, through a limit of one at a time. Returns its price, or
-/// the panic's message.
+/// Sends one order through a limit of one. Returns its price, or the
+/// panic's message.
 async fn ask() -> Result<u32, String> {
     let prices = service_fn(async |order: u32| {
         Ok::<_, std::convert::Infallible>(order * 100)
@@ -82,7 +82,7 @@ mod tests {
 
     #[tokio::test]
     async fn overload_passes_each_order_through_the_limit() {
-        // It panics at the first one.
+        // It panics at the first order.
         let message = ask().await.expect_err("a panic");
         assert!(message.contains("poll_ready"), "{message}");
     }

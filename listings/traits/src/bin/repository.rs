@@ -1,26 +1,26 @@
-//! One trait for orders, kept in memory, in SQLite or in PostgreSQL.
+//! Store orders in memory, SQLite, or PostgreSQL behind one trait.
 
 // ANCHOR: domain
-/// An order, as the shop speaks of it.
+/// An order, in the terms of the shop.
 #[derive(Clone, Debug, PartialEq)]
 struct Order {
-    /// Chosen by the client, so that it can ask again.
+    /// Chosen by the client, so that it can retry (idempotency key).
     key: String,
     cents: i64,
     paid: bool,
 }
 
-/// What can go wrong, in the shop's words.
+/// The errors, in the terms of the shop.
 #[derive(Debug, thiserror::Error)]
 enum OrdersError {
     #[error("there is no order {0}")]
     Unknown(String),
     #[error("the key {0} was used for another order")]
     Different(String),
-    #[error("order {0} is paid already")]
+    #[error("order {0} is already paid")]
     Paid(String),
-    /// Whatever else went wrong in the store. The domain doesn't know
-    /// which database that is.
+    /// Any other error of the store. The domain doesn't know which
+    /// database that is.
     #[error("the orders can't be read or written")]
     Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -28,23 +28,23 @@ enum OrdersError {
 // ANCHOR_END: domain
 
 // ANCHOR: trait
-/// Where orders are kept.
+/// A store for orders.
 trait Orders: Send + Sync {
-    /// Places an order. Asked again with the same key, it returns the
-    /// order that there is.
+    /// Places an order. If it's called again with the same key, it
+    /// returns the existing order.
     fn place(
         &self,
         key: &str,
         cents: i64,
     ) -> impl Future<Output = Result<Order, OrdersError>> + Send;
 
-    /// Pays an order, and writes its receipt: both, or nothing.
+    /// Pays an order and writes its receipt: both or neither.
     fn pay(
         &self,
         key: &str,
     ) -> impl Future<Output = Result<(), OrdersError>> + Send;
 
-    /// All orders, each with whether it has a receipt.
+    /// All orders, and for each whether it has a receipt.
     fn all(
         &self,
     ) -> impl Future<Output = Result<All, OrdersError>> + Send;
@@ -54,7 +54,7 @@ type All = Vec<(Order, bool)>;
 // ANCHOR_END: trait
 
 // ANCHOR: memory
-/// For tests of code that uses orders, and for a trial.
+/// For tests of code that uses orders, and for demos.
 #[derive(Default)]
 struct InMemory(Mutex<(BTreeMap<String, Order>, Vec<String>)>);
 
@@ -110,7 +110,7 @@ impl InMemory {
     }
 }
 
-/// The order of a key, if it is the one that was asked for.
+/// Returns the order if it's the same as the requested one.
 fn same(order: Order, cents: i64) -> Result<Order, OrdersError> {
     match order.cents == cents {
         true => Ok(order),
@@ -124,7 +124,7 @@ use sqlx::{
     any::{AnyPoolOptions, AnyRow, install_default_drivers},
 };
 
-/// In SQLite or PostgreSQL: these statements are the same in both.
+/// Works with SQLite and PostgreSQL, with the same statements.
 struct InDatabase(AnyPool);
 
 fn storage(error: sqlx::Error) -> OrdersError {
@@ -177,7 +177,7 @@ impl Orders for InDatabase {
     // ANCHOR_END: pay
 
     async fn all(&self) -> Result<All, OrdersError> {
-        // One statement, because two would see two moments.
+        // One statement, because two could see different states.
         let rows = sqlx::query(
             "SELECT orders.*, (SELECT COUNT(*) FROM receipts
              WHERE receipts.key = orders.key) AS receipts
@@ -196,18 +196,18 @@ impl Orders for InDatabase {
 
 // ANCHOR: open
 impl InDatabase {
-    /// Opens a database by its address, and creates its tables if they
-    /// don't exist.
+    /// Opens a database and creates its tables if they don't
+    /// exist.
     async fn open(address: &str) -> sqlx::Result<Self> {
         install_default_drivers();
         let pool = AnyPoolOptions::new()
             .max_connections(8)
             .acquire_timeout(Duration::from_secs(10))
-            // sqlx forgets a transaction that was dropped while it
-            // began: on PostgreSQL, its connection is still in it.
+            // If a `begin` is dropped, sqlx doesn't roll it back, and
+            // on PostgreSQL its connection stays in the transaction.
             .after_release(|connection, _| {
                 Box::pin(async move {
-                    // An error: there was none, in SQLite.
+                    // SQLite returns an error if none is open.
                     let _ = connection.execute("ROLLBACK").await;
                     Ok(true)
                 })
@@ -242,7 +242,7 @@ async fn find(
     }
 }
 
-/// A row as an order; by name, so that new columns do no harm.
+/// Converts a row by column names, so new columns do no harm.
 fn order_of(row: &AnyRow) -> sqlx::Result<Order> {
     Ok(Order {
         key: row.try_get("key")?,
@@ -253,7 +253,7 @@ fn order_of(row: &AnyRow) -> sqlx::Result<Order> {
 
 use std::time::Duration;
 
-/// What a shop does with its orders.
+/// Places an order twice and pays it twice.
 async fn sell(orders: &impl Orders) -> Result<String, OrdersError> {
     let placed = orders.place("7", 1250).await?;
     let again = orders.place("7", 1250).await?;
@@ -274,12 +274,12 @@ async fn sell(orders: &impl Orders) -> Result<String, OrdersError> {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>>
 {
-    println!("in memory: {}", sell(&InMemory::default()).await?);
+    println!("memory: {}", sell(&InMemory::default()).await?);
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("orders.db");
     let address = format!("sqlite://{}?mode=rwc", file.display());
     let orders = InDatabase::open(&address).await?;
-    println!("SQLite:    {}", sell(&orders).await?);
+    println!("SQLite: {}", sell(&orders).await?);
     orders.0.close().await;
     Ok(())
 }
@@ -291,7 +291,7 @@ mod tests {
 
     use super::*;
 
-    /// What each store must do, whatever it is.
+    /// The contract that every store must fulfill.
     async fn contract<S: Orders + 'static>(orders: S) {
         let orders = Arc::new(orders);
         a_key_is_one_order(&*orders).await;
@@ -324,7 +324,7 @@ mod tests {
     // ANCHOR_END: contract
 
     // ANCHOR: cut
-    /// Drops `pay` at its first wait, at its second one, and so on.
+    /// Drops `pay` at its first wait, at its second wait, and so on.
     async fn cut_anywhere_it_is_whole(orders: &impl Orders) {
         for waits in 0.. {
             let key = format!("cut-{waits}");
@@ -340,7 +340,8 @@ mod tests {
         }
     }
 
-    /// Polls until the future has waited so often, and drops it.
+    /// Drops the future after this many waits. Returns whether it
+    /// completed.
     async fn cut_at<T>(
         waits: u32,
         future: impl Future<Output = T>,
@@ -363,8 +364,8 @@ mod tests {
 
     use std::task::Poll;
 
-    /// None is left inside of a transaction, where nobody else would
-    /// see what it writes.
+    /// Checks that no connection is still inside a transaction, where
+    /// its writes would be invisible to others.
     async fn all_connections_are_clean(
         orders: &impl Orders,
         key: &str,
@@ -407,7 +408,7 @@ mod tests {
     async fn overload_in_sqlite() {
         let (_folder, orders) = in_file().await;
         orders.place("a", 100).await.expect("placed");
-        // Twenty callers, and eight connections.
+        // Twenty callers share eight connections.
         one_of_many_pays(&Arc::new(orders)).await;
     }
 
@@ -436,20 +437,20 @@ mod tests {
         let file = folder.path().join("orders.db");
         let address = format!("sqlite://{}?mode=rwc", file.display());
         contract(InDatabase::open(&address).await?).await;
-        // What was placed is there for the next program.
+        // The next program finds the orders.
         let all = InDatabase::open(&address).await?.all().await?;
         assert_eq!(all[0].0.key, "a");
         Ok(())
     }
 
-    /// Where `DATABASE_URL` names a server, as in `.ci/run`; in a schema
-    /// of its own, which is gone afterwards.
+    /// Runs if `DATABASE_URL` names a server, as in `.ci/run`, in its
+    /// own schema, which is dropped afterwards.
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_in_postgresql()
     -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let Ok(address) = std::env::var("DATABASE_URL") else {
-            // Aloud: past the test harness, which keeps what
-            // passing tests print.
+            // The test harness hides the output of passing tests, so
+            // write to stderr directly.
             let told = "not tested on PostgreSQL: no DATABASE_URL";
             writeln!(std::io::stderr(), "{told}")?;
             return Ok(());
@@ -476,7 +477,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failure_tells_its_cause() {
+    async fn failure_reports_its_cause() {
         let orders = InDatabase::open("sqlite::memory:").await;
         let orders = orders.expect("a database");
         orders.0.close().await;

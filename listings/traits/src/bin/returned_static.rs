@@ -1,9 +1,9 @@
-//! A returned future says that it borrows nothing.
+//! Return a future that borrows nothing: `use<>`.
 
 // ANCHOR: mail
 use tokio::task::JoinError;
 
-/// Reads the name now, and sends the mail when it's polled.
+/// Reads the name now and sends the mail when it's polled.
 fn send_mail(name: &str) -> impl Future<Output = usize> + use<> {
     let text = format!("Dear {name}, your order is on its way.");
     async move { text.len() }
@@ -31,7 +31,7 @@ mod tests {
         assert_eq!(send_to(7).await.expect("no panic"), 42);
     }
 
-    /// A type has to be listed; the lifetime in it is not kept.
+    /// The type has to be listed, but its lifetime isn't captured.
     fn send_to_all<T: AsRef<str>>(
         names: &[T],
     ) -> impl Future<Output = usize> + use<T> {

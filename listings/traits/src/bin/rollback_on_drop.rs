@@ -1,10 +1,10 @@
-//! A transaction that is dropped is rolled back.
+//! Dropping a transaction rolls it back.
 
 // ANCHOR: drops
 use sqlx::AnyPool;
 use tokio::time::{Duration, sleep, timeout};
 
-/// Places an order; the second step takes a while.
+/// Places an order. There's a wait between the two statements.
 async fn place(pool: &AnyPool, wait: Duration) -> sqlx::Result<()> {
     let mut transaction = pool.begin().await?;
     sqlx::query("INSERT INTO orders VALUES (7)")
@@ -17,7 +17,7 @@ async fn place(pool: &AnyPool, wait: Duration) -> sqlx::Result<()> {
     transaction.commit().await
 }
 
-/// Gives up between the two steps. Returns what is there then.
+/// Gives up between the two statements. Returns the numbers of rows.
 async fn given_up(pool: &AnyPool) -> sqlx::Result<(i64, i64)> {
     let day = Duration::from_secs(24 * 60 * 60);
     let placing = place(pool, day);
@@ -26,7 +26,7 @@ async fn given_up(pool: &AnyPool) -> sqlx::Result<(i64, i64)> {
     counts(pool).await
 }
 
-/// Lets it come to its end. Returns what is there then.
+/// Waits until it's complete. Returns the numbers of rows.
 async fn waited_for(pool: &AnyPool) -> sqlx::Result<(i64, i64)> {
     place(pool, Duration::ZERO).await?;
     counts(pool).await
@@ -43,13 +43,13 @@ async fn counts(pool: &AnyPool) -> sqlx::Result<(i64, i64)> {
 
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 
-/// A pool with one connection, and two tables that end with it.
+/// Opens a pool with one connection and its temporary tables.
 async fn open(address: &str) -> sqlx::Result<AnyPool> {
     install_default_drivers();
     let pool = AnyPoolOptions::new()
         .max_connections(1)
-        // Dropped during this test, a call would close the connection,
-        // and the tables with it.
+        // A call that is dropped during this test would close the
+        // connection, and its temporary tables would be lost.
         .test_before_acquire(false)
         .connect(address)
         .await?;
@@ -114,12 +114,12 @@ mod tests {
         all_or_nothing("sqlite::memory:").await
     }
 
-    /// Where `DATABASE_URL` names a server, as in `.ci/run`.
+    /// Runs if `DATABASE_URL` names a server, as in `.ci/run`.
     #[tokio::test]
     async fn cancel_in_postgresql() -> sqlx::Result<()> {
         let Ok(address) = std::env::var("DATABASE_URL") else {
-            // Aloud: past the test harness, which keeps what
-            // passing tests print.
+            // The test harness hides the output of passing tests, so
+            // write to stderr directly.
             let told = "not tested on PostgreSQL: no DATABASE_URL";
             writeln!(std::io::stderr(), "{told}")?;
             return Ok(());

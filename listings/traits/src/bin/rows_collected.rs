@@ -1,16 +1,16 @@
-//! Collect a page of rows, and then run a statement for each.
+//! Collect a page of rows, then run a statement for each row.
 
 // ANCHOR: ship_all
 use sqlx::SqlitePool;
 
-/// Marks each order as shipped, a page at a time. Returns how many it
-/// shipped. Stopped half-way, by an error or dropped, it can be called
-/// again: it continues with those that are left. Two calls at the same
-/// time may both ship an order.
+/// Marks every order as shipped, a page at a time, and returns how many
+/// it shipped. After an error or a cancellation you can call it again,
+/// and it continues with the remaining orders. Two concurrent calls may
+/// both ship the same order.
 async fn ship_all(pool: &SqlitePool) -> sqlx::Result<u32> {
     let mut shipped = 0;
     loop {
-        // The connection is back before the first one is shipped.
+        // The connection is back before the first order is shipped.
         let page: Vec<i64> = sqlx::query_scalar(
             "SELECT id FROM orders WHERE shipped = 0
              ORDER BY id LIMIT 100",
@@ -41,7 +41,8 @@ use std::time::Duration;
 use sqlx::sqlite::SqlitePoolOptions;
 use tempfile::TempDir;
 
-/// A pool with one connection, as it is under load; three orders.
+/// Opens a pool with one connection left, as under load, and three
+/// orders.
 async fn open(folder: &TempDir) -> sqlx::Result<SqlitePool> {
     let file = folder.path().join("shop.db");
     let pool = SqlitePoolOptions::new()

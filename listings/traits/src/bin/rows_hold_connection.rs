@@ -1,17 +1,17 @@
-//! Wrong: a stream of rows holds the connection that its body needs.
+//! Wrong: a stream of rows holds the connection that the loop needs.
 
 // ANCHOR: wrong
 use futures::TryStreamExt;
 use sqlx::SqlitePool;
 
-/// Marks each order as shipped. Returns how many there were.
+/// Marks every order as shipped. Returns how many it shipped.
 async fn ship_all(pool: &SqlitePool) -> sqlx::Result<u32> {
     let mut shipped = 0;
     let mut orders =
         sqlx::query_scalar::<_, i64>("SELECT id FROM orders")
             .fetch(pool);
     while let Some(order) = orders.try_next().await? {
-        // Wrong: the rows that are still to come keep a connection.
+        // Wrong: the stream holds a connection for the remaining rows.
         ship(pool, order).await?;
         shipped += 1;
     }
@@ -31,7 +31,8 @@ use std::time::Duration;
 
 use sqlx::sqlite::SqlitePoolOptions;
 
-/// A pool with one connection, as it is under load; three orders.
+/// Opens a pool with one connection left, as under load, and three
+/// orders.
 async fn open() -> sqlx::Result<SqlitePool> {
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
@@ -63,7 +64,7 @@ mod tests {
 
     #[tokio::test]
     async fn overload_of_the_pool_is_no_deadlock() -> sqlx::Result<()> {
-        // It is one.
+        // It is a deadlock.
         let shipped = ship_all(&open().await?).await;
         assert!(matches!(shipped, Err(sqlx::Error::PoolTimedOut)));
         Ok(())

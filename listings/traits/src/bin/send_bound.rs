@@ -1,11 +1,11 @@
-//! A trait promises that its futures can be sent, and they are spawned.
+//! Declare a trait's futures `Send`, so generic code can spawn them.
 
 // ANCHOR: rates
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-/// Where exchange rates come from.
+/// A source of exchange rates.
 trait Rates: Send + Sync + 'static {
     fn rate(
         &self,
@@ -16,14 +16,14 @@ trait Rates: Send + Sync + 'static {
 struct Fixed;
 
 impl Rates for Fixed {
-    // The same in the usual words. The compiler checks here, where the
-    // mistake would be, that the future can be sent.
+    // An ordinary `async fn`. The compiler checks here, where the
+    // mistake would be, that its future is `Send`.
     async fn rate(&self, currency: &str) -> Option<f64> {
         (currency == "USD").then_some(0.9)
     }
 }
 
-/// Asks in a task of a set that the caller owns.
+/// Fetches a rate in a task. The caller owns the set of tasks.
 fn refresh<R: Rates>(tasks: &mut JoinSet<Option<f64>>, rates: Arc<R>) {
     tasks.spawn(async move { rates.rate("USD").await });
 }
@@ -43,7 +43,7 @@ async fn main() -> Result<(), tokio::task::JoinError> {
 mod tests {
     use super::*;
 
-    /// Never answers, or panics.
+    /// Never returns, or panics.
     struct Broken {
         panics: bool,
     }

@@ -1,9 +1,9 @@
-//! Two traits from one: futures that can be sent, and any futures.
+//! Generate two traits from one: with `Send` futures, and without.
 
 // ANCHOR: rates
 use std::{rc::Rc, sync::Arc};
 
-/// Where exchange rates come from.
+/// A source of exchange rates.
 #[trait_variant::make(Rates: Send + Sync)]
 trait LocalRates {
     async fn rate(&self, currency: &str) -> Option<f64>;
@@ -11,7 +11,7 @@ trait LocalRates {
     async fn known(&self) -> Vec<String>;
 }
 
-/// For a server: its futures are spawned.
+/// For a server, which spawns the futures.
 struct Fixed(f64);
 
 impl Rates for Fixed {
@@ -24,7 +24,7 @@ impl Rates for Fixed {
     }
 }
 
-/// For a tool with one thread, which may use `Rc`.
+/// For a single-threaded tool, which may use `Rc`.
 struct Cached(Rc<f64>);
 
 impl LocalRates for Cached {
@@ -37,7 +37,7 @@ impl LocalRates for Cached {
     }
 }
 
-/// Accepts both: a type with `Rates` has `LocalRates`, too.
+/// Accepts both, because every `Rates` is a `LocalRates`, too.
 async fn rate_of_first(rates: &impl LocalRates) -> Option<f64> {
     rates.rate(rates.known().await.first()?).await
 }

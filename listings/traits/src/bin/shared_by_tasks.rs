@@ -1,4 +1,4 @@
-//! A trait that requires `Send` and `Sync`, so that tasks can share it.
+//! Require `Send` and `Sync`, so that tasks can share a trait object.
 
 // ANCHOR: orders
 use std::sync::Arc;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tokio::task::JoinSet;
 
-/// Where orders are kept. All tasks use it: `Send` and `Sync` belong
-/// to the trait, so that no `dyn Orders` can be without them.
+/// A store for orders that all tasks share. The trait requires `Send`
+/// and `Sync`, so every `dyn Orders` has them.
 trait Orders: Send + Sync {
     fn count(&self) -> BoxFuture<'_, u32>;
 }
@@ -16,7 +16,7 @@ struct Shop {
     orders: Box<dyn Orders>,
 }
 
-/// Counts in a task of a set that the caller owns.
+/// Counts orders in a task. The caller owns the set of tasks.
 fn report(tasks: &mut JoinSet<u32>, shop: Arc<Shop>) {
     tasks.spawn(async move { shop.orders.count().await });
 }
@@ -51,7 +51,7 @@ async fn main() -> Result<(), tokio::task::JoinError> {
 mod tests {
     use super::*;
 
-    /// Never answers, or panics.
+    /// Never returns, or panics.
     struct Broken {
         panics: bool,
     }

@@ -1,4 +1,4 @@
-//! A handler whose future has a name can be spawned.
+//! Spawn an async handler: give its future's type a name.
 
 // ANCHOR: for_each
 use std::collections::BTreeMap;
@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use tokio::task::JoinError;
 use tokio_util::task::JoinMap;
 
-/// Calls a handler for each order, each in a task, and `limit` at a
-/// time. The outcomes are in the order of the orders; the panic of a
-/// handler's future is one of them. A handler that never returns keeps
-/// its place: limit its time. Dropped, it aborts the tasks.
+/// Calls a handler for every order in its own task, at most `limit` at
+/// a time. Returns the outcomes in input order; a panic in a handler's
+/// future is an outcome, too. A handler that never returns keeps its
+/// slot, so give it a timeout. Canceling this call aborts the tasks.
 async fn for_each<F, Fut>(
     orders: &[u32],
     limit: usize,
@@ -128,7 +128,7 @@ mod tests {
         hazards::at_every_poll(async |cancel| {
             let handler = async |_| sleep(Duration::from_secs(1)).await;
             cancel.run(for_each(&[1, 2, 3], 2, handler)).await;
-            // Long before a handler returns.
+            // Long before a handler would return.
             let soon = Duration::from_millis(2);
             hazards::within(soon, hazards::no_task_left()).await;
         })

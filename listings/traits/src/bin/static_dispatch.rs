@@ -1,16 +1,16 @@
-//! A trait with async methods, and a function for all its types.
+//! Write async methods in a trait and call them generically.
 
 // ANCHOR: rates
 use std::collections::HashMap;
 
 use tokio::time::{Duration, sleep};
 
-/// Where exchange rates come from.
+/// A source of exchange rates.
 trait Rates {
     async fn rate(&self, currency: &str) -> Option<f64>;
 }
 
-/// What a program was started with.
+/// A fixed table of rates.
 struct Fixed(HashMap<&'static str, f64>);
 
 impl Rates for Fixed {
@@ -19,7 +19,7 @@ impl Rates for Fixed {
     }
 }
 
-/// Asks the first, and then the second one.
+/// Asks the first source, and then the second one if necessary.
 struct OrElse<A, B>(A, B);
 
 impl<A: Rates, B: Rates> Rates for OrElse<A, B> {
@@ -40,7 +40,7 @@ async fn in_euros(
 }
 // ANCHOR_END: rates
 
-/// A bank far away.
+/// A bank that takes a while to reply.
 struct Bank;
 
 impl Rates for Bank {
@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(in_euros(&rates, 10.0, "XYZ").await, None);
     }
 
-    /// Where the type is known, the compiler sees that it can be sent.
+    /// If the type is known, the compiler sees that it's `Send`.
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_may_run_a_known_type() {
         let asked = tokio::spawn(async {
