@@ -49,11 +49,17 @@ pub fn serve(project: &Project, port: u16, open: bool) -> Result<()> {
     let is_current = build::is_current(project, &watch.seen);
     let (working, stopped) = oneshot::channel::<Infallible>();
     let (built, first_build) = mpsc::channel();
-    let parts = (project.clone(), site.clone(), live.reloader());
+    let mut rebuilder = Rebuilder {
+        project: project.clone(),
+        site: site.clone(),
+        reloader: live.reloader(),
+        outputs: BTreeMap::new(),
+        due: BTreeSet::new(),
+        unfinished: None,
+    };
     thread::spawn(move || {
         // Dropped when the work stops, even in a panic.
         let _working = working;
-        let mut rebuilder = Rebuilder::new(parts);
         // Nobody waits for it if there is a site already.
         let _ = built.send(is_current || rebuilder.rebuild());
         warm_up(rebuilder.project.clone());
@@ -137,17 +143,6 @@ struct Rebuilder {
 }
 
 impl Rebuilder {
-    fn new((project, site, reloader): (Project, Site, Reloader)) -> Self {
-        Self {
-            project,
-            site,
-            reloader,
-            outputs: BTreeMap::new(),
-            due: BTreeSet::new(),
-            unfinished: None,
-        }
-    }
-
     fn work(mut self, mut watch: Watch) {
         loop {
             match watch.next(self.unfinished.is_some().then_some(IDLE)) {

@@ -216,24 +216,6 @@ fn an_output_full_of_marks_is_shown_to_the_letter() {
 }
 
 #[test]
-fn captions_link_to_the_repository_where_it_has_an_address() {
-    let book = Scratch::sound();
-    let plain = html(&book);
-    assert_has(&plain, "<code>listings/demo/src/bin/hello.rs</code>");
-    assert!(!plain.contains("href=\"http"), "{plain}");
-    let config = book.read("book.toml");
-    for address in ["https://example.com/book", "https://example.com/book/"] {
-        let more = format!("[output.html]\ngit-repository-url = \"{address}\"\n");
-        book.write("book.toml", config.replace("[output.html]\n", &more));
-        assert_has(
-            &html(&book),
-            "<a href=\"https://example.com/book/blob/HEAD/listings/demo/src/bin/hello.rs\">\
-             <code>listings/demo/src/bin/hello.rs</code></a>",
-        );
-    }
-}
-
-#[test]
 fn an_output_of_a_run_just_now_is_shown_and_said_to_be_new() {
     let book = Scratch::sound();
     let fresh = |printed: &str| {
