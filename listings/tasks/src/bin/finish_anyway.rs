@@ -40,12 +40,13 @@ async fn place_in_task(shop: &Arc<Shop>, order: u32) -> Placed {
     let shop = Arc::clone(shop);
     let task = tokio::spawn(async move {
         let _until_the_end = (place, under_way);
-        let work = AssertUnwindSafe(place_in_handler(&shop, order));
-        let outcome = match timeout(LONGEST, work.catch_unwind()).await
+        let work = place_in_handler(&shop, order);
+        let work = async { timeout(LONGEST, work).await };
+        let outcome = match AssertUnwindSafe(work).catch_unwind().await
         {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(_panic)) => NotPlaced::Panicked,
-            Err(_elapsed) => NotPlaced::TooSlow,
+            Ok(Err(_elapsed)) => NotPlaced::TooSlow,
+            Err(_panic) => NotPlaced::Panicked,
         };
         // Logged here, because the handler may have been dropped.
         shop.log(format!("order {order}: {outcome:?}, look at it"));
@@ -65,7 +66,7 @@ enum NotPlaced {
     TooSlow,
 }
 
-/// So that a warehouse that never answers doesn't keep its permit.
+/// Limits how long a warehouse that hangs can keep a permit.
 const LONGEST: Duration = Duration::from_secs(60);
 
 impl Shop {

@@ -1,4 +1,4 @@
-//! The timeout drops the charge itself, or the task is awaited.
+//! After a timeout, drop the charge, or abort its task and await it.
 
 use std::{
     sync::{
