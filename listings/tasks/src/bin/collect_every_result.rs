@@ -1,9 +1,9 @@
 //! Account for every import: imported, failed, or panicked.
 
 // ANCHOR: import_all
-use std::num::ParseIntError;
+use std::{num::ParseIntError, time::Duration};
 
-use tokio::task::JoinError;
+use tokio::{task::JoinError, time::timeout};
 use tokio_util::task::JoinMap;
 
 /// The outcome of each line. Every line is in one of the lists.
@@ -12,35 +12,41 @@ struct Outcome {
     imported: Vec<u32>,
     failed: Vec<(u32, ParseIntError)>,
     panicked: Vec<(u32, JoinError)>,
+    /// Dropped after `LIMIT`, so it may have been imported.
+    too_slow: Vec<u32>,
 }
 
-/// Imports all rows concurrently. If one fails, the others continue.
-/// If one never finishes, the outcome is never returned.
-///
-/// Dropping this future aborts the imports that are still running.
+/// Imports all rows, `MOST` at a time. If one fails, the others
+/// continue. Dropping this future aborts the imports that are running.
 async fn import_all(rows: Vec<Row>) -> Outcome {
     let mut tasks = JoinMap::new();
     // The key is the line, not the invoice number: a duplicate key
     // would abort the task that already has it.
-    for (line, row) in (1..).zip(rows) {
-        tasks.spawn(line, import(row));
-    }
-
+    let mut rows = (1..).zip(rows);
     let mut outcome = Outcome::default();
-    while let Some((line, joined)) = tasks.join_next().await {
-        match joined {
-            Ok(Ok(())) => outcome.imported.push(line),
-            Ok(Err(error)) => outcome.failed.push((line, error)),
-            Err(error) => outcome.panicked.push((line, error)),
+    loop {
+        for (line, row) in rows.by_ref().take(MOST - tasks.len()) {
+            tasks.spawn(line, timeout(LIMIT, import(row)));
+        }
+        match tasks.join_next().await {
+            Some((line, Ok(Ok(Ok(()))))) => outcome.imported.push(line),
+            Some((line, Ok(Ok(Err(error))))) => {
+                outcome.failed.push((line, error));
+            }
+            Some((line, Ok(Err(_)))) => outcome.too_slow.push(line),
+            Some((line, Err(error))) => {
+                outcome.panicked.push((line, error));
+            }
+            None => return outcome,
         }
     }
-    outcome
 }
 // ANCHOR_END: import_all
 
-use std::time::Duration;
-
 use tokio::time::sleep;
+
+const MOST: usize = 10;
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// A line of a file of invoices: a number, and an amount as text.
 struct Row {
@@ -79,6 +85,7 @@ async fn main() {
     for (line, error) in outcome.panicked {
         println!("panicked: [{line}] {}", error.is_panic());
     }
+    println!("too slow: {:?}", outcome.too_slow);
 }
 
 #[cfg(test)]
@@ -127,6 +134,28 @@ mod tests {
                 assert!(error.to_string().contains("a credit note"));
             }
         }
+    }
+
+    /// More rows that hang than there are places.
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_some_imports_costs_only_those() {
+        let rows = (1..=25).map(|line| {
+            let number = if line <= 15 { u32::MAX } else { 0 };
+            Row { number, amount: "1250" }
+        });
+        let outcome = within(HOUR, import_all(rows.collect())).await;
+        assert_eq!(outcome.too_slow.len(), 15);
+        assert_eq!(outcome.imported.len(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_imports_ten_at_a_time() {
+        let row = |_| Row { number: 10, amount: "1250" };
+        let start = Instant::now();
+        let rows = (0..21).map(row).collect();
+        let outcome = within(HOUR, import_all(rows)).await;
+        assert_eq!(outcome.imported.len(), 21);
+        assert_eq!(start.elapsed(), Duration::from_secs(3));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Get results in the order of the input, whichever finishes first.
+//! Get results in the order of the input, whichever task finishes first.
 
 use std::{fmt, time::Duration};
 
