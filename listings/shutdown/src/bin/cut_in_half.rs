@@ -13,7 +13,7 @@ async fn serve(
     stop: CancellationToken,
     log: &mut Vec<String>,
 ) {
-    // Wrong: a stop drops this future at whichever `.await` it waits.
+    // Wrong: a stop drops this future at its current `.await`.
     stop.run_until_cancelled(async {
         while let Some(order) = orders.recv().await {
             charge().await;

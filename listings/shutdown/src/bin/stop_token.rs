@@ -1,4 +1,4 @@
-//! Ask several tasks to stop, each between two of its steps.
+//! Ask several tasks to stop, without cutting off a step.
 
 // ANCHOR: poll_mail
 use tokio::time::{
