@@ -21,7 +21,7 @@ struct StockGone;
 impl Stock {
     /// Takes this many units, or none if there aren't enough.
     ///
-    /// If it's canceled, the units stay in or return to stock.
+    /// If this is canceled, the units stay in stock or return to it.
     async fn take(
         &self,
         units: u32,
@@ -32,7 +32,7 @@ impl Stock {
     }
 
     /// `Ok`: the actor will add them, unless it panics or is aborted
-    /// first. If it's canceled, nothing is added.
+    /// first. If this call is canceled, nothing is added.
     async fn restock(&self, units: u32) -> Result<(), StockGone> {
         self.send(Message::Restock { units }).await
     }
@@ -60,7 +60,7 @@ impl Taken {
 impl Drop for Taken {
     fn drop(&mut self) {
         if self.units > 0 {
-            // Fails if the actor was aborted, and its stock with it.
+            // Fails if the actor was aborted: then the stock is lost, too.
             _ = self.back.send(self.units);
         }
     }
