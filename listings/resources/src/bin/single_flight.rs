@@ -39,7 +39,7 @@ impl Prices {
         load
     }
 
-    /// Loads in a task, which is aborted with the cache, not a caller.
+    /// Loads in a task that is aborted with the cache, not a caller.
     fn start(&self, product: u32) -> Load {
         let load = Arc::clone(&self.backend).load(product);
         let load = timeout(Duration::from_secs(10), load);

@@ -1,4 +1,4 @@
-//! A cache with a size and a time to live, with moka.
+//! A cache with a size limit and a time to live: moka.
 
 // ANCHOR: prices
 use std::{sync::Arc, time::Duration};
