@@ -30,7 +30,7 @@ impl Bank {
     ) -> Result<(), PayError> {
         {
             // Check and charge under one lock, or in one transaction,
-            // because two requests with one key can come concurrently.
+            // because two requests with one key can arrive together.
             let mut charged = self.charged();
             let first = *charged.entry(key.into()).or_insert(cents);
             if first != cents {

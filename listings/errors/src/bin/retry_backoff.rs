@@ -34,7 +34,7 @@ impl Retry {
                 Err(error) if left > 0 && is_transient(&error) => {}
                 ended => return ended,
             }
-            // Jitter: clients that failed together come back apart.
+            // Jitter: clients that failed together retry at other times.
             sleep(bound.mul_f64(random.f64())).await;
             bound = bound.saturating_mul(2).min(self.longest_pause);
         }

@@ -23,7 +23,7 @@ impl Budget {
         let _ = self.0.fetch_update(Relaxed, Relaxed, paid);
     }
 
-    /// Takes a retry out of it, if there is one.
+    /// Takes one retry out of the budget, if there is one.
     fn retry(&self) -> bool {
         let cost = |left: u32| left.checked_sub(Self::RETRY);
         self.0.fetch_update(Relaxed, Relaxed, cost).is_ok()
