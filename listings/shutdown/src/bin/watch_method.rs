@@ -17,7 +17,7 @@ enum Phase {
 }
 
 /// Renders jobs, and returns how many are done and how many are left.
-/// A job that is cut off counts as left. If dropped, it cuts its job.
+/// A job that is cut off counts as left. If dropped, it drops its job.
 async fn render(
     mut jobs: u32,
     mut phase: watch::Receiver<Phase>,
@@ -66,6 +66,8 @@ async fn main() -> Result<(), JoinError> {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -83,6 +85,20 @@ mod tests {
             let patience = Duration::from_millis(millis);
             let (done, left) = run(patience).await.expect("no panic");
             assert_eq!(done + left, 7);
+        }
+    }
+
+    /// The last phase and the end of a job at the same moment.
+    #[tokio::test(start_paused = true)]
+    async fn stop_comes_before_a_job_that_ends_with_it() {
+        for _ in 0..50 {
+            let (phases, phase) = watch::channel(Phase::Draining);
+            let mut rendering = std::pin::pin!(render(5, phase));
+            let first = rendering.as_mut().now_or_never();
+            assert_eq!(first, None, "it renders");
+            sleep(Duration::from_millis(150)).await;
+            phases.send_replace(Phase::Stopping);
+            assert_eq!(rendering.await, (0, 5));
         }
     }
 
