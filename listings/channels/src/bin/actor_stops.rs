@@ -17,8 +17,8 @@ enum NotPrinted {
     Busy,
     /// The printer is stopped. The page wasn't accepted.
     Stopped,
-    /// The page was accepted, and the printer ended before it was
-    /// printed, or while it was.
+    /// The page was accepted, but printing it failed or took too
+    /// long, or the printer ended. It may have been printed.
     Unknown,
 }
 
@@ -38,16 +38,20 @@ async fn print(
 // ANCHOR_END: actor
 
 // ANCHOR: run
-/// Prints until it's stopped or the last handle is dropped. Pages
-/// accepted before that are printed, 20 ms each.
+/// Prints until it's stopped or the last handle is dropped, and then
+/// the pages that were accepted before. A page that panics or takes
+/// longer than `LIMIT` doesn't affect the others.
 async fn run(mut inbox: mpsc::Receiver<Message>) -> u32 {
     let mut printed = 0;
     while let Some(message) = inbox.recv().await {
         match message {
             Message::Print { page, answer } => {
-                sleep(Duration::from_millis(20)).await;
-                printed += 1;
-                _ = answer.send(page); // Fails if nobody waits.
+                let press = async { timeout(LIMIT, press(page)).await };
+                let pressed = AssertUnwindSafe(press).catch_unwind();
+                if let Ok(Ok(())) = pressed.await {
+                    printed += 1;
+                    _ = answer.send(page); // Fails if nobody waits.
+                } // Otherwise, `answer` is dropped: `Unknown`.
             }
             // Nothing more is accepted, from any handle.
             Message::Stop => inbox.close(),
@@ -57,7 +61,19 @@ async fn run(mut inbox: mpsc::Receiver<Message>) -> u32 {
 }
 // ANCHOR_END: run
 
-use tokio::time::{Duration, sleep};
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+use tokio::time::{Duration, sleep, timeout};
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Prints a page in 20 ms. Page 99 is never ready.
+async fn press(page: u32) {
+    let hours = if page == 99 { 10_000 } else { 0 };
+    sleep(Duration::from_millis(20 + hours * 3_600_000)).await;
+    assert_ne!(page, 13, "there is no page 13");
+}
 
 /// Four pages while there is room for two, and a stop.
 async fn work(printer: mpsc::Sender<Message>) {
@@ -102,6 +118,29 @@ mod tests {
         let expected = [Ok(0), Ok(1), busy(), busy(), busy()];
         assert_eq!(printed, expected);
         assert_eq!(print(&printer, 5).await, Ok(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_a_page_leaves_the_printer_at_work() {
+        let (printer, actor) = start();
+        let page = within(HOUR, print(&printer, 13)).await;
+        assert_eq!(page, Err(NotPrinted::Unknown));
+        assert_eq!(print(&printer, 1).await, Ok(1));
+        drop(printer);
+        assert_eq!(actor.await.expect("no panic"), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_press_costs_one_page() {
+        let (printer, actor) = start();
+        let pages = [99, 1].map(|page| print(&printer, page));
+        let pages = within(HOUR, join_all(pages)).await;
+        assert_eq!(pages, [Err(NotPrinted::Unknown), Ok(1)]);
+        let hangs = print(&printer, 99);
+        let stop = async { printer.send(Message::Stop).await.is_ok() };
+        let both = async { tokio::join!(hangs, stop).1 };
+        assert!(within(HOUR, both).await);
+        assert_eq!(within(HOUR, actor).await.expect("no panic"), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -95,15 +95,21 @@ async fn rows(queue: mpsc::Sender<Row>) {
     send(251).await;
 }
 
-/// Tries again after an error, up to three times.
-async fn write_all(rows: mpsc::Receiver<Row>) -> io::Result<()> {
-    let mut table = Printed { start: Instant::now(), inserts: 0 };
+/// Tries again after an error. Three failures in a row, for the same
+/// batch, end it.
+async fn write_all(
+    rows: mpsc::Receiver<Row>,
+    table: &mut impl Table,
+) -> io::Result<()> {
     let mut batcher = Batcher { rows, batch: Vec::new() };
-    let mut failures = 0;
-    while let Err(error) = batcher.run(&mut table).await {
+    let (mut failures, mut stuck) = (0, None);
+    while let Err(error) = batcher.run(table).await {
         let rows = batcher.batch.len();
         println!("        {rows:>3} rows are not: {error}");
-        failures += 1;
+        // Another first row: the batch before this one was written.
+        let first = batcher.batch.first().copied();
+        failures = if first == stuck { failures + 1 } else { 1 };
+        stuck = first;
         if failures == 3 {
             return Err(error);
         }
@@ -115,7 +121,8 @@ async fn write_all(rows: mpsc::Receiver<Row>) -> io::Result<()> {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> io::Result<()> {
     let (queue, receiver) = mpsc::channel(1000);
-    tokio::join!(write_all(receiver), rows(queue)).0
+    let mut table = Printed { start: Instant::now(), inserts: 0 };
+    tokio::join!(write_all(receiver, &mut table), rows(queue)).0
 }
 
 #[cfg(test)]
@@ -244,6 +251,25 @@ mod tests {
             batcher.run(&mut table).await.expect("it works again");
             assert!(table.written.into_iter().eq(0..250));
         }
+    }
+
+    /// Five failures in total are fine, and three in a row aren't.
+    #[tokio::test(start_paused = true)]
+    async fn failure_three_times_in_a_row_is_the_end() {
+        let (_, batcher) = filled(250);
+        let fails_at = vec![1, 2, 4, 5, 7];
+        let mut table = Test { fails_at, ..Test::default() };
+        let written = write_all(batcher.rows, &mut table).await;
+        written.expect("each batch failed twice at most");
+        assert!(table.written.into_iter().eq(0..250));
+
+        let (_, batcher) = filled(250);
+        let fails_at = vec![2, 3, 4];
+        let mut table = Test { fails_at, ..Test::default() };
+        let error = write_all(batcher.rows, &mut table).await;
+        let error = error.expect_err("it fails three times");
+        assert_eq!(error.to_string(), "disk full");
+        assert_eq!(table.sizes, [100]);
     }
 
     #[tokio::test(start_paused = true)]

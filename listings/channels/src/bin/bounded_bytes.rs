@@ -8,7 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 const MOST_BYTES: u32 = 1000;
 
 struct Upload {
-    bytes: Vec<u8>,
+    /// A `Vec` could hold more memory than its length says.
+    bytes: Box<[u8]>,
     /// The room is released when the upload is dropped.
     _room: OwnedSemaphorePermit,
 }
@@ -16,9 +17,9 @@ struct Upload {
 #[derive(Debug, PartialEq)]
 enum NotSent {
     /// It's larger than the whole queue, so it would wait forever.
-    TooLarge(Vec<u8>),
+    TooLarge(Box<[u8]>),
     /// The receiver was dropped.
-    Closed(Vec<u8>),
+    Closed(Box<[u8]>),
 }
 
 /// Waits for room, first come, first served. If it's canceled, the
@@ -26,7 +27,7 @@ enum NotSent {
 async fn send(
     queue: &mpsc::Sender<Upload>,
     room: &Arc<Semaphore>,
-    bytes: Vec<u8>,
+    bytes: Box<[u8]>,
 ) -> Result<(), NotSent> {
     let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     if size > MOST_BYTES {
@@ -49,6 +50,10 @@ fn start()
     (queue, uploads, Arc::new(room))
 }
 
+fn zeros(size: usize) -> Box<[u8]> {
+    vec![0; size].into_boxed_slice()
+}
+
 async fn run() {
     let (queue, mut uploads, room) = start();
     let start = Instant::now();
@@ -60,7 +65,7 @@ async fn run() {
     };
     let send_all = async {
         for size in [400, 400, 400, 1000, 1001] {
-            let sent = send(&queue, &room, vec![0; size]).await;
+            let sent = send(&queue, &room, zeros(size)).await;
             let at = start.elapsed().as_millis();
             match sent {
                 Ok(()) => println!("{at:>3} ms  {size:>4} bytes"),
@@ -87,7 +92,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn overload_never_holds_more_bytes_than_there_is_room_for() {
         let (queue, mut uploads, room) = start();
-        let sends = (0..20).map(|_| send(&queue, &room, vec![0; 300]));
+        let sends = (0..20).map(|_| send(&queue, &room, zeros(300)));
         let read = async {
             for _ in 0..20 {
                 sleep(Duration::from_secs(1)).await;
@@ -105,12 +110,12 @@ mod tests {
     async fn edges_no_byte_all_bytes_and_one_more() {
         let (queue, mut uploads, room) = start();
         for size in [0, 1, 1000] {
-            let bytes = vec![7; size];
+            let bytes = vec![7; size].into_boxed_slice();
             assert_eq!(send(&queue, &room, bytes).await, Ok(()));
             let upload = uploads.recv().await.expect("it's open");
             assert_eq!(upload.bytes.len(), size);
         }
-        let large = vec![7; 1001];
+        let large: Box<[u8]> = Box::from([7; 1001]);
         let sent = send(&queue, &room, large.clone()).now_or_never();
         assert_eq!(sent, Some(Err(NotSent::TooLarge(large))));
     }
@@ -119,13 +124,13 @@ mod tests {
     async fn cancel_gives_the_room_back() {
         at_every_poll(async |cancel| {
             let (queue, mut uploads, room) = start();
-            let busy = send(&queue, &room, vec![0; 800]).await;
+            let busy = send(&queue, &room, zeros(800)).await;
             assert!(busy.is_ok());
             let read = async {
                 sleep(Duration::from_secs(1)).await;
                 drop(uploads.recv().await);
             };
-            let one = cancel.run(send(&queue, &room, vec![0; 800]));
+            let one = cancel.run(send(&queue, &room, zeros(800)));
             let (sent, ()) = tokio::join!(one, read);
             assert_eq!(uploads.try_recv().is_ok(), sent.is_some());
             assert_eq!(room.available_permits(), 1000);
@@ -136,8 +141,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn slow_storing_makes_the_sender_wait() {
         let (queue, uploads, room) = start();
-        assert!(send(&queue, &room, vec![0; 800]).await.is_ok());
-        let next = send(&queue, &room, vec![0; 800]);
+        assert!(send(&queue, &room, zeros(800)).await.is_ok());
+        let next = send(&queue, &room, zeros(800));
         assert!(tokio::time::timeout(HOUR, next).await.is_err());
         drop(uploads);
     }
@@ -145,15 +150,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn owner_gone_gives_the_bytes_back() {
         let (queue, uploads, room) = start();
-        assert!(send(&queue, &room, vec![0; 800]).await.is_ok());
-        let waits = send(&queue, &room, vec![7; 800]);
+        assert!(send(&queue, &room, zeros(800)).await.is_ok());
+        let waits = send(&queue, &room, Box::from([7; 800]));
         let leave = async {
             sleep(Duration::from_secs(1)).await;
             drop(uploads);
         };
         let both = async { tokio::join!(waits, leave).0 };
         let sent = within(HOUR, both).await;
-        assert_eq!(sent, Err(NotSent::Closed(vec![7; 800])));
+        assert_eq!(sent, Err(NotSent::Closed(Box::from([7; 800]))));
         assert_eq!(room.available_permits(), 1000);
     }
 
@@ -164,7 +169,7 @@ mod tests {
         for size in 0..200 {
             let (queue, room) = (queue.clone(), Arc::clone(&room));
             tasks.spawn(async move {
-                send(&queue, &room, vec![0; size]).await
+                send(&queue, &room, zeros(size)).await
             });
         }
         drop(queue);

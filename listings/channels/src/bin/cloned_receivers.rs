@@ -25,8 +25,8 @@ async fn work<Job: Future>(
             next = queue.recv() => next,
         };
         let Ok((number, job)) = next else { return };
-        let job = AssertUnwindSafe(timeout(LIMIT, job));
-        let outcome = match job.catch_unwind().await {
+        let job = async { timeout(LIMIT, job).await };
+        let outcome = match AssertUnwindSafe(job).catch_unwind().await {
             Ok(Ok(output)) => Outcome::Done(output),
             Ok(Err(_)) => Outcome::TooLong,
             Err(_) => Outcome::Panicked,
@@ -139,6 +139,31 @@ mod tests {
                 assert_eq!(*outcome, expected);
             }
         }
+    }
+
+    struct PanicsInDrop;
+
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            panic!("in `drop`");
+        }
+    }
+
+    /// More of them than workers, some done and some too slow.
+    #[tokio::test(start_paused = true)]
+    async fn panic_in_a_drop_leaves_the_others() {
+        let jobs = (0..12).map(|job| -> Boxed {
+            Box::pin(async move {
+                let _guard = (job < 10).then(|| PanicsInDrop);
+                sleep(if job < 5 { HOUR } else { LIMIT / 2 }).await;
+                job
+            })
+        });
+        let outcomes = within(HOUR, run(jobs.collect())).await;
+        let ends = outcomes.iter().map(|(_, outcome)| outcome);
+        let panicked = ends.filter(|it| **it == Outcome::Panicked);
+        assert_eq!(panicked.count(), 10);
+        assert_eq!(outcomes[11], (11, Outcome::Done(11)));
     }
 
     #[tokio::test(start_paused = true)]

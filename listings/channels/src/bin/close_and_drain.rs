@@ -38,6 +38,7 @@ async fn send_mail(
     while let Ok(mail) = queue.try_recv() {
         report.unsent.push(mail);
     }
+    report.promised = queue.max_capacity() - queue.capacity();
     report
 }
 // ANCHOR_END: send_mail
@@ -53,12 +54,16 @@ struct Report {
     /// There was no time for these, or their delivery panicked or
     /// took too long: such a mail may have been sent.
     unsent: Vec<Mail>,
+    /// Slots that senders still hold after the grace period. A mail
+    /// that is sent with such a permit is lost.
+    promised: usize,
 }
 
 impl Report {
     async fn deliver(&mut self, mail: Mail) {
-        let delivery = AssertUnwindSafe(timeout(LIMIT, mail.deliver()));
-        match delivery.catch_unwind().await {
+        // Dropped inside, so that a panic in `drop` is caught as well.
+        let delivery = async { timeout(LIMIT, mail.deliver()).await };
+        match AssertUnwindSafe(delivery).catch_unwind().await {
             Ok(Ok(())) => self.sent.push(mail),
             Ok(Err(_)) | Err(_) => self.unsent.push(mail),
         }
@@ -79,8 +84,17 @@ struct Mail {
 
 impl Mail {
     async fn deliver(&self) {
+        let _connection = Connection(self);
         sleep(self.takes).await;
         assert_ne!(self.subject, "broken", "the mail is broken");
+    }
+}
+
+struct Connection<'a>(&'a Mail);
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        assert_ne!(self.0.subject, "stuck", "it can't be closed");
     }
 }
 
@@ -167,6 +181,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn panic_in_a_drop_leaves_the_others() {
+        let (queue, receiver) = mpsc::channel(3);
+        for (subject, takes) in [
+            ("stuck", HOUR),
+            ("stuck", Duration::ZERO),
+            ("", LIMIT / 2),
+        ] {
+            let mail = Mail { subject, takes };
+            queue.try_send(mail).expect("there is room");
+        }
+        let report = within(HOUR, send_mail(receiver, stopped())).await;
+        assert_eq!((report.unsent.len(), report.sent.len()), (2, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn silence_of_the_mail_server() {
         let start = Instant::now();
         let queue = mails(20, 2 * HOUR);
@@ -196,9 +225,21 @@ mod tests {
         let (queue, receiver) = mpsc::channel(8);
         let room = queue.reserve().await.expect("it's open");
         let start = Instant::now();
-        within(HOUR, send_mail(receiver, stopped())).await;
+        let report = within(HOUR, send_mail(receiver, stopped())).await;
         assert_eq!(start.elapsed(), GRACE);
+        assert_eq!(report.promised, 1);
         drop(room);
+        // A permit that was dropped or used in time isn't reported.
+        let (queue, receiver) = mpsc::channel(8);
+        let used = queue.reserve().await.expect("it's open");
+        let unused = queue.reserve().await.expect("it's open");
+        let sending = tokio::spawn(send_mail(receiver, stopped()));
+        queue.closed().await;
+        let takes = Duration::ZERO;
+        used.send(Mail { subject: "welcome", takes });
+        drop(unused);
+        let report = within(HOUR, sending).await.expect("no panic");
+        assert_eq!((report.sent.len(), report.promised), (1, 0));
     }
 
     #[tokio::test(start_paused = true)]

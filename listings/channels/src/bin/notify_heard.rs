@@ -72,6 +72,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn opening_wakes_all_who_wait() {
+        let gate = Gate::default();
+        let guests = (0..17).map(|_| gate.wait(|| ()));
+        let open = async { gate.open() };
+        let guests = futures::future::join_all(guests);
+        let all = async { tokio::join!(guests, open) };
+        within(HOUR, all).await;
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn cancel_leaves_the_gate_open_for_others() {
         at_every_poll(async |cancel| {
             let gate = Gate::default();

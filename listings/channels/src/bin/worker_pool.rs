@@ -31,8 +31,8 @@ async fn work<Job: Future>(queue: Queue<Job>, done: Done<Job::Output>) {
             next = next(&queue) => next,
         };
         let Some((number, job)) = next else { return };
-        let job = AssertUnwindSafe(timeout(LIMIT, job));
-        let outcome = match job.catch_unwind().await {
+        let job = async { timeout(LIMIT, job).await };
+        let outcome = match AssertUnwindSafe(job).catch_unwind().await {
             Ok(Ok(output)) => Outcome::Done(output),
             Ok(Err(_)) => Outcome::TooLong,
             Err(panic) => Outcome::Panicked(message(&*panic)),
@@ -207,6 +207,35 @@ mod tests {
                 assert_eq!(*outcome, expected);
             }
         }
+    }
+
+    struct PanicsInDrop;
+
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            panic!("in `drop`");
+        }
+    }
+
+    /// More of them than workers, some done and some too slow.
+    #[tokio::test(start_paused = true)]
+    async fn panic_in_a_drop_leaves_the_others() {
+        let jobs = (0..12).map(|job| -> Boxed {
+            Box::pin(async move {
+                let _guard = (job < 10).then(|| PanicsInDrop);
+                sleep(if job < 5 { HOUR } else { LIMIT / 2 }).await;
+                job
+            })
+        });
+        let outcomes = within(HOUR, outcomes_of(jobs.collect())).await;
+        let panicked = || Outcome::Panicked("in `drop`".to_owned());
+        for (job, outcome) in &outcomes[..10] {
+            assert_eq!(*outcome, panicked(), "job {job}");
+        }
+        assert_eq!(
+            outcomes[10..],
+            [10, 11].map(|job| (job, Outcome::Done(job)))
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 // ANCHOR: session
 use tokio::task::JoinError;
@@ -46,15 +46,33 @@ impl Session {
 }
 // ANCHOR_END: session
 
+// ANCHOR: keep_alive
 /// Sends a keep-alive every 100 ms. Returns when the server has
-/// forgotten the session.
+/// forgotten the session, or doesn't answer within `PATIENCE`.
 async fn keep_alive(name: &str) {
-    assert!(!name.is_empty(), "a session without a name");
-    let forgotten_after = if name == "search" { 2 } else { u32::MAX };
-    for _ in 0..forgotten_after {
+    for number in 1.. {
         sleep(Duration::from_millis(100)).await;
-        println!("{name} is alive");
+        match timeout(PATIENCE, send(name, number)).await {
+            Ok(Known(true)) => println!("{name} is alive"),
+            Ok(Known(false)) | Err(_) => return,
+        }
     }
+}
+// ANCHOR_END: keep_alive
+
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Whether the server knows the session.
+struct Known(bool);
+
+/// The server forgets the search after two keep-alives, and never
+/// answers to the session named "silent".
+async fn send(name: &str, number: u32) -> Known {
+    assert!(!name.is_empty(), "a session without a name");
+    if name == "silent" {
+        std::future::pending::<()>().await;
+    }
+    Known(name != "search" || number <= 2)
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -75,10 +93,8 @@ async fn main() -> Result<(), JoinError> {
 
 #[cfg(test)]
 mod tests {
-    use hazards::{HOUR, at_every_poll, no_task_left, within};
-    use tokio::time::timeout;
-
     use super::*;
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
 
     /// Aborted tasks end in the next round of the scheduler.
     const MOMENT: Duration = Duration::from_millis(2);
@@ -126,9 +142,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn silence_of_the_server_loses_the_session() {
+        let mut session = Session::open("silent");
+        let start = tokio::time::Instant::now();
+        within(HOUR, session.lost()).await.expect("no panic");
+        let limit = Duration::from_millis(100) + PATIENCE;
+        assert_eq!(start.elapsed(), limit);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn panic_of_the_task_is_reported_by_close() {
         let session = Session::open("");
-        sleep(Duration::from_millis(50)).await;
+        sleep(Duration::from_millis(150)).await;
         let error = within(HOUR, session.close()).await;
         let error = error.expect_err("it panicked").to_string();
         assert!(error.contains("without a name"), "{error}");

@@ -1,6 +1,6 @@
 //! Work is canceled at a deadline. Does the client find out why?
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt;
 use tokio::{
@@ -31,13 +31,13 @@ async fn always_answer(
     mut reply: oneshot::Sender<Answer>,
     report: impl Future<Output = u32>,
 ) {
-    let work = AssertUnwindSafe(report).catch_unwind();
+    let work = async { timeout(LIMIT, report).await };
     let answer = tokio::select! {
         biased;
-        done = timeout(LIMIT, work) => match done {
+        done = AssertUnwindSafe(work).catch_unwind() => match done {
             Ok(Ok(lines)) => Ok(lines),
-            Ok(Err(_panic)) => Err("writing it panicked".to_owned()),
-            Err(_) => Err(format!("it takes longer than {LIMIT:?}")),
+            Ok(Err(_)) => Err(format!("it takes longer than {LIMIT:?}")),
+            Err(panic) => Err(format!("panic: {}", text(&*panic))),
         },
         () = reply.closed() => return,
     };
@@ -49,6 +49,12 @@ async fn always_answer(
 const LIMIT: Duration = Duration::from_secs(2);
 
 type Answer = Result<u32, String>;
+
+/// The message of a panic, if it's text.
+fn text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("?")
+}
 
 async fn write_report() -> u32 {
     sleep(Duration::from_secs(10)).await;
@@ -114,7 +120,26 @@ mod tests {
     async fn panic_of_the_work_is_answered() {
         let worker =
             |reply| always_answer(reply, async { panic!("no data") });
-        assert_eq!(ask(worker).await, "writing it panicked");
+        assert_eq!(ask(worker).await, "panic: no data");
+    }
+
+    struct PanicsInDrop;
+
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            panic!("in `drop`");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_in_a_drop_at_the_deadline_is_answered() {
+        let worker = |reply| {
+            always_answer(reply, async {
+                let _guard = PanicsInDrop;
+                write_report().await
+            })
+        };
+        assert_eq!(ask(worker).await, "panic: in `drop`");
     }
 
     #[tokio::test(start_paused = true)]
@@ -146,6 +171,6 @@ mod tests {
         assert!(answer.await.is_err());
         let worker =
             |reply| always_answer(reply, async { panic!("no data") });
-        assert_eq!(ask(worker).await, "writing it panicked");
+        assert_eq!(ask(worker).await, "panic: no data");
     }
 }

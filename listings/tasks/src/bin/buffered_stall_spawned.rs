@@ -41,10 +41,14 @@ async fn import_all(photos: Vec<u32>) -> Vec<(u32, Outcome)> {
 
 type Outcome = Result<(), String>;
 
-/// Looks it up, and reads it if it is new: 100 ms, well in time.
+/// Looks it up, and reads it if it is new: 100 ms, well in time. The
+/// server of photo 98 never answers.
 async fn download(photo: u32) -> u32 {
     assert_ne!(photo, 13, "photo {photo} is damaged");
     sleep(Duration::from_millis(50)).await;
+    if photo == 98 {
+        std::future::pending::<()>().await;
+    }
     let is_new = photo != 1;
     if is_new {
         sleep(Duration::from_millis(50)).await;
@@ -109,6 +113,17 @@ mod tests {
                     assert!(why.contains("13 is damaged"), "{why}");
                 }
             }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_some_downloads_costs_only_those() {
+        let photos = vec![98, 98, 98, 98, 98, 1];
+        let imported = within(HOUR, import_all(photos)).await;
+        for (photo, outcome) in imported {
+            let late =
+                outcome.is_err_and(|it| it == "not here in time");
+            assert_eq!(late, photo == 98);
         }
     }
 

@@ -5,24 +5,24 @@ use std::{pin::pin, time::Duration};
 use tokio::time::{interval, sleep};
 
 // ANCHOR: report_and_beat
-/// Beats five times, and prints the report when it's ready. If it isn't
+/// Beats five times, and writes the report meanwhile. If it isn't
 /// ready by then, it's dropped. If it panics, the beats stop, too.
-async fn report_and_beat() -> u32 {
+async fn report_and_beat() -> (u32, Option<u32>) {
     let mut report = pin!(write_report());
-    let mut is_written = false;
+    let mut written = None;
     let mut beat = interval(Duration::from_millis(100));
     let mut beats = 0;
     while beats < 5 {
         tokio::select! {
             biased;
-            lines = &mut report, if !is_written => {
-                is_written = true;
+            lines = &mut report, if written.is_none() => {
+                written = Some(lines);
                 println!("{lines} lines");
             }
             _ = beat.tick() => beats += 1,
         }
     }
-    beats
+    (beats, written)
 }
 // ANCHOR_END: report_and_beat
 
@@ -34,7 +34,7 @@ async fn write_report() -> u32 {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     match tokio::spawn(report_and_beat()).await {
-        Ok(beats) => println!("{beats} beats"),
+        Ok((beats, _)) => println!("{beats} beats"),
         Err(error) => println!("{error}"),
     }
 }
@@ -51,7 +51,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn edges_a_completed_future_is_not_polled_again() {
         let beats = tokio::spawn(report_and_beat());
-        assert_eq!(within(HOUR, beats).await.expect("no panic"), 5);
+        let ended = within(HOUR, beats).await.expect("no panic");
+        assert_eq!(ended, (5, Some(42)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -66,7 +67,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_keep_beating() {
         let beats = tokio::spawn(report_and_beat()).await;
-        assert_eq!(beats.expect("no panic"), 5);
+        assert_eq!(beats.expect("no panic"), (5, Some(42)));
     }
 
     #[tokio::test(start_paused = true)]

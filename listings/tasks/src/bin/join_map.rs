@@ -3,7 +3,10 @@
 // ANCHOR: index_changes
 use std::time::Duration;
 
-use tokio::{task::JoinError, time::sleep};
+use tokio::{
+    task::JoinError,
+    time::{error::Elapsed, sleep, timeout},
+};
 use tokio_util::task::JoinMap;
 
 /// Indexes each changed shop in a task. If a shop changes while it is
@@ -11,15 +14,16 @@ use tokio_util::task::JoinMap;
 /// report it. On another thread, the older task may still run to its
 /// next `.await` while the newer task starts.
 ///
-/// If one task never finishes, no outcome is returned. Dropping this
+/// A task that takes longer than `LIMIT` is dropped. Dropping this
 /// future aborts all tasks.
 async fn index_changes(
     changes: Vec<Change>,
-) -> Vec<(&'static str, Result<u32, JoinError>)> {
+) -> Vec<(&'static str, Result<Indexed, JoinError>)> {
     let mut tasks = JoinMap::new();
     for change in changes {
         sleep(change.after).await;
-        tasks.spawn(change.shop, index(change.shop, change.version));
+        let index = index(change.shop, change.version);
+        tasks.spawn(change.shop, timeout(LIMIT, index));
     }
 
     let mut outcomes = Vec::new();
@@ -32,6 +36,10 @@ async fn index_changes(
 
 use tokio::time::Instant;
 
+const LIMIT: Duration = Duration::from_secs(60);
+
+type Indexed = Result<u32, Elapsed>;
+
 /// A change of a shop's catalog, `after` the previous change.
 struct Change {
     after: Duration,
@@ -39,11 +47,15 @@ struct Change {
     version: u32,
 }
 
-/// Builds a shop's search index, which takes 300 ms.
+/// Builds a shop's search index, which takes 300 ms. Version 99 never
+/// ends.
 async fn index(shop: &'static str, version: u32) -> u32 {
     let mut run =
         Run { shop, version, started: Instant::now(), done: false };
     sleep(Duration::from_millis(300)).await;
+    if version == 99 {
+        std::future::pending::<()>().await;
+    }
     assert_ne!(version, 13, "{shop} v13 is damaged");
     run.done = true;
     version
@@ -85,7 +97,8 @@ async fn main() {
     .await;
     for (shop, outcome) in outcomes {
         match outcome {
-            Ok(version) => println!("{shop} v{version}: indexed"),
+            Ok(Ok(version)) => println!("{shop} v{version}: indexed"),
+            Ok(Err(_elapsed)) => println!("{shop}: too slow"),
             Err(error) => println!("{shop}: failed: {error}"),
         }
     }
@@ -103,11 +116,14 @@ mod tests {
     const MOMENT: Duration = Duration::from_millis(2);
 
     fn indexed(
-        outcomes: Vec<(&'static str, Result<u32, JoinError>)>,
+        outcomes: Vec<(&'static str, Result<Indexed, JoinError>)>,
     ) -> Vec<(&'static str, u32)> {
         outcomes
             .into_iter()
-            .map(|(shop, version)| (shop, version.expect("no panic")))
+            .map(|(shop, version)| {
+                let version = version.expect("no panic");
+                (shop, version.expect("in time"))
+            })
             .collect()
     }
 
@@ -149,6 +165,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn silence_of_a_shop_costs_only_its_index() {
+        let changes = vec![
+            change(0, "garden", 99),
+            change(0, "toys", 1),
+            change(0, "books", 99),
+        ];
+        let outcomes = within(HOUR, index_changes(changes)).await;
+        let (in_time, too_slow): (Vec<_>, Vec<_>) = outcomes
+            .into_iter()
+            .partition(|(_, it)| matches!(it, Ok(Ok(_))));
+        assert_eq!(indexed(in_time), [("toys", 1)]);
+        assert_eq!(too_slow.len(), 2);
+        within(MOMENT, no_task_left()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn cancel_leaves_no_task() {
         at_every_poll(async |cancel| {
             let changes = vec![
@@ -170,8 +202,8 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_the_newest_wins() {
-        let changes = (50..=99).map(|n| change(0, "toys", n)).collect();
+        let changes = (50..=98).map(|n| change(0, "toys", n)).collect();
         let outcomes = index_changes(changes).await;
-        assert_eq!(indexed(outcomes), [("toys", 99)]);
+        assert_eq!(indexed(outcomes), [("toys", 98)]);
     }
 }

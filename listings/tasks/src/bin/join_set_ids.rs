@@ -3,21 +3,23 @@
 // ANCHOR: label_all
 use std::collections::HashMap;
 
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::{
+    task::{Id, JoinError, JoinSet},
+    time::{error::Elapsed, timeout},
+};
 
 /// Labels all orders concurrently. Each outcome comes with the number
-/// of its order, even if the outcome is a panic.
+/// of its order, even if the outcome is a panic or a timeout.
 ///
-/// If one printer never answers, no outcome is returned. Dropping
-/// this future aborts the tasks that are still running.
+/// Dropping this future aborts the tasks that are still running.
 async fn label_all(
     orders: Vec<Order>,
-) -> Vec<(u32, Result<u32, JoinError>)> {
+) -> Vec<(u32, Result<Labeled, JoinError>)> {
     let mut tasks = JoinSet::new();
     let mut running: HashMap<Id, u32> = HashMap::new();
     for order in orders {
         let number = order.number;
-        let task = tasks.spawn(print_labels(order));
+        let task = tasks.spawn(timeout(LIMIT, print_labels(order)));
         running.insert(task.id(), number);
     }
 
@@ -39,6 +41,10 @@ async fn label_all(
 use std::{any::Any, time::Duration};
 
 use tokio::time::sleep;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+type Labeled = Result<u32, Elapsed>;
 
 /// An order to label, and how long the printer takes.
 struct Order {
@@ -81,7 +87,10 @@ async fn main() {
     ];
     for (number, outcome) in label_all(orders).await {
         match outcome {
-            Ok(grams) => println!("order {number}: {grams} g a parcel"),
+            Ok(Ok(grams)) => {
+                println!("order {number}: {grams} g a parcel");
+            }
+            Ok(Err(_elapsed)) => println!("order {number}: too slow"),
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => {
                     println!("order {number}: {}", message(&*panic));
@@ -129,7 +138,7 @@ mod tests {
                     let text = message(&*panic);
                     assert_eq!(text, "attempt to divide by zero");
                 } else {
-                    assert_eq!(outcome.ok(), Some(10 * number));
+                    assert_eq!(outcome.ok(), Some(Ok(10 * number)));
                 }
             }
         }
@@ -153,11 +162,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silence_ends_with_the_callers_timeout() {
+    async fn silence_of_a_printer_costs_only_its_order() {
         let mut silent = order(1, 1);
         silent.printing = 2 * HOUR;
         let work = label_all(vec![silent, order(2, 1)]);
-        assert!(tokio::time::timeout(HOUR, work).await.is_err());
+        let outcomes = within(HOUR, work).await;
+        let [(2, Ok(Ok(20))), (1, Ok(Err(_elapsed)))] = &outcomes[..]
+        else {
+            panic!("{outcomes:?}");
+        };
         within(MOMENT, no_task_left()).await;
     }
 
@@ -175,7 +188,7 @@ mod tests {
         let outcomes = label_all(orders).await;
         assert_eq!(outcomes.len(), 200);
         for (number, outcome) in outcomes {
-            assert_eq!(outcome.ok(), Some(10 * number));
+            assert_eq!(outcome.ok(), Some(Ok(10 * number)));
         }
     }
 }

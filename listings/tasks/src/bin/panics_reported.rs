@@ -1,36 +1,60 @@
 //! Every task is awaited, and a panic is reported as a failure.
 
 // ANCHOR: send_all
-use tokio::task::JoinError;
+use tokio::{
+    task::JoinError,
+    time::{Duration, timeout},
+};
 use tokio_util::task::JoinMap;
 
-/// Sends an email to each customer, and returns how many were sent. If
-/// one email never finishes, nothing is returned.
+#[derive(Debug)]
+enum NotSent {
+    Panicked(JoinError),
+    /// It was dropped after `LIMIT`, and may have been sent.
+    TooSlow,
+}
+
+/// Sends an email to each customer, `MOST` at a time, and returns how
+/// many were sent.
 ///
 /// Dropping this future aborts the emails that are in progress.
 ///
 /// # Errors
 ///
-/// The customers whose email couldn't be sent, each with its panic.
+/// The customers whose email couldn't be sent, each with the reason.
 async fn send_all(
     customers: Vec<u32>,
-) -> Result<usize, Vec<(u32, JoinError)>> {
+) -> Result<usize, Vec<(u32, NotSent)>> {
     let mut mails = JoinMap::new();
-    for (place, &customer) in customers.iter().enumerate() {
-        mails.spawn(place, send_mail(customer));
-    }
+    let mut waiting = customers.iter().enumerate();
     let mut failed = Vec::new();
-    while let Some((place, joined)) = mails.join_next().await {
-        if let Err(error) = joined {
-            failed.push((customers[place], error));
+    loop {
+        let room = MOST - mails.len();
+        for (place, &customer) in waiting.by_ref().take(room) {
+            mails.spawn(place, timeout(LIMIT, send_mail(customer)));
         }
+        let next = mails.join_next().await;
+        let Some((place, joined)) = next else { break };
+        let error = match joined {
+            Ok(Ok(())) => continue,
+            Ok(Err(_elapsed)) => NotSent::TooSlow,
+            Err(error) => NotSent::Panicked(error),
+        };
+        failed.push((customers[place], error));
     }
     if failed.is_empty() { Ok(customers.len()) } else { Err(failed) }
 }
 // ANCHOR_END: send_all
 
-/// Sends an email to a customer; the third has no address.
+const MOST: usize = 10;
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Sends an email to a customer. The third has no address, and the mail
+/// server of the fifth never answers.
 async fn send_mail(customer: u32) {
+    if customer == 5 {
+        std::future::pending::<()>().await;
+    }
     assert!(customer != 3, "customer {customer} has no address");
 }
 
@@ -40,7 +64,14 @@ async fn main() {
         Ok(sent) => println!("{sent} emails sent, no failures"),
         Err(failed) => {
             for (customer, error) in failed {
-                println!("customer {customer}: {error}");
+                match error {
+                    NotSent::Panicked(error) => {
+                        println!("customer {customer}: {error}");
+                    }
+                    NotSent::TooSlow => {
+                        println!("customer {customer}: too slow");
+                    }
+                }
             }
         }
     }
@@ -56,8 +87,7 @@ mod tests {
     use super::*;
 
     /// Aborted tasks end in the next round of the scheduler.
-    const MOMENT: std::time::Duration =
-        std::time::Duration::from_millis(2);
+    const MOMENT: Duration = Duration::from_millis(2);
 
     #[tokio::test(start_paused = true)]
     async fn panic_is_a_failure_with_its_customer() {
@@ -71,9 +101,33 @@ mod tests {
             assert_eq!(failed.len(), panics.len());
             for (customer, error) in failed {
                 assert_eq!(customer, 3);
+                let NotSent::Panicked(error) = error else {
+                    panic!("{error:?}");
+                };
                 assert!(error.to_string().contains("has no address"));
             }
         }
+    }
+
+    /// More emails that hang than there are places.
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_a_server_costs_only_its_emails() {
+        let mut customers = vec![5; 15];
+        customers.extend(10..20);
+        let failed = within(HOUR, send_all(customers)).await;
+        let failed = failed.expect_err("some hang");
+        assert_eq!(failed.len(), 15);
+        let too_slow =
+            |it: &(_, _)| matches!(it, (5, NotSent::TooSlow));
+        assert!(failed.iter().all(too_slow));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_of_the_server_is_bounded() {
+        let start = tokio::time::Instant::now();
+        let sent = within(HOUR, send_all(vec![5; 21])).await;
+        assert_eq!(sent.expect_err("they hang").len(), 21);
+        assert_eq!(start.elapsed(), 3 * LIMIT);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,10 @@
 //! Ask two mirrors, use the first answer, and drop the other call.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use tokio::time::{Instant, sleep};
 
@@ -39,6 +43,7 @@ struct Mirror {
     name: &'static str,
     takes: Duration,
     is_up: bool,
+    calls: AtomicU32,
 }
 
 #[derive(Debug, PartialEq)]
@@ -53,17 +58,19 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 /// Prints a line when a call ends, in whatever way.
-struct Call(&'static str);
+struct Call<'a>(&'a Mirror);
 
-impl Drop for Call {
+impl Drop for Call<'_> {
     fn drop(&mut self) {
-        println!("the call to {} ends", self.0);
+        self.0.calls.fetch_sub(1, Ordering::Relaxed);
+        println!("the call to {} ends", self.0.name);
     }
 }
 
 impl Mirror {
     async fn fetch(&self) -> Result<&'static str, Refused> {
-        let _call = Call(self.name);
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let _call = Call(self);
         sleep(self.takes).await;
         if !self.is_up {
             return Err(Refused(self.name));
@@ -74,7 +81,8 @@ impl Mirror {
 }
 
 fn mirror(name: &'static str, millis: u64, is_up: bool) -> Mirror {
-    Mirror { name, takes: Duration::from_millis(millis), is_up }
+    let takes = Duration::from_millis(millis);
+    Mirror { name, takes, is_up, calls: AtomicU32::new(0) }
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -101,6 +109,10 @@ mod tests {
 
     use super::*;
 
+    fn calls(mirror: &Mirror) -> u32 {
+        mirror.calls.load(Ordering::Relaxed)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn slow_mirrors_lose() {
         let start = Instant::now();
@@ -109,6 +121,7 @@ mod tests {
         assert_eq!(fastest(&near, &far).await, Ok("near"));
         assert_eq!(fastest(&far, &near).await, Ok("near"));
         assert_eq!(start.elapsed(), Duration::from_millis(160));
+        assert_eq!((calls(&near), calls(&far)), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]
@@ -138,7 +151,7 @@ mod tests {
             let near = mirror("near", 80, true);
             let far = mirror("far", 80, true);
             cancel.run(fastest(&near, &far)).await;
-            hazards::no_task_left().await;
+            assert_eq!((calls(&near), calls(&far)), (0, 0));
         })
         .await;
     }
