@@ -1,4 +1,4 @@
-//! Wrong: the same mistake twice: a future that isn't awaited.
+//! Wrong: the same mistake twice, a future that isn't awaited.
 
 use std::io;
 

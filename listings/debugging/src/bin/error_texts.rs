@@ -1,4 +1,4 @@
-//! What Tokio's errors say, one after the other.
+//! What Tokio's error messages look like.
 
 use std::time::Duration;
 
