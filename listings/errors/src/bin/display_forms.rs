@@ -1,4 +1,4 @@
-//! Compare what `{}`, `{:#}`, and `{:?}` print of an error.
+//! Compare what `{}`, `{:#}`, and `{:?}` print for an error.
 
 // ANCHOR: forms
 use anyhow::{Context, Result};

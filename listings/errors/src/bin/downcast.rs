@@ -11,7 +11,7 @@ enum StockError {
     Closed,
 }
 
-/// The error of a layer above the stock.
+/// The error of a layer that uses the stock.
 #[derive(Debug, thiserror::Error)]
 #[error("the warehouse refused")]
 struct Refused(#[source] StockError);
