@@ -1,4 +1,4 @@
-//! Take everything that's there, up to a limit that isn't zero.
+//! Receive all messages that are ready, up to a limit above zero.
 
 // ANCHOR: recv_many
 use std::num::NonZeroUsize;
@@ -21,7 +21,7 @@ async fn batches(
     sizes
 }
 
-/// Asks for zero orders: is that the end?
+/// With a limit of zero, an open channel looks closed.
 async fn none_of(mut orders: mpsc::Receiver<u32>) -> usize {
     let mut batch = Vec::new();
     orders.recv_many(&mut batch, 0).await

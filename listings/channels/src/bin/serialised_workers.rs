@@ -9,7 +9,7 @@ type Queue = Arc<Mutex<mpsc::Receiver<Job>>>;
 
 /// Works until the queue is empty and closed.
 async fn work(queue: Queue) {
-    // Wrong: the guard in the loop's head lives until the body ends.
+    // Wrong: the guard in the condition lives until the body ends.
     while let Some(job) = queue.lock().await.recv().await {
         job.run().await;
     }
