@@ -13,7 +13,7 @@ async fn main() -> io::Result<()> {
     // The server runs until `_running` is dropped.
     let (server, _running) = price_server::start().await?;
 
-    // All three wait at the same time; the first error ends it.
+    // All three wait concurrently. The first error ends the wait.
     let (tea, coffee, cocoa) = tokio::try_join!(
         price_of("tea", server),
         price_of("coffee", server),
@@ -25,7 +25,7 @@ async fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// The price of a product; an error says of which.
+/// The price of a product. An error names the product.
 async fn price_of(
     product: &str,
     server: SocketAddr,
@@ -37,8 +37,8 @@ async fn price_of(
 // ANCHOR_END: fetch_all
 
 // ANCHOR: ask
-/// Asks the server, over a connection of its own. Waits as long as
-/// the server does; dropped, it closes the connection.
+/// Asks the server over its own connection. Waits until the server
+/// answers. If this is dropped, the connection is closed.
 async fn ask(product: &str, server: SocketAddr) -> io::Result<String> {
     let mut server = BufReader::new(TcpStream::connect(server).await?);
     let question = format!("GET price-of-{product}\n");
@@ -50,7 +50,7 @@ async fn ask(product: &str, server: SocketAddr) -> io::Result<String> {
     match answer.strip_suffix('\n') {
         Some("not sold here") => Err(io::Error::other("not sold here")),
         Some(price) => Ok(price.to_owned()),
-        // It hung up, perhaps in the middle of a price.
+        // The server hung up, perhaps in the middle of a price.
         None => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }

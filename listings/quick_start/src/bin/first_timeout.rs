@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 // ANCHOR: first_timeout
 /// The price, or why there is none, within `limit`.
 ///
-/// When the time is up, the call is dropped: its connection closes.
+/// When the time is up, the call is dropped, and its connection closes.
 async fn price_line(
     product: &str,
     server: SocketAddr,
