@@ -1,4 +1,4 @@
-//! Wrong: an await in a closure that is not async.
+//! Wrong: an await in a closure that isn't async.
 
 async fn price_of(product: u32) -> u32 {
     10 * product

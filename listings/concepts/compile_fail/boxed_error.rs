@@ -1,4 +1,4 @@
-//! Wrong: an error that may not be sent, as a task's result.
+//! Wrong: a task's result contains an error that isn't `Send`.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! Wrong: the guard of a std mutex is held across an await.
+//! Wrong: the guard of a std `Mutex` is held across an await.
 
 use std::sync::{Arc, Mutex};
 

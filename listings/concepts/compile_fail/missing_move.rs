@@ -1,4 +1,4 @@
-//! Wrong: the block borrows a variable of the function.
+//! Wrong: the spawned block borrows a local variable.
 
 #[tokio::main]
 async fn main() {

@@ -1,4 +1,4 @@
-//! Wrong: a future that may still be moved is polled by reference.
+//! Wrong: a future is polled by reference without being pinned.
 
 use std::time::Duration;
 

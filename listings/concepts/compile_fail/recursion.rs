@@ -1,4 +1,4 @@
-//! Wrong: a future that would contain itself.
+//! Wrong: an async function calls itself without a box.
 
 async fn count(folder: &Folder) -> usize {
     let mut files = folder.files;

@@ -1,4 +1,4 @@
-//! Wrong: a future as a statement.
+//! Wrong: a statement creates a future, and never awaits it.
 #![deny(unused_must_use)]
 
 async fn charge(cents: u32) -> u32 {

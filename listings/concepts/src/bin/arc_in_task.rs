@@ -1,4 +1,4 @@
-//! An `Arc` counts in a way that threads can share.
+//! Share the list in an `Arc`, which counts atomically.
 
 use std::sync::Arc;
 

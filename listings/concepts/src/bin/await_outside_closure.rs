@@ -1,4 +1,4 @@
-//! The closure makes futures, which are awaited outside of it.
+//! Let the closure return futures, and await them outside of it.
 
 use futures::future::join_all;
 

@@ -1,9 +1,9 @@
-//! The future is awaited, and so it runs.
+//! Await the future, so that its body runs.
 
 use std::cell::Cell;
 
 // ANCHOR: check_out
-/// Charges the customer, and says thank you when that is done.
+/// Charges the customer, waits until that is done, and says thanks.
 async fn check_out(register: &Register) {
     register.charge(1250).await;
     println!("thank you for your order");

@@ -1,12 +1,13 @@
-//! A task waits for the task that it spawned, and yields meanwhile.
+//! A task awaits the task that it spawned, so it frees its worker.
 
 use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 
 // ANCHOR: price
-/// Waits at an `.await`, so its worker is free for the new task.
+/// Waits at an `.await`, so the worker is free for the new task.
 ///
-/// Canceled, it aborts that task. Fails if the task panics.
+/// If this is canceled, the new task is aborted. Fails if the task
+/// panics.
 async fn in_a_task<F>(work: F) -> Result<F::Output, JoinError>
 where
     F: Future<Output: Send + 'static> + Send + 'static,
@@ -19,7 +20,7 @@ async fn price() -> Result<u32, JoinError> {
 }
 // ANCHOR_END: price
 
-/// Works out the price.
+/// Calculates the price.
 async fn compute() -> u32 {
     tokio::task::yield_now().await;
     1250

@@ -1,4 +1,4 @@
-//! Wrong: a closure of the pool waits for another one.
+//! Wrong: a closure in the blocking pool waits for another closure.
 
 use std::{sync::mpsc, time::Duration};
 
@@ -8,9 +8,9 @@ use tokio::{
 };
 
 // ANCHOR: wrong
-/// Wrong: this closure holds a thread of the pool, and waits for a
-/// second one. When all threads are held by such closures, none of
-/// them gets it. Here, the pool has one thread.
+/// Wrong: the outer closure holds a thread of the pool while it waits
+/// for a second thread. If such closures hold all threads, they wait
+/// forever. This pool has only one thread.
 fn import(runtime: &Runtime) -> u32 {
     let import = runtime.spawn_blocking(|| {
         let decoded = spawn_blocking(|| decode(21));
@@ -21,7 +21,7 @@ fn import(runtime: &Runtime) -> u32 {
 }
 // ANCHOR_END: wrong
 
-/// Hangs, or not: a thread of its own notices that after a while.
+/// Checks from another thread whether the call hangs.
 fn watch(limit: Duration, work: fn(&Runtime) -> u32) -> Option<u32> {
     let (done, is_done) = mpsc::channel();
     std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! A task waits for the closures; no closure waits for another.
+//! A task waits for the closures, and no closure waits for another.
 
 use std::{sync::mpsc, time::Duration};
 
@@ -8,10 +8,10 @@ use tokio::{
 };
 
 // ANCHOR: import
-/// A task waits without a thread. Each closure does its part, and
-/// gives its thread back.
+/// Each closure does its part, and then its thread is free again.
+/// The task needs no thread while it waits.
 ///
-/// Canceled, the part that is under way runs to its end, and the
+/// If this is canceled, the current closure still finishes, but the
 /// next one isn't started.
 async fn import() -> Result<u32, JoinError> {
     let page = spawn_blocking(read).await?;
@@ -23,7 +23,7 @@ fn read() -> u32 {
     21
 }
 
-/// Hangs, or not: a thread of its own notices that after a while.
+/// Checks from another thread whether the call hangs.
 fn watch(limit: Duration) -> Option<u32> {
     let (done, is_done) = mpsc::channel();
     std::thread::spawn(move || {

@@ -1,12 +1,12 @@
-//! Wrong: a task waits for the one that it spawned, and blocks.
+//! Wrong: a task blocks while it waits for a task that it spawned.
 
 use std::{sync::mpsc, thread, time::Duration};
 
 use tokio::runtime::{Builder, Handle};
 
 // ANCHOR: wrong
-/// Wrong: the task that was spawned last is the next one that *this*
-/// worker runs, and no other worker takes it. This one is blocked.
+/// Wrong: the new task is in this worker's LIFO slot, from which no
+/// other worker can steal it, and this worker is blocked.
 fn price() -> u32 {
     let (answer, answered) = mpsc::channel();
     Handle::current().spawn(async move { answer.send(1250).ok() });
@@ -14,7 +14,8 @@ fn price() -> u32 {
 }
 // ANCHOR_END: wrong
 
-/// Calls it on a runtime with so many workers; `None` if it hangs.
+/// Calls `price` on a runtime with that many workers. Returns `None`
+/// if the call hangs.
 fn call(workers: usize) -> Option<u32> {
     let (done, is_done) = mpsc::channel();
     thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! Three ways to share a list with work that runs at the same time.
+//! Share a list with concurrent work, in three ways.
 
 use std::{panic::resume_unwind, sync::Arc};
 
@@ -6,16 +6,16 @@ use futures::{StreamExt, stream};
 use tokio::task::{JoinError, JoinSet, spawn_blocking};
 
 // ANCHOR: three_ways
-/// Borrows, in your own task: the parts take turns on one thread.
+/// Borrows the list. All parts are polled in your own task.
 async fn in_my_task(prices: &[u32]) -> u64 {
-    // A function's name, and no async closure: that could not be
-    // spawned ("implementation of `FnOnce` is not general enough").
+    // With an async closure instead of a function name, callers
+    // can't spawn this future.
     let parts = stream::iter(prices.chunks(2)).map(sum_later);
     parts.buffer_unordered(4).fold(0, async |a, b| a + b).await
 }
 
-/// Shares, in tasks: on all threads of the runtime. A panic in one of
-/// them ends all, and so does dropping this.
+/// Shares the list with tasks, which run on all workers. If a task
+/// panics, or if this is canceled, all tasks are aborted.
 async fn in_tasks(prices: Arc<[u32]>) -> Result<u64, JoinError> {
     let mut parts = JoinSet::new();
     for start in (0..prices.len()).step_by(2) {
@@ -30,8 +30,8 @@ async fn in_tasks(prices: Arc<[u32]>) -> Result<u64, JoinError> {
     Ok(total)
 }
 
-/// Borrows, in threads: the scope waits for them before the closure
-/// returns. Dropped, this leaves the closure running.
+/// Borrows the list in threads. The scope waits for the threads. If
+/// this is canceled, the closure keeps running.
 async fn in_scope(prices: Vec<u32>) -> Result<u64, JoinError> {
     let all = move || {
         std::thread::scope(|scope| {

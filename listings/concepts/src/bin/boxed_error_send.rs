@@ -1,4 +1,4 @@
-//! An error that can be sent to another thread.
+//! Return an error that can be sent to another thread.
 
 use std::error::Error;
 

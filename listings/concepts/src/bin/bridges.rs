@@ -1,4 +1,4 @@
-//! Async code, called from a sync function that async code calls.
+//! Call async code from a sync callback, in three ways.
 
 use std::{io, thread, time::Duration};
 
@@ -10,16 +10,17 @@ use tokio::{
 };
 
 // ANCHOR: three_ways
-/// A library without async. It asks a callback for each price.
+/// A sync library, which calls a callback for every price.
 fn invoice(
     price_of: impl Fn(&str) -> io::Result<u32>,
 ) -> io::Result<u32> {
     Ok(price_of("desk")? + price_of("lamp")?)
 }
 
-/// On a thread of the blocking pool, `block_on` is allowed.
+/// Runs on a thread of the blocking pool, where `block_on` is allowed.
 ///
-/// Canceled, the library runs to its end, and nobody gets the sum.
+/// If this is canceled, the library still finishes, but its result
+/// is lost.
 async fn in_the_pool() -> io::Result<u32> {
     let handle = Handle::current();
     let price_of = move |product: &str| handle.block_on(price(product));
@@ -28,8 +29,8 @@ async fn in_the_pool() -> io::Result<u32> {
         .map_err(io::Error::other)?
 }
 
-/// In the middle of sync code, on a worker: its other tasks move to
-/// another thread first. Panics on a current-thread runtime.
+/// Runs on a worker, which first hands its other tasks to another
+/// thread. Panics on a current-thread runtime.
 fn in_place() -> io::Result<u32> {
     invoice(|product| {
         let price = price(product);
@@ -37,7 +38,7 @@ fn in_place() -> io::Result<u32> {
     })
 }
 
-/// From a thread that knows no runtime. Panics in a task.
+/// Runs on a thread that has no runtime. Panics in a task.
 fn by_message(prices: &mpsc::Sender<Request>) -> io::Result<u32> {
     let stopped = || io::Error::other("no price: the service stopped");
     invoice(|product| {
@@ -50,11 +51,11 @@ fn by_message(prices: &mpsc::Sender<Request>) -> io::Result<u32> {
 // ANCHOR_END: three_ways
 
 // ANCHOR: service
-/// A product, and where the answer goes.
+/// A product, and a channel for the reply.
 type Request = (String, oneshot::Sender<io::Result<u32>>);
 
-/// Asks another server, but for at most a second. A thread in
-/// `block_on` waits as long as this does.
+/// Asks another server, and waits for at most a second, because a
+/// thread in `block_on` is blocked all that time.
 async fn price(product: &str) -> io::Result<u32> {
     let limit = Duration::from_secs(1);
     match timeout(limit, ask_the_shop(product)).await {
@@ -66,15 +67,15 @@ async fn price(product: &str) -> io::Result<u32> {
     }
 }
 
-/// Answers requests on a thread of its own, one after the other,
-/// until every sender is dropped.
+/// Answers requests sequentially on a separate thread, until every
+/// sender is dropped.
 fn price_service()
 -> io::Result<(mpsc::Sender<Request>, thread::JoinHandle<()>)> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let (sender, mut requests) = mpsc::channel::<Request>(8);
     let serve = async move {
         while let Some((product, reply)) = requests.recv().await {
-            // An error here: the caller no longer waits for it.
+            // An error means that the caller no longer waits.
             reply.send(price(&product).await).ok();
         }
     };
@@ -83,7 +84,7 @@ fn price_service()
 }
 // ANCHOR_END: service
 
-/// Another server. It knows nothing of a bed, and doesn't say so.
+/// Another server, which never answers about a bed.
 async fn ask_the_shop(product: &str) -> io::Result<u32> {
     task::yield_now().await;
     match product {

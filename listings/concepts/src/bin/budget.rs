@@ -1,4 +1,4 @@
-//! How much may a task take before other tasks get to run?
+//! How many messages can a task receive before other tasks run?
 
 use std::sync::{
     Arc,
@@ -12,22 +12,22 @@ use tokio::{
 };
 
 // ANCHOR: three_ways
-/// Takes from a channel of Tokio's, where a message is always ready.
+/// Receives from a Tokio channel that always has a message ready.
 async fn from_channel(mut orders: mpsc::Receiver<u32>) {
     while orders.recv().await.is_some() {}
 }
 
-/// The same, without a budget.
+/// Does the same without a budget.
 async fn without_limit(orders: mpsc::Receiver<u32>) {
     unconstrained(from_channel(orders)).await;
 }
 
-/// Takes from a stream that knows nothing of Tokio's budget.
+/// Reads a stream that doesn't use Tokio's budget.
 async fn from_stream(mut orders: impl Stream + Unpin) {
     while orders.next().await.is_some() {}
 }
 
-/// Waits for a wake-up that is there already, a thousand times.
+/// Waits a thousand times for a wakeup that is already stored.
 async fn from_notify(bell: Notify) {
     for _ in 0..1000 {
         bell.notify_one();
@@ -36,7 +36,7 @@ async fn from_notify(bell: Notify) {
 }
 // ANCHOR_END: three_ways
 
-/// 1000 orders, all there from the start.
+/// A channel with 1000 orders.
 fn orders() -> mpsc::Receiver<u32> {
     let (sender, orders) = mpsc::channel(1000);
     for order in 0..1000 {
@@ -45,11 +45,11 @@ fn orders() -> mpsc::Receiver<u32> {
     orders
 }
 
-/// How often another task gets to run while `work` is done.
-async fn turns_during(work: impl Future<Output = ()>) -> u32 {
+/// Counts how often another task is polled while `work` runs.
+async fn polls_during(work: impl Future<Output = ()>) -> u32 {
     yield_now().await; // It starts with a whole budget.
-    let turns = Arc::new(AtomicU32::new(0));
-    let count = Arc::clone(&turns);
+    let polls = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&polls);
     let other = tokio::spawn(async move {
         loop {
             count.fetch_add(1, Ordering::Relaxed);
@@ -58,21 +58,21 @@ async fn turns_during(work: impl Future<Output = ()>) -> u32 {
     });
     work.await;
     other.abort();
-    turns.load(Ordering::Relaxed)
+    polls.load(Ordering::Relaxed)
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     println!("1000 orders           polls of another task");
-    let turns = turns_during(from_channel(orders())).await;
-    println!("Tokio's channel       {turns}");
-    let turns = turns_during(without_limit(orders())).await;
-    println!("the same, no limit    {turns}");
+    let polls = polls_during(from_channel(orders())).await;
+    println!("a Tokio channel       {polls}");
+    let polls = polls_during(without_limit(orders())).await;
+    println!("without a budget      {polls}");
     let all = stream::iter(0..1000);
-    let turns = turns_during(from_stream(all)).await;
-    println!("a stream of futures   {turns}");
-    let turns = turns_during(from_notify(Notify::new())).await;
-    println!("a Notify              {turns}");
+    let polls = polls_during(from_stream(all)).await;
+    println!("a futures stream      {polls}");
+    let polls = polls_during(from_notify(Notify::new())).await;
+    println!("a Notify              {polls}");
 }
 
 #[cfg(test)]
@@ -81,12 +81,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_budget_is_128_messages() {
-        assert_eq!(turns_during(from_channel(orders())).await, 7);
-        assert_eq!(turns_during(without_limit(orders())).await, 0);
+        assert_eq!(polls_during(from_channel(orders())).await, 7);
+        assert_eq!(polls_during(without_limit(orders())).await, 0);
         let all = stream::iter(0..1000);
-        assert_eq!(turns_during(from_stream(all)).await, 0);
+        assert_eq!(polls_during(from_stream(all)).await, 0);
         let bell = Notify::new();
-        assert_eq!(turns_during(from_notify(bell)).await, 0);
+        assert_eq!(polls_during(from_notify(bell)).await, 0);
     }
 
     #[tokio::test]
@@ -116,6 +116,6 @@ mod tests {
             let mut orders = stream::iter(0..1000);
             while cooperative(orders.next()).await.is_some() {}
         };
-        assert_eq!(turns_during(work).await, 7);
+        assert_eq!(polls_during(work).await, 7);
     }
 }

@@ -1,4 +1,4 @@
-//! A test tool: drop a future at each of its awaits, and look.
+//! A test tool that drops a future at each of its awaits.
 
 use std::{
     cell::Cell,
@@ -10,8 +10,8 @@ use std::{
 use tokio::task::yield_now;
 
 // ANCHOR: tool
-/// Polls a future that many times, and drops it if it is pending
-/// then. A dropped future has no output.
+/// Polls a future at most `polls` times. If it is still pending
+/// then, drops it and returns `None`.
 async fn drop_after<F: Future>(
     polls: usize,
     future: F,
@@ -25,7 +25,7 @@ async fn drop_after<F: Future>(
         polled += 1;
         match future.as_mut().poll(context) {
             Ready(output) => Ready(Some(output)),
-            // Now, and not when something wakes it: that is later.
+            // Drop it now, not when something wakes it later.
             Pending if polled == polls => Ready(None),
             Pending => Pending,
         }
@@ -33,11 +33,11 @@ async fn drop_after<F: Future>(
     .await
 }
 
-/// Calls `test` with 0 polls, with 1, with 2, until the future that
-/// it drops is ready: then `test` returns true. Put a timeout around
-/// a future that may never be woken.
+/// Calls `test` with 0 polls, with 1, with 2, and so on, until it
+/// returns true because its future was ready. If the future may
+/// never be woken, put a timeout around it.
 ///
-/// Panics if that future isn't ready after 1,000 polls.
+/// Panics if the future isn't ready after 1,000 polls.
 async fn at_every_await(mut test: impl AsyncFnMut(usize) -> bool) {
     for polls in 0..1000 {
         if test(polls).await {
@@ -57,7 +57,7 @@ async fn transfer(from: &Cell<i32>, to: &Cell<i32>) {
     yield_now().await;
 }
 
-/// Looks at the sum, which must be the same at every moment.
+/// Checks the sum of both accounts, which must never change.
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     at_every_await(async |polls| {

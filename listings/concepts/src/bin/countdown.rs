@@ -1,4 +1,4 @@
-//! A hand-written future that is ready at the third poll.
+//! A hand-written future that is ready on the third poll.
 
 use std::{
     pin::Pin,
@@ -6,7 +6,7 @@ use std::{
 };
 
 // ANCHOR: countdown
-/// Counts down to zero, one step in every poll.
+/// Counts down to zero, one step per poll.
 struct Countdown {
     left: u32,
 }
@@ -23,7 +23,7 @@ impl Future for Countdown {
             return Poll::Ready("liftoff");
         }
         self.left -= 1;
-        // There is more to do, so poll me again.
+        // There are steps left, so ask to be polled again.
         context.waker().wake_by_ref();
         Poll::Pending
     }
@@ -33,7 +33,7 @@ impl Future for Countdown {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let countdown = Countdown { left: 2 };
-    println!("made");
+    println!("created");
     println!("{}", countdown.await);
 }
 

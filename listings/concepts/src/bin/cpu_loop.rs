@@ -1,4 +1,4 @@
-//! Wrong: ten thousand awaits, and not one of them waits.
+//! Wrong: a loop with ten thousand awaits, none of which ever waits.
 
 use std::sync::{
     Arc,
@@ -8,8 +8,8 @@ use std::sync::{
 use tokio::task::yield_now;
 
 // ANCHOR: wrong
-/// Wrong: an `.await` lets others run only where it has to wait.
-/// These futures are all ready, so this runs to its end in one go.
+/// Wrong: an `.await` lets other tasks run only if it has to wait.
+/// These futures are always ready, so the loop never yields.
 async fn total(products: u32) -> u64 {
     let mut sum = 0;
     for product in 0..products {
@@ -19,30 +19,30 @@ async fn total(products: u32) -> u64 {
 }
 // ANCHOR_END: wrong
 
-/// A task that does something small whenever it gets to run.
+/// Another task, which does a little work whenever it is polled.
 fn background() -> Arc<AtomicU32> {
-    let turns = Arc::new(AtomicU32::new(0));
-    let count = Arc::clone(&turns);
+    let polls = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&polls);
     tokio::spawn(async move {
         loop {
             count.fetch_add(1, Ordering::Relaxed);
             yield_now().await;
         }
     });
-    turns
+    polls
 }
 
-/// A price that is in the cache, and so ready immediately.
+/// A price from the cache, which is ready immediately.
 async fn cached_price(product: u32) -> u32 {
     10 * product
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let turns = background();
+    let polls = background();
     let sum = total(10_000).await;
-    let turns = turns.load(Ordering::Relaxed);
-    println!("{sum} cents; meanwhile, others had {turns} turns");
+    let polls = polls.load(Ordering::Relaxed);
+    println!("{sum} cents; another task was polled {polls} times");
 }
 
 #[cfg(test)]
@@ -51,19 +51,19 @@ mod tests {
 
     #[tokio::test]
     async fn slow_loops_let_others_run_now_and_then() {
-        // It doesn't: they have no turn.
-        let turns = background();
+        // It doesn't: the other task is never polled.
+        let polls = background();
         assert_eq!(total(10_000).await, 499_950_000);
-        assert_eq!(turns.load(Ordering::Relaxed), 0);
+        assert_eq!(polls.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn others_have_no_turn_on_one_worker() {
-        let turns = tokio::spawn(async {
-            let turns = background();
+        let polls = tokio::spawn(async {
+            let polls = background();
             total(10_000).await;
-            turns.load(Ordering::Relaxed)
+            polls.load(Ordering::Relaxed)
         });
-        assert_eq!(turns.await.expect("it does not panic"), 0);
+        assert_eq!(polls.await.expect("it does not panic"), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! A loop that lets other tasks run now and then.
+//! A long loop that lets other tasks run now and then.
 
 use std::sync::{
     Arc,
@@ -8,8 +8,8 @@ use std::sync::{
 use tokio::task::{coop::consume_budget, yield_now};
 
 // ANCHOR: total
-/// Adds up prices. Takes part in the budget that Tokio gives every
-/// task: when it is used up, the other tasks get to run.
+/// Adds up prices. Every iteration uses a unit of the budget that
+/// Tokio gives the task. When no unit is left, other tasks run.
 async fn total(products: u32) -> u64 {
     let mut sum = 0;
     for product in 0..products {
@@ -20,30 +20,30 @@ async fn total(products: u32) -> u64 {
 }
 // ANCHOR_END: total
 
-/// A task that does something small whenever it gets to run.
+/// Another task, which does a little work whenever it is polled.
 fn background() -> Arc<AtomicU32> {
-    let turns = Arc::new(AtomicU32::new(0));
-    let count = Arc::clone(&turns);
+    let polls = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&polls);
     tokio::spawn(async move {
         loop {
             count.fetch_add(1, Ordering::Relaxed);
             yield_now().await;
         }
     });
-    turns
+    polls
 }
 
-/// A price that is in the cache, and so ready immediately.
+/// A price from the cache, which is ready immediately.
 async fn cached_price(product: u32) -> u32 {
     10 * product
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let turns = background();
+    let polls = background();
     let sum = total(10_000).await;
-    let turns = turns.load(Ordering::Relaxed);
-    println!("{sum} cents; meanwhile, others had {turns} turns");
+    let polls = polls.load(Ordering::Relaxed);
+    println!("{sum} cents; another task was polled {polls} times");
 }
 
 #[cfg(test)]
@@ -52,20 +52,20 @@ mod tests {
 
     #[tokio::test]
     async fn slow_loops_let_others_run_now_and_then() {
-        let turns = background();
+        let polls = background();
         assert_eq!(total(10_000).await, 499_950_000);
         // Once in 128 steps.
-        assert_eq!(turns.load(Ordering::Relaxed), 78);
+        assert_eq!(polls.load(Ordering::Relaxed), 78);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn threads_others_run_on_the_only_worker() {
-        let turns = tokio::spawn(async {
-            let turns = background();
+        let polls = tokio::spawn(async {
+            let polls = background();
             total(10_000).await;
-            turns.load(Ordering::Relaxed)
+            polls.load(Ordering::Relaxed)
         });
-        assert!(turns.await.expect("it does not panic") > 0);
+        assert!(polls.await.expect("it does not panic") > 0);
     }
 
     #[tokio::test]

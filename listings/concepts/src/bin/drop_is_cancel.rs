@@ -1,11 +1,11 @@
-//! A timeout drops an order halfway: what ran, and what didn't?
+//! A timeout drops an order halfway through: what ran, and what didn't?
 
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
 // ANCHOR: place
-/// Three steps, and a value that prints when it is dropped.
+/// Three steps, and a guard that prints when it is dropped.
 async fn place(order: u32) {
     let _reserved = Reserved { order };
     println!("order {order}: reserved");
@@ -16,14 +16,14 @@ async fn place(order: u32) {
 }
 // ANCHOR_END: place
 
-/// Goods that are set aside for an order.
+/// Goods that are reserved for an order.
 struct Reserved {
     order: u32,
 }
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        println!("order {}: the goods are free again", self.order);
+        println!("order {}: the goods are released", self.order);
     }
 }
 
@@ -35,7 +35,7 @@ async fn main() {
         Err(error) => println!("{error}"),
     }
     sleep(Duration::from_secs(3600)).await;
-    println!("an hour later: nothing more of it");
+    println!("an hour later: nothing else has run");
 }
 
 #[cfg(test)]
@@ -62,7 +62,7 @@ mod tests {
         );
         sleep(Duration::from_secs(3600)).await;
         assert_eq!(steps.load(Ordering::Relaxed), 2);
-        // The future is gone, with what it owned.
+        // The future was dropped with everything that it owned.
         assert_eq!(Arc::strong_count(&steps), 1);
     }
 

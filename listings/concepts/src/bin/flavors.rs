@@ -1,4 +1,4 @@
-//! Three kinds of runtime, and the threads on which tasks run.
+//! Build three kinds of runtime, and see on which threads tasks run.
 
 use std::{
     collections::HashSet,
@@ -10,13 +10,13 @@ use std::{
 use tokio::runtime::{Builder, LocalOptions, Runtime};
 
 // ANCHOR: three_flavors
-/// All tasks take turns on the thread that called `block_on`.
+/// All tasks run on the thread that called `block_on`.
 fn current_thread() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
-/// Tasks run on worker threads, and move from one to another. By
-/// default there are as many as cores.
+/// Tasks run on worker threads, and may move between them. By
+/// default, there is one worker for each core.
 fn multi_thread(workers: usize) -> io::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(workers)
@@ -24,7 +24,7 @@ fn multi_thread(workers: usize) -> io::Result<Runtime> {
         .build()
 }
 
-/// All on one thread, and so tasks need not be `Send`.
+/// All tasks run on one thread, so they don't have to be `Send`.
 fn local() -> io::Result<tokio::runtime::LocalRuntime> {
     Builder::new_current_thread()
         .enable_all()
@@ -32,7 +32,7 @@ fn local() -> io::Result<tokio::runtime::LocalRuntime> {
 }
 // ANCHOR_END: three_flavors
 
-/// Two tasks that block until both of them run, and tell where.
+/// Two tasks that block until both run, and return their threads.
 fn threads_of_two(runtime: &Runtime) -> HashSet<ThreadId> {
     let both = Arc::new(Barrier::new(2));
     let tasks = [Arc::clone(&both), both].map(|both| {
@@ -58,7 +58,10 @@ fn main() -> io::Result<()> {
     println!("current_thread: on my thread: {}", ran_on == here);
 
     let threads = threads_of_two(&multi_thread(2)?);
-    println!("multi_thread:   on {} threads at once", threads.len());
+    println!(
+        "multi_thread:   on {} threads in parallel",
+        threads.len()
+    );
     println!(
         "                on my thread: {}",
         threads.contains(&here)

@@ -1,16 +1,16 @@
-//! How large is a future?
+//! Print the sizes of futures.
 
 use tokio::task::yield_now;
 
 // ANCHOR: sizes
-/// Needed after the await, so it is stored in the future.
+/// The page is needed after the await, so the future stores it.
 async fn holds() -> u8 {
     let page = [0u8; 4096];
     yield_now().await;
     page[0]
 }
 
-/// Dropped before the await.
+/// The page is dropped before the await.
 async fn scoped() -> u8 {
     let first = {
         let page = [0u8; 4096];
@@ -20,14 +20,14 @@ async fn scoped() -> u8 {
     first
 }
 
-/// On the heap: the future keeps a pointer.
+/// The page is on the heap, so the future stores a pointer.
 async fn heap() -> u8 {
     let page = vec![0u8; 4096];
     yield_now().await;
     page[0]
 }
 
-/// The future of a call is stored in its caller's.
+/// The future of a call is stored in its caller's future.
 async fn calls() -> u8 {
     holds().await
 }
@@ -36,7 +36,7 @@ async fn calls_boxed() -> u8 {
     Box::pin(holds()).await
 }
 
-/// An argument is stored twice: as it came, and as the variable.
+/// An argument is stored twice, as it is passed and as a variable.
 async fn takes(page: [u8; 4096]) -> u8 {
     yield_now().await;
     page[0]

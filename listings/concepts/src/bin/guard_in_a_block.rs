@@ -1,4 +1,4 @@
-//! The guard lives in a block, which ends before the await.
+//! Drop the guard at the end of a block, before the await.
 
 use std::sync::{Arc, Mutex};
 

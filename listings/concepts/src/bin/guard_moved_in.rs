@@ -1,4 +1,4 @@
-//! The guard is made before the task, and moved into it.
+//! Create the guard before the task, and move it in.
 
 use std::{
     sync::{
@@ -19,8 +19,8 @@ impl Open {
     }
 }
 
-/// The task owns the guard before it is polled for the first time.
-/// However it ends, the guard is dropped with it.
+/// The task owns the guard even before its first poll, so the guard
+/// is dropped no matter how the task ends.
 fn serve(open: &Arc<AtomicU32>) -> JoinHandle<()> {
     let open = Open::new(open);
     tokio::spawn(async move {

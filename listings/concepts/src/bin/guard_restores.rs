@@ -1,4 +1,4 @@
-//! A guard gives the place back, no matter how the caller leaves.
+//! A guard releases the slot, no matter how the caller exits.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -8,47 +8,47 @@ use std::{
 use tokio::time::{sleep, timeout};
 
 // ANCHOR: place
-/// A place in the studio, which is free again when this is dropped.
-struct Place<'a>(&'a Studio);
+/// A slot in the studio. Dropping it makes the slot free again.
+struct Slot<'a>(&'a Studio);
 
-impl Drop for Place<'_> {
+impl Drop for Slot<'_> {
     fn drop(&mut self) {
         self.0.free.fetch_add(1, Ordering::AcqRel);
     }
 }
 
 impl Studio {
-    fn take(&self) -> Result<Place<'_>, Busy> {
+    fn take(&self) -> Result<Slot<'_>, Busy> {
         let one_less = |free: usize| free.checked_sub(1);
         self.free
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less)
-            .map(|_| Place(self))
+            .map(|_| Slot(self))
             .map_err(|_| Busy)
     }
 
-    /// Renders a photo, or refuses it if no place is free.
+    /// Renders a photo, or rejects it if no slot is free.
     ///
-    /// Canceled, or ended by a panic in `render`, it gives its place
-    /// back. The picture is lost then, and nothing else.
+    /// If this is canceled, or `render` panics, the slot is released
+    /// and only the picture is lost.
     async fn render(&self, photo: u32) -> Result<u32, Busy> {
-        let _place = self.take()?;
+        let _slot = self.take()?;
         Ok(render(photo).await)
     }
 }
 // ANCHOR_END: place
 
-/// Renders so many photos at a time, and refuses more.
+/// Renders a limited number of photos at a time, and rejects more.
 struct Studio {
     free: AtomicUsize,
 }
 
-/// All places are taken.
+/// All slots are taken.
 #[derive(Debug, PartialEq)]
 struct Busy;
 
 impl Studio {
-    fn new(places: usize) -> Self {
-        Self { free: AtomicUsize::new(places) }
+    fn new(slots: usize) -> Self {
+        Self { free: AtomicUsize::new(slots) }
     }
 }
 
@@ -67,7 +67,7 @@ async fn two_callers(studio: &Studio) -> String {
     }
     match studio.render(2).await {
         Ok(photo) => format!("photo {photo} is rendered"),
-        Err(Busy) => "photo 2 is refused: the studio is busy".into(),
+        Err(Busy) => "photo 2 is rejected: the studio is busy".into(),
     }
 }
 

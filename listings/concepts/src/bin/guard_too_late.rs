@@ -1,4 +1,4 @@
-//! Wrong: the guard is made inside the task, which may never start.
+//! Wrong: the guard is created inside the task, which may never start.
 
 use std::{
     sync::{
@@ -20,8 +20,8 @@ impl Drop for Open {
     }
 }
 
-/// Wrong: aborted before its first poll, the task never gets to its
-/// first line. No guard is made, and the count stays one too high.
+/// Wrong: a task that is aborted before its first poll doesn't even
+/// run its first line. Without the guard, the count stays too high.
 fn serve(open: &Arc<AtomicU32>) -> JoinHandle<()> {
     open.fetch_add(1, Ordering::AcqRel);
     let open = Arc::clone(open);

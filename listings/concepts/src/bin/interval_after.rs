@@ -1,4 +1,4 @@
-//! Three ways to do something every second, and when they start.
+//! Do something every second, in three ways.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ async fn after_a_second() {
     }
 }
 
-/// A second of rest after every call of `work`.
+/// Pauses for a second after every call of `work`.
 async fn with_rest() {
     for _ in 0..3 {
         work().await;
@@ -34,7 +34,7 @@ async fn with_rest() {
 }
 // ANCHOR_END: three_ways
 
-/// Prints when it starts; takes as long as a test says, or 300 ms.
+/// Prints when it starts. Takes as long as a test says, or 300 ms.
 async fn work() {
     BEGAN.with(|start| print!(" {:>4}", start.elapsed().as_millis()));
     let millis = TAKES.try_with(|millis| *millis).unwrap_or(300);

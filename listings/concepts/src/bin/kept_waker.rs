@@ -1,4 +1,4 @@
-//! Every future that waits keeps its own waker, and the door calls all.
+//! The door keeps a waker for each waiting future, and calls them all.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ impl Door {
         let mut state = self.state();
         state.is_open = true;
         let waiting = mem::take(&mut state.waiting);
-        // Not under the lock: a task that is woken will want it.
+        // Wake after the unlock: a woken task locks it, too.
         drop(state);
         waiting.into_values().for_each(Waker::wake);
     }
@@ -30,14 +30,14 @@ impl Future for Opened {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<()> {
-        // The newest one: the future may have moved to another task.
+        // Always the latest: the future may be in another task now.
         let newest = context.waker().clone();
         let mut state = self.door.state();
         if state.is_open {
             return Poll::Ready(());
         }
         let old = state.waiting.insert(self.number, newest);
-        // Not under the lock, either: this can drop a task.
+        // Drop it after the unlock, too: this can drop a task.
         drop(state);
         drop(old);
         Poll::Pending
@@ -56,18 +56,18 @@ impl Drop for Opened {
 #[derive(Default)]
 struct State {
     is_open: bool,
-    /// The newest waker of each future that waits, by its number.
+    /// The latest waker of each waiting future, by its number.
     waiting: BTreeMap<u64, Waker>,
     last: u64,
 }
 
-/// A door at which any number of tasks may wait.
+/// A door that any number of tasks may wait for.
 #[derive(Default)]
 struct Door {
     state: Mutex<State>,
 }
 
-/// Completes when the door is open; waits forever if nobody opens it.
+/// Completes when the door is open. If it never opens, waits forever.
 struct Opened {
     door: Arc<Door>,
     number: u64,
@@ -105,7 +105,7 @@ async fn wait_at(door: Arc<Door>) -> &'static str {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let door = Arc::new(Door::default());
-    // In a task of its own, which only a waker can have polled again.
+    // In a separate task, which is polled again only if it is woken.
     let guest = tokio::spawn(wait_at(door));
     match timeout(Duration::from_secs(3600), guest).await {
         Ok(place) => println!("{}", place.expect("it does not panic")),
@@ -120,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    /// That many guests, each in a task of its own, who wait.
+    /// Spawns that many tasks that wait for the door.
     async fn guests(door: &Arc<Door>, count: usize) -> JoinSet<()> {
         let mut guests = JoinSet::new();
         for _ in 0..count {

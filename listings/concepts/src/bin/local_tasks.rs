@@ -1,4 +1,4 @@
-//! Tasks that share what cannot be sent to another thread.
+//! Tasks that share an `Rc`, on a local runtime.
 
 use std::{cell::Cell, rc::Rc};
 
@@ -6,11 +6,11 @@ use tokio::task::yield_now;
 use tokio_util::task::JoinMap;
 
 // ANCHOR: main
-/// Counts visits in a cell, without a lock: all tasks of a local
-/// runtime take turns on one thread.
+/// Counts visits in a `Cell`, without a lock, because all tasks of a
+/// local runtime share one thread.
 ///
-/// Returns the visits, and the guests whose tasks panicked. Dropped,
-/// it aborts the tasks.
+/// Returns the visits, and the guests whose tasks panicked. If this
+/// is canceled, the tasks are aborted.
 async fn count_visits(guests: u32) -> (u32, Vec<u32>) {
     let visits = Rc::new(Cell::new(0));
     let mut tasks = JoinMap::new();
@@ -24,7 +24,7 @@ async fn count_visits(guests: u32) -> (u32, Vec<u32>) {
     let mut panicked = Vec::new();
     while let Some((guest, outcome)) = tasks.join_next().await {
         if let Err(error) = outcome {
-            eprintln!("guest {guest} is not welcomed: {error}");
+            eprintln!("welcoming guest {guest} failed: {error}");
             panicked.push(guest);
         }
     }
@@ -76,7 +76,7 @@ mod tests {
         .await;
     }
 
-    /// The older way: an island in a runtime of another kind.
+    /// The older way: a `LocalSet` in a runtime of another kind.
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_a_local_set_stays_on_one() {
         let set = LocalSet::new();

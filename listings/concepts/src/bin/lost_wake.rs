@@ -1,4 +1,4 @@
-//! Wrong: a future that nobody will wake.
+//! Wrong: a future that returns `Pending` without storing its waker.
 
 use std::{
     pin::Pin,
@@ -21,8 +21,8 @@ impl Door {
     }
 }
 
-/// Wrong: returns `Pending`, and keeps no waker. The runtime polls a
-/// task again when it is woken, and nobody can wake this one.
+/// Wrong: returns `Pending` without storing the waker. The runtime
+/// polls a task again when it is woken, but nothing can wake this one.
 struct Opened {
     door: Arc<Door>,
 }
@@ -60,11 +60,13 @@ async fn wait_at(door: Arc<Door>) -> &'static str {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let door = Arc::new(Door::default());
-    // In a task of its own, which only a waker can have polled again.
+    // In a separate task, which is polled again only if it is woken.
     let guest = tokio::spawn(wait_at(door));
     match timeout(Duration::from_secs(3600), guest).await {
         Ok(place) => println!("{}", place.expect("it does not panic")),
-        Err(_) => println!("the door is open, and it hung for an hour"),
+        Err(_) => {
+            println!("the door is open, but the task never woke")
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! A runtime in twenty lines: poll, sleep until woken, poll again.
+//! A minimal runtime: poll, sleep until woken, poll again.
 
 use std::{
     pin::pin,
@@ -9,7 +9,7 @@ use std::{
 };
 
 // ANCHOR: block_on
-/// Wakes a thread that waits for its future.
+/// A waker that unparks the thread in `block_on`.
 struct Unpark(Thread);
 
 impl Wake for Unpark {
@@ -19,7 +19,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Runs a future on this thread, until it is ready.
+/// Polls a future on this thread until it is ready.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
@@ -28,19 +28,19 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
         println!("  polled");
         match future.as_mut().poll(&mut context) {
             Poll::Ready(output) => return output,
-            // Returns immediately if it was woken meanwhile.
+            // Returns immediately if the thread was woken already.
             Poll::Pending => thread::park(),
         }
     }
 }
 // ANCHOR_END: block_on
 
-/// Asks a thread for a price, and waits for its answer.
+/// Asks another thread for a price, and waits for the answer.
 async fn ask() -> Option<u32> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let thread = thread::spawn(move || {
         thread::sleep(Duration::from_millis(20));
-        // An error here: nobody waits for the answer.
+        // An error means that nobody waits for the answer.
         sender.send(1250).ok();
     });
     let price = receiver.await.ok();

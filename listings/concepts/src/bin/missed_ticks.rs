@@ -1,4 +1,4 @@
-//! A slow iteration, and what an interval does about missed ticks.
+//! What an interval does about missed ticks after a slow iteration.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ async fn ticks(behavior: MissedTickBehavior) -> Vec<u128> {
     let mut due = interval(Duration::from_secs(1));
     due.set_missed_tick_behavior(behavior);
     let mut times = Vec::new();
-    for turn in 0..7 {
+    for iteration in 0..7 {
         due.tick().await;
         times.push(start.elapsed().as_millis());
-        if turn == 1 {
+        if iteration == 1 {
             sleep(Duration::from_millis(3500)).await;
         }
     }

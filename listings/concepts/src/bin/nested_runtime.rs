@@ -1,4 +1,4 @@
-//! Wrong: three ways to block a thread that must not be blocked.
+//! Wrong: three ways to block a thread that runs async code.
 
 use std::{
     any::Any,
@@ -9,25 +9,25 @@ use std::{
 use tokio::{runtime::Runtime, sync::Mutex};
 
 // ANCHOR: wrong
-/// Wrong: a sync function, called from async code, that starts a
-/// runtime of its own to call async code.
+/// Wrong: a sync function starts its own runtime to call async code,
+/// but is called from async code itself.
 fn price() -> io::Result<u32> {
     let runtime = Runtime::new()?;
     Ok(runtime.block_on(async { 1250 }))
 }
 
-/// Wrong: a runtime that is dropped in async code. Dropping it waits
-/// for its threads.
+/// Wrong: drops a runtime in async code. The drop waits for the
+/// threads of the runtime.
 fn close(runtime: Runtime) {
     drop(runtime);
 }
 
-/// Wrong: waits for a lock, and keeps the thread for that.
+/// Wrong: blocks the thread while it waits for a lock.
 fn read(prices: &Mutex<Vec<u32>>) -> usize {
     prices.blocking_lock().len()
 }
 
-/// Calls each of them as async code would.
+/// Calls all three functions from async code.
 async fn call_each(runtime: Runtime) {
     report("price", || price().map(drop));
     report("close", || close(runtime));

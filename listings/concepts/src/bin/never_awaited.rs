@@ -1,10 +1,10 @@
-//! Wrong: an `async fn` is called, and its future is thrown away.
+//! Wrong: an `async fn` is called, but its future is never awaited.
 
 use std::cell::Cell;
 
 // ANCHOR: wrong
-/// Wrong: `charge` only makes a future. Nobody polls it, so no line
-/// of its body runs. The name keeps the compiler silent about it.
+/// Wrong: `charge` only creates a future. Nothing polls it, so none
+/// of its body runs. The underscore silences the compiler warning.
 async fn check_out(register: &Register) {
     let _payment = register.charge(1250);
     println!("thank you for your order");
@@ -36,7 +36,7 @@ mod tests {
 
     #[tokio::test]
     async fn edges_one_call_charges_once() {
-        // It doesn't: its future is dropped.
+        // It doesn't, because its future is dropped.
         let register = Register::default();
         check_out(&register).await;
         assert_eq!(register.charged.get(), 0);

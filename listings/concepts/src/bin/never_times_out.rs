@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 // ANCHOR: wrong
-/// Wrong: it has no `.await` at which it could be stopped. `timeout`
-/// polls it first, and looks at the clock when that poll returns.
+/// Wrong: there is no `.await` at which it could be stopped. `timeout`
+/// polls it first, and checks the clock only when that poll returns.
 async fn report() -> u64 {
     (0..12).map(month_total).sum()
 }
@@ -33,7 +33,7 @@ mod tests {
 
     #[tokio::test]
     async fn slow_months_are_stopped_after_the_first() {
-        // They aren't: it is in time, whatever the time.
+        // They aren't: the result counts as in time.
         let passed = Instant::now() - Duration::from_secs(1);
         assert!(timeout_at(passed, report()).await.is_ok());
     }

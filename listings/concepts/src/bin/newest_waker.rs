@@ -1,4 +1,4 @@
-//! `AtomicWaker` keeps the newest waker, for a single future that waits.
+//! `AtomicWaker` keeps the latest waker of a single waiting future.
 
 use std::{
     future::poll_fn,
@@ -15,7 +15,8 @@ use futures::task::AtomicWaker;
 use tokio::time::{sleep, timeout};
 
 // ANCHOR: poll
-/// Keeps the door closed. Dropped, by a panic as well, it opens it.
+/// Keeps the door closed. The door opens when this is dropped, even
+/// by a panic.
 struct Closed(Arc<Door>);
 
 impl Drop for Closed {
@@ -28,8 +29,8 @@ impl Drop for Closed {
 impl Future for Opened {
     type Output = ();
 
-    /// Keeps the waker of the newest poll, and looks after that: the
-    /// door may be opened in between.
+    /// Stores the latest waker, and only then checks the door, which
+    /// may be opened in between.
     fn poll(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -49,11 +50,11 @@ impl Drop for Opened {
 }
 // ANCHOR_END: poll
 
-/// Completes when the door is open. There is only one for each door,
-/// because `AtomicWaker` has room for only one waker.
+/// Completes when the door is open. Each door has only one, because
+/// `AtomicWaker` has room for only one waker.
 struct Opened(Arc<Door>);
 
-/// What the two halves share.
+/// The state that the two halves share.
 #[derive(Default)]
 struct Door {
     is_open: AtomicBool,
@@ -66,7 +67,7 @@ fn door() -> (Closed, Opened) {
     (Closed(Arc::clone(&door)), Opened(door))
 }
 
-/// Polls it here once, and hands it to another task.
+/// Polls the future once here, then passes it to another task.
 async fn move_it() -> &'static str {
     let (closed, opened) = door();
     let mut opened = Box::pin(opened);

@@ -1,4 +1,4 @@
-//! Wrong: Tokio's types, where no runtime of Tokio's is.
+//! Wrong: four uses of Tokio without the runtime that they need.
 
 use std::{
     any::Any,
@@ -11,26 +11,26 @@ use tokio::{runtime::Builder, task, time::sleep};
 
 // ANCHOR: wrong
 /// Wrong: another crate's executor polls the future. Tokio's timer
-/// looks for its runtime in the thread, and there is none.
+/// looks for a runtime on the thread, but there is none.
 fn by_another_executor() {
     futures::executor::block_on(sleep(Duration::from_millis(1)));
 }
 
-/// Wrong: this runtime was made without timers.
+/// Wrong: this runtime is built without timers.
 fn without_timers() -> io::Result<()> {
     let runtime = Builder::new_current_thread().build()?;
     runtime.block_on(async { sleep(Duration::from_millis(1)).await });
     Ok(())
 }
 
-/// Wrong: this runtime has one thread, and so no other one to which
-/// the tasks could move.
+/// Wrong: this runtime has only one thread, so its tasks can't move
+/// to another thread.
 fn in_place_on_one_thread() -> io::Result<u32> {
     let runtime = Builder::new_current_thread().build()?;
     Ok(runtime.block_on(async { task::block_in_place(|| 1250) }))
 }
 
-/// Wrong: a local task, and nothing that runs local tasks.
+/// Wrong: a local task on a runtime that can't run local tasks.
 fn local_without_a_set() -> io::Result<()> {
     let runtime = Builder::new_current_thread().build()?;
     runtime.block_on(async { drop(task::spawn_local(async {})) });

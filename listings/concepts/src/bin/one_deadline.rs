@@ -1,11 +1,11 @@
-//! One deadline for three steps, whichever of them is slow.
+//! One deadline for three steps, no matter which one is slow.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 // ANCHOR: two_ways
-/// A limit for each step: up to three seconds in all.
+/// Each step has its own limit, so this can take three seconds.
 async fn limit_each() -> Result<(), Late> {
     for step in ["connect", "ask", "read"] {
         let limited = timeout(Duration::from_secs(1), slow_step());
@@ -14,8 +14,8 @@ async fn limit_each() -> Result<(), Late> {
     Ok(())
 }
 
-/// One limit for all of them. Dropped, it drops the step that is
-/// under way.
+/// All steps share one deadline. If this is canceled, the current
+/// step is canceled.
 async fn limit_all() -> Result<(), Late> {
     let deadline = Instant::now() + Duration::from_secs(1);
     for step in ["connect", "ask", "read"] {
@@ -26,7 +26,7 @@ async fn limit_all() -> Result<(), Late> {
 }
 // ANCHOR_END: two_ways
 
-/// The step in which the time was up.
+/// The step that was in progress when the deadline passed.
 #[derive(Debug, PartialEq)]
 struct Late {
     step: &'static str,
@@ -74,11 +74,11 @@ mod tests {
         let passed = Instant::now();
         let never = std::future::pending::<()>();
         assert!(timeout_at(passed, never).await.is_err());
-        // What is ready is in time, though the deadline has passed.
+        // A ready future counts as in time, even after the deadline.
         assert!(timeout_at(passed, async {}).await.is_ok());
     }
 
-    /// Timers have a resolution of a millisecond, rounded up.
+    /// Timers have a resolution of a millisecond, and round up.
     #[tokio::test(start_paused = true)]
     async fn clock_half_a_millisecond_is_a_whole_one() {
         let start = Instant::now();

@@ -1,19 +1,19 @@
-//! A client without a runtime: a call runs where it is awaited.
+//! A client without a runtime: calls run in the task that awaits them.
 
 use std::time::Duration;
 
 use tokio::time::{error::Elapsed, sleep, timeout};
 
 // ANCHOR: shop
-/// A client that owns no runtime, and so nothing that could be left
-/// behind or shut down too early.
+/// A client that doesn't own a runtime, so there is no runtime to
+/// shut down.
 struct Shop {
     limit: Duration,
 }
 
 impl Shop {
-    /// Asks for the price. Its timers and sockets belong to the
-    /// runtime of the task that awaits this.
+    /// Asks for the price. The timers and sockets of this call belong
+    /// to the runtime of the task that awaits it.
     ///
     /// Fails if there is no answer within the limit.
     async fn price(&self) -> Result<u32, Elapsed> {

@@ -1,12 +1,12 @@
-//! Wrong: a worker waits for what only it could look after.
+//! Wrong: a worker waits for a timer that only this worker could drive.
 
 use std::{sync::mpsc, thread, time::Duration};
 
 use tokio::{runtime::Builder, time::sleep};
 
 // ANCHOR: wrong
-/// Wrong: waits for a future without giving the thread back. It
-/// works as long as another worker is free to look after the timer.
+/// Wrong: this blocks the worker while it waits. It works only as
+/// long as another worker is free to drive the timer.
 fn price() -> u32 {
     futures::executor::block_on(ask_the_shop())
 }
@@ -18,8 +18,8 @@ async fn ask_the_shop() -> u32 {
 }
 // ANCHOR_END: wrong
 
-/// Calls it on a runtime with so many workers; `None` if it hangs
-/// for so long.
+/// Calls `price` on a runtime with that many workers. Returns `None`
+/// if the call hangs for that long.
 fn call(workers: usize, hangs: Duration) -> Option<u32> {
     let (done, is_done) = mpsc::channel();
     thread::spawn(move || {
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn threads_it_answers_on_one_and_on_many() {
-        // Not on one: it hangs there.
+        // With one worker, it hangs.
         assert_eq!(call(1, Duration::from_millis(500)), None);
         assert_eq!(call(2, Duration::from_secs(60)), Some(1250));
     }

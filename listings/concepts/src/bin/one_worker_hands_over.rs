@@ -1,4 +1,4 @@
-//! The worker hands its other tasks over before it waits.
+//! Let the worker hand over its other tasks before it waits.
 
 use std::{sync::mpsc, thread, time::Duration};
 
@@ -9,9 +9,8 @@ use tokio::{
 };
 
 // ANCHOR: price
-/// Waits for an answer, but for at most a second. Before that, what
-/// else this worker has to do, tasks and timers, moves to a new
-/// thread.
+/// Waits for an answer for at most a second. Before it waits, the
+/// worker hands its other tasks and timers to another thread.
 ///
 /// Panics on a current-thread runtime.
 fn wait_for<T>(answer: impl Future<Output = T>) -> Result<T, Elapsed> {
@@ -31,7 +30,8 @@ async fn ask_the_shop() -> u32 {
     1250
 }
 
-/// Calls it on a runtime with so many workers; `None` if it hangs.
+/// Calls `price` on a runtime with that many workers. Returns `None`
+/// if the call hangs.
 fn call(workers: usize) -> Option<u32> {
     let (done, is_done) = mpsc::channel();
     thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! Futures of different functions, in one list.
+//! Store the futures of different functions in one list.
 
 use std::{pin::Pin, time::Duration};
 
@@ -6,7 +6,7 @@ use futures::future::join_all;
 use tokio::time::sleep;
 
 // ANCHOR: boxed
-/// A future on the heap: it stays there, wherever its box goes.
+/// A future on the heap, which stays there when its box moves.
 type Job = Pin<Box<dyn Future<Output = u32> + Send>>;
 
 async fn bill() -> u32 {

@@ -1,4 +1,4 @@
-//! Pinned where they are, a stream and a future can be polled.
+//! Pin a stream and a timer, and poll both in a loop.
 
 use std::{pin::pin, time::Duration};
 
@@ -6,8 +6,8 @@ use futures::{Stream, StreamExt, stream};
 use tokio::time::sleep;
 
 // ANCHOR: main
-/// Reads pages until the time is up or there are no more. Returns
-/// what it has read; dropped, it loses that.
+/// Reads pages until the time is up, or there are no more pages.
+/// Returns the pages. If this is canceled, they are lost.
 async fn read(limit: Duration) -> Vec<u32> {
     let mut pages = pin!(pages());
     let mut time_is_up = pin!(sleep(limit));
@@ -52,7 +52,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn slow_pages_are_left_out() {
         assert_eq!(read(Duration::from_millis(29)).await, [1, 2]);
-        // On the tick: the limit comes first in the `select!`, always.
+        // Both are ready: the limit is the first branch, so it wins.
         for _ in 0..50 {
             assert_eq!(read(Duration::from_millis(30)).await, [1, 2]);
         }

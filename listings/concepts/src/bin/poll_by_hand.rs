@@ -1,4 +1,4 @@
-//! Do what a runtime does: poll, and poll again.
+//! Poll a future manually, as a runtime does.
 
 use std::{
     pin::pin,
@@ -8,23 +8,23 @@ use std::{
 use tokio::sync::oneshot;
 
 // ANCHOR: by_hand
-/// Asks a future four times. `Waker::noop` wakes nobody: here, the
-/// loop decides when to poll.
+/// Polls a future up to four times. `Waker::noop` wakes nothing,
+/// because this loop polls without waiting for a wakeup.
 fn main() {
     let (sender, receiver) = oneshot::channel();
     let mut sender = Some(sender);
     let mut greeting = pin!(greet(receiver));
     let mut context = Context::from_waker(Waker::noop());
-    println!("made, and nothing has run");
-    for turn in 1..=4 {
+    println!("created; none of the body has run");
+    for number in 1..=4 {
         match greeting.as_mut().poll(&mut context) {
-            Poll::Pending => println!("poll {turn}: not ready"),
+            Poll::Pending => println!("poll {number}: not ready"),
             Poll::Ready(text) => {
-                println!("poll {turn}: {text}");
+                println!("poll {number}: {text}");
                 return;
             }
         }
-        if turn == 2
+        if number == 2
             && let Some(sender) = sender.take()
         {
             println!("the name is sent");
@@ -36,10 +36,10 @@ fn main() {
 
 /// Waits for a name.
 async fn greet(name: oneshot::Receiver<&'static str>) -> String {
-    println!("  the body begins");
+    println!("  the body starts");
     match name.await {
         Ok(name) => {
-            println!("  the body goes on behind the await");
+            println!("  the body continues after the await");
             format!("hello, {name}")
         }
         Err(_) => "nobody came".to_owned(),

@@ -1,10 +1,10 @@
-//! Wrong: a future that has ended is polled once more.
+//! Wrong: a finished future is polled again.
 
 use std::{future::poll_fn, pin::pin, task::Poll};
 
 // ANCHOR: wrong
-/// Wrong: polls both until both are ready, and so polls the one that
-/// was ready first again.
+/// Wrong: polls both futures until both are ready, so the future
+/// that is ready first is polled again after that.
 async fn both(
     one: impl Future<Output = u32>,
     other: impl Future<Output = u32>,
@@ -24,7 +24,7 @@ async fn both(
 }
 // ANCHOR_END: wrong
 
-async fn at_once() -> u32 {
+async fn immediate() -> u32 {
     1
 }
 
@@ -35,7 +35,7 @@ async fn later() -> u32 {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    match tokio::spawn(both(at_once(), later())).await {
+    match tokio::spawn(both(immediate(), later())).await {
         Ok(sum) => println!("{sum}"),
         Err(error) => println!("{error}"),
     }
@@ -49,7 +49,7 @@ mod tests {
 
     #[tokio::test]
     async fn again_polled_until_both_are_ready() {
-        let joined = tokio::spawn(both(at_once(), later())).await;
+        let joined = tokio::spawn(both(immediate(), later())).await;
         let error = joined.expect_err("it panics").to_string();
         assert!(error.contains("resumed after completion"), "{error}");
     }
@@ -57,7 +57,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn it_panics_with_any_waker() {
         let caught = std::panic::catch_unwind(|| {
-            let mut future = pin!(at_once());
+            let mut future = pin!(immediate());
             let mut context = Context::from_waker(Waker::noop());
             assert!(future.as_mut().poll(&mut context).is_ready());
             future.as_mut().poll(&mut context)

@@ -1,13 +1,14 @@
-//! What is ready is kept, and not polled again.
+//! Keep a finished future's result, and don't poll it again.
 
 use std::{future::poll_fn, pin::pin, task::Poll};
 
 use futures::future::maybe_done;
 
 // ANCHOR: both
-/// Polls both, each until it is ready. Dropped, it drops both.
+/// Polls each future until it is ready. If this is canceled, both
+/// futures are dropped.
 ///
-/// In a program of your own, use `join!` instead.
+/// In your own program, use `join!` instead.
 async fn both(
     one: impl Future<Output = u32>,
     other: impl Future<Output = u32>,
@@ -28,7 +29,7 @@ async fn both(
 }
 // ANCHOR_END: both
 
-async fn at_once() -> u32 {
+async fn immediate() -> u32 {
     1
 }
 
@@ -39,7 +40,7 @@ async fn later() -> u32 {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    match tokio::spawn(both(at_once(), later())).await {
+    match tokio::spawn(both(immediate(), later())).await {
         Ok(sum) => println!("{sum}"),
         Err(error) => println!("{error}"),
     }
@@ -55,9 +56,9 @@ mod tests {
 
     #[tokio::test]
     async fn edges_each_may_be_ready_first() {
-        assert_eq!(both(at_once(), later()).await, 3);
-        assert_eq!(both(later(), at_once()).await, 3);
-        assert_eq!(both(at_once(), at_once()).await, 2);
+        assert_eq!(both(immediate(), later()).await, 3);
+        assert_eq!(both(later(), immediate()).await, 3);
+        assert_eq!(both(immediate(), immediate()).await, 2);
     }
 
     #[tokio::test]
@@ -66,7 +67,7 @@ mod tests {
             later().await;
             later().await
         };
-        assert_eq!(both(at_once(), twice).await, 3);
+        assert_eq!(both(immediate(), twice).await, 3);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! Promise that a future can be spawned, before anyone spawns it.
+//! Require `Send` where a future is defined, not where it is spawned.
 
 use std::time::Duration;
 
@@ -6,22 +6,22 @@ use tokio::time::sleep;
 
 // ANCHOR: promise
 trait Carrier {
-    /// Callers may spawn what this returns: the signature says so.
+    /// Callers may spawn this future: the signature says `Send`.
     fn ship(&self, order: u32) -> impl Future<Output = u32> + Send;
 }
 
 struct Truck;
 
 impl Carrier for Truck {
-    /// If the body doesn't keep that promise, the error is here, and
-    /// not in the code that spawns it.
+    /// If this future isn't `Send`, the compiler says so here, not in
+    /// the code that spawns it.
     async fn ship(&self, order: u32) -> u32 {
         sleep(Duration::from_millis(10)).await;
         order
     }
 }
 
-/// For a function whose signature stays as it is.
+/// A function whose signature doesn't mention `Send`.
 async fn bill(order: u32) -> u32 {
     sleep(Duration::from_millis(10)).await;
     order

@@ -1,4 +1,4 @@
-//! The runtime is entered first, and has what is used.
+//! Enter a runtime, and build it with timers and sockets.
 
 use std::{io, time::Duration};
 
@@ -8,17 +8,17 @@ use tokio::{
 };
 
 // ANCHOR: entered
-/// Creates a timer outside of async code. While the guard lives,
-/// this thread knows the runtime.
+/// Creates a timer outside of async code. While the guard is alive,
+/// this thread has a runtime.
 fn timer(handle: &Handle) -> Sleep {
     let _entered = handle.enter();
     sleep(Duration::from_millis(1))
 }
 
-/// Has another executor poll a timer of Tokio's, whose runtime has a
-/// worker that drives it.
+/// Lets another executor poll a Tokio timer. The timer's runtime
+/// has a worker that drives the timer.
 fn by_another_executor() -> io::Result<()> {
-    // `enable_all`: timers and sockets.
+    // `enable_all` turns on timers and sockets.
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn edges_no_runtime_on_this_thread() {
         by_another_executor().expect("a runtime");
-        // The guard is dropped: this thread knows no runtime.
+        // The guard is dropped, so this thread has no runtime.
         assert!(Handle::try_current().is_err());
     }
 

@@ -1,8 +1,8 @@
-//! The inner future is behind a box, and the depth has a limit.
+//! Box the inner future, and limit the depth.
 
 // ANCHOR: count
-/// As deep as a folder may be. Every level needs some stack while it
-/// is polled, though its future is on the heap.
+/// The maximum depth. Every level needs some stack while it is
+/// polled, although its future is on the heap.
 const DEEPEST: usize = 100;
 
 #[derive(Debug, PartialEq)]
@@ -25,7 +25,7 @@ async fn count(
 // ANCHOR_END: count
 
 // ANCHOR: list
-/// The same without recursion: a list of what is left to do.
+/// Does the same without recursion, with a list of what is left.
 async fn count_all(root: &Folder) -> usize {
     let mut files = 0;
     let mut left = vec![root];

@@ -1,4 +1,4 @@
-//! Wrong: the box is for the compiler; the stack still has an end.
+//! Wrong: recursion without a limit overflows the stack despite a box.
 
 use std::{
     env, io,
@@ -6,9 +6,9 @@ use std::{
 };
 
 // ANCHOR: wrong
-/// Wrong: counts the files of nested folders, as deep as they are.
+/// Wrong: counts the files of nested folders without a depth limit.
 /// The futures are on the heap, but every level polls the next one,
-/// and that takes stack.
+/// which needs stack.
 async fn count(folder: &Folder) -> usize {
     let mut files = folder.files;
     for inner in &folder.folders {
@@ -39,7 +39,7 @@ fn nested(depth: usize) -> Folder {
     folder
 }
 
-/// What a program said, without the numbers of its threads.
+/// What a program printed, without the numbers of its threads.
 fn said(output: &Output) -> String {
     let text = [&output.stdout[..], &output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
@@ -56,7 +56,7 @@ fn without_number(line: &str) -> String {
     }
 }
 
-/// Runs itself, because a program that overflows its stack is over.
+/// Runs itself, because a stack overflow ends the process.
 fn main() -> io::Result<()> {
     if env::args().nth(1).is_some() {
         serve();

@@ -1,4 +1,4 @@
-//! `main` waits for its task, but not forever.
+//! Wait for the task before `main` returns, with a timeout.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 // ANCHOR: main
-/// Waits for the mail before it ends, but not forever.
+/// Waits until the mail is sent, but not forever.
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let mail = AbortOnDropHandle::new(tokio::spawn(send_mail()));
-    // Other work, during which the mail is started.
+    // Other work. Meanwhile, the mail task starts.
     sleep(Duration::from_millis(10)).await;
     if let Err(why) = finish(mail).await {
         eprintln!("the mail was not sent: {why}");
@@ -18,13 +18,13 @@ async fn main() {
     println!("good night");
 }
 
-/// Waits for at most ten seconds, and aborts the task then. Dropped,
-/// it aborts the task as well.
+/// Waits for at most ten seconds, then aborts the task. If this is
+/// canceled, the task is aborted as well.
 async fn finish(task: AbortOnDropHandle<()>) -> Result<(), String> {
     match timeout(Duration::from_secs(10), task).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("there was no answer in time".to_owned()),
+        Err(_) => Err("it took more than ten seconds".to_owned()),
     }
 }
 // ANCHOR_END: main

@@ -1,4 +1,4 @@
-//! Wrong: `main` is over before its task is.
+//! Wrong: `main` returns before its task has finished.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -8,12 +8,12 @@ use std::{
 use tokio::time::sleep;
 
 // ANCHOR: wrong
-/// Wrong: at the end of `main`, the runtime is dropped, and each
-/// task with it, at the `.await` where it stands.
+/// Wrong: when `main` returns, the runtime is dropped, which cancels
+/// every task at its current `.await`.
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     tokio::spawn(send_mail());
-    // Other work, during which the mail is started.
+    // Other work. Meanwhile, the mail task starts.
     sleep(Duration::from_millis(10)).await;
     println!("good night");
 }
@@ -40,7 +40,7 @@ mod tests {
     #[test]
     fn owner_gone_after_the_mail_is_sent() {
         main();
-        // It isn't: `main` doesn't wait for it.
+        // It isn't, because `main` doesn't wait for it.
         assert!(!SENT.load(Ordering::Acquire));
     }
 
@@ -61,7 +61,7 @@ mod tests {
             });
             drop(runtime);
             assert!(!is_sent.load(Ordering::Acquire));
-            // The task is gone, with what it owned.
+            // The task was dropped with everything that it owned.
             assert_eq!(Arc::strong_count(&is_sent), 1);
         }
     }

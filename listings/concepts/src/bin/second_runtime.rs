@@ -1,4 +1,4 @@
-//! Heavy async work on a runtime with threads of its own.
+//! Run heavy async work on a second runtime.
 
 use std::{io, num::NonZeroUsize, thread, time::Duration};
 
@@ -10,8 +10,8 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 // ANCHOR: heavy
-/// A runtime for work that computes for long between its awaits. It
-/// shuts down when this is dropped.
+/// A runtime for work that computes for a long time between awaits.
+/// Dropping this shuts it down.
 struct Heavy {
     handle: Handle,
     _stop: oneshot::Sender<()>,
@@ -26,15 +26,16 @@ impl Heavy {
             .build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
-        // A runtime that is dropped in async code panics: it waits
-        // for its threads. So it is dropped on a thread of its own.
+        // Dropping a runtime in async code panics, because it waits
+        // for the threads. So drop it on a separate thread.
         thread::Builder::new().spawn(move || {
             runtime.block_on(stopped).ok();
         })?;
         Ok(Self { handle, _stop: stop })
     }
 
-    /// Runs work there. Dropped, this aborts it at its next `.await`.
+    /// Runs work on that runtime. If this is canceled, the work is
+    /// aborted at its next `.await`.
     ///
     /// Fails if the work panics.
     async fn run<F>(&self, work: F) -> Result<F::Output, JoinError>
@@ -46,7 +47,7 @@ impl Heavy {
 }
 // ANCHOR_END: heavy
 
-/// Draws a chart, which takes 50 ms, and awaits nothing.
+/// Draws a chart, which takes 50 ms without an `.await`.
 async fn draw(chart: u32) -> u32 {
     thread::sleep(Duration::from_millis(50));
     chart
@@ -66,7 +67,7 @@ async fn main() -> io::Result<()> {
         chart = heavy.run(draw(7)) => println!("chart: {:?}", chart.ok()),
         () = heartbeat => {}
     }
-    println!("heartbeats meanwhile: {}", beats > 0);
+    println!("the heartbeat kept running: {}", beats > 0);
     Ok(())
 }
 

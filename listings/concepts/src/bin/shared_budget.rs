@@ -1,4 +1,4 @@
-//! How often futures are polled that share a budget, and others.
+//! Count the polls of futures that share one budget, or have their own.
 
 use std::sync::{
     Arc,
@@ -12,25 +12,25 @@ use tokio::{
 };
 
 // ANCHOR: three_ways
-/// All in one task, and all at once.
-async fn all_at_once(orders: Vec<Order>) {
+/// Polls all orders in one task.
+async fn all_together(orders: Vec<Order>) {
     join_all(orders.into_iter().map(Order::take)).await;
 }
 
-/// All in one task, and never more than 64 at once.
+/// Polls all orders in one task, at most 64 concurrently.
 async fn with_a_limit(orders: Vec<Order>) {
     let takes = stream::iter(orders).map(Order::take);
     takes.buffer_unordered(64).for_each(async |_| ()).await;
 }
 
-/// A task each.
+/// Spawns a task for every order.
 async fn a_task_each(orders: Vec<Order>) {
     let tasks = orders.into_iter().map(Order::take);
     tasks.collect::<JoinSet<_>>().join_all().await;
 }
 // ANCHOR_END: three_ways
 
-/// An order that can be taken at once, from a channel of its own.
+/// An order that is ready immediately, in its own channel.
 struct Order {
     channel: mpsc::Receiver<u32>,
     polls: Arc<AtomicU32>,
@@ -46,7 +46,7 @@ impl Order {
     }
 }
 
-/// How often futures are polled to take so many orders.
+/// Counts the polls that it takes to receive `count` orders.
 async fn polls<F: Future<Output = ()>>(
     count: u32,
     take_all: impl FnOnce(Vec<Order>) -> F,
@@ -58,7 +58,7 @@ async fn polls<F: Future<Output = ()>>(
         Order { channel, polls: Arc::clone(&polls) }
     };
     let orders = (0..count).map(order).collect();
-    yield_now().await; // It begins with a whole budget.
+    yield_now().await; // Start with a full budget.
     take_all(orders).await;
     polls.load(Ordering::Relaxed)
 }
@@ -66,9 +66,9 @@ async fn polls<F: Future<Output = ()>>(
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     println!("polls for       {:>7}  {:>7} orders", 1000, 10_000);
-    let few = polls(1000, all_at_once).await;
-    let many = polls(10_000, all_at_once).await;
-    println!("all at once     {few:>7}  {many:>7}");
+    let few = polls(1000, all_together).await;
+    let many = polls(10_000, all_together).await;
+    println!("all together    {few:>7}  {many:>7}");
     let few = polls(1000, with_a_limit).await;
     let many = polls(10_000, with_a_limit).await;
     println!("with a limit    {few:>7}  {many:>7}");
@@ -83,8 +83,8 @@ mod tests {
 
     #[tokio::test]
     async fn ten_times_the_orders_are_a_hundred_times_the_polls() {
-        let few = polls(1000, all_at_once).await;
-        let many = polls(10_000, all_at_once).await;
+        let few = polls(1000, all_together).await;
+        let many = polls(10_000, all_together).await;
         assert!(many > 50 * few, "{few}, {many}");
     }
 

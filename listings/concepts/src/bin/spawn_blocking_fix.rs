@@ -1,4 +1,4 @@
-//! The call that blocks runs on a thread that may be blocked.
+//! Run blocking calls on a thread of the blocking pool.
 
 use std::{
     sync::{
@@ -18,11 +18,11 @@ use tokio_util::sync::CancellationToken;
 // ANCHOR: import
 /// Imports all rows on a thread of the blocking pool.
 ///
-/// Canceled, it stops after the row that is under way: the closure
-/// can't be aborted, so it asks whether anybody still waits.
+/// If this is canceled, the import stops after the current row: the
+/// closure can't be aborted, so it checks a token before every row.
 ///
-/// Fails if the import panics, or if the runtime shuts down and the
-/// closure was never started.
+/// Fails if the import panics, or if the runtime shuts down before
+/// the closure starts.
 async fn import(rows: u32) -> Result<(), JoinError> {
     let stop = CancellationToken::new();
     let _stop_when_dropped = stop.clone().drop_guard();
@@ -38,14 +38,13 @@ async fn import(rows: u32) -> Result<(), JoinError> {
 }
 // ANCHOR_END: import
 
-/// Imports a row, which takes 20 ms. The very last row is broken.
+/// Imports a row, which takes 20 ms. Panics on the very last row.
 fn import_row(row: u32) {
     thread::sleep(Duration::from_millis(20));
     assert!(row != u32::MAX, "row {row} is broken");
 }
 
-/// A task that is due every 10 ms, as a health check might be. Counts
-/// how often it ran.
+/// Runs every 10 ms, like a health check, and counts its runs.
 fn heartbeat() -> Arc<AtomicU32> {
     let beats = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&beats);
@@ -68,7 +67,7 @@ async fn main() -> Result<(), JoinError> {
     while beats.load(Ordering::Relaxed) == before {
         import(5).await?;
     }
-    println!("100 ms of import, and the heart beats");
+    println!("100 ms of import, and the heartbeat keeps running");
     Ok(())
 }
 

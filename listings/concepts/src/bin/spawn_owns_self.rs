@@ -1,4 +1,4 @@
-//! The task owns a share of the object.
+//! Let the task share ownership of the object, in an `Arc`.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ impl Shop {
         println!("{} is open", self.name);
     }
 
-    /// Opens in a task of its own, which continues if the handle is
-    /// dropped. Call it on a clone of the `Arc`.
+    /// Opens the shop in a new task, which continues if the handle is
+    /// dropped. Call this on a clone of the `Arc`.
     fn open_later(self: Arc<Self>) -> JoinHandle<()> {
         tokio::spawn(async move { self.open().await })
     }

@@ -1,4 +1,4 @@
-//! Wrong: a future that does not fit on the stack of a worker.
+//! Wrong: a future that is too large for a worker's stack.
 
 use std::{
     env, io,
@@ -8,8 +8,8 @@ use std::{
 use tokio::task::yield_now;
 
 // ANCHOR: wrong
-/// Wrong: four megabytes, kept in the future. On the way into the
-/// box they lie on the stack, and a worker's stack has two.
+/// Wrong: the future contains four megabytes. On its way into the
+/// box, it is on the stack of a worker, which has only two.
 async fn import() -> u8 {
     let page = [0u8; 4 << 20];
     yield_now().await;
@@ -23,7 +23,7 @@ async fn serve() {
 }
 // ANCHOR_END: wrong
 
-/// What a program said, without the numbers of its threads.
+/// What a program printed, without the numbers of its threads.
 fn said(output: &Output) -> String {
     let text = [&output.stdout[..], &output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
@@ -40,7 +40,7 @@ fn without_number(line: &str) -> String {
     }
 }
 
-/// Runs itself, since what overflows its stack cannot go on.
+/// Runs itself, because a stack overflow ends the process.
 fn main() -> io::Result<()> {
     if env::args().nth(1).is_some() {
         serve();

@@ -1,9 +1,9 @@
-//! What is large is made on the heap, and never lies on the stack.
+//! Create large values on the heap, so they are never on the stack.
 
 use tokio::task::yield_now;
 
 // ANCHOR: import
-/// Keeps a pointer to four megabytes.
+/// Keeps only a pointer to four megabytes.
 async fn import() -> u8 {
     let page = vec![0u8; 4 << 20];
     yield_now().await;
@@ -27,7 +27,7 @@ mod tests {
         assert!(size_of_val(&import()) < 100);
     }
 
-    /// The other way: a larger stack.
+    /// The other fix: a larger stack.
     #[test]
     fn a_large_future_fits_on_a_larger_stack() {
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,4 +1,4 @@
-//! Wrong: the first waker is kept, and the future has moved.
+//! Wrong: a future keeps its first waker after moving to another task.
 
 use std::{
     future::poll_fn,
@@ -14,8 +14,8 @@ use tokio::time::{sleep, timeout};
 impl Future for Opened {
     type Output = ();
 
-    /// Wrong: keeps the waker of the first poll only. Polled by
-    /// another task later, it still wakes the first one.
+    /// Wrong: stores only the waker of the first poll. If another task
+    /// polls the future later, the first task is still woken.
     fn poll(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -34,13 +34,13 @@ impl Future for Opened {
 }
 // ANCHOR_END: wrong
 
-/// Ends when the door is open.
+/// Completes when the door is open.
 struct Opened {
     door: Arc<Door>,
     waker_is_kept: bool,
 }
 
-/// A door at which one may wait.
+/// A door that one future may wait for.
 #[derive(Default)]
 struct Door {
     state: Mutex<State>,
@@ -68,7 +68,7 @@ impl Door {
     }
 }
 
-/// Polls it here once, and hands it to another task.
+/// Polls the future once here, then passes it to another task.
 async fn move_it(door: Arc<Door>) -> &'static str {
     let mut opened = Box::pin(Opened {
         door: Arc::clone(&door),
@@ -93,7 +93,7 @@ async fn main() {
     match timeout(Duration::from_secs(3600), move_it(door)).await {
         Ok(place) => println!("{place}"),
         Err(_) => {
-            println!("the wrong task was woken; it hung for an hour")
+            println!("the wrong task was woken; the future still hangs")
         }
     }
 }

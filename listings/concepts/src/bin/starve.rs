@@ -1,4 +1,4 @@
-//! Wrong: one task sleeps on its thread, and all others wait.
+//! Wrong: one task blocks its thread, so all other tasks wait.
 
 use std::{
     sync::{
@@ -12,8 +12,8 @@ use std::{
 use tokio::{task::yield_now, time::interval};
 
 // ANCHOR: wrong
-/// Wrong: `thread::sleep` keeps the thread. Until it returns, no
-/// other task of this thread runs: no heartbeat, no timer, no socket.
+/// Wrong: `thread::sleep` blocks the thread. Until it returns, no
+/// other task on this thread runs, and no timer or socket is driven.
 async fn import() {
     for _row in 0..5 {
         thread::sleep(Duration::from_millis(20));
@@ -21,8 +21,7 @@ async fn import() {
 }
 // ANCHOR_END: wrong
 
-/// A task that is due every 10 ms, as a health check might be. Counts
-/// how often it ran.
+/// Runs every 10 ms, like a health check, and counts its runs.
 fn heartbeat() -> Arc<AtomicU32> {
     let beats = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&beats);

@@ -1,4 +1,4 @@
-//! Wrong: a place is taken, and not given back when the caller leaves.
+//! Wrong: a slot is taken, but not released if the caller is canceled.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -8,30 +8,30 @@ use std::{
 use tokio::time::{sleep, timeout};
 
 // ANCHOR: wrong
-/// Renders so many photos at a time, and refuses more.
+/// Renders a limited number of photos at a time, and rejects more.
 struct Studio {
     free: AtomicUsize,
 }
 
 impl Studio {
-    /// Wrong: dropped at the `.await`, this never gets to the line
-    /// below it. The place stays taken, and nobody is in it.
+    /// Wrong: if this is dropped at the `.await`, it never reaches
+    /// the next line, and the slot stays taken forever.
     async fn render(&self, photo: u32) -> Result<u32, Busy> {
         self.take()?;
         let picture = render(photo).await;
-        self.give_back();
+        self.release();
         Ok(picture)
     }
 }
 // ANCHOR_END: wrong
 
-/// All places are taken.
+/// All slots are taken.
 #[derive(Debug, PartialEq)]
 struct Busy;
 
 impl Studio {
-    fn new(places: usize) -> Self {
-        Self { free: AtomicUsize::new(places) }
+    fn new(slots: usize) -> Self {
+        Self { free: AtomicUsize::new(slots) }
     }
 
     fn free(&self) -> usize {
@@ -46,7 +46,7 @@ impl Studio {
             .map_err(|_| Busy)
     }
 
-    fn give_back(&self) {
+    fn release(&self) {
         self.free.fetch_add(1, Ordering::AcqRel);
     }
 }
@@ -66,7 +66,7 @@ async fn two_callers(studio: &Studio) -> String {
     }
     match studio.render(2).await {
         Ok(photo) => format!("photo {photo} is rendered"),
-        Err(Busy) => "photo 2 is refused: the studio is busy".into(),
+        Err(Busy) => "photo 2 is rejected: the studio is busy".into(),
     }
 }
 
@@ -83,8 +83,8 @@ mod tests {
     async fn cancel_leaves_every_place_free() {
         let studio = Studio::new(1);
         let rendered = two_callers(&studio).await;
-        assert!(rendered.contains("refused"), "{rendered}");
-        // Nobody is in it, and it stays taken.
+        assert!(rendered.contains("rejected"), "{rendered}");
+        // The slot stays taken although nobody uses it.
         assert_eq!(studio.free(), 0);
     }
 

@@ -1,4 +1,4 @@
-//! A client for code without async: it owns a runtime.
+//! A blocking client that owns a runtime.
 
 use std::{io, time::Duration};
 
@@ -8,15 +8,15 @@ use tokio::{
 };
 
 // ANCHOR: client
-/// Asks a shop, for programs without async.
+/// A client of a shop, for programs without async.
 struct SyncClient {
     client: Client,
     runtime: Runtime,
 }
 
 impl SyncClient {
-    /// Starts one worker thread, which also drives timers and sockets
-    /// while nobody is in a call: a client may keep connections open.
+    /// Starts one worker thread, which drives timers and sockets even
+    /// between calls, so that connections can stay open.
     fn new(client: Client) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
@@ -27,12 +27,12 @@ impl SyncClient {
 
     /// Blocks this thread for at most a second.
     ///
-    /// Panics on a thread that runs async code: use the async client
-    /// there, or move this one to `spawn_blocking`, its drop as well.
+    /// Panics on a thread that runs async code. Use the async client
+    /// there, or use and drop this client in `spawn_blocking`.
     fn price(&self, product: &str) -> io::Result<u32> {
         let limit = Duration::from_secs(1);
         self.runtime.block_on(async {
-            // Made inside: a timer needs the runtime.
+            // Created here because a timer needs the runtime.
             match timeout(limit, self.client.price(product)).await {
                 Ok(answer) => answer,
                 Err(_) => Err(io::ErrorKind::TimedOut.into()),

@@ -1,13 +1,13 @@
-//! Wrong: the spawned task does not know the request.
+//! Wrong: the spawned task doesn't inherit the request id.
 
 // ANCHOR: wrong
 tokio::task_local! {
-    /// The number of the request that this code works for.
+    /// The id of the request that this code works for.
     static REQUEST: u32;
 }
 
 /// Wrong: a task-local belongs to the future in its `scope`, and the
-/// spawned one is another. Returns the request of the mail.
+/// spawned future is a different one. Returns the id that it sees.
 async fn handle() -> Option<u32> {
     log("the order is placed");
     let mail = tokio::spawn(send_mail());
@@ -15,7 +15,7 @@ async fn handle() -> Option<u32> {
 }
 // ANCHOR_END: wrong
 
-/// Writes a line of the log, with the request that it belongs to.
+/// Writes a log line with the id of its request.
 fn log(text: &str) -> Option<u32> {
     let request = REQUEST.try_with(|number| *number).ok();
     match request {

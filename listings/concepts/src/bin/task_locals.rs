@@ -1,14 +1,14 @@
-//! The spawned task works for the request of its caller.
+//! Pass the request id to a spawned task.
 
 use tokio::task::{JoinError, JoinHandle};
 
 // ANCHOR: handle
 tokio::task_local! {
-    /// The number of the request that this code works for.
+    /// The id of the request that this code works for.
     static REQUEST: u32;
 }
 
-/// Spawns work for the request of the caller, if there is one.
+/// Spawns work with the request id of the caller, if there is one.
 fn spawn_for_request<F>(work: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send + 'static> + Send + 'static,
@@ -19,16 +19,16 @@ where
     }
 }
 
-/// Places an order, and sends a mail in a task of its own.
+/// Places an order, and sends a mail in a new task.
 ///
-/// Canceled, it leaves the mail to its task.
+/// If this is canceled, the task still sends the mail.
 async fn handle() -> Result<(), JoinError> {
     log("the order is placed");
     spawn_for_request(send_mail()).await
 }
 // ANCHOR_END: handle
 
-/// Writes a line of the log, with the request that it belongs to.
+/// Writes a log line with the id of its request.
 fn log(text: &str) -> Option<u32> {
     let request = REQUEST.try_with(|number| *number).ok();
     match request {
@@ -105,7 +105,7 @@ mod tests {
             hazards::no_task_left().await;
         })
         .await;
-        // Its work is done, though the caller has stopped waiting.
+        // The mail is sent, although the caller has stopped waiting.
         hazards::at_every_poll(async |cancel| {
             let (done, is_done) = tokio::sync::oneshot::channel();
             let call = REQUEST.scope(7, async {

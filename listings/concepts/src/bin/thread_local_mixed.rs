@@ -1,4 +1,4 @@
-//! Wrong: two requests on one thread, and one place for both.
+//! Wrong: two requests on one thread share a thread-local.
 
 use std::cell::Cell;
 
@@ -10,7 +10,7 @@ thread_local! {
 }
 
 /// Wrong: while this waits, other tasks run on the same thread, and
-/// set the same variable. It may go on on another thread, too.
+/// set the same variable. This task may also move to another thread.
 async fn handle(request: u32) -> u32 {
     REQUEST.set(request);
     yield_now().await;
@@ -33,7 +33,7 @@ mod tests {
 
     #[tokio::test]
     async fn threads_keep_their_requests_apart() {
-        // They don't, even on one thread: the later one wins.
+        // They don't, even on one thread: the last write wins.
         let one = tokio::spawn(handle(1));
         let two = tokio::spawn(handle(2));
         assert_eq!(one.await.expect("no panic"), 2);

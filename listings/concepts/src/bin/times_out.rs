@@ -1,4 +1,4 @@
-//! A future that yields after every month, so `timeout` can look.
+//! Yield after every month, so that `timeout` can check its clock.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::{
 };
 
 // ANCHOR: report
-/// Can be stopped after every month, and not in the middle of one.
+/// Can be canceled after any month, but not in the middle of one.
 async fn report() -> u64 {
     let mut sum = 0;
     for month in 0..12 {

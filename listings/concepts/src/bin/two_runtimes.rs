@@ -1,4 +1,4 @@
-//! Wrong: a task on a runtime which nobody runs.
+//! Wrong: a task is spawned on a runtime that no thread runs.
 
 use std::{io, time::Duration};
 
@@ -9,7 +9,7 @@ use tokio::{
 };
 
 // ANCHOR: wrong
-/// A client that brings a runtime of its own.
+/// A client that owns a runtime.
 struct Shop {
     runtime: Runtime,
 }
@@ -21,9 +21,8 @@ impl Shop {
         Ok(Self { runtime })
     }
 
-    /// Wrong: spawned on the client's runtime, which has no thread:
-    /// its tasks run while somebody is in its `block_on`, and nobody
-    /// is.
+    /// Wrong: the client's runtime runs its tasks only while a thread
+    /// is in its `block_on`, and no thread ever is.
     async fn price(&self) -> Result<u32, JoinError> {
         self.runtime.spawn(ask_the_shop()).await
     }
@@ -36,7 +35,7 @@ async fn ask_the_shop() -> u32 {
     1250
 }
 
-/// One's own runtime, with a paused clock.
+/// A runtime with a paused clock.
 fn own_runtime() -> io::Result<Runtime> {
     Builder::new_current_thread()
         .enable_all()

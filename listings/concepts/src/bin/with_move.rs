@@ -1,4 +1,4 @@
-//! The block takes along what it uses.
+//! Move the variables that the block uses into the task.
 
 // ANCHOR: main
 #[tokio::main(flavor = "current_thread")]

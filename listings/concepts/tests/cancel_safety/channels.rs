@@ -78,7 +78,7 @@ async fn mpsc_reserve() {
     assert_eq!(receiver.recv().await, Some(2));
     again.await.expect("there is room").send(3);
     assert_eq!(receiver.recv().await, Some(3));
-    agrees("mpsc_reserve", "place_only", "the place in the queue");
+    agrees("mpsc_reserve", "place_only", "the position in the queue");
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn mpsc_reserve_owned() {
     agrees(
         "mpsc_reserve_owned",
         "not_safe",
-        "the sender, which the call takes: the last one closes the channel",
+        "the sender, which the call consumes; if it was the last sender, the channel closes",
     );
 }
 
@@ -146,7 +146,7 @@ async fn oneshot_given_away() {
     agrees(
         "oneshot_given_away",
         "not_safe",
-        "the value, which was sent without an error",
+        "the value, although the sender gets no error",
     );
 }
 

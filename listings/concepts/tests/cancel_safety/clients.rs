@@ -39,7 +39,7 @@ async fn http_request() -> Result<(), Box<dyn Error>> {
     agrees(
         "http_request",
         "not_safe",
-        "the answer; the server has the request, and may do it",
+        "the response; the server may still process the request",
     );
     Ok(())
 }
@@ -54,7 +54,7 @@ async fn pool_acquire() -> Result<(), sqlx::Error> {
     drop_pending!(pool.acquire());
     drop(only);
     drop(pool.acquire().await?);
-    agrees("pool_acquire", "place_only", "the place in the queue");
+    agrees("pool_acquire", "place_only", "the position in the queue");
     Ok(())
 }
 
@@ -120,7 +120,7 @@ async fn bb8_get() -> Result<(), Box<dyn Error>> {
     agrees(
         "bb8_get",
         "not_safe",
-        "the answer to the test, which the next user of the connection reads",
+        "the reply to the test query, which the next user of the connection reads",
     );
     Ok(())
 }
@@ -159,7 +159,7 @@ async fn deadpool_get() -> Result<(), Box<dyn Error>> {
     agrees(
         "deadpool_get",
         "place_only",
-        "the place in the queue, and the connection, which is closed",
+        "the position in the queue, and the connection, which is closed",
     );
     Ok(())
 }
@@ -194,7 +194,7 @@ async fn transaction_commit() -> Result<(), sqlx::Error> {
     agrees(
         "transaction_commit",
         "not_safe",
-        "the answer: it may be committed",
+        "the result: the transaction may or may not be committed",
     );
     Ok(())
 }
@@ -227,6 +227,6 @@ async fn transaction() -> Result<(), sqlx::Error> {
         .fetch_one(&pool)
         .await?;
     assert_eq!(rows, 0);
-    agrees("transaction", "safe", "nothing: it is rolled back");
+    agrees("transaction", "safe", "nothing, because the transaction is rolled back");
     Ok(())
 }

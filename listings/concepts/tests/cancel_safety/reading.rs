@@ -49,7 +49,7 @@ async fn read_to_end() -> io::Result<()> {
     agrees(
         "read_to_end",
         "resumable",
-        "nothing: what was read is in the buffer",
+        "nothing, because the bytes that were read are in the buffer",
     );
     Ok(())
 }
@@ -82,7 +82,7 @@ async fn read_line() -> io::Result<()> {
     agrees(
         "read_line",
         "not_safe",
-        "the part of the line that was read, and what the string held before",
+        "the part of the line that was read, and the previous content of the string",
     );
     Ok(())
 }
@@ -101,7 +101,7 @@ async fn read_until() -> io::Result<()> {
     agrees(
         "read_until",
         "resumable",
-        "nothing: what was read is in the buffer",
+        "nothing, because the bytes that were read are in the buffer",
     );
     Ok(())
 }
@@ -161,7 +161,7 @@ async fn tcp_connect() -> io::Result<()> {
     agrees(
         "tcp_connect",
         "safe",
-        "only the attempt: the next call opens another connection",
+        "only the attempt, because the next call opens another connection",
     );
     Ok(())
 }

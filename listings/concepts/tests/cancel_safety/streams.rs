@@ -61,7 +61,7 @@ async fn stream_collect() {
     }
     // The first was gathered, and is gone.
     assert_eq!(numbers.next().await, Some(2));
-    agrees("stream_collect", "not_safe", "what was gathered");
+    agrees("stream_collect", "not_safe", "the items collected so far");
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn stream_forward() {
     agrees(
         "stream_forward",
         "not_safe",
-        "an item that was taken and not yet sent",
+        "an item that was received but not yet sent",
     );
 }
 

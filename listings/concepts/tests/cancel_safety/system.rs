@@ -99,7 +99,7 @@ async fn child_wait() -> io::Result<()> {
     agrees(
         "child_wait",
         "safe",
-        "nothing; but the first poll closes the child's `stdin`",
+        "nothing, but the first poll closes the child's `stdin`",
     );
     Ok(())
 }
@@ -118,7 +118,7 @@ async fn child_wait_with_output() -> io::Result<()> {
     agrees(
         "child_wait_with_output",
         "goes_on",
-        "the output, and the handle of the process",
+        "the output, and the handle to the process",
     );
     Ok(())
 }
@@ -143,6 +143,6 @@ async fn ctrl_c() -> io::Result<()> {
     assert_eq!(witness.recv().await, Some(()));
     // It came, and the next call knows nothing of it.
     drop_pending!(tokio::signal::ctrl_c());
-    agrees("ctrl_c", "not_safe", "a signal that came in between");
+    agrees("ctrl_c", "not_safe", "a signal that arrives between two calls");
     Ok(())
 }

@@ -148,7 +148,7 @@ async fn join_macro() {
     drop_pending!(async { tokio::join!(work(), work()) });
     drop_pending!(futures::future::join_all([work(), work()]));
     assert_eq!(steps.get(), 0);
-    agrees("join_macro", "as_inner", "what the inner future loses");
+    agrees("join_macro", "as_inner", "whatever the inner future loses");
 }
 
 #[tokio::test]
@@ -161,5 +161,5 @@ async fn run_until() {
     }));
     local.run_until(yield_now()).await;
     assert_eq!(steps.get(), 0);
-    agrees("run_until", "as_inner", "what the inner future loses");
+    agrees("run_until", "as_inner", "whatever the inner future loses");
 }

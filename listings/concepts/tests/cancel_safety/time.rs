@@ -64,5 +64,5 @@ async fn timeout_inner() {
     drop_pending!(timeout(SECOND, work));
     yield_now().await;
     assert_eq!(steps.get(), 0);
-    agrees("timeout_inner", "as_inner", "what the inner future loses");
+    agrees("timeout_inner", "as_inner", "whatever the inner future loses");
 }

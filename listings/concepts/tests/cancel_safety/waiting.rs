@@ -39,7 +39,7 @@ async fn mutex_lock() {
     drop_pending!(std::sync::Arc::clone(&owned).lock_owned());
     drop(guard);
     assert!(owned.try_lock().is_ok());
-    agrees("mutex_lock", "place_only", "the place in the queue");
+    agrees("mutex_lock", "place_only", "the position in the queue");
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn rw_lock() {
     drop_pending!(lock.read());
     drop(guard);
     assert_eq!(*lock.read().await, 0);
-    agrees("rw_lock", "place_only", "the place in the queue");
+    agrees("rw_lock", "place_only", "the position in the queue");
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn semaphore_acquire() {
     drop_pending!(permits.acquire_many(1));
     drop(permit);
     assert_eq!(permits.available_permits(), 1);
-    agrees("semaphore_acquire", "place_only", "the place in the queue");
+    agrees("semaphore_acquire", "place_only", "the position in the queue");
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn notify_notified() {
         // The first one has it, and is dropped without being polled.
     }
     assert!(futures::poll!(second.as_mut()).is_ready());
-    agrees("notify_notified", "place_only", "the place in the queue");
+    agrees("notify_notified", "place_only", "the position in the queue");
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,7 +115,7 @@ async fn notify_waiters() {
     agrees(
         "notify_waiters",
         "not_safe",
-        "a wake-up that comes between two calls",
+        "a wakeup that comes between two calls",
     );
 }
 
@@ -129,7 +129,7 @@ async fn barrier_wait() {
     agrees(
         "barrier_wait",
         "not_safe",
-        "the count: the dropped one is still counted",
+        "the count, because the dropped call is still counted",
     );
 }
 
@@ -147,7 +147,7 @@ async fn once_cell() {
     agrees(
         "once_cell",
         "not_safe",
-        "the work so far: the next caller starts again",
+        "the work so far, because the next caller starts again",
     );
 }
 
@@ -182,7 +182,7 @@ async fn run_until_cancelled() {
     agrees(
         "run_until_cancelled",
         "as_inner",
-        "what the inner future loses",
+        "whatever the inner future loses",
     );
 }
 

@@ -50,7 +50,7 @@ async fn write_all() -> io::Result<()> {
     agrees(
         "write_all",
         "not_safe",
-        "how much was written: called again, it writes a part twice",
+        "how much was written, so the second call writes a part twice",
     );
     Ok(())
 }
@@ -71,7 +71,7 @@ async fn write_vectored() -> io::Result<()> {
     agrees(
         "write_vectored",
         "not_safe",
-        "how much was written: called again, it writes a part twice",
+        "how much was written, so the second call writes a part twice",
     );
     Ok(())
 }
@@ -93,7 +93,7 @@ async fn write_all_buf() -> io::Result<()> {
     agrees(
         "write_all_buf",
         "resumable",
-        "nothing: the buffer knows what is left",
+        "nothing, because the buffer keeps track of the rest",
     );
     Ok(())
 }
@@ -123,7 +123,7 @@ async fn copy() -> io::Result<()> {
     agrees(
         "copy",
         "not_safe",
-        "the bytes that were read and not yet written",
+        "the bytes that were read but not yet written",
     );
     Ok(())
 }
@@ -156,7 +156,7 @@ async fn copy_both_ways() -> io::Result<()> {
     agrees(
         "copy_both_ways",
         "not_safe",
-        "the bytes that were read and not yet written, both ways",
+        "the bytes that were read but not yet written, in both directions",
     );
     Ok(())
 }
@@ -205,7 +205,7 @@ async fn sink_send() -> io::Result<()> {
     agrees(
         "sink_send",
         "not_safe",
-        "the item, or the knowledge of it: it may be sent later",
+        "the item, or the confirmation: the item may still be sent later",
     );
     Ok(())
 }
