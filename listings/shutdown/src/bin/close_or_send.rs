@@ -216,7 +216,8 @@ mod tests {
         let mut world = World::new();
         let full = world.server.send("busy".to_owned()).await;
         full.expect("room for one");
-        let closed = world.session("session 7").close().await;
+        let close = world.session("session 7").close();
+        let closed = hazards::within(hazards::HOUR, close).await;
         assert!(closed.is_err());
         drop(world.session("session 8"));
         sleep(3 * LIMIT).await;
@@ -224,6 +225,17 @@ mod tests {
         let (told, failed) = world.end().await;
         assert!(told.is_empty());
         assert_eq!(failed, ["session 7", "session 8"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_server_ends_the_program() {
+        let (server, _told) = mpsc::channel(1);
+        let full = server.send("busy".to_owned()).await;
+        full.expect("room for one");
+        let start = tokio::time::Instant::now();
+        let ended = hazards::within(hazards::HOUR, work(server)).await;
+        ended.expect("the cleanup ends in time");
+        assert_eq!(start.elapsed(), 2 * LIMIT);
     }
 
     /// As at the end of `work`: all of them within its time limit.

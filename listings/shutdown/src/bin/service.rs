@@ -26,6 +26,7 @@ use tokio_util::{
 /// newline and ends with a semicolon, so a torn record is recognized.
 struct Journal {
     file: Box<dyn Write + Send>,
+    /// Every order that was ever accepted.
     accepted: BTreeSet<u64>,
 }
 
@@ -482,6 +483,22 @@ mod child {
         is_success.then_some(()).ok_or(io::ErrorKind::Other.into())
     }
 
+    /// Sends the signal again and again, until the process ends.
+    #[cfg(test)]
+    pub async fn repeat(
+        mut child: Child,
+        signal: &str,
+    ) -> io::Result<std::process::ExitStatus> {
+        let id = child.id().ok_or(io::ErrorKind::NotFound)?;
+        loop {
+            kill(id, signal).await?;
+            let pause = Duration::from_millis(10);
+            if let Ok(ended) = timeout(pause, child.wait()).await {
+                return ended;
+            }
+        }
+    }
+
     async fn order(address: String, orders: u64) -> io::Result<()> {
         let client = TcpStream::connect(address).await?;
         let mut lines = BufReader::new(client).lines();
@@ -775,6 +792,25 @@ mod tests {
         sleep(Duration::from_secs(1)).await;
         running.stop().await.expect("no panic");
         check(&file.text(), &[1], "deaf");
+    }
+
+    /// As many as are admitted. None reads its answer, so all of them
+    /// are disconnected, and another client gets their place.
+    #[tokio::test(start_paused = true)]
+    async fn slow_clients_that_read_no_answer_are_disconnected() {
+        let file = File::new();
+        let running = Running::start(&file);
+        let mut deaf = Vec::new();
+        for order in 0..SESSIONS {
+            let mut client = running.connect(8).await;
+            let line = format!("{order}\n");
+            client.write_all(line.as_bytes()).await.expect("room");
+            deaf.push(client);
+        }
+        let mut client = running.client().await;
+        let answer = hazards::within(2 * IDLE, client.ask("1000"));
+        assert_eq!(answer.await.expect("an answer"), "accepted 1000");
+        running.stop().await.expect("no panic");
     }
 
     #[tokio::test(start_paused = true)]
@@ -1085,6 +1121,28 @@ mod tests {
             let accepted = client.await?;
             let journal = std::fs::read_to_string(&file)?;
             check(&journal, &accepted, &format!("seed {seed}"));
+        }
+        Ok(())
+    }
+
+    /// An order hangs, so only the second Ctrl-C ends the process before
+    /// its deadline. Another SIGTERM doesn't.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn stop_twice_exits_only_on_ctrl_c() -> io::Result<()> {
+        for (signal, code) in [("INT", 130), ("TERM", 0)] {
+            let folder = tempfile::tempdir()?;
+            let file = folder.path().join("journal");
+            let (child, address) = child::start(&file).await?;
+            let client = TcpStream::connect(address).await?;
+            let mut lines = BufReader::new(client).lines();
+            let line = format!("{HANGS}\n");
+            lines.get_mut().write_all(line.as_bytes()).await?;
+            lines.next_line().await?;
+            let ended = child::repeat(child, signal).await?;
+            assert_eq!(ended.code(), Some(code), "{signal}");
+            let journal = std::fs::read_to_string(&file)?;
+            assert_eq!(read(&journal).1, BTreeSet::from([HANGS]));
         }
         Ok(())
     }
