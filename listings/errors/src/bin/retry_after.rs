@@ -33,8 +33,8 @@ async fn ask(client: &Client, url: &str) -> reqwest::Result<String> {
     client.get(url).send().await?.error_for_status()?.text().await
 }
 
-/// The header holds a number of seconds, or a date, which isn't read
-/// here.
+/// The header's number of seconds. Its other form, a date, isn't
+/// read here.
 fn retry_after(answer: &Response) -> Option<Duration> {
     let value = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
     value.parse().ok().map(Duration::from_secs)

@@ -15,9 +15,9 @@ struct Retry {
 }
 
 impl Retry {
-    /// Calls until it succeeds, fails permanently, or the tries are
-    /// used up, and returns the last error. A try that takes too long
-    /// is dropped, so the call must be safe to repeat.
+    /// Retries until a call succeeds or fails permanently, or no tries
+    /// are left, and returns the last result. A try that takes too
+    /// long is dropped, so the call must be safe to repeat.
     async fn run<T, E: From<Elapsed>, F>(
         &self,
         random: &mut fastrand::Rng,

@@ -20,7 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 impl Prices {
     /// Waits ten seconds at most. On cancellation, the load continues.
-    /// If it fails, all callers that wait for it get the error, and the
+    /// If the load fails, all waiting callers get the error, and the
     /// next call loads again.
     async fn get(&self, product: u32) -> Result<u32, LoadError> {
         self.load_of(product).await
