@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, time::Duration};
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::JoinMap;
 
 // ANCHOR: copy_all
@@ -15,21 +15,22 @@ use tokio_util::task::JoinMap;
 ///
 /// # Errors
 ///
-/// The first copy that failed or panicked, with its table.
+/// The first copy that failed, panicked, or took longer than `LIMIT`,
+/// with its table.
 async fn copy_all(
     tables: Vec<Table>,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut copies = JoinMap::new();
     for (place, &table) in tables.iter().enumerate() {
-        copies.spawn(place, copy(table));
+        copies.spawn(place, timeout(LIMIT, copy(table)));
     }
     while let Some((place, joined)) = copies.join_next().await {
+        let name = tables[place].name;
         let error: Box<dyn Error + Send + Sync> = match joined {
-            Ok(Ok(())) => continue,
-            Ok(Err(fault)) => fault.into(),
-            Err(panicked) => {
-                format!("{}: {panicked}", tables[place].name).into()
-            }
+            Ok(Ok(Ok(()))) => continue,
+            Ok(Ok(Err(fault))) => fault.into(),
+            Ok(Err(elapsed)) => format!("{name}: {elapsed}").into(),
+            Err(panicked) => format!("{name}: {panicked}").into(),
         };
         copies.shutdown().await;
         return Err(error);
@@ -37,6 +38,8 @@ async fn copy_all(
     Ok(())
 }
 // ANCHOR_END: copy_all
+
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// A table, and how long copying it takes.
 #[derive(Clone, Copy)]
@@ -134,9 +137,11 @@ mod tests {
         tables.push(table("users", 100));
         let work = within(Duration::from_secs(1), copy_all(tables));
         assert!(work.await.is_err());
-        // And a caller's timeout ends copies that are silent.
+        // And a copy that is silent is a failure.
         let silent = copy_all(vec![table("orders", u64::MAX >> 20)]);
-        assert!(tokio::time::timeout(HOUR, silent).await.is_err());
+        let error = within(HOUR, silent).await;
+        let error = error.expect_err("it's silent").to_string();
+        assert_eq!(error, "orders: deadline has elapsed");
         within(MOMENT, no_task_left()).await;
     }
 
