@@ -8,11 +8,11 @@ use std::{
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Duration, timeout},
+    time::{Duration, Instant, timeout, timeout_at},
 };
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
-/// Makes connections, and tells which of them can be used again.
+/// Creates connections and decides which of them can be reused.
 pub trait Manager: Send + Sync {
     type Connection: Send;
 
@@ -20,14 +20,14 @@ pub trait Manager: Send + Sync {
         &self,
     ) -> impl Future<Output = io::Result<Self::Connection>> + Send;
 
-    /// Asks the other side whether it is still there.
+    /// Asks the peer whether the connection still works.
     fn check(
         &self,
         connection: &mut Self::Connection,
     ) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// Whether it is in the middle of nothing. Runs in `drop`, so it
-    /// only looks.
+    /// Whether no request is in progress. Called from `drop`, so it
+    /// must not wait.
     fn is_clean(&self, connection: &Self::Connection) -> bool;
 }
 
@@ -35,11 +35,11 @@ pub trait Manager: Send + Sync {
 #[derive(Clone, Copy)]
 pub struct Limits {
     pub connections: usize,
-    /// For a connection to be free.
+    /// For a free connection.
     pub wait: Duration,
-    /// For one that was idle to answer.
+    /// For the checks of idle connections, all together.
     pub check: Duration,
-    /// For a new one.
+    /// For a new connection.
     pub connect: Duration,
 }
 
@@ -64,17 +64,17 @@ struct Shared<M: Manager> {
     out: TaskTracker,
 }
 
-/// A connection that is lent out. It goes back when this is dropped.
+/// A connection in use, which returns to the pool when it's dropped.
 pub struct Pooled<M: Manager> {
     connection: Option<M::Connection>,
     pool: Arc<Shared<M>>,
     _out: TaskTrackerToken,
-    /// The last field, and so the last thing to go back.
+    /// The last field, so the permit is returned last.
     _permit: OwnedSemaphorePermit,
 }
 
 impl<M: Manager> Drop for Pooled<M> {
-    /// Puts the connection back. Then the fields are dropped.
+    /// Returns the connection. Then the fields are dropped.
     fn drop(&mut self) {
         let connection = self.connection.take();
         if let Some(connection) = connection
@@ -86,7 +86,7 @@ impl<M: Manager> Drop for Pooled<M> {
 }
 
 impl<M: Manager> Shared<M> {
-    /// Dropped, and so closed, where the pool is closed.
+    /// If the pool is closed, this drops the connection.
     fn put(&self, connection: M::Connection) {
         if let Some(idle) = &mut *self.idle() {
             idle.push(connection);
@@ -113,15 +113,16 @@ impl<M: Manager> Pool<M> {
             .await
             .map_err(|_| PoolError::NoneFree)?
             .map_err(|_| PoolError::Closed)?;
-        // From here on the permit is in the hands of a guard.
+        // From here on, a guard owns the permit.
         let mut pooled = self.empty(permit);
+        let deadline = Instant::now() + limits.check;
         while let Some(mut idle) = self.take_idle()? {
             let check = manager.check(&mut idle);
-            if let Ok(Ok(())) = timeout(limits.check, check).await {
+            if let Ok(Ok(())) = timeout_at(deadline, check).await {
                 pooled.connection = Some(idle);
                 return Ok(pooled);
             }
-            // It is dropped here, and so closed. We try the next.
+            // `idle` is dropped here, which closes it. Try the next.
         }
         let connection = timeout(limits.connect, manager.connect())
             .await
@@ -160,13 +161,13 @@ impl<M: Manager> Pool<M> {
         Ok(idle.as_mut().ok_or(PoolError::Closed)?.pop())
     }
 
-    /// Closes what is idle, refuses those who wait, and returns when
-    /// the last connection that is out has come back and is closed.
+    /// Closes idle connections, refuses waiting callers, and returns
+    /// when the last connection in use has been closed.
     ///
-    /// Cancel safe: the pool is closed with the first poll, and a
-    /// second call waits as well.
+    /// Cancel safe: the first poll closes the pool, and another call
+    /// waits for the rest.
     pub async fn close(&self) {
-        // A statement of its own: the lock is free while they close.
+        // A separate statement, so that the lock isn't held meanwhile.
         let idle = self.shared.idle().take();
         drop(idle);
         self.shared.permits.close();
@@ -179,17 +180,17 @@ impl<M: Manager> Deref for Pooled<M> {
     type Target = M::Connection;
 
     fn deref(&self) -> &M::Connection {
-        self.connection.as_ref().expect("`get` has put one in")
+        self.connection.as_ref().expect("`get` has stored one")
     }
 }
 
 impl<M: Manager> DerefMut for Pooled<M> {
     fn deref_mut(&mut self) -> &mut M::Connection {
-        self.connection.as_mut().expect("`get` has put one in")
+        self.connection.as_mut().expect("`get` has stored one")
     }
 }
 
-/// Lends connections. Clones share them.
+/// A pool of connections, which its clones share.
 pub struct Pool<M: Manager> {
     shared: Arc<Shared<M>>,
 }
