@@ -19,7 +19,7 @@ async fn total(orders: Vec<Order>) -> u32 {
         .await
 }
 
-/// To box each future, as is often told, is no way out.
+/// Boxing each future, as is often suggested, doesn't help.
 async fn total_boxed(orders: Vec<Order>) -> u32 {
     stream::iter(orders.as_slice())
         .map(|order| price(order, 10).boxed())

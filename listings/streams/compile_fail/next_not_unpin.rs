@@ -1,4 +1,4 @@
-//! Wrong: it asks for the next item of a stream that may be moved.
+//! Wrong: it calls `next` on a stream that isn't pinned.
 
 use futures::{Stream, StreamExt, stream};
 

@@ -1,4 +1,4 @@
-//! Wrong: two traits give a stream its methods.
+//! Wrong: it imports two traits with the same methods.
 
 use futures::StreamExt;
 use tokio::time::Duration;

@@ -1,4 +1,4 @@
-//! Wrong: it yields in a block of its own, within the stream.
+//! Wrong: it yields in an inner `async` block of the stream.
 
 use async_stream::stream;
 use futures::{Stream, StreamExt};

@@ -14,8 +14,8 @@ const LARGEST: usize = 100;
 const SILENCE: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// Stores a body, chunk by chunk: it asks for the next one when `file`
-/// has taken the last.
+/// Stores a body chunk by chunk. It asks for the next chunk when the
+/// last one is written.
 ///
 /// # Errors
 ///
@@ -44,7 +44,7 @@ async fn store<E: Error + Send + Sync + 'static>(
 // ANCHOR_END: store
 
 // ANCHOR: chunks
-/// The other direction: what can be read, as a stream of chunks.
+/// The other direction: a reader as a stream of chunks.
 fn chunks(
     file: impl AsyncRead,
 ) -> impl Stream<Item = io::Result<Bytes>> {

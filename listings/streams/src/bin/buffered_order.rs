@@ -1,4 +1,4 @@
-//! In order, or as they finish: what a slow page holds up.
+//! In order or as they finish: which pages a slow one holds up.
 
 use futures::{Stream, StreamExt, stream};
 use tokio::time::{Duration, Instant, sleep, timeout};
@@ -6,13 +6,13 @@ use tokio::time::{Duration, Instant, sleep, timeout};
 // ANCHOR: two_ways
 type Outcome = Result<u32, NotFetched>;
 
-/// Pages in their order. A slow page holds up those behind it, and no
-/// new one starts meanwhile, so `fetch` has a timeout.
+/// Pages in order. A slow page holds up the pages after it, and no new
+/// one starts in the meantime, so `fetch` has a timeout.
 fn in_order(pages: Vec<Page>) -> impl Stream<Item = Outcome> {
     stream::iter(pages).map(Page::fetch).buffered(2)
 }
 
-/// Pages as they come.
+/// Pages as they finish.
 fn as_they_finish(pages: Vec<Page>) -> impl Stream<Item = Outcome> {
     stream::iter(pages).map(Page::fetch).buffer_unordered(2)
 }

@@ -9,12 +9,12 @@ use tokio::time::{Duration, timeout};
 const PATIENCE: Duration = Duration::from_millis(100);
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 
-/// Writes ten readings at a time, or fewer, 100 ms after the first of
-/// them was taken. No reading is taken during a write, so one that
-/// arrives then waits for that write too, and behind a backlog for
-/// several.
+/// Writes ten readings at a time, or fewer 100 ms after the first of
+/// them was taken. No reading is taken during a write, so a reading
+/// that arrives then also waits for the write to finish, and for
+/// several writes if there is a backlog.
 ///
-/// Dropped, it loses up to nine readings and the batch that is being
+/// If dropped, it loses up to nine readings and the batch that is being
 /// written. To stop without a loss, end `readings`.
 ///
 /// # Errors
@@ -40,7 +40,7 @@ async fn write_all<F: Future<Output = io::Result<()>>>(
 // ANCHOR_END: in_time
 
 // ANCHOR: unwritten
-/// After a timeout, the batch may have been written all the same.
+/// After a timeout, the batch may have been written anyway.
 #[derive(Debug, thiserror::Error)]
 #[error("a batch of {} readings wasn't written", .batch.len())]
 struct Unwritten {

@@ -4,8 +4,8 @@ use futures::{Stream, StreamExt};
 use tokio::time::{Duration, Instant, sleep, timeout};
 
 // ANCHOR: wrong
-/// Wrong: `chunks` waits until there are ten, or until the stream
-/// ends. A quiet sensor does neither.
+/// Wrong: `chunks` waits for ten readings, or for the end of the
+/// stream. With a quiet sensor, neither comes.
 async fn write_all(
     readings: impl Stream<Item = u32>,
     mut write: impl AsyncFnMut(Vec<u32>),

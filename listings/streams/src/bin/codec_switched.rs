@@ -14,13 +14,13 @@ use tokio_util::codec::{
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Reads the greeting, and returns it with the frames behind it.
+/// Reads the greeting, and returns it with the frames after it.
 /// `map_codec` keeps the bytes that were read ahead: here the first
 /// frame, which may arrive together with the greeting.
 ///
 /// # Errors
 ///
-/// No whole greeting within ten seconds, or a longer one than 40 bytes.
+/// There's no whole greeting within ten seconds or 40 bytes.
 async fn greeted<S: AsyncRead + AsyncWrite + Unpin>(
     socket: S,
 ) -> Result<(String, Framed<S, LengthDelimitedCodec>), LinesCodecError>

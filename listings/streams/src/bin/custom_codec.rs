@@ -62,7 +62,7 @@ impl Decoder for ShopCodec {
             bytes.reserve(missing);
             return Ok(None);
         }
-        // It's complete. Valid or not, it is removed.
+        // The message is complete. Valid or not, it's removed.
         bytes.advance(HEAD);
         Ok(Some(parse(kind, bytes.split_to(length))))
     }
@@ -83,7 +83,7 @@ fn parse(kind: u8, body: BytesMut) -> Result<Message, Malformed> {
 impl Encoder<Message> for ShopCodec {
     type Error = Broken;
 
-    /// Writes all of it, or nothing.
+    /// Writes the whole message, or nothing.
     fn encode(
         &mut self,
         message: Message,

@@ -1,4 +1,4 @@
-//! The last of a series, after 200 ms of quiet.
+//! The last item of a series, after 200 ms without another.
 
 // ANCHOR: debounced
 use async_stream::stream;
@@ -9,14 +9,14 @@ use tokio::time::{Duration, Instant, sleep};
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The newest item, once no other has come for `quiet`, or `longest`
-/// after the first of its series. When `items` ends, the newest item
-/// comes immediately. While nobody asks, it takes no items.
+/// after the first item of the series. When `items` ends, the newest
+/// item comes out immediately. It takes items only while it's polled.
 fn debounced<S: Stream>(
     items: S,
     quiet: Duration,
     longest: Duration,
 ) -> impl Stream<Item = S::Item> {
-    // `Duration::MAX` after now is no `Instant`.
+    // Now plus `Duration::MAX` would overflow.
     let [quiet, longest] = [quiet, longest].map(|it| it.min(YEAR));
     stream! {
         let mut items = std::pin::pin!(items);

@@ -5,9 +5,9 @@ use tokio::time::{Duration, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 // ANCHOR: between
-/// Checks the token before it starts a report, and not during it. So
-/// after a stop, it takes as long as one report, ten seconds at most.
-/// Dropped, it drops the report that is being made.
+/// Checks the token before it starts a report, but not during a report.
+/// So a stop takes as long as one report, ten seconds at most. If
+/// dropped, it drops the report in progress.
 fn reports(
     stop: CancellationToken,
     journal: &Journal,

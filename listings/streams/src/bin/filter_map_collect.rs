@@ -5,8 +5,8 @@ use std::{future::ready, num::ParseIntError};
 
 use futures::{Stream, StreamExt, TryStreamExt};
 
-/// The numbers of the orders that are in stock. Lines without a number
-/// are skipped, and each of them is reported.
+/// The numbers of the orders that are in stock. Lines that aren't
+/// numbers are skipped and reported.
 async fn in_stock(
     lines: impl Stream<Item = &str>,
     mut report: impl FnMut(&str, ParseIntError),
@@ -21,8 +21,8 @@ async fn in_stock(
         .await
 }
 
-/// All numbers, or the first line without one. It doesn't ask for any
-/// line after that.
+/// All numbers, or an error for the first line that isn't one. The
+/// lines after that aren't read.
 async fn all_orders(
     lines: impl Stream<Item = &str>,
 ) -> Result<Vec<u32>, NoNumber> {
@@ -34,7 +34,7 @@ async fn all_orders(
 }
 
 #[derive(Debug, PartialEq, thiserror::Error)]
-#[error("{text:?} is no number")]
+#[error("{text:?} isn't a number")]
 struct NoNumber {
     text: String,
     source: ParseIntError,

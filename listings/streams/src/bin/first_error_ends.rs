@@ -3,8 +3,8 @@
 // ANCHOR: two_ways
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
-/// Returns the first error. The mails that are under way then are
-/// dropped: any of them may have been sent, or not.
+/// Returns the first error. The mails in flight are dropped, and any of
+/// them may or may not have been sent.
 async fn all_or_error(
     mails: u64,
     server: &Server,

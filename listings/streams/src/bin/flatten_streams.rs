@@ -16,9 +16,9 @@ fn in_turn(
     shops.flatten()
 }
 
-/// The orders of up to a hundred shops, as they come. While a hundred
-/// are open, it opens no other, so a shop must not stay silent forever:
-/// after a minute without an order, an error is its last item.
+/// The orders of up to a hundred shops, as they arrive. While a hundred
+/// are open, it opens no others, so no shop may stay silent forever:
+/// after a minute without an order, an error is the shop's last item.
 ///
 /// The minute also runs while the reader is busy with an order.
 fn concurrently(

@@ -13,8 +13,8 @@ use tokio_util::codec::LengthDelimitedCodec;
 const IDLE: Duration = Duration::from_secs(60);
 
 /// The bytes that were read are in the buffer of `frames`, which stays,
-/// and not in the future of `next`, which `select!` drops. An error: a
-/// frame is too long, or cut off, or the last one is a minute old.
+/// not in the future of `next`, which `select!` drops. Fails if a frame
+/// is too long or cut off, or if the last frame is a minute old.
 async fn read_all(
     socket: impl AsyncRead + Unpin,
     mut handle: impl FnMut(&[u8]),

@@ -11,13 +11,13 @@ const SLOW: Duration = Duration::from_millis(50);
 const GIVE_UP: Duration = Duration::from_secs(60);
 
 /// `feed` puts the line into the buffer, once. Only `flush` is called
-/// again, and it continues where it stopped. `slow` is called when
-/// the peer has taken too little for 50 ms.
+/// again, and it continues where it stopped. `slow` is called
+/// whenever the flush isn't complete after 50 ms.
 ///
 /// # Errors
 ///
 /// The connection fails, or the peer takes more than a minute. The
-/// order may have arrived, so don't send it again on its own; drop
+/// order may have arrived, so don't just send it again. Drop
 /// `lines`, because part of the order may be in its buffer. The same
 /// is true if this future is dropped.
 async fn send_order<S: AsyncWrite + Unpin>(

@@ -22,7 +22,7 @@ async fn send_order(
     loop {
         match timeout(limit, lines.send(order)).await {
             Ok(sent) => return sent,
-            Err(_) => println!("{order}: the peer is slow, again"),
+            Err(_) => println!("{order}: the peer is slow, retrying"),
         }
     }
 }

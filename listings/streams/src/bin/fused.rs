@@ -5,7 +5,7 @@ use std::pin::pin;
 use futures::{Stream, StreamExt, stream};
 
 // ANCHOR: fused
-/// The orders of both, until both have ended.
+/// The orders of both streams, until both have ended.
 async fn orders_of_both(
     shop: impl Stream<Item = u32>,
     phone: impl Stream<Item = u32>,

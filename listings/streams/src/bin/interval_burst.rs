@@ -1,4 +1,4 @@
-//! A stream at the pace of an interval, and what follows a pause.
+//! Items at the pace of an interval, and what happens after a pause.
 
 use futures::{Stream, StreamExt};
 use tokio::time::{
@@ -11,8 +11,8 @@ use async_stream::stream;
 /// One item per tick. Use `Delay` if the pace is a limit: the default,
 /// `Burst`, makes up for missed ticks all at the same time.
 ///
-/// It waits for the item first, and then for a tick. So while there is
-/// no item, no tick is taken that would let two items through later.
+/// It waits for the item first and then for a tick. Otherwise it would
+/// take a tick while there's no item, and let two items through later.
 fn paced<S: Stream>(
     items: S,
     missed: MissedTickBehavior,

@@ -1,14 +1,14 @@
-//! The stream yields an error if no item arrives in time, and then continues.
+//! Yields an error if no item arrives in time, and then continues.
 
 use futures::{Stream, StreamExt, TryStreamExt};
 use tokio::time::{Duration, Instant, sleep};
 
 // ANCHOR: watched
-/// The heartbeats of a peer. When none has come for ten seconds, an
-/// error is the item, once. After it, the next heartbeat is awaited.
+/// The heartbeats of a peer. When none has come for ten seconds, it
+/// yields one error, and then waits for the next heartbeat.
 ///
 /// The ten seconds also run while the reader is busy: put a channel in
-/// front, so that what came meanwhile is there when the reader asks.
+/// front, so that heartbeats that came meanwhile are ready.
 fn watched(
     heartbeats: impl Stream<Item = u32>,
 ) -> impl Stream<Item = Result<u32, Elapsed>> {
@@ -16,8 +16,8 @@ fn watched(
     tokio_stream::StreamExt::timeout(heartbeats, limit)
 }
 
-/// Handles heartbeats until the peer ends them, or until none has come
-/// for ten seconds, which is the error.
+/// Handles heartbeats until the peer ends the stream. Returns an error
+/// when none has come for ten seconds.
 async fn until_silent(
     heartbeats: impl Stream<Item = u32>,
     mut handle: impl FnMut(u32),

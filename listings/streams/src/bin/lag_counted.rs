@@ -10,7 +10,7 @@ use tokio_stream::wrappers::{
 #[derive(Debug, PartialEq)]
 enum Update {
     Price(u32),
-    /// So many were missed: read the current price elsewhere.
+    /// This many were missed: read the current price elsewhere.
     Missed(u64),
 }
 

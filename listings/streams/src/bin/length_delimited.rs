@@ -1,12 +1,12 @@
-//! Frames with a length prefix, none longer than allowed.
+//! Frames with a length prefix and a maximum length.
 
 // ANCHOR: frames
 use futures::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
-/// Frames of up to 1024 bytes, behind four bytes of length. A longer one
-/// is an error, on both sides.
+/// Frames of up to 1024 bytes, after four bytes of length. A longer
+/// frame is an error on both sides.
 fn frames<S: AsyncRead + AsyncWrite>(
     socket: S,
 ) -> Framed<S, LengthDelimitedCodec> {

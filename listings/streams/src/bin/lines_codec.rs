@@ -1,4 +1,4 @@
-//! Commands from a socket: whole lines, bounded, and in time.
+//! Commands from a socket: whole lines, a length limit, a timeout.
 
 // ANCHOR: whole_lines
 use bytes::BytesMut;
@@ -39,8 +39,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Handles the commands of a peer, one per line, until it has no more.
 ///
-/// Dropped, it loses what it has read and not yet handled: close the
-/// connection then.
+/// If dropped, it loses commands that it has read but not yet handled:
+/// close the connection then.
 ///
 /// # Errors
 ///

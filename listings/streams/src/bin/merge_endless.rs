@@ -5,7 +5,7 @@ use tokio::time::{Duration, interval, timeout};
 use tokio_stream::wrappers::IntervalStream;
 
 // ANCHOR: wrong
-/// Wrong: it ends when *both* have ended, and a clock never does.
+/// Wrong: it ends when *both* have ended, and a timer never does.
 fn with_ticks(
     orders: impl Stream<Item = u32>,
 ) -> impl Stream<Item = Event> {

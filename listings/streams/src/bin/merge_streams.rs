@@ -3,7 +3,7 @@
 // ANCHOR: merged
 use futures::{Stream, StreamExt, stream};
 
-/// The orders of both, as they come. Ends when both have ended.
+/// The orders of both streams, as they arrive, until both have ended.
 fn all_orders(
     shop: impl Stream<Item = u32>,
     phone: impl Stream<Item = u32>,

@@ -15,7 +15,7 @@ fn all_orders(
 // ANCHOR_END: wrong
 
 /// How many of the first 800 orders come from each of the four shops,
-/// of which each always has one.
+/// each of which always has one.
 async fn turns() -> [u32; 4] {
     let shops = std::array::from_fn(stream::repeat);
     let orders = all_orders(shops).take(800);

@@ -7,7 +7,7 @@ use tokio_stream::wrappers::IntervalStream;
 // ANCHOR: until
 /// Orders and ticks, until the orders end: their end is an item too, at
 /// which `take_while` stops. A reader that was slow gets one tick, not
-/// all that it missed.
+/// every tick that it missed.
 fn with_ticks(
     orders: impl Stream<Item = u32>,
 ) -> impl Stream<Item = Event> {

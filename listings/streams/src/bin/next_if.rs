@@ -1,4 +1,4 @@
-//! Looks at the next order, and takes it only if it's small.
+//! Look at the next order, and take it only if it's small.
 
 use std::pin::pin;
 

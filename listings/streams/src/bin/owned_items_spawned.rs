@@ -1,4 +1,4 @@
-//! Three ways to write it so that it can be spawned.
+//! Three ways to write a stream so that a task can run it.
 
 // ANCHOR: three_ways
 use futures::{FutureExt, StreamExt, stream};
@@ -25,7 +25,7 @@ async fn discounted(order: &Order) -> u32 {
     price(order, 10).await
 }
 
-/// The whole chain is boxed, so that it's `Send` is checked here.
+/// The whole chain is boxed, so it's checked here that it's `Send`.
 async fn boxed(orders: Vec<Order>) -> u32 {
     stream::iter(&orders)
         .map(|order| price(order, 10))

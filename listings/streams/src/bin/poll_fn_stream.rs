@@ -4,8 +4,8 @@
 use futures::{Stream, StreamExt, stream};
 use tokio::task::{JoinError, JoinSet};
 
-/// What the tasks return, as they finish: a panic is an item too.
-/// Dropped, it aborts the tasks, and doesn't wait until they end.
+/// The results of the tasks, as they finish. A panic is an item too.
+/// If dropped, it aborts the tasks and doesn't wait for them.
 fn finished<T: 'static>(
     mut tasks: JoinSet<T>,
 ) -> impl Stream<Item = Result<T, JoinError>> {

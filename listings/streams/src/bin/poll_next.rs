@@ -12,8 +12,8 @@ use tokio::{
     time::{Duration, Instant, Sleep, sleep},
 };
 
-/// The orders of a queue, until a time. Then it closes the queue, so
-/// that sending fails, and ends after the orders that were accepted.
+/// The orders of a queue, until closing time. Then it closes the queue,
+/// so that sending fails, and ends after the last accepted order.
 struct UntilClosed {
     queue: mpsc::Receiver<u32>,
     closing: Pin<Box<Sleep>>,
@@ -29,8 +29,8 @@ impl Stream for UntilClosed {
         if self.closing.as_mut().poll(context).is_ready() {
             self.queue.close();
         }
-        // Pending only after both, the timer and the queue, have the
-        // waker of this context.
+        // When this is pending, both the timer and the queue have
+        // the waker of this context.
         self.queue.poll_recv(context)
     }
 }

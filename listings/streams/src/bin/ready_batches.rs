@@ -11,8 +11,8 @@ const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// Writes the readings that arrived during the last write, up to ten.
 /// Under load the batches are large, and without load nothing waits.
 ///
-/// Dropped, it loses the batch that is being written, and nothing else
-/// that it has taken.
+/// If dropped, it loses the batch that is being written, but no other
+/// reading that it has taken.
 ///
 /// # Errors
 ///
@@ -34,7 +34,7 @@ async fn write_all<F: Future<Output = io::Result<()>>>(
 }
 // ANCHOR_END: ready
 
-/// After a timeout, the batch may have been written all the same.
+/// After a timeout, the batch may have been written anyway.
 #[derive(Debug, thiserror::Error)]
 #[error("a batch of {} readings wasn't written", .batch.len())]
 struct Unwritten {

@@ -11,11 +11,11 @@ use tokio_util::task::AbortOnDropHandle;
 
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// Reads the meter, also while nobody asks for the next reading: it
-/// keeps up to two, and holds a third until there's room.
+/// Reads the meter even while nobody asks for the next reading. Two
+/// readings are queued, and the task holds a third until there's room.
 ///
-/// Dropped, the stream aborts its task, even one that waits for the
-/// meter.
+/// If dropped, the stream aborts its task, even while the task waits
+/// for the meter.
 fn readings<F>(
     mut read_meter: impl FnMut() -> F + Send + 'static,
 ) -> impl Stream<Item = Result<u32, NoReading>>

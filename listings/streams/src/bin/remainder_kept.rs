@@ -8,9 +8,9 @@ use tokio::time::{Duration, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Writes in batches until the stop, and then the partial batch. A
-/// write that is under way at the stop is finished. What `readings`
-/// still has is dropped. Dropped itself, it also loses the partial
-/// batch and the one that is being written.
+/// write in progress is finished. Readings still in `readings` are
+/// dropped. If this future is dropped, it also loses the partial batch
+/// and the batch that is being written.
 ///
 /// # Errors
 ///
@@ -59,7 +59,7 @@ async fn in_time<F: Future<Output = io::Result<()>>>(
 }
 // ANCHOR_END: in_time
 
-/// After a timeout, the batch may have been written all the same.
+/// After a timeout, the batch may have been written anyway.
 #[derive(Debug, thiserror::Error)]
 #[error("a batch of {} readings wasn't written", .batch.len())]
 struct Unwritten {

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 // ANCHOR: wrong
 /// Wrong: when `batches` is dropped, it drops the readings that it has
-/// gathered for the next batch.
+/// collected for the next batch.
 async fn write_until(
     stop: CancellationToken,
     readings: impl Stream<Item = u32>,

@@ -1,4 +1,4 @@
-//! Streams of different types, with an arm for each.
+//! Streams of different types, with a `select!` branch for each.
 
 // ANCHOR: ship
 use std::pin::pin;
@@ -8,7 +8,7 @@ use tokio::task::coop::cooperative;
 use tokio_util::sync::CancellationToken;
 
 /// Ships orders at the newest price, from the first price on. Returns
-/// why it has ended.
+/// why it ended.
 async fn ship(
     orders: impl Stream<Item = u32>,
     prices: impl Stream<Item = Cents>,

@@ -1,4 +1,4 @@
-//! A stream alone does one thing at a time. Four ways to render.
+//! A stream alone does one thing at a time: four ways to render.
 
 // ANCHOR: ways
 use futures::{StreamExt, stream};
@@ -31,7 +31,7 @@ async fn all_of_it(photos: u32, report: impl Fn(Failed)) {
     stream::iter(0..photos).for_each_concurrent(8, work).await;
 }
 
-/// Both steps for one photo, and a limit for them.
+/// Both steps for one photo, with a time limit.
 async fn process(photo: u32) -> Result<(), TooSlow> {
     let work = async { store(render(photo).await).await };
     timeout(Duration::from_secs(30), work).await.map_err(|_| TooSlow)
@@ -45,7 +45,7 @@ use tokio_util::task::JoinMap;
 /// A task for each photo, eight at a time: on several threads, if there
 /// are any. A photo that panics is reported, and the others continue.
 ///
-/// Dropped, it aborts the tasks.
+/// If dropped, it aborts the tasks.
 async fn in_tasks(photos: u32, report: impl Fn(Failed)) {
     let check =
         |(photo, ended): (u32, Result<_, JoinError>)| match ended {

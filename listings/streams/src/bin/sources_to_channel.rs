@@ -11,8 +11,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Writes the orders of all shops. The queue bounds how far they run
 /// ahead. A shop that panics is an event, and the others continue.
 ///
-/// Dropped, it aborts the tasks. The orders in the queue, and one in
-/// the hands of each task, are lost.
+/// If dropped, it aborts the tasks. The orders in the queue are lost,
+/// and so is one order per task.
 ///
 /// # Errors
 ///
@@ -36,7 +36,7 @@ async fn write_all<F: Future<Output = io::Result<()>>>(
 // ANCHOR_END: all_orders
 
 // ANCHOR: forward
-/// Sends the orders of one shop, and then how it has ended.
+/// Sends the orders of one shop, and then how it ended.
 async fn forward(
     shop: usize,
     mut orders: BoxStream<'static, u32>,

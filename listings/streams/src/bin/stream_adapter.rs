@@ -1,4 +1,4 @@
-//! A stream that wraps another stream and leaves items out.
+//! A stream that wraps another stream and skips items.
 
 // ANCHOR: changes
 use std::{
@@ -28,7 +28,7 @@ impl<S: Stream<Item: Clone + PartialEq>> Stream for Changes<S> {
     ) -> Poll<Option<S::Item>> {
         let mut this = self.project();
         loop {
-            // With a long run of equal readings, others get to run.
+            // Lets other tasks run during many equal readings.
             let budget = ready!(poll_proceed(context));
             let next = this.readings.as_mut().poll_next(context);
             let next = ready!(next);
@@ -37,7 +37,7 @@ impl<S: Stream<Item: Clone + PartialEq>> Stream for Changes<S> {
                 this.last.clone_from(&next);
                 return Poll::Ready(next);
             }
-            // Left out: poll again. Only `readings` returns pending.
+            // Skipped: poll again. Only `readings` returns pending.
         }
     }
 }

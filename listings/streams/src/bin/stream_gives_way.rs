@@ -1,4 +1,4 @@
-//! A stream that always has an item, and lets other tasks run.
+//! A loop over a stream that is always ready lets other tasks run.
 
 use std::sync::{
     Arc,

@@ -11,8 +11,8 @@ use tokio::{
 const QUIET: Duration = Duration::from_secs(10);
 
 /// Every price, and a keep-alive when the last event is ten seconds
-/// old. `End` becomes a farewell. When the senders are dropped without
-/// it, that's a loss, because a task that panics drops its sender too.
+/// old. `End` becomes a farewell. If the senders are dropped without an
+/// `End`, the last item is `Lost`: a task that panics drops its sender.
 fn events(
     mut updates: mpsc::Receiver<Update>,
 ) -> impl Stream<Item = Event> {

@@ -5,11 +5,11 @@ use futures::{StreamExt, stream::BoxStream};
 use tokio::sync::mpsc;
 use tokio_stream::{StreamMap, StreamNotifyClose};
 
-/// Logs the orders of all shops, also of those that open later. Ends
+/// Logs the orders of all shops, including shops that open later. Ends
 /// when no shop can open any more and all have closed.
 ///
-/// A shop that opens twice replaces its first stream. What that still
-/// had is dropped, so the log says so.
+/// If a shop opens twice, its second stream replaces the first. Orders
+/// left in the first one are dropped, so the log says so.
 async fn follow(
     mut opening: mpsc::Receiver<(Shop, BoxStream<'static, u32>)>,
     mut log: impl FnMut(String),
@@ -24,7 +24,7 @@ async fn follow(
                     log(format!("{shop} has opened again"));
                 }
             }
-            // Without shops, the map returns `None`, which is no item.
+            // With no shops, the map returns `None`: no match.
             Some((shop, order)) = shops.next() => match order {
                 Some(order) => log(format!("{shop}: {order}")),
                 None => log(format!("{shop} has closed")),

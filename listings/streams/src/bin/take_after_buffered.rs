@@ -6,8 +6,8 @@ use futures::{StreamExt, stream};
 use tokio::time::{Duration, sleep};
 
 // ANCHOR: wrong
-/// Wrong: to keep four under way, `buffered` starts more than three.
-/// When `take` has its three, the others are dropped half-way.
+/// Wrong: to keep four in progress, `buffered` starts more than three.
+/// When `take` has its three, the others are dropped halfway.
 async fn pay_three(invoices: Vec<u64>, bank: &Bank) -> Vec<u64> {
     stream::iter(invoices)
         .map(|invoice| bank.pay(invoice))
@@ -21,20 +21,20 @@ async fn pay_three(invoices: Vec<u64>, bank: &Bank) -> Vec<u64> {
 /// Counts the payments that it has started and finished.
 #[derive(Default)]
 struct Bank {
-    begun: AtomicU32,
+    started: AtomicU32,
     paid: AtomicU32,
 }
 
 impl Bank {
     async fn pay(&self, invoice: u64) -> u64 {
-        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.started.fetch_add(1, Ordering::Relaxed);
         sleep(Duration::from_millis(10 * invoice)).await;
         self.paid.fetch_add(1, Ordering::Relaxed);
         invoice
     }
 
     fn counts(self) -> (u32, u32) {
-        (self.begun.into_inner(), self.paid.into_inner())
+        (self.started.into_inner(), self.paid.into_inner())
     }
 }
 
@@ -43,8 +43,8 @@ async fn main() {
     let bank = Bank::default();
     let paid = pay_three((1..=10).collect(), &bank).await;
     println!("invoices {paid:?}");
-    let (begun, paid) = bank.counts();
-    println!("{begun} started, {paid} paid");
+    let (started, paid) = bank.counts();
+    println!("{started} started, {paid} paid");
 }
 
 #[cfg(test)]
@@ -57,7 +57,7 @@ mod tests {
         let paid = pay_three((1..=10).collect(), &bank).await;
         assert_eq!(paid, [1, 2, 3]);
         sleep(Duration::from_secs(1)).await;
-        let (begun, paid) = bank.counts();
-        assert!(begun > paid, "{begun} begun, {paid} paid");
+        let (started, paid) = bank.counts();
+        assert!(started > paid, "{started} started, {paid} paid");
     }
 }

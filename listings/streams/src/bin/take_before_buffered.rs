@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// Only three invoices go in, so every payment that starts is awaited.
 /// Returns their outcomes, in the order of the invoices.
 ///
-/// Dropped, it drops the payments that are under way.
+/// If dropped, it drops the payments in progress.
 async fn pay_three(
     invoices: Vec<u64>,
     bank: &Bank,
@@ -47,7 +47,7 @@ fn message(panic: Box<dyn Any + Send>) -> String {
 /// Counts the payments that it has started and finished.
 #[derive(Default)]
 struct Bank {
-    begun: AtomicU32,
+    started: AtomicU32,
     paid: AtomicU32,
     hangs_for: Vec<u64>,
     panics_for: Vec<usize>,
@@ -55,7 +55,7 @@ struct Bank {
 
 impl Bank {
     async fn pay(&self, invoice: u64) {
-        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.started.fetch_add(1, Ordering::Relaxed);
         if self.hangs_for.contains(&invoice) {
             std::future::pending::<()>().await;
         }
@@ -66,7 +66,7 @@ impl Bank {
     }
 
     fn counts(self) -> (u32, u32) {
-        (self.begun.into_inner(), self.paid.into_inner())
+        (self.started.into_inner(), self.paid.into_inner())
     }
 }
 
@@ -75,8 +75,8 @@ async fn main() {
     let bank = Bank::default();
     let outcomes = pay_three((1..=10).collect(), &bank).await;
     println!("invoices {outcomes:?}");
-    let (begun, paid) = bank.counts();
-    println!("{begun} started, {paid} paid");
+    let (started, paid) = bank.counts();
+    println!("{started} started, {paid} paid");
 }
 
 #[cfg(test)]
@@ -148,8 +148,8 @@ mod tests {
             let bank = Bank::default();
             let paying = pay_three((1..=10).collect(), &bank);
             let complete = cancel.run(paying).await.is_some();
-            let (begun, paid) = bank.counts();
-            assert!(begun <= 3 && paid <= begun);
+            let (started, paid) = bank.counts();
+            assert!(started <= 3 && paid <= started);
             assert!(!complete || paid == 3);
         })
         .await;

@@ -9,15 +9,15 @@ use tokio::time::{Duration, timeout};
 const PAUSE: Duration = Duration::from_millis(100);
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Sends text messages, with at least 100 ms between two starts. The
-/// next ones wait in `messages`.
+/// Sends text messages, and starts at most one every 100 ms. The
+/// others wait in `messages`.
 ///
-/// Dropped, it drops the message that is being sent.
+/// If dropped, it drops the message that is being sent.
 ///
 /// # Errors
 ///
-/// A message can't be sent, or that takes more than ten seconds: then
-/// it may have been sent. `messages` is dropped with the others.
+/// A message can't be sent, or sending it takes more than ten seconds,
+/// so that it may have been sent. The remaining messages are dropped.
 async fn send_all<F: Future<Output = io::Result<()>>>(
     messages: impl Stream<Item = u32>,
     mut send: impl FnMut(u32) -> F,

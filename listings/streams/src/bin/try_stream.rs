@@ -41,7 +41,7 @@ fn parse(line: usize, text: &str) -> Result<u32, NoPrice> {
 use std::num::ParseIntError;
 
 #[derive(Debug, PartialEq, thiserror::Error)]
-#[error("line {line}: {text:?} is no price")]
+#[error("line {line}: {text:?} isn't a price")]
 struct NoPrice {
     line: usize,
     text: String,
@@ -104,7 +104,7 @@ mod tests {
             let error = parse(7, text).expect_err("no price");
             let shown = error.to_string();
             let expected =
-                format!("line 7: {:?} is no price", text.trim());
+                format!("line 7: {:?} isn't a price", text.trim());
             assert_eq!(shown, expected);
         }
         assert_eq!(parse(1, "12\r"), Ok(12));

@@ -9,7 +9,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// Asks every second, until the export is done. The last item is 100,
 /// or an error.
 ///
-/// Dropped, it stops asking. It never asks ahead.
+/// If dropped, it stops asking. It never asks ahead.
 fn progress(export: Export) -> impl Stream<Item = Result<u8, Unknown>> {
     stream::unfold(Some(export), |export| async move {
         // `None` ends the stream, and so does `?`.

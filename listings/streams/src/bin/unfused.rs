@@ -5,7 +5,7 @@ use std::pin::pin;
 use futures::{Stream, StreamExt, stream};
 
 // ANCHOR: wrong
-/// Wrong: one of them ends first, and in the next iteration, `select!`
+/// Wrong: one stream ends first, and in the next iteration, `select!`
 /// polls both again.
 async fn orders_of_both(
     shop: impl Stream<Item = u32>,
