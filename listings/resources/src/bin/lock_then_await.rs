@@ -21,7 +21,7 @@ impl Client {
     /// Await, then lock. Callers whose token has expired together share
     /// one login, and an older token can't overwrite a newer one.
     async fn renew(&self, expired: &str) -> io::Result<()> {
-        let _turn = self.login.lock().await;
+        let _turn = timeout(LIMIT, self.login.lock()).await?;
         if *self.token.lock().expect("no panic") != expired {
             return Ok(());
         }
@@ -186,6 +186,11 @@ mod tests {
         let error = send.expect_err("nobody answers");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(*client.orders(), [7, 8, 9]);
+        // The callers in the queue don't add up their waits.
+        let all = (0..50).map(|_| client.renew("token 1"));
+        let all = futures::future::join_all(all);
+        let all = within(2 * LIMIT, all).await;
+        assert!(all.iter().all(Result::is_err));
     }
 
     #[tokio::test(start_paused = true)]
