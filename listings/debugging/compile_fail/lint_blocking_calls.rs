@@ -1,4 +1,4 @@
-//! Wrong: a call that blocks, on a list that Clippy was given.
+//! Wrong: a blocking call that is on Clippy's list.
 #![deny(clippy::disallowed_methods)]
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Wrong: a span is entered over an await, and Clippy was told of it.
+//! Wrong: a span guard of a type on Clippy's list, across an await.
 #![deny(clippy::await_holding_invalid_type)]
 
 // ANCHOR: wrong

@@ -1,4 +1,4 @@
-//! What tokio-console is told of four tasks, read from the wire.
+//! What tokio-console receives about four tasks, read from the wire.
 
 use std::{
     collections::BTreeMap,
@@ -26,8 +26,8 @@ use tokio::{
 };
 
 // ANCHOR: setup
-/// Collects what Tokio reports of its tasks, and serves it: to
-/// tokio-console, or to whoever else speaks its protocol.
+/// Collects what Tokio reports about its tasks, and serves it to
+/// tokio-console or any other client of its protocol.
 fn serve_console(address: SocketAddr) {
     ConsoleLayer::builder()
         .server_addr(address)

@@ -1,4 +1,4 @@
-//! A dump tells where two tasks wait for each other.
+//! A task dump shows where two tasks wait for each other.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-/// What is in an account, and what was booked.
+/// An account's balance, and the journal of its bookings.
 #[derive(Default)]
 struct Account {
     balance: Mutex<i64>,
@@ -36,8 +36,8 @@ async fn compare(account: &Account, booked: i64) {
 // ANCHOR_END: hangs
 
 // ANCHOR: dump
-/// Where each task waits: the lines of this program, the outermost
-/// first. What lies below them is the runtime's.
+/// Where each task waits, as lines of this program, outermost first.
+/// The frames below them belong to the runtime.
 async fn where_tasks_wait() -> Vec<String> {
     let dump = Handle::current().dump().await;
     let mut tasks: Vec<_> = dump.tasks().iter().collect();

@@ -12,8 +12,8 @@ struct Card {
 }
 
 // ANCHOR: instrument
-/// The span has the order and not the card. It's at level ERROR, so
-/// it's there whenever one of its events is.
+/// The span contains the order but not the card. At level ERROR, it's
+/// logged whenever one of its events is.
 #[instrument(level = "error", skip(card))]
 async fn charge(order: u32, cents: u32, card: &Card) -> Result<u32> {
     info!("asks the bank");

@@ -9,8 +9,8 @@ use tokio::{
 };
 
 // ANCHOR: depth
-/// The messages in a queue, with the room that senders have reserved.
-/// `None` once the queue is closed, by its senders or its receiver.
+/// Returns how many messages are in a queue, reserved slots included,
+/// or `None` once its senders or its receiver have closed it.
 fn depth<T>(sender: &mpsc::WeakSender<T>) -> Option<usize> {
     // Dropped below, so the queue still closes with its last sender.
     let sender = sender.upgrade()?;

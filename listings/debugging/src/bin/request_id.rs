@@ -20,8 +20,8 @@ struct Job {
     done: oneshot::Sender<()>,
 }
 
-/// Fails if the label isn't printed within [`LIMIT`]: it may have
-/// been printed nevertheless.
+/// Fails if the label isn't printed within [`LIMIT`]. It may still
+/// have been printed.
 #[instrument(level = "error", skip_all, fields(id = %id))]
 async fn handle(id: String, printer: mpsc::Sender<Job>) -> Result<()> {
     info!("is accepted");
@@ -41,7 +41,7 @@ async fn handle(id: String, printer: mpsc::Sender<Job>) -> Result<()> {
 // ANCHOR_END: send
 
 // ANCHOR: work
-/// A panic ends the printer: then every request gets an error.
+/// If the printer panics, every request gets an error.
 async fn print_labels(mut jobs: mpsc::Receiver<Job>) {
     while let Some(Job { label, request, done }) = jobs.recv().await {
         let print = async {
@@ -50,7 +50,7 @@ async fn print_labels(mut jobs: mpsc::Receiver<Job>) {
                 return;
             }
             info!("prints the {label}");
-            // If the caller is gone by now, nobody needs to know.
+            // If the caller was canceled, nobody needs to know.
             let _gone = done.send(());
         };
         let span = info_span!(parent: &request, "printer");

@@ -20,7 +20,7 @@ struct Load {
     alive: usize,
     /// Tasks in the queue that all workers share.
     queued: usize,
-    /// How long the workers were busy since the last look, together.
+    /// The busy time of all workers since the last look.
     busy: Duration,
 }
 

@@ -10,7 +10,7 @@ use tokio_metrics::{TaskMetrics, TaskMonitor};
 
 // ANCHOR: monitor
 /// A monitor for each kind of work. A poll of more than 10 ms is
-/// slow: meanwhile, all other tasks of its thread wait.
+/// slow, because all other tasks on its thread have to wait.
 struct Monitors {
     search: TaskMonitor,
     report: TaskMonitor,

@@ -6,8 +6,8 @@ use tokio::time::sleep;
 use tracing::{info, info_span};
 
 // ANCHOR: wrong
-/// Wrong: at the `.await`, the request steps back and its span
-/// doesn't. Whatever the thread polls next logs in that span.
+/// Wrong: at the `.await`, the request pauses but its span stays
+/// entered. Whatever the thread polls next logs in that span.
 async fn handle(number: u32) {
     let _entered = info_span!("request", number).entered();
     info!("is read");

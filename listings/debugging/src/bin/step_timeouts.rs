@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use tokio::time::{sleep, timeout};
 
 // ANCHOR: steps
-/// Runs a step for ten seconds at most. The error names the step;
-/// after a timeout, the step may have been done or not.
+/// Runs a step for at most ten seconds. The error names the step.
+/// After a timeout, the step may still have been done.
 async fn step<T>(
     name: &str,
     work: impl Future<Output = Result<T>>,

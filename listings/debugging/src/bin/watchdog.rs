@@ -21,7 +21,7 @@ enum Pulse {
     /// The runtime polls its tasks and fires its timers: the sign of
     /// life for a supervisor.
     Beat,
-    /// There was no beat for one more `limit`.
+    /// Another `limit` has passed without a beat.
     Silent { tasks: usize },
 }
 
@@ -30,8 +30,8 @@ async fn beat(every: Duration, beats: mpsc::SyncSender<()>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        // One that isn't read yet is enough: a slow `report` must not
-        // be followed by the beats of a runtime that hangs by now.
+        // One unread beat is enough: with more, a slow `report` would
+        // get old beats of a runtime that already hangs.
         if beats.try_send(()) == Err(TrySendError::Disconnected(())) {
             return; // The watchdog has returned.
         }

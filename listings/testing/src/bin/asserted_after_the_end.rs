@@ -1,4 +1,4 @@
-//! A test waits for the spawned task, and then asserts.
+//! A test waits for the spawned task before it asserts.
 
 use std::{
     sync::{Arc, Mutex},
@@ -8,8 +8,8 @@ use std::{
 use tokio::time::{error::Elapsed, sleep, timeout};
 use tokio_util::task::TaskTracker;
 
-/// Sends receipts in tasks of its own. `tasks` belongs to its owner,
-/// who waits for them at shutdown.
+/// Sends each receipt in its own task. The owner of the shop waits for
+/// these tasks at shutdown.
 struct Shop {
     tasks: TaskTracker,
     receipts: Arc<Mutex<Vec<u32>>>,
@@ -26,7 +26,7 @@ impl Shop {
 }
 
 // ANCHOR: waits
-/// What the service waits for at shutdown is what a test waits for.
+/// Waits for the same tasks as the service does at shutdown.
 async fn receipts_of_one_order() -> Result<usize, Elapsed> {
     let tasks = TaskTracker::new();
     let receipts = Arc::default();

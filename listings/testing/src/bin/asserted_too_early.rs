@@ -9,8 +9,8 @@ use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
 // ANCHOR: wrong
-/// Sends receipts in tasks of its own. `tasks` belongs to its owner,
-/// who waits for them at shutdown.
+/// Sends each receipt in its own task. The owner of the shop waits for
+/// these tasks at shutdown.
 struct Shop {
     tasks: TaskTracker,
     receipts: Arc<Mutex<Vec<u32>>>,

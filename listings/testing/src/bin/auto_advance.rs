@@ -18,13 +18,13 @@ use tokio::{
 const LIMIT: Duration = Duration::from_secs(5);
 
 // ANCHOR: wrong
-/// Wrong: a thread of our own will answer. The runtime doesn't know
-/// the thread: all its tasks wait, so the clock jumps to the timer.
+/// Wrong: the answer comes from another thread. The runtime sees only
+/// that all its tasks wait, so the clock jumps to the timer.
 async fn ask_a_thread() -> Answer {
     let (answer, answered) = oneshot::channel();
     let bank = Bank::on_a_thread(move |request| {
         if request == "price" {
-            // The caller may be gone by now.
+            // The caller may have given up by now.
             let _ = answer.send(1250);
         }
         Ok(())
@@ -34,8 +34,8 @@ async fn ask_a_thread() -> Answer {
     Ok((outcome.is_ok(), start.elapsed(), bank.end()?))
 }
 
-/// Wrong: a server behind a socket will answer. For the clock, a task
-/// that reads is a task that waits.
+/// Wrong: the answer comes over a socket. For the clock, a task that
+/// reads is a task that waits.
 async fn ask_a_server() -> Answer {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let mut server = TcpStream::connect(listener.local_addr()?).await?;

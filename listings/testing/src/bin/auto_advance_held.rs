@@ -1,4 +1,4 @@
-//! Three ways to an answer in time, with and without a paused clock.
+//! Three ways to get an answer in time when the clock is paused.
 
 use std::{io, sync::mpsc, thread, time::Duration};
 
@@ -12,7 +12,7 @@ use tokio::{
 const LIMIT: Duration = Duration::from_secs(1);
 
 // ANCHOR: ways
-/// In memory: the peer is a task, which waits by the same clock.
+/// In memory: the peer is a task, so it waits by the same clock.
 async fn ask_a_task() -> io::Result<u8> {
     let (mut here, mut there) = duplex(64);
     let bank = async {

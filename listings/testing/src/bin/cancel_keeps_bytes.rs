@@ -1,4 +1,4 @@
-//! What has been read outlives the read that is dropped.
+//! Bytes that were read survive when the read is dropped.
 
 use std::{
     io::{
@@ -16,17 +16,17 @@ use tokio_test::io::{Builder, Mock};
 // ANCHOR: orders
 struct Orders<R> {
     client: BufReader<R>,
-    /// What has been read of the next line.
+    /// The part of the next line that has been read.
     line: Vec<u8>,
 }
 
-/// No line is longer, in bytes.
+/// The longest line that's accepted, in bytes.
 const LONGEST: usize = 1024;
 
 impl<R: AsyncRead + Unpin> Orders<R> {
     /// The next line, or `None` when the client has closed cleanly.
     /// Can be dropped at any time, and called again. After an error,
-    /// the connection is of no more use.
+    /// close the connection.
     async fn next(&mut self) -> io::Result<Option<String>> {
         let room = LONGEST - self.line.len();
         let mut client = (&mut self.client).take(room as u64);
@@ -49,8 +49,8 @@ impl<R: AsyncRead + Unpin> Orders<R> {
 // ANCHOR_END: orders
 
 // ANCHOR: tool
-/// Polls a future at most so many times, each time when it's woken,
-/// and then drops it. `None`: it wasn't ready by then.
+/// Polls a future at most `polls` times, whenever it's woken. If it
+/// isn't ready by then, drops it and returns `None`.
 async fn drop_after<F: Future>(
     polls: usize,
     future: F,
@@ -73,7 +73,7 @@ async fn drop_after<F: Future>(
 // ANCHOR_END: tool
 
 // ANCHOR: everywhere
-/// One line, which comes in three pieces.
+/// A client that sends one line in three pieces.
 fn client() -> Orders<Mock> {
     let pause = Duration::from_millis(10);
     let client = Builder::new()
@@ -86,8 +86,8 @@ fn client() -> Orders<Mock> {
     Orders { client: BufReader::new(client), line: Vec::new() }
 }
 
-/// What a second call returns after the first one was dropped, for
-/// each number of polls; at last, what a call returns undisturbed.
+/// Drops a call after each number of polls, and returns the results of
+/// a second call. The last result is from a call that completed.
 async fn dropped_and_called_again() -> io::Result<Vec<String>> {
     let mut lines = Vec::new();
     for polls in 0.. {

@@ -16,7 +16,7 @@ struct Orders<R> {
 }
 
 impl<R: AsyncRead + Unpin> Orders<R> {
-    /// Wrong: what has been read of the line is in the future, and is
+    /// Wrong: the bytes that have been read are in the future, and are
     /// dropped with it.
     async fn next(&mut self) -> io::Result<String> {
         let mut line = Vec::new();
@@ -29,7 +29,7 @@ impl<R: AsyncRead + Unpin> Orders<R> {
 }
 // ANCHOR_END: wrong
 
-/// Polls a future at most so many times, then drops it.
+/// Polls a future at most `polls` times, then drops it.
 async fn drop_after<F: Future>(
     polls: usize,
     future: F,
@@ -50,7 +50,7 @@ async fn drop_after<F: Future>(
     .await
 }
 
-/// One line, which comes in three pieces.
+/// A client that sends one line in three pieces.
 fn client() -> Orders<Mock> {
     let pause = Duration::from_millis(10);
     let client = Builder::new()
@@ -63,8 +63,8 @@ fn client() -> Orders<Mock> {
     Orders { client: BufReader::new(client) }
 }
 
-/// What a second call returns after the first one was dropped, for
-/// each number of polls; at last, what a call returns undisturbed.
+/// Drops a call after each number of polls, and returns the results of
+/// a second call. The last result is from a call that completed.
 async fn dropped_and_called_again() -> io::Result<Vec<String>> {
     let mut lines = Vec::new();
     for polls in 0.. {

@@ -1,4 +1,4 @@
-//! Wrong: a payment that is made twice, found by its seed.
+//! Wrong: a customer is charged twice, as a seed shows.
 
 use std::{
     io,
@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use turmoil::net::{TcpListener, TcpStream};
 
 // ANCHOR: wrong
-/// Pays order 17, in twenty tries of 150 ms at most.
+/// Pays order 17, in at most twenty tries of 150 ms each.
 async fn pay(events: &Events) -> io::Result<()> {
     let mut tries = 1;
     loop {
@@ -32,7 +32,7 @@ async fn pay(events: &Events) -> io::Result<()> {
     Ok(())
 }
 
-/// Wrong: the answer may be late, although the payment is made.
+/// Wrong: charges again for a retry whose first answer was only late.
 async fn charge(mut client: TcpStream, bank: Bank) -> io::Result<()> {
     let second = Duration::from_secs(1);
     timeout(second, client.read_u32()).await??;
@@ -77,7 +77,7 @@ async fn serve(bank: Bank) -> turmoil::Result {
     }
 }
 
-/// One run: each message takes 1 to 200 ms, by the seed.
+/// One run, in which the seed lets each message take 1 to 200 ms.
 fn simulate(seed: u64) -> Vec<String> {
     let bank = Bank::default();
     let events = bank.events.clone();

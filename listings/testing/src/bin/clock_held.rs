@@ -15,9 +15,9 @@ struct HeldClock {
 }
 
 /// A closure on the blocking pool holds the clock while it runs. This
-/// one waits until the value is dropped, by a panic too. Meanwhile, no
-/// `sleep` ends and no `timeout` fires by itself. Drop it before the
-/// runtime, which waits for the closure.
+/// one runs until the value is dropped, even by a panic. Until then, no
+/// `sleep` ends and no `timeout` fires by itself. Drop the value before
+/// the runtime, because the runtime waits for the closure.
 fn hold_the_clock() -> HeldClock {
     let (release, released) = mpsc::channel();
     spawn_blocking(move || released.recv());
@@ -38,7 +38,7 @@ async fn connect() -> sqlx::Result<SqlitePool> {
     Ok(pool)
 }
 
-/// Ends the sessions that are half an hour old, or older.
+/// Ends all sessions that are at least half an hour old.
 async fn expire(pool: &SqlitePool, now: Duration) -> sqlx::Result<u64> {
     let delete = "DELETE FROM sessions WHERE opened <= ?";
     let limit = now.as_secs() as i64 - 30 * 60;
@@ -47,7 +47,7 @@ async fn expire(pool: &SqlitePool, now: Duration) -> sqlx::Result<u64> {
 }
 
 // ANCHOR: expire
-/// A session is opened. How many end after each quarter of an hour?
+/// Opens a session, and returns how many end in each quarter hour.
 async fn ended_by_quarter() -> sqlx::Result<Vec<u64>> {
     let _held = hold_the_clock();
     let pool = connect().await?;

@@ -9,8 +9,8 @@ use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
 type Stored<T> = Result<T, Unreachable>;
 
 trait Seats {
-    /// Whether the seat is theirs. Dropped or failed, it may be: ask
-    /// again. `false`: it's somebody else's.
+    /// Returns whether the guest has the seat. After an error, or if
+    /// the call is dropped, the guest may have it: ask again.
     async fn reserve(&self, seat: u32, guest: &str) -> Stored<bool>;
 
     async fn guest(&self, seat: u32) -> Stored<Option<String>>;
@@ -53,7 +53,7 @@ async fn broken_by(seats: &impl Seats) -> Stored<Vec<&'static str>> {
     let all = guests.iter().map(|guest| seats.reserve(1, guest));
     let won = try_join_all(all).await?;
     let winners = won.iter().filter(|won| **won).count();
-    check(winners == 1, "of many at once, one gets the seat");
+    check(winners == 1, "of many guests, only one gets the seat");
 
     let winner = won.iter().position(|won| *won);
     let winner = winner.map(|n| guests[n].clone());
@@ -89,7 +89,7 @@ impl Seats for InMemory {
     }
 }
 
-/// As a mock is often written: it says what the test wants to hear.
+/// Like many mocks, it says what the test wants to hear.
 struct SaysYes;
 
 impl Seats for SaysYes {
@@ -108,7 +108,7 @@ struct InSqlite(SqlitePool);
 
 impl Seats for InSqlite {
     async fn reserve(&self, seat: u32, guest: &str) -> Stored<bool> {
-        // The table's key decides, not a look before the insert.
+        // The table's key decides, not a query before the insert.
         let insert = "INSERT INTO seats (seat, guest) VALUES (?, ?)
             ON CONFLICT (seat) DO NOTHING";
         sqlx::query(insert)
@@ -130,9 +130,9 @@ impl Seats for InSqlite {
 // ANCHOR_END: sqlite
 
 // ANCHOR: run
-/// A database of its own. It lives in its only connection, which is
-/// never closed for being old or idle, nor tested: a caller that is
-/// canceled in such a test would close it.
+/// Opens a new database, which lives as long as its one connection. So
+/// the connection is never closed for being old or idle, and never
+/// tested, because a caller canceled during a test would close it.
 async fn in_sqlite() -> Stored<InSqlite> {
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
@@ -215,7 +215,7 @@ mod tests {
     async fn failure_the_contract_finds_a_store_that_looks_first()
     -> Stored<()> {
         let broken = broken_by(&LooksFirst::default()).await?;
-        assert_eq!(broken[0], "of many at once, one gets the seat");
+        assert_eq!(broken[0], "of many guests, only one gets the seat");
         Ok(())
     }
 

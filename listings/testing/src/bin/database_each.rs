@@ -11,8 +11,8 @@ async fn an_order_is_listed() -> sqlx::Result<bool> {
     Ok(listed(&mut connection).await? == [17])
 }
 
-/// In a transaction that is dropped with the test: what it has written
-/// is rolled back, and no other test has seen it.
+/// In a transaction that is dropped with the test, so its writes are
+/// rolled back and no other test ever sees them.
 async fn two_orders_are_listed(
     shared: &SqlitePool,
 ) -> sqlx::Result<bool> {

@@ -1,4 +1,4 @@
-//! With the clock paused, a deadlock is found without waiting.
+//! Find a deadlock without waiting: a paused clock and a timeout.
 
 // ANCHOR: detector
 use tokio::time::{Duration, timeout};
@@ -9,9 +9,9 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, PartialEq)]
 struct Hangs;
 
-/// Runs a scenario to its end, or reports that it hangs.
+/// Runs a scenario until it completes, or reports that it hangs.
 ///
-/// For a paused clock: if every task waits for another one, the clock
+/// Needs a paused clock. If every task waits for another one, the clock
 /// jumps to the end of the day. If a task ticks, all ticks of the day
 /// come first. Doesn't return if a task blocks its thread or never
 /// yields.
@@ -26,7 +26,7 @@ use tokio::{
 };
 
 // ANCHOR: scenarios
-/// Takes two locks, with some time in between.
+/// Acquires two locks, with some time in between.
 async fn move_stock(from: &Mutex<u32>, to: &Mutex<u32>) {
     let mut from = from.lock().await;
     sleep(Duration::from_millis(1)).await;

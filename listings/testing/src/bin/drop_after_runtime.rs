@@ -17,8 +17,8 @@ impl Drop for Session {
     }
 }
 
-/// As many tests are written: a value that was created in the runtime
-/// is returned from it, and dropped at the end of the test.
+/// Like many tests, this one returns a value from the runtime, and
+/// drops the value at its end.
 fn test() -> io::Result<()> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().build()?;

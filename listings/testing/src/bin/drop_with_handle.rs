@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 // ANCHOR: looks
 struct Session {
     number: u32,
-    /// Belongs to the server, which waits for them at shutdown.
+    /// Belongs to the server, which waits for it at shutdown.
     goodbyes: TaskTracker,
 }
 
@@ -35,7 +35,7 @@ impl Drop for Session {
     }
 }
 
-/// What was created in the runtime is dropped in it, and waited for.
+/// Drops one session inside its runtime, and one after it.
 fn test() -> io::Result<()> {
     let runtime =
         Builder::new_current_thread().enable_time().build()?;

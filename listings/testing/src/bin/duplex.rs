@@ -11,14 +11,14 @@ use tokio::{
 };
 
 // ANCHOR: session
-/// How long a client may say nothing, and read nothing.
+/// How long a client may send nothing, and how long it may not read.
 const IDLE: Duration = Duration::from_secs(300);
 const DEAF: Duration = Duration::from_secs(10);
-/// No line is longer, in bytes.
+/// The longest line that's accepted, in bytes.
 const LONGEST: u64 = 100;
 
-/// Answers each line with a receipt, until the client closes. Returns
-/// how many lines there were.
+/// Answers each line with a receipt until the client disconnects.
+/// Returns the number of lines.
 async fn serve<S>(client: S) -> io::Result<u32>
 where
     S: AsyncRead + AsyncWrite,
@@ -43,7 +43,7 @@ where
         let receipt = format!("paid {line}");
         let answer = async {
             write.write_all(receipt.as_bytes()).await?;
-            // A TLS stream may keep it until then.
+            // Until then, a TLS stream may keep the receipt.
             write.flush().await
         };
         timeout(DEAF, answer).await??;
@@ -75,12 +75,12 @@ async fn talk() -> io::Result<(u32, Vec<String>)> {
 // ANCHOR_END: both
 
 // ANCHOR: full
-/// A client that reads nothing: the third receipt finds no room.
+/// A client that never reads: there's no room for its third receipt.
 async fn deaf_client() -> io::Result<u32> {
     let (mut here, there) = duplex(32);
     here.write_all(b"order 1\norder 2\norder 3\n").await?;
     let served = serve(there).await;
-    // It was open until now.
+    // Keeps the connection open until here.
     drop(here);
     served
 }

@@ -5,8 +5,8 @@ use std::{io, net::SocketAddr};
 use tokio::net::TcpListener;
 
 // ANCHOR: wrong
-/// Wrong: `cargo test` runs tests side by side, and only one of them
-/// can have the port.
+/// Wrong: `cargo test` runs tests concurrently, and only one of them
+/// can bind the port.
 async fn start(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind(("127.0.0.1", port)).await
 }

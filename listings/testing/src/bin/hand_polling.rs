@@ -1,4 +1,4 @@
-//! A future is polled manually, and its waker is watched.
+//! Poll a future manually, and watch its waker.
 
 use tokio::{sync::mpsc, task::yield_now};
 use tokio_test::task;
@@ -17,7 +17,7 @@ async fn main() -> Result<(), mpsc::error::TrySendError<u32>> {
     println!("woken:      {}", second.is_woken());
     println!("has room:   {:?}", second.poll());
 
-    // The runtime wakes what has yielded after its other tasks.
+    // The runtime polls its other tasks before it wakes this future.
     let mut yielding = task::spawn(yield_now());
     println!("yields:     {:?}", yielding.poll());
     println!("woken:      {}", yielding.is_woken());

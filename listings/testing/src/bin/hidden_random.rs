@@ -1,11 +1,11 @@
-//! Wrong: two sources of randomness that don't look like it.
+//! Wrong: two hidden sources of randomness.
 
 // ANCHOR: wrong
 use std::collections::{HashMap, HashSet};
 
 use tokio::sync::mpsc;
 
-/// Eight orders and eight cancellations are queued, and received.
+/// Queues eight orders and eight cancellations, then receives them.
 async fn one_run() -> Vec<String> {
     let (orders, mut ordered) = mpsc::channel(8);
     let (stops, mut stopped) = mpsc::channel(8);
@@ -25,12 +25,12 @@ async fn one_run() -> Vec<String> {
     } {
         events.push(event);
     }
-    // Wrong: each map has an order of its own.
+    // Wrong: each map has its own order.
     events.extend(stock.keys().map(|number| format!("{number} left")));
     events
 }
 
-/// How many different orders of events there were.
+/// Returns how many different orders of events there were.
 async fn orders_in_100_runs() -> usize {
     let mut seen = HashSet::new();
     for _ in 0..100 {

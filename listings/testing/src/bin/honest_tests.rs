@@ -26,15 +26,15 @@ async fn a_task_panics() {
     tokio::spawn(check()).await.expect("the task does not panic");
 }
 
-/// The test waits for its tasks. `join_all` of a set panics if one of
-/// them did.
+/// Waits for the tasks. `JoinSet::join_all` panics if one of them
+/// panicked.
 async fn a_task_is_cut_off() {
     let mut tasks = JoinSet::new();
     tasks.spawn(check());
     tasks.join_all().await;
 }
 
-/// Each future is awaited, and what they return is counted.
+/// Awaits each future, and counts the results.
 async fn never_awaited() {
     let checks = (0..3).map(|_| check());
     assert_eq!(join_all(checks).await.len(), 3);

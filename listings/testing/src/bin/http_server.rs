@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 
-/// The code under test. It's given the address of the service.
+/// The code under test. It gets the address of the service.
 struct Rates {
     service: String,
     http: reqwest::Client,
@@ -16,13 +16,13 @@ struct Rates {
 
 impl Rates {
     /// Tries once more, after a pause, if the service is overloaded.
-    /// The currency must be fit for a path: it isn't escaped.
+    /// The currency isn't escaped, so it must be valid in a path.
     async fn of(&self, currency: &str) -> reqwest::Result<String> {
         let url = format!("{}/rates/{currency}", self.service);
         let ask = || self.http.get(&url).timeout(self.limit).send();
         let mut answer = ask().await?;
         if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
-            // Nobody needs its body, nor its connection.
+            // Nobody needs the body or the connection.
             drop(answer);
             tokio::time::sleep(self.pause).await;
             answer = ask().await?;
@@ -38,8 +38,8 @@ use std::{io, sync::Arc, sync::Mutex};
 use axum::{Router, extract::Path, http, routing::get};
 use tokio::{io::AsyncReadExt, net::TcpListener, task::JoinSet};
 
-/// A server on a port that the system chooses. It stops when the set
-/// is dropped, and notes what it was asked.
+/// Starts a server on a port that the system chooses, and records its
+/// requests. The server stops when the set is dropped.
 async fn start(
     refused: usize,
 ) -> io::Result<(String, Arc<Mutex<Vec<String>>>, JoinSet<()>)> {
@@ -66,8 +66,8 @@ async fn start(
 // ANCHOR_END: server
 
 // ANCHOR: main
-/// A client that asks the test's server, and not the proxy that this
-/// machine's variables may name.
+/// A client that asks the test's server directly, even if this machine
+/// is configured with a proxy.
 fn rates(service: String) -> reqwest::Result<Rates> {
     let http = reqwest::Client::builder().no_proxy().build()?;
     let limit = Duration::from_secs(5);
@@ -101,8 +101,8 @@ async fn main() -> io::Result<()> {
 // ANCHOR_END: main
 
 // ANCHOR: hang_up
-/// A server that reads a request, and closes the connection. Returns
-/// the last cause of the client's error.
+/// A server that reads a request and then hangs up. Returns the last
+/// cause of the client's error.
 async fn hang_up() -> io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let service = format!("http://{}", listener.local_addr()?);

@@ -30,13 +30,13 @@ impl Door {
         self.is_open.store(true, Release);
         let mut waiting = self.waiting.lock().expect("no panic");
         let wakers = std::mem::take(&mut *waiting);
-        // A waker runs code of others: not under the lock.
+        // A waker runs unknown code, so release the lock first.
         drop(waiting);
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Wrong: looks first, and leaves its waker then. If the door is
-    /// opened in between, there is no waker to call.
+    /// Wrong: checks the door before it stores its waker. If the door
+    /// is opened in between, there is no waker to call.
     async fn opened(&self) {
         poll_fn(|context| {
             if self.is_open.load(Acquire) {
@@ -56,7 +56,7 @@ impl Door {
 
 static ORDERS: AtomicUsize = AtomicUsize::new(0);
 
-/// One opens, one waits. Returns what loom found.
+/// One thread opens, one task waits. Returns what loom found.
 fn model() -> Result<usize, String> {
     ORDERS.store(0, Relaxed);
     let checked = catch_unwind(|| {

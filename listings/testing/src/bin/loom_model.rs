@@ -29,14 +29,14 @@ impl Door {
         self.is_open.store(true, Release);
         let mut waiting = self.waiting.lock().expect("no panic");
         let wakers = std::mem::take(&mut *waiting);
-        // A waker runs code of others: not under the lock.
+        // A waker runs unknown code, so release the lock first.
         drop(waiting);
         wakers.into_iter().for_each(Waker::wake);
     }
 
     // ANCHOR: opened
-    /// Leaves its waker first, and looks then. If the door is opened
-    /// after the look, the waker is called.
+    /// Stores its waker before it checks the door. If the door is
+    /// opened after the check, the waker is called.
     async fn opened(&self) {
         poll_fn(|context| {
             let waker = context.waker();
@@ -58,8 +58,8 @@ impl Door {
 static ORDERS: AtomicUsize = AtomicUsize::new(0);
 
 // ANCHOR: model
-/// Some open, one waits. Returns how many orders loom has explored,
-/// or the mistake that it found.
+/// Some threads open, one task waits. Returns how many orders loom has
+/// explored, or the mistake that it found.
 fn model(openers: usize) -> Result<usize, String> {
     ORDERS.store(0, Relaxed);
     let checked = catch_unwind(move || {

@@ -1,4 +1,4 @@
-//! Wrong: an ordering that your processor may never punish.
+//! Wrong: a memory ordering whose bug x86 may never show.
 
 use std::{
     panic::catch_unwind,
@@ -18,7 +18,7 @@ struct Price {
 }
 
 impl Price {
-    /// Wrong: `Relaxed` doesn't say which write is seen first.
+    /// Wrong: `Relaxed` doesn't order the two writes for others.
     fn set(&self, cents: u32) {
         self.cents.store(cents, Relaxed);
         self.is_known.store(true, Relaxed);
@@ -33,7 +33,7 @@ impl Price {
 
 static ORDERS: AtomicUsize = AtomicUsize::new(0);
 
-/// One sets the price, one reads it. Returns what loom found.
+/// One thread sets the price, one reads it. Returns what loom found.
 fn model() -> Result<usize, String> {
     ORDERS.store(0, SeqCst);
     let checked = catch_unwind(|| {

@@ -37,7 +37,7 @@ impl Price {
 
 static ORDERS: AtomicUsize = AtomicUsize::new(0);
 
-/// One sets the price, one reads it. Returns what loom found.
+/// One thread sets the price, one reads it. Returns what loom found.
 fn model() -> Result<usize, String> {
     ORDERS.store(0, SeqCst);
     let checked = catch_unwind(|| {

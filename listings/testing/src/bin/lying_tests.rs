@@ -14,7 +14,7 @@ async fn total(prices: &[u32]) -> u32 {
 }
 
 // ANCHOR: wrong
-/// What each of the tests checks. It panics if it runs.
+/// The check in each of the tests. It panics whenever it runs.
 async fn check() {
     assert_eq!(total(&[1000, 300]).await, 1250);
 }

@@ -9,12 +9,12 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-/// For the whole session, and for the bytes of a line.
+/// The limits of a whole session, and of a line's bytes.
 const LIMIT: Duration = Duration::from_secs(5);
 const LONGEST: u64 = 100;
 
 /// Reads one order from a client, and confirms it. After an error,
-/// the client may have the confirmation or not.
+/// the client may still have received the confirmation.
 ///
 /// `S` is a `TcpStream` in production. Nothing else is generic.
 async fn take_order<S>(client: S) -> io::Result<u32>
@@ -26,7 +26,7 @@ where
         let mut line = String::new();
         let mut read = BufReader::new(read.take(LONGEST));
         read.read_line(&mut line).await?;
-        // A line without an end was cut off, or is too long.
+        // Without a line ending, the line was cut off or is too long.
         let order = line
             .strip_suffix('\n')
             .and_then(|line| line.strip_prefix("order ")?.parse().ok());

@@ -8,8 +8,8 @@ use tokio::{
 
 const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
-/// Serves a session until its client is gone or has sent nothing for
-/// half an hour. Returns how many requests there were.
+/// Serves a session until its client disconnects or has sent nothing
+/// for half an hour. Returns the number of requests.
 async fn serve(mut requests: mpsc::Receiver<&str>) -> u32 {
     let mut served = 0;
     while let Ok(Some(_)) = timeout(PATIENCE, requests.recv()).await {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use tokio::sync::mpsc;
 
 // ANCHOR: same
-/// Eight orders and eight cancellations are queued, and received.
+/// Queues eight orders and eight cancellations, then receives them.
 async fn one_run() -> Vec<String> {
     let (orders, mut ordered) = mpsc::channel(8);
     let (stops, mut stopped) = mpsc::channel(8);
@@ -30,7 +30,7 @@ async fn one_run() -> Vec<String> {
 }
 // ANCHOR_END: same
 
-/// How many different orders of events there were.
+/// Returns how many different orders of events there were.
 async fn orders_in_100_runs() -> usize {
     let mut seen = HashSet::new();
     for _ in 0..100 {

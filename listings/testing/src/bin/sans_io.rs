@@ -1,20 +1,20 @@
 //! A protocol without I/O, tested at every split.
 
 // ANCHOR: decoder
-/// Accepts bytes as they come, and returns orders. It has no socket,
-/// no clock, and no `async`: who reads the bytes is not its business.
+/// Decodes orders from bytes in any number of pieces. It has no socket,
+/// no clock, and no `async`, because its caller reads the bytes.
 #[derive(Default)]
 struct Decoder {
     bytes: Vec<u8>,
-    /// Where the next order starts, and what was searched for its end.
+    /// Where the next order starts, and how far it has been searched.
     start: usize,
     searched: usize,
 }
 
-/// No order is longer, in bytes.
+/// The longest order that's accepted, in bytes.
 const LONGEST: usize = 1024;
 
-/// Bytes that are no order. The connection is of no more use.
+/// Why the bytes aren't an order. After it, close the connection.
 #[derive(Debug, PartialEq)]
 enum Refused {
     TooLong,
@@ -25,7 +25,7 @@ enum Refused {
 // ANCHOR: next
 impl Decoder {
     fn feed(&mut self, piece: &[u8]) {
-        // Once for each piece, not for each order.
+        // Moves the bytes once per piece, not once per order.
         self.bytes.drain(..self.start);
         self.searched -= std::mem::take(&mut self.start);
         self.bytes.extend_from_slice(piece);
@@ -53,8 +53,8 @@ impl Decoder {
 // ANCHOR_END: next
 
 // ANCHOR: splits
-/// Cuts two orders in two at each place, and decodes the pieces.
-/// Returns how many cuts there were.
+/// Cuts the bytes of two orders at every position, and decodes both
+/// pieces. Returns the number of cuts.
 fn cut_everywhere() -> Result<usize, Vec<String>> {
     let bytes = "order 17\nlatté 18\n".as_bytes();
     for cut in 0..=bytes.len() {

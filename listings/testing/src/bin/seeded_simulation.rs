@@ -15,9 +15,9 @@ use tokio_util::task::TaskTracker;
 use turmoil::net::{TcpListener, TcpStream};
 
 // ANCHOR: both
-/// Pays order 17, in twenty tries of 150 ms at most. By the key, the
-/// bank sees that it's the same payment. After an error, it may have
-/// been made or not.
+/// Pays order 17, in at most twenty tries of 150 ms each. By the key,
+/// the bank recognizes a retry. After an error, the payment may still
+/// have been made.
 async fn pay(events: &Events) -> io::Result<()> {
     let mut tries = 1;
     loop {
@@ -84,7 +84,7 @@ async fn serve(bank: Bank) -> turmoil::Result {
 }
 
 // ANCHOR: simulate
-/// One run: each message takes 1 to 200 ms, by the seed.
+/// One run, in which the seed lets each message take 1 to 200 ms.
 fn simulate(seed: u64) -> Vec<String> {
     let bank = Bank::default();
     let events = bank.events.clone();

@@ -1,11 +1,11 @@
-//! Wrong: the last one is sold twice, as a thousand seeds show.
+//! Wrong: the last item is sold twice, as a thousand seeds show.
 
 use std::{cell::RefCell, time::Duration};
 
 use tokio::time::sleep;
 
 // ANCHOR: wrong
-/// The database of a test: each call takes 0 to 4 ms, by the seed.
+/// A database whose calls take 0 to 4 ms each, as the seed decides.
 struct Database {
     random: RefCell<fastrand::Rng>,
     left: RefCell<u32>,
@@ -36,7 +36,7 @@ async fn buy(who: &str, database: &Database) -> bool {
 // ANCHOR_END: wrong
 
 // ANCHOR: seeds
-/// Two buy the last one. Who bought, and in which order of calls?
+/// Returns how many items were sold, and the order of the calls.
 async fn run(seed: u64) -> (usize, Vec<String>) {
     let database = Database {
         random: RefCell::new(fastrand::Rng::with_seed(seed)),
@@ -51,7 +51,7 @@ async fn run(seed: u64) -> (usize, Vec<String>) {
     (sold, database.calls.into_inner())
 }
 
-/// The seeds that sell it twice.
+/// Returns the seeds that sell the last item twice.
 async fn sold_twice() -> Vec<u64> {
     let mut seeds = Vec::new();
     for seed in 0..1000 {

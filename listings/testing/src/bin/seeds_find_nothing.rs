@@ -4,7 +4,7 @@ use std::{cell::RefCell, time::Duration};
 
 use tokio::time::sleep;
 
-/// The database of a test: each call takes 0 to 4 ms, by the seed.
+/// A database whose calls take 0 to 4 ms each, as the seed decides.
 struct Database {
     random: RefCell<fastrand::Rng>,
     left: RefCell<u32>,
@@ -21,7 +21,7 @@ impl Database {
 }
 
 // ANCHOR: buy
-/// One call looks and changes, as a statement of SQL with a WHERE does.
+/// Checks and changes in one call, as one SQL statement can.
 async fn buy(who: &str, database: &Database) -> bool {
     let take = format!("{who} buys");
     let change = || {
@@ -34,7 +34,7 @@ async fn buy(who: &str, database: &Database) -> bool {
 }
 // ANCHOR_END: buy
 
-/// Two buy the last one. Who bought, and in which order of calls?
+/// Returns how many items were sold, and the order of the calls.
 async fn run(seed: u64) -> (usize, Vec<String>) {
     let database = Database {
         random: RefCell::new(fastrand::Rng::with_seed(seed)),
@@ -49,7 +49,7 @@ async fn run(seed: u64) -> (usize, Vec<String>) {
     (sold, database.calls.into_inner())
 }
 
-/// The seeds that sell it twice.
+/// Returns the seeds that sell the last item twice.
 async fn sold_twice() -> Vec<u64> {
     let mut seeds = Vec::new();
     for seed in 0..1000 {

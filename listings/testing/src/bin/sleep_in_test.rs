@@ -15,7 +15,7 @@ async fn remind() {
 }
 
 // ANCHOR: sleep
-/// The clock goes from timer to timer. One millisecond more than an
+/// The clock jumps from timer to timer. One millisecond more than an
 /// hour, because timers that are due at the same moment have no order.
 async fn is_done_after_an_hour() -> bool {
     let mut tasks = JoinSet::new();

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 // ANCHOR: take
-/// Whether there was one left. Calls the closure again if another
-/// thread has changed the stock meanwhile.
+/// Returns whether one was left. Calls the closure again if another
+/// thread has changed the stock in the meantime.
 fn take(stock: &AtomicU32) -> bool {
     stock
         .fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1))
@@ -12,7 +12,7 @@ fn take(stock: &AtomicU32) -> bool {
 }
 // ANCHOR_END: take
 
-/// How many of so many threads get one, if so many are left.
+/// Returns how many of the threads get one of the items left.
 fn sold_by_threads(left: u32, threads: usize) -> usize {
     let stock = AtomicU32::new(left);
     std::thread::scope(|scope| {

@@ -12,8 +12,8 @@ type Ask = oneshot::Sender<u32>;
 
 static PRICES: OnceLock<mpsc::Sender<Ask>> = OnceLock::new();
 
-/// Wrong: the task that answers belongs to the runtime of the test
-/// that is the first to ask.
+/// Wrong: the answering task belongs to the runtime of the test that
+/// asks first.
 fn prices() -> &'static mpsc::Sender<Ask> {
     PRICES.get_or_init(|| {
         let (sender, asked) = mpsc::channel(8);

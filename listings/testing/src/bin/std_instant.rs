@@ -3,7 +3,7 @@
 // ANCHOR: wrong
 use std::time::{Duration, Instant};
 
-/// What a currency costs, and when we asked.
+/// An exchange rate: when we asked for it.
 struct Rate {
     asked: Instant,
 }

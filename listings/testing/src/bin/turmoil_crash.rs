@@ -21,7 +21,7 @@ async fn serve() -> turmoil::Result {
     Ok(())
 }
 
-/// The server is down from 1.5 to 3 s. One order a second.
+/// Places an order every second. The server is down from 1.5 to 3 s.
 fn simulate() -> turmoil::Result {
     let mut simulation = turmoil::Builder::new().rng_seed(7).build();
     simulation.host("server", serve);

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 // ANCHOR: wrong
 use turmoil::net::{TcpListener, TcpStream};
 
-/// Wrong: an error is one kind of failure, and silence is another.
+/// Wrong: retries after an error, but silence isn't an error.
 async fn price() -> io::Result<String> {
     let mut attempt = 1;
     loop {
@@ -31,7 +31,7 @@ async fn ask() -> io::Result<String> {
     server.write_all(b"price\n").await?;
     let mut price = String::new();
     BufReader::new(server).read_line(&mut price).await?;
-    // Without an end, a part of it is missing.
+    // Without a line ending, part of the price is missing.
     let whole = price.strip_suffix('\n').map(str::to_owned);
     whole.ok_or(io::ErrorKind::UnexpectedEof.into())
 }

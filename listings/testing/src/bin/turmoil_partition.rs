@@ -11,8 +11,8 @@ use tokio_util::task::TaskTracker;
 // ANCHOR: client
 use turmoil::net::{TcpListener, TcpStream};
 
-/// Asks for the price, ten times at most. Each try has half a second,
-/// for connecting too. Returns the last error.
+/// Asks for the price at most ten times. Each try has half a second,
+/// including the connect. Returns the last error.
 async fn price() -> io::Result<String> {
     let mut attempt = 1;
     loop {
@@ -35,7 +35,7 @@ async fn ask() -> io::Result<String> {
     let mut price = String::new();
     // No price is longer than 100 bytes.
     BufReader::new(server.take(100)).read_line(&mut price).await?;
-    // Without an end, a part of it is missing.
+    // Without a line ending, part of the price is missing.
     let whole = price.strip_suffix('\n').map(str::to_owned);
     whole.ok_or(io::ErrorKind::UnexpectedEof.into())
 }

@@ -14,7 +14,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// The machine takes as long as it takes: 50 to 149 ms.
+/// How long the machine needs on that day: 50 to 149 ms.
 fn work_time(day: u64) -> Duration {
     Duration::from_millis(fastrand::Rng::with_seed(day).u64(50..150))
 }

@@ -14,7 +14,7 @@ impl Clock {
         Self(Arc::new(SystemTime::now))
     }
 
-    /// Starts at a date, and moves as Tokio's clock does.
+    /// Starts at a date and moves with Tokio's clock.
     fn from(date: SystemTime) -> Self {
         let start = Instant::now();
         Self(Arc::new(move || date + start.elapsed()))
@@ -24,8 +24,8 @@ impl Clock {
         self.0()
     }
 
-    /// Waits for a date. The machine's date may be set meanwhile, so
-    /// it's checked every minute: that is how late it may return.
+    /// Waits for a date. Checks the clock every minute, as somebody may
+    /// set it, so this may return up to a minute late.
     async fn wait_for(&self, date: SystemTime) {
         while let Ok(left) = date.duration_since(self.now())
             && !left.is_zero()
@@ -50,7 +50,7 @@ async fn main() {
 
     let past = SystemTime::UNIX_EPOCH;
     Clock::of_this_machine().wait_for(past).await;
-    println!("a date that is over is not waited for");
+    println!("a past date: no wait");
 }
 // ANCHOR_END: main
 
