@@ -1,5 +1,5 @@
-//! Drops each call of the cancel-safety table before it ends, makes it again, and compares what is lost with
-//! what the table says (cancel_safety.toml).
+//! Drops each call of the cancel-safety table before it completes, makes the call again, and compares what is lost
+//! with the table (cancel_safety.toml).
 
 mod channels;
 mod clients;
