@@ -7,13 +7,6 @@ use tokio::{
 };
 use tokio_util::task::JoinMap;
 
-#[derive(Debug)]
-enum NotSent {
-    Panicked(JoinError),
-    /// It was dropped after `LIMIT`, and may have been sent.
-    TooSlow,
-}
-
 /// Sends an email to each customer, `MOST` at a time, and returns how
 /// many were sent.
 ///
@@ -45,6 +38,13 @@ async fn send_all(
     if failed.is_empty() { Ok(customers.len()) } else { Err(failed) }
 }
 // ANCHOR_END: send_all
+
+#[derive(Debug)]
+enum NotSent {
+    Panicked(JoinError),
+    /// It was dropped after `LIMIT`, and may have been sent.
+    TooSlow,
+}
 
 const MOST: usize = 10;
 const LIMIT: Duration = Duration::from_secs(10);
