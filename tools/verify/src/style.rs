@@ -62,7 +62,9 @@ pub fn check(project: &Project) -> anyhow::Result<Vec<Problem>> {
 /// Phrases to replace in Markdown: not in its code, its quoted messages, its addresses, and its directives.
 fn in_markdown(file: &str, text: &str) -> Vec<Problem> {
     static NOT_PROSE: LazyLock<Regex> = LazyLock::new(|| {
-        regex(r#"(?ms)^\s*```.*?^\s*```|`[^`]*`|"[^"]*"|\]\([^)]*\)|\]\[[^\]]*\]|\{\{#[^}]*\}\}|https?://\S+"#)
+        regex(
+            r#"(?ms)^\s*```.*?^\s*```|`[^`]*`|"[^"]*"|\]\([^)]*\)|\]\[[^\]]*\]|\{\{#[^}]*\}\}|https?://\S+"#,
+        )
     });
     let blanked = NOT_PROSE.replace_all(text, |found: &regex::Captures<'_>| blank(&found[0]));
     in_prose(file, &blanked)
