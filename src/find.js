@@ -11,7 +11,7 @@
 
   const stem = (word) => {
     let rest = word.length > 3 && /[^s]s$/.test(word) ? word.slice(0, -1) : word;
-    const plain = rest.replace(/(ing|ed)$/, '');
+    const plain = rest.replace(/(ing|ed|ation)$/, '');
     if (plain !== rest && plain.length > 2) {
       rest = plain.replace(/(.)\1$/, '$1');
     }
@@ -28,12 +28,10 @@
     found.set(entry, Math.max(worth, found.get(entry) ?? 0));
     postings.set(word, found);
   };
-  entries.forEach(([page, , kind, title], index) => {
+  entries.forEach(([, , kind, title], index) => {
     const own = split(title);
     const parts = own.flatMap((word) => (word.includes('_') ? word.split('_') : []));
     [...own, ...parts].forEach((word) => add(stem(word), index, WEIGHTS[kind]));
-    // A page's own title helps all of it a little.
-    split(pages[page][1]).forEach((word) => add(stem(word), index, 0.5));
   });
   for (const line of words.split('\n')) {
     const [word, ...places] = line.split(' ');
@@ -43,6 +41,13 @@
       add(word, entry, 1);
     }
   }
+
+  // A page's own title helps all of it a little.
+  entries.forEach(([page], index) => {
+    for (const word of new Set(split(pages[page][1]).map(stem))) {
+      add(word, index, 0.5 + (postings.get(word)?.get(index) ?? 0));
+    }
+  });
 
   // Whether two words differ by one letter: another, one more, one less, or two that changed places.
   const isNear = (a, b) => {

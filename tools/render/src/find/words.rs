@@ -28,7 +28,7 @@ pub fn stem(word: &str) -> String {
     if stem.len() > 3 && stem.ends_with('s') && !stem.ends_with("ss") {
         stem = &stem[..stem.len() - 1];
     }
-    for ending in ["ing", "ed"] {
+    for ending in ["ing", "ed", "ation"] {
         if let Some(rest) = stem.strip_suffix(ending).filter(|rest| rest.len() > 2) {
             let mut last = rest.bytes().rev();
             // Dropp-ed, cancell-ed.
@@ -55,7 +55,7 @@ mod tests {
     fn forms_of_a_word_have_one_stem() {
         for forms in [
             ["drop", "dropped", "dropping", "drops"],
-            ["cancel", "cancelled", "canceled", "cancelling"],
+            ["cancel", "cancellation", "canceled", "cancelling"],
             ["hang", "hangs", "hanging", "hanged"],
             ["timeout", "timeouts", "timeout", "timeouts"],
             ["use", "uses", "use", "uses"],
