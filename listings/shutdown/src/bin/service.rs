@@ -26,7 +26,6 @@ use tokio_util::{
 /// newline and ends with a semicolon, so a torn record is recognized.
 struct Journal {
     file: Box<dyn Write + Send>,
-    /// Every order that was ever accepted.
     accepted: BTreeSet<u64>,
 }
 
@@ -244,7 +243,7 @@ async fn session(
         };
         let place = stop.run_until_cancelled(queue.reserve());
         let Some(Ok(place)) = place.await else { break };
-        // No `.await` up to `send`, so it can't be canceled in between.
+        // No `.await` up to `send`, so nothing is canceled in between.
         if lock(&journal).accept(order)? {
             place.send(order);
         }
@@ -284,8 +283,8 @@ async fn work(
     {
         report(order, done);
     }
-    // Orders that are cut off here or still queued aren't recorded as
-    // done, so they're processed after the next start.
+    // Orders that are cut off here, or still queued, aren't recorded
+    // as done: the next start does them.
     running.shutdown().await;
 }
 
@@ -342,8 +341,8 @@ mod process {
         serve(listener, journal, left, stop).await
     }
 
-    /// Opens the journal, unless another process has locked it.
-    /// Returns it with the orders that are left.
+    /// Opens the journal, unless another process has locked it, and
+    /// returns the orders that are left.
     fn open(file: &Path) -> io::Result<(Shared, BTreeSet<u64>)> {
         let mut file = File::options()
             .create(true)
@@ -455,7 +454,7 @@ mod child {
             if let Some((_, address)) = line.split_once("listening on ")
             {
                 let address = address.to_owned();
-                // So that its last lines find a reader.
+                // Its last lines need a reader.
                 child.stdout = Some(lines.into_inner().into_inner());
                 return Ok((child, address));
             }
@@ -469,7 +468,7 @@ mod child {
         &[]
     };
 
-    async fn kill(id: u32, signal: &str) -> io::Result<()> {
+    pub async fn kill(id: u32, signal: &str) -> io::Result<()> {
         let command = format!("kill -s {signal} {id}");
         let sent = Command::new("sh").args(["-c", &command]).status();
         let is_sent = sent.await?.success();
@@ -481,22 +480,6 @@ mod child {
         kill(id, "TERM").await?;
         let is_success = child.wait().await?.success();
         is_success.then_some(()).ok_or(io::ErrorKind::Other.into())
-    }
-
-    /// Sends the signal again and again, until the process ends.
-    #[cfg(test)]
-    pub async fn repeat(
-        mut child: Child,
-        signal: &str,
-    ) -> io::Result<std::process::ExitStatus> {
-        let id = child.id().ok_or(io::ErrorKind::NotFound)?;
-        loop {
-            kill(id, signal).await?;
-            let pause = Duration::from_millis(10);
-            if let Ok(ended) = timeout(pause, child.wait()).await {
-                return ended;
-            }
-        }
     }
 
     async fn order(address: String, orders: u64) -> io::Result<()> {
@@ -559,6 +542,22 @@ mod tests {
     };
 
     use super::*;
+
+    /// Sends the signal again and again, until the process ends.
+    #[cfg(unix)]
+    async fn repeat(
+        mut child: tokio::process::Child,
+        signal: &str,
+    ) -> io::Result<std::process::ExitStatus> {
+        let id = child.id().ok_or(io::ErrorKind::NotFound)?;
+        loop {
+            child::kill(id, signal).await?;
+            let pause = Duration::from_millis(10);
+            if let Ok(ended) = timeout(pause, child.wait()).await {
+                return ended;
+            }
+        }
+    }
 
     const PANICS: u64 = 1 << 62;
     const HANGS: u64 = PANICS + 1;
@@ -1139,7 +1138,7 @@ mod tests {
             let line = format!("{HANGS}\n");
             lines.get_mut().write_all(line.as_bytes()).await?;
             lines.next_line().await?;
-            let ended = child::repeat(child, signal).await?;
+            let ended = repeat(child, signal).await?;
             assert_eq!(ended.code(), Some(code), "{signal}");
             let journal = std::fs::read_to_string(&file)?;
             assert_eq!(read(&journal).1, BTreeSet::from([HANGS]));

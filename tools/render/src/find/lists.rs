@@ -80,9 +80,10 @@ pub fn apis(
 }
 
 fn place(section: &Section, up: &str) -> String {
-    let title = match section.title == section.page_title {
-        true => section.page_title.clone(),
-        false => format!("{}: {}", section.page_title, section.title),
+    // A heading makes sense without its page's title. This one doesn't.
+    let title = match section.title.as_str() {
+        "See also" => &section.page_title,
+        title => title,
     };
     format!(
         "[{}]({up}{})",
