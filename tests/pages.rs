@@ -149,8 +149,10 @@ fn no_document_names_an_outdated_version() {
 
 #[test]
 fn no_published_address_is_removed_without_a_redirect() {
-    assert_no_problems(published::lost_addresses(project()));
-    let (_, unlisted) = published::unlisted(project()).expect("the pages can be read");
-    assert_no_problems(found(unlisted));
-    assert_no_problems(published::removed(project()));
+    // Not the built site's: mdBook doesn't build a book that lacks the redirect of a page whose headings have some.
+    let project = Project::open(env!("CARGO_MANIFEST_DIR")).expect("the book is there");
+    assert_no_problems(published::lost_addresses(&project));
+    let (_, unlisted) = published::unlisted(&project).expect("the pages can be read");
+    assert_none(unlisted);
+    assert_no_problems(published::removed(&project));
 }

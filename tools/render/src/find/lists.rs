@@ -87,7 +87,7 @@ fn place(section: &Section, up: &str) -> String {
     };
     format!(
         "[{}]({up}{})",
-        title.replace(['[', ']'], ""),
+        title.replace(['[', ']'], "").replace('<', "\\<"),
         section.link()
     )
 }
