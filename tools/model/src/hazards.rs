@@ -205,12 +205,8 @@ impl Declarations {
 
     /// The listing that fixes a mistake of this part.
     pub fn fixed(&self, mistake: &ProgramId) -> Option<ProgramId> {
-        let fixed = &self.wrong.get(&mistake.name)?.fixed;
-        let (part, name) = fixed.split_once('/').unwrap_or((&mistake.part, fixed));
-        Some(ProgramId {
-            part: part.to_owned(),
-            name: name.to_owned(),
-        })
+        let wrong = self.wrong.get(&mistake.name)?;
+        Some(ProgramId::in_part(&mistake.part, &wrong.fixed))
     }
 
     /// Reads a part's declarations; without a file, there are none.

@@ -34,6 +34,15 @@ pub struct ProgramId {
 }
 
 impl ProgramId {
+    /// A program of this part, or of another one if its name says so: `name`, `part/name`.
+    pub fn in_part(part: &str, name: &str) -> Self {
+        let (part, name) = name.split_once('/').unwrap_or((part, name));
+        Self {
+            part: part.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
     /// Reads `part/name`; both are words of small letters, digits and underscores.
     ///
     /// # Errors

@@ -123,13 +123,8 @@ impl<'a> Part<'a> {
         })
     }
 
-    /// A listing of this part, or of another one if its name says so.
     fn id(&self, name: &str) -> ProgramId {
-        let (part, name) = name.split_once('/').unwrap_or((self.name, name));
-        ProgramId {
-            part: part.to_owned(),
-            name: name.to_owned(),
-        }
+        ProgramId::in_part(self.name, name)
     }
 
     fn ids(&self, names: &[String]) -> Vec<ProgramId> {
