@@ -13,7 +13,7 @@ async fn main() -> io::Result<()> {
     // The server runs until `_running` is dropped.
     let (server, _running) = price_server::start().await?;
 
-    // All three wait concurrently. The first error ends the wait.
+    // Make all three calls concurrently. Stop at the first error.
     let (tea, coffee, cocoa) = tokio::try_join!(
         price_of("tea", server),
         price_of("coffee", server),
@@ -25,7 +25,7 @@ async fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// The price of a product. An error names the product.
+/// Returns the price of a product. An error names the product.
 async fn price_of(
     product: &str,
     server: SocketAddr,
@@ -37,14 +37,14 @@ async fn price_of(
 // ANCHOR_END: fetch_all
 
 // ANCHOR: ask
-/// Asks the server over its own connection. Waits until the server
-/// answers. If this is dropped, the connection is closed.
+/// Asks the server for a price, over a new connection. There's no
+/// timeout. Dropping the future closes the connection.
 async fn ask(product: &str, server: SocketAddr) -> io::Result<String> {
     let mut server = BufReader::new(TcpStream::connect(server).await?);
     let question = format!("GET price-of-{product}\n");
     server.write_all(question.as_bytes()).await?;
 
-    // No answer is longer than 100 bytes.
+    // Read at most 100 bytes: every price is shorter than that.
     let mut answer = String::new();
     server.take(100).read_line(&mut answer).await?;
     match answer.strip_suffix('\n') {
@@ -69,8 +69,8 @@ mod price_server {
 
     /// Starts the server on a free port of this machine.
     ///
-    /// It ends when the returned set is dropped, and with it all of
-    /// its connections.
+    /// Dropping the returned set stops the server and closes its
+    /// connections.
     pub async fn start() -> io::Result<(SocketAddr, JoinSet<()>)> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -87,7 +87,7 @@ mod price_server {
                     Ok((client, _)) => {
                         connections.spawn(answer(client));
                     }
-                    // Too many open files, for one: it passes.
+                    // Usually too many open files: retry later.
                     Err(error) => {
                         eprintln!("cannot accept: {error}");
                         sleep(Duration::from_millis(100)).await;
@@ -104,15 +104,15 @@ mod price_server {
         }
     }
 
-    /// Serves a client until it hangs up, says or reads nothing for
-    /// ten seconds, or sends a line that is too long.
+    /// Serves a client until it hangs up, stalls for ten seconds, or
+    /// sends a line that is too long.
     async fn answer(client: TcpStream) -> io::Result<()> {
         let mut client = BufReader::new(client);
         loop {
             let mut question = String::new();
             let mut limited = (&mut client).take(100);
-            let asked = limited.read_line(&mut question);
-            timeout(Duration::from_secs(10), asked).await??;
+            let read = limited.read_line(&mut question);
+            timeout(Duration::from_secs(10), read).await??;
             let Some(question) = question.strip_suffix('\n') else {
                 return Ok(());
             };
@@ -122,8 +122,8 @@ mod price_server {
                 "GET price-of-cocoa" => "5.50\n",
                 _ => "not sold here\n",
             };
-            let answered = client.write_all(answer.as_bytes());
-            timeout(Duration::from_secs(10), answered).await??;
+            let write = client.write_all(answer.as_bytes());
+            timeout(Duration::from_secs(10), write).await??;
         }
     }
 }

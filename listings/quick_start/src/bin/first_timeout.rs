@@ -8,9 +8,9 @@ use tokio::io::{
 use tokio::net::TcpStream;
 
 // ANCHOR: first_timeout
-/// The price, or why there is none, within `limit`.
+/// Returns the price, or the reason why there is none.
 ///
-/// When the time is up, the call is dropped, and its connection closes.
+/// After `limit`, the call is dropped, which closes its connection.
 async fn price_line(
     product: &str,
     server: SocketAddr,
@@ -41,26 +41,26 @@ async fn main() -> io::Result<()> {
 }
 // ANCHOR_END: first_timeout
 
-/// Asks the server, over a connection of its own. Waits as long as
-/// the server does; dropped, it closes the connection.
+/// Asks the server for a price, over a new connection. There's no
+/// timeout. Dropping the future closes the connection.
 async fn ask(product: &str, server: SocketAddr) -> io::Result<String> {
     let mut server = BufReader::new(TcpStream::connect(server).await?);
     let question = format!("GET price-of-{product}\n");
     server.write_all(question.as_bytes()).await?;
 
-    // No answer is longer than 100 bytes.
+    // Read at most 100 bytes: every price is shorter than that.
     let mut answer = String::new();
     server.take(100).read_line(&mut answer).await?;
     match answer.strip_suffix('\n') {
         Some("not sold here") => Err(io::Error::other("not sold here")),
         Some(price) => Ok(price.to_owned()),
-        // It hung up, perhaps in the middle of a price.
+        // The server hung up, perhaps in the middle of a price.
         None => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }
 
-/// Answers each line `GET price-of-<product>` with one line, except
-/// for coffee: it never answers that question.
+/// Answers each line `GET price-of-<product>` with one line, but
+/// never answers a request for coffee.
 mod price_server {
     use std::{io, net::SocketAddr, time::Duration};
 
@@ -73,8 +73,8 @@ mod price_server {
 
     /// Starts the server on a free port of this machine.
     ///
-    /// It ends when the returned set is dropped, and with it all of
-    /// its connections.
+    /// Dropping the returned set stops the server and closes its
+    /// connections.
     pub async fn start() -> io::Result<(SocketAddr, JoinSet<()>)> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -91,7 +91,7 @@ mod price_server {
                     Ok((client, _)) => {
                         connections.spawn(answer(client));
                     }
-                    // Too many open files, for one: it passes.
+                    // Usually too many open files: retry later.
                     Err(error) => {
                         eprintln!("cannot accept: {error}");
                         sleep(Duration::from_millis(100)).await;
@@ -108,15 +108,15 @@ mod price_server {
         }
     }
 
-    /// Serves a client until it hangs up, says or reads nothing for
-    /// ten seconds, or sends a line that is too long.
+    /// Serves a client until it hangs up, stalls for ten seconds, or
+    /// sends a line that is too long.
     async fn answer(client: TcpStream) -> io::Result<()> {
         let mut client = BufReader::new(client);
         loop {
             let mut question = String::new();
             let mut limited = (&mut client).take(100);
-            let asked = limited.read_line(&mut question);
-            timeout(Duration::from_secs(10), asked).await??;
+            let read = limited.read_line(&mut question);
+            timeout(Duration::from_secs(10), read).await??;
             let Some(question) = question.strip_suffix('\n') else {
                 return Ok(());
             };
@@ -126,8 +126,8 @@ mod price_server {
                 "GET price-of-cocoa" => "5.50\n",
                 _ => "not sold here\n",
             };
-            let answered = client.write_all(answer.as_bytes());
-            timeout(Duration::from_secs(10), answered).await??;
+            let write = client.write_all(answer.as_bytes());
+            timeout(Duration::from_secs(10), write).await??;
         }
     }
 }
