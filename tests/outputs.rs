@@ -1,7 +1,7 @@
 //! Promise: what a page says a program prints is what it prints.
 //!
 //! Every listing is built with the dependencies that its page shows, run, and its output (with its exit status, if that isn't
-//! 0) compared with its `.out` file, and what it says on standard error with its `.err` file. `cargo book bless` rewrites the
+//! 0) compared with its `.out` file (on PostgreSQL, if `DATABASE_URL` names a server, with its `.postgresql.out` file), and what it says on standard error with its `.err` file. `cargo book bless` rewrites the
 //! files.
 
 use runs::build::build;
@@ -16,7 +16,15 @@ fn main() -> ExitCode {
     let listings = project.listings().expect("listings can be listed");
     let suite = Suite {
         name: "outputs",
-        depends_on: |project, it| texts(project, [it.source(), it.output(), it.errors()]),
+        depends_on: |project, it| {
+            let files = [
+                it.source(),
+                it.output(),
+                it.postgresql_output(),
+                it.errors(),
+            ];
+            texts(project, files)
+        },
         build,
         check: run_and_check,
     };

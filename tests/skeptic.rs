@@ -47,7 +47,10 @@ fn main() -> ExitCode {
     let suite = Suite {
         name: "skeptic",
         depends_on: |project, name| {
-            let mut texts = texts(project, [name.source(), name.output()])?;
+            let mut texts = texts(
+                project,
+                [name.source(), name.output(), name.postgresql_output()],
+            )?;
             texts.extend(shown_of(name).keys().cloned());
             Ok(texts)
         },

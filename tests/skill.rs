@@ -86,8 +86,9 @@ fn each_program_is_a_listing_with_the_manifest_of_its_part() {
                     "{place}: the manifest of this file is not the one with which {name} is compiled\n"
                 ));
             }
+            let outputs = model::output::shown(&project, &name).expect("outputs can be read");
             let prints = project
-                .read(&name.output())
+                .read(&outputs[0].file)
                 .expect("a listing has an output");
             if program.prints != prints {
                 let difference = diff(&prints, &program.prints);

@@ -142,11 +142,12 @@ fn stem(page: &str) -> &str {
     page.trim_end_matches(".md").trim_end_matches(".html")
 }
 
-fn files_of(name: &ProgramId) -> [String; 9] {
+fn files_of(name: &ProgramId) -> [String; 10] {
     [
         Declarations::file(&name.part),
         name.source(),
         name.output(),
+        name.postgresql_output(),
         name.errors(),
         name.timeline(),
         name.compile_fail(),

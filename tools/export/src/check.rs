@@ -16,7 +16,7 @@ use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 use model::directive::Directive;
 use model::program::{ProgramKind, ProgramRef};
 use model::source::{AnchorError, Source};
-use model::{Problem, Project, manifest, uses};
+use model::{Problem, Project, manifest, output, uses};
 use roxmltree::{Document, Node, ParsingOptions};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -45,13 +45,9 @@ fn expected(project: &Project) -> Result<BTreeMap<String, Content>> {
                     content.add_program(project, *kind, program)?
                 }
                 Ok(Directive::Output(id)) => {
-                    let is_unstable = project.has(&id.unstable());
-                    let file = if is_unstable {
-                        id.unstable_output()
-                    } else {
-                        id.output()
-                    };
-                    content.blocks.push(project.read(&file)?);
+                    for output in output::shown(project, id)? {
+                        content.blocks.push(project.read(&output.file)?);
+                    }
                 }
                 Ok(Directive::Timeline(_)) => {
                     content.timelines.push((placed.argument.clone(), true));

@@ -15,6 +15,7 @@ pub mod ids;
 pub mod lock;
 pub mod manifest;
 pub mod measured;
+pub mod output;
 pub mod problem;
 pub mod program;
 pub mod project;

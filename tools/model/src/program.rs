@@ -81,6 +81,11 @@ impl ProgramId {
         self.path(ProgramKind::Listing, "out")
     }
 
+    /// Where its expected output on PostgreSQL lies, if it uses the server that `DATABASE_URL` names, relative to the book's root.
+    pub fn postgresql_output(&self) -> String {
+        self.path(ProgramKind::Listing, "postgresql.out")
+    }
+
     /// Where the listing's expected standard error lies, if it writes any, relative to the book's root.
     pub fn errors(&self) -> String {
         self.path(ProgramKind::Listing, "err")

@@ -4,6 +4,7 @@ use crate::caption::{TOOLS, caption, figcaption};
 use model::hazards;
 use model::hidden::with_hidden_lines;
 use model::html::fenced;
+use model::output;
 use model::program::{ProgramKind, ProgramRef};
 use model::source::{AnchorError, CLIPPYS, Source};
 use model::{Problem, ProgramId, Project, suggest};
@@ -134,8 +135,29 @@ impl<'a> ProgramFigures<'a> {
             "<figure class=\"output\" id=\"output-{bin}\">\n<figcaption><span>Output</span> \
              <span class=\"where\">{run}</span></figcaption>\n{note}\n{block}\n</figure>\n",
             bin = name.name,
-            block = fenced("text", &text),
+            block = self.outputs(name, &text)?,
         ))
+    }
+
+    /// The blocks of an output: of one, or of one for each database.
+    fn outputs(&self, name: &ProgramId, text: &str) -> Result<String, String> {
+        let outputs = output::shown(self.project, name).map_err(|problem| problem.to_string())?;
+        if outputs.iter().all(|output| output.database.is_none()) {
+            return Ok(fenced("text", text));
+        }
+        let mut blocks = String::new();
+        for output in &outputs {
+            let database = output.database.unwrap_or_default();
+            let text = match output.file == name.output() {
+                true => text.to_owned(),
+                false => self.read(&output.file)?,
+            };
+            let block = fenced("text", &text);
+            blocks.push_str(&format!(
+                "<div>\n<p class=\"says\">On {database}:</p>\n\n{block}\n</div>\n"
+            ));
+        }
+        Ok(format!("<div class=\"databases\">\n{blocks}</div>"))
     }
 
     /// The file and text of a program that is expected to exist.

@@ -216,6 +216,24 @@ fn an_output_full_of_marks_is_shown_to_the_letter() {
 }
 
 #[test]
+fn an_output_on_postgresql_is_beside_the_one_on_sqlite_or_alone() {
+    let book = Scratch::sound();
+    let on_postgresql = OUTPUT.replace(".out", ".postgresql.out");
+    book.write(&on_postgresql, "40001\n");
+    let says = |html: &str| -> Vec<String> {
+        let page = Html::parse_document(html);
+        let blocks = Selector::parse("figure.output .says, figure.output pre").expect("a selector");
+        page.select(&blocks)
+            .map(|block| block.text().collect::<String>().trim().to_owned())
+            .collect()
+    };
+    let both = ["On SQLite:", "hello", "On PostgreSQL:", "40001"];
+    assert_eq!(says(&html(&book)), both);
+    book.write(OUTPUT, model::output::NEEDS_POSTGRESQL);
+    assert_eq!(says(&html(&book)), both[2..]);
+}
+
+#[test]
 fn an_output_of_a_run_just_now_is_shown_and_said_to_be_new() {
     let book = Scratch::sound();
     let fresh = |printed: &str| {

@@ -1,10 +1,10 @@
 //! Accepts what listings print now as what the book says.
 
 use crate::api_links;
-use crate::build::build;
+use crate::build::{Program, build};
 use crate::compare::diff;
 use crate::compile_fail;
-use crate::run::{Limits, run};
+use crate::run::{Limits, run, run_on_postgresql};
 use crate::timelines;
 use crate::unstable;
 use anyhow::{Context, Result, bail};
@@ -68,6 +68,7 @@ pub fn bless(
             &mut report,
         );
         report_change(write_errors(project, name, &ran.errors())?, &mut report);
+        report_change(bless_on_postgresql(project, name, program)?, &mut report);
         let recorded = copies
             .record(project, name, &ran.transcript)
             .with_context(|| name.source())?;
@@ -94,6 +95,28 @@ pub fn bless(
         &mut report,
     );
     Ok(without_timeline)
+}
+
+/// Runs a listing that uses PostgreSQL, if `DATABASE_URL` names a server, and writes what it prints.
+fn bless_on_postgresql(
+    project: &Project,
+    name: &ProgramId,
+    program: &Program,
+) -> Result<Option<Change>> {
+    if !model::output::uses_postgresql(project, name)? {
+        return remove(
+            project,
+            &name.postgresql_output(),
+            "removed: the listing doesn't read DATABASE_URL\n",
+        );
+    }
+    match run_on_postgresql(program, project.root(), Limits::default())? {
+        Some(Ok(ran)) => write(project, &name.postgresql_output(), &ran.transcript),
+        Some(Err(misbehaved)) => {
+            bail!("{}: on PostgreSQL, the listing {misbehaved}", name.source())
+        }
+        None => Ok(None),
+    }
 }
 
 /// Runs programs that need `--cfg tokio_unstable`, and writes what they print.

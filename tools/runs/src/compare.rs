@@ -1,14 +1,15 @@
 //! Compares what a listing printed with what its `.out` file says.
 
 use crate::build::{Built, errors_of};
-use crate::run::{Limits, Misbehaved, Ran, run};
+use crate::run::{Limits, Misbehaved, Ran, run, run_on_postgresql};
 use model::{ProgramId, Project};
 use similar::TextDiff;
 
 /// What a program prints that can do its work on Unix alone.
 const FOR_UNIX: &str = "this program is for Unix\n";
 
-/// Runs a listing that has been built; says what is wrong with it, as [`check`] does.
+/// Runs a listing that has been built, also on PostgreSQL if it uses it and `DATABASE_URL` names a server; says what is wrong
+/// with it, as [`check`] does.
 ///
 /// # Errors
 ///
@@ -22,7 +23,19 @@ pub fn run_and_check(project: &Project, built: &Built, name: &ProgramId) -> Resu
     if !cfg!(unix) && ran.as_ref().is_ok_and(|ran| ran.transcript == FOR_UNIX) {
         return Ok(());
     }
-    check(project, name, &ran)
+    check(project, name, &ran)?;
+    let file = name.postgresql_output();
+    if !project.has(&file) {
+        return Ok(());
+    }
+    let ran = run_on_postgresql(program, project.root(), Limits::default());
+    match ran.map_err(|error| format!("{error:#}"))? {
+        Some(ran) => {
+            let ran = check_output(project, name, &name.source(), &file, &ran)?;
+            check_errors(project, name, ran)
+        }
+        None => Ok(()),
+    }
 }
 
 /// Says what is wrong with a run, or nothing where it is as the book says.

@@ -3,7 +3,9 @@
 use crate::build::Program;
 use crate::files::file_elsewhere;
 use anyhow::{Context, Result};
+use model::output::DATABASE_URL;
 use process_control::{ChildExt, Control, ExitStatus};
+use std::env;
 use std::fmt;
 use std::io::{self, Read};
 use std::path::Path;
@@ -121,7 +123,7 @@ impl fmt::Display for Misbehaved {
     }
 }
 
-/// Runs a program in a folder and returns what it did.
+/// Runs a program in a folder and returns what it did. It doesn't see `DATABASE_URL`.
 ///
 /// # Errors
 ///
@@ -129,6 +131,23 @@ impl fmt::Display for Misbehaved {
 /// should.
 pub fn run(program: &Program, folder: &Path, limits: Limits) -> Result<Result<Ran, Misbehaved>> {
     run_with(program, folder, limits, &[])
+}
+
+/// The same with the PostgreSQL server that `DATABASE_URL` names; without that variable, nothing runs.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_on_postgresql(
+    program: &Program,
+    folder: &Path,
+    limits: Limits,
+) -> Result<Option<Result<Ran, Misbehaved>>> {
+    let Some(address) = env::var_os(DATABASE_URL) else {
+        return Ok(None);
+    };
+    let environment = [(DATABASE_URL, Path::new(&address))];
+    run_with(program, folder, limits, &environment).map(Some)
 }
 
 /// The same, with variables in its environment.
@@ -142,6 +161,7 @@ pub(crate) fn run_with(
     let mut child = Command::new(executable)
         .args(&program.argument)
         .current_dir(folder)
+        .env_remove(DATABASE_URL)
         .envs(environment.iter().copied())
         // The listing's own words, not a backtrace through the machine that happens to run it.
         .env("RUST_BACKTRACE", "0")

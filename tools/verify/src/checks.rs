@@ -59,6 +59,15 @@ pub fn unshown(project: &Project) -> Result<Vec<Problem>, Problem> {
                 format!("no page shows it; add {{{{#{directive} {id}}}}} to one, or remove it");
             problems.push(Problem::of(file, message));
         }
+        if let Some(output) = records
+            .iter()
+            .find(|file| file.ends_with(".postgresql.out") && !project.has(file))
+        {
+            let message = format!(
+                "is missing: the listing reads DATABASE_URL, so a page shows what it prints on PostgreSQL; set the variable, and `cargo book bless {id}` writes the file"
+            );
+            problems.push(Problem::of(output, message));
+        }
         let output = records.iter().find(|file| file.ends_with(".out"));
         if let Some(output) = output.filter(|file| project.has(file) && !outputs.contains(id)) {
             let message = format!("no page shows it; add {{{{#output {id}}}}}");

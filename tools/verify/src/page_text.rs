@@ -35,6 +35,7 @@ pub fn of(project: &Project, page: &Page) -> Result<String, Problem> {
             for file in [
                 id.source(),
                 id.output(),
+                id.postgresql_output(),
                 id.compile_fail(),
                 id.stderr(),
                 id.unstable(),

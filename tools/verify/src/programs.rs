@@ -1,6 +1,7 @@
 //! The programs of the book, of whatever kind.
 
 use crate::failed;
+use model::output;
 use model::problem::Problem;
 use model::program::{ProgramId, ProgramKind};
 use model::project::Project;
@@ -25,16 +26,24 @@ pub fn all(project: &Project) -> Result<Vec<Program>, Problem> {
         ProgramKind::Unstable,
     ] {
         let ids = project.programs(kind).map_err(failed("listings"))?;
-        programs.extend(ids.into_iter().map(|id| Program {
-            kind,
-            file: id.file(kind),
-            records: match kind {
-                ProgramKind::Listing => vec![id.output(), id.errors(), id.timeline()],
+        for id in ids {
+            let records = match kind {
+                ProgramKind::Listing => {
+                    let postgresql = output::uses_postgresql(project, &id)?;
+                    let postgresql = postgresql.then(|| id.postgresql_output());
+                    let records = [id.output(), id.errors(), id.timeline()];
+                    records.into_iter().chain(postgresql).collect()
+                }
                 ProgramKind::CompileFail => vec![id.stderr()],
                 ProgramKind::Unstable => vec![id.unstable_output()],
-            },
-            id,
-        }));
+            };
+            programs.push(Program {
+                file: id.file(kind),
+                id,
+                kind,
+                records,
+            });
+        }
     }
     Ok(programs)
 }

@@ -6,7 +6,7 @@ use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 
 use model::hazards::Declarations;
 use model::source::{CLIPPYS, Source, WRONG};
-use model::{ProgramId, Project};
+use model::{ProgramId, Project, output};
 use std::fmt::Write as _;
 
 /// Whether a program is right.
@@ -73,9 +73,10 @@ pub(super) fn programs(project: &Project, listings: &[Found], to: &mut String) -
     let text = project.read(&first.name.source())?;
     let source = parse(&text, &first.name.source())?;
     let _ = write!(to, "```rust\n{}```\n\n", source.program_without_tests());
-    let output = first.name.output();
-    if project.has(&output) {
-        let _ = write!(to, "Prints:\n\n```text\n{}```\n\n", project.read(&output)?);
+    let outputs = output::shown(project, &first.name)?;
+    if let Some(output) = outputs.iter().find(|output| project.has(&output.file)) {
+        let text = project.read(&output.file)?;
+        let _ = write!(to, "Prints:\n\n```text\n{text}```\n\n");
     }
     Ok(())
 }
