@@ -8,8 +8,14 @@ use crate::source::Source;
 /// The variable that names a PostgreSQL server for the listings.
 pub const DATABASE_URL: &str = "DATABASE_URL";
 
-/// What a listing prints that has nothing to show without that variable.
+/// The variable that names a PgBouncer in front of the same server.
+pub const PGBOUNCER_URL: &str = "PGBOUNCER_URL";
+
+/// What a listing prints that has nothing to show without a PostgreSQL server.
 pub const NEEDS_POSTGRESQL: &str = "this program needs PostgreSQL: set DATABASE_URL\n";
+
+/// What a listing prints that has nothing to show without a PgBouncer.
+pub const NEEDS_PGBOUNCER: &str = "this program needs PgBouncer: set PGBOUNCER_URL\n";
 
 /// An output that a page shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +40,8 @@ pub fn shown(project: &Project, id: &ProgramId) -> Result<Vec<Output>, Problem> 
     if !project.has(&postgresql) {
         return Ok(vec![database(sqlite, None)]);
     }
-    let needs_it = project.has(&sqlite) && project.read(&sqlite)? == NEEDS_POSTGRESQL;
+    let needs_it = project.has(&sqlite)
+        && [NEEDS_POSTGRESQL, NEEDS_PGBOUNCER].contains(&&*project.read(&sqlite)?);
     let postgresql = database(postgresql, Some("PostgreSQL"));
     Ok(match needs_it {
         true => vec![postgresql],
@@ -42,7 +49,7 @@ pub fn shown(project: &Project, id: &ProgramId) -> Result<Vec<Output>, Problem> 
     })
 }
 
-/// Whether a listing uses the PostgreSQL server that `DATABASE_URL` names, and not only its tests do.
+/// Whether a listing uses the PostgreSQL server that a variable names, and not only its tests do.
 ///
 /// # Errors
 ///
@@ -50,5 +57,9 @@ pub fn shown(project: &Project, id: &ProgramId) -> Result<Vec<Output>, Problem> 
 pub fn uses_postgresql(project: &Project, id: &ProgramId) -> Result<bool, Problem> {
     let text = project.read(&id.source())?;
     let source = Source::parse(&text);
-    Ok(source.is_ok_and(|source| source.program_without_tests().contains("\"DATABASE_URL\"")))
+    Ok(source.is_ok_and(|source| {
+        let program = source.program_without_tests();
+        let reads = |variable| program.contains(&format!("\"{variable}\""));
+        [DATABASE_URL, PGBOUNCER_URL].into_iter().any(reads)
+    }))
 }

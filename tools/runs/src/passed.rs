@@ -6,6 +6,7 @@
 
 use crate::cargo;
 use anyhow::{Context, Result};
+use model::output::{DATABASE_URL, PGBOUNCER_URL};
 use model::{ProgramId, Project, manifest};
 use std::collections::BTreeMap;
 use std::env;
@@ -44,10 +45,15 @@ impl Passed {
         project.read("Cargo.lock")?.hash(&mut common);
         let this = fs::metadata(env::current_exe()?).context("cannot look at this program")?;
         (this.len(), this.modified().ok()).hash(&mut common);
-        for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "DATABASE_URL"] {
+        for variable in [
+            "RUSTFLAGS",
+            "CARGO_ENCODED_RUSTFLAGS",
+            DATABASE_URL,
+            PGBOUNCER_URL,
+        ] {
             // A server's address differs from run to run; whether there is one matters.
             match variable {
-                "DATABASE_URL" => env::var_os(variable).is_some().hash(&mut common),
+                DATABASE_URL | PGBOUNCER_URL => env::var_os(variable).is_some().hash(&mut common),
                 _ => env::var_os(variable).hash(&mut common),
             }
         }

@@ -3,7 +3,7 @@
 use crate::build::Program;
 use crate::files::file_elsewhere;
 use anyhow::{Context, Result};
-use model::output::DATABASE_URL;
+use model::output::{DATABASE_URL, PGBOUNCER_URL};
 use process_control::{ChildExt, Control, ExitStatus};
 use std::env;
 use std::fmt;
@@ -123,7 +123,7 @@ impl fmt::Display for Misbehaved {
     }
 }
 
-/// Runs a program in a folder and returns what it did. It doesn't see `DATABASE_URL`.
+/// Runs a program in a folder and returns what it did. It sees neither `DATABASE_URL` nor `PGBOUNCER_URL`.
 ///
 /// # Errors
 ///
@@ -146,7 +146,9 @@ pub fn run_on_postgresql(
     let Some(address) = env::var_os(DATABASE_URL) else {
         return Ok(None);
     };
-    let environment = [(DATABASE_URL, Path::new(&address))];
+    let pgbouncer = env::var_os(PGBOUNCER_URL);
+    let mut environment = vec![(DATABASE_URL, Path::new(&address))];
+    environment.extend(pgbouncer.iter().map(|it| (PGBOUNCER_URL, Path::new(it))));
     run_with(program, folder, limits, &environment).map(Some)
 }
 
@@ -162,6 +164,7 @@ pub(crate) fn run_with(
         .args(&program.argument)
         .current_dir(folder)
         .env_remove(DATABASE_URL)
+        .env_remove(PGBOUNCER_URL)
         .envs(environment.iter().copied())
         // The listing's own words, not a backtrace through the machine that happens to run it.
         .env("RUST_BACKTRACE", "0")
