@@ -35,7 +35,7 @@ async fn answer(mut client: DuplexStream) -> io::Result<()> {
 /// Five clients: the second sends half a request, and instead of the
 /// fourth, there is an error.
 async fn clients(accept: mpsc::Sender<Accepted>) -> Vec<&'static str> {
-    let mut told = Vec::new();
+    let mut seen = Vec::new();
     for number in 1..=5 {
         let (mut client, server) = tokio::io::duplex(64);
         let accepted = match number {
@@ -46,7 +46,7 @@ async fn clients(accept: mpsc::Sender<Accepted>) -> Vec<&'static str> {
             _ => Ok(server),
         };
         if accept.send(accepted).await.is_err() {
-            told.push("nobody accepts");
+            seen.push("not accepted");
             continue;
         }
         let request: &[u8] = if number == 2 { b"pi" } else { b"ping" };
@@ -56,27 +56,27 @@ async fn clients(accept: mpsc::Sender<Accepted>) -> Vec<&'static str> {
             let mut answer = [0; 4];
             client.read_exact(&mut answer).await
         };
-        told.push(if asked.await.is_ok() { "pong" } else { "failed" });
+        seen.push(if asked.await.is_ok() { "pong" } else { "failed" });
     }
-    told
+    seen
 }
 
 async fn run() -> (Vec<&'static str>, io::Result<u32>) {
     let (accept, accepted) = mpsc::channel(1);
     let server = tokio::spawn(serve(accepted));
-    let told = clients(accept).await;
-    (told, server.await.expect("it does not panic"))
+    let seen = clients(accept).await;
+    (seen, server.await.expect("it does not panic"))
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    let (told, ended) = run().await;
-    for (client, told) in (1..).zip(told) {
-        println!("client {client}: {told}");
+    let (seen, ended) = run().await;
+    for (client, seen) in (1..).zip(seen) {
+        println!("client {client}: {seen}");
     }
     match ended {
         Ok(served) => println!("the server served {served}"),
-        Err(error) => println!("the server has ended: {error}"),
+        Err(error) => println!("the server has stopped: {error}"),
     }
 }
 
@@ -86,9 +86,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn failure_of_one_client_leaves_the_others() {
-        let (told, ended) = run().await;
-        assert_eq!(told[0], "pong");
-        assert!(told[2..].iter().all(|it| *it == "nobody accepts"));
+        let (seen, ended) = run().await;
+        assert_eq!(seen[0], "pong");
+        assert!(seen[2..].iter().all(|it| *it == "not accepted"));
         assert!(ended.is_err());
     }
 }

@@ -1,5 +1,5 @@
-//! Each connection has a task and a timeout, and no error stops the
-//! loop.
+//! Give each connection its own task and a timeout.
+//! No error stops the accept loop.
 
 // ANCHOR: serve
 /// Serves each connection in its own task until `stop` is canceled,
@@ -133,7 +133,7 @@ impl Listen for mpsc::Receiver<Accepted> {
 /// Five clients: the second sends half a request, and instead of the
 /// fourth, there is an error.
 async fn clients(accept: mpsc::Sender<Accepted>) -> Vec<&'static str> {
-    let mut told = Vec::new();
+    let mut seen = Vec::new();
     for number in 1..=5 {
         let (mut client, server) = tokio::io::duplex(64);
         let accepted = match number {
@@ -144,7 +144,7 @@ async fn clients(accept: mpsc::Sender<Accepted>) -> Vec<&'static str> {
             _ => Ok(server),
         };
         if accept.send(accepted).await.is_err() {
-            told.push("nobody accepts");
+            seen.push("not accepted");
             continue;
         }
         let request: &[u8] = if number == 2 { b"pi" } else { b"ping" };
@@ -154,25 +154,25 @@ async fn clients(accept: mpsc::Sender<Accepted>) -> Vec<&'static str> {
             let mut answer = [0; 4];
             client.read_exact(&mut answer).await
         };
-        told.push(if asked.await.is_ok() { "pong" } else { "failed" });
+        seen.push(if asked.await.is_ok() { "pong" } else { "failed" });
     }
-    told
+    seen
 }
 
 async fn run() -> Result<Vec<&'static str>, JoinError> {
     let (accept, accepted) = mpsc::channel(1);
     let stop = CancellationToken::new();
     let server = tokio::spawn(serve(accepted, stop.clone()));
-    let told = clients(accept).await;
+    let seen = clients(accept).await;
     stop.cancel();
     server.await?;
-    Ok(told)
+    Ok(seen)
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<(), JoinError> {
-    for (client, told) in (1..).zip(run().await?) {
-        println!("client {client}: {told}");
+    for (client, seen) in (1..).zip(run().await?) {
+        println!("client {client}: {seen}");
     }
     Ok(())
 }

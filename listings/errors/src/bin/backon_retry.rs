@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 const TOTAL: Duration = Duration::from_secs(10);
 
 /// Reads the price with up to five tries of at most a second each. The
-/// pauses start at 100 ms and double. backon's jitter up to doubles a
+/// pauses start at 100 ms and double. backon's jitter at most doubles a
 /// pause, so the longest pause is shorter than 1.6 s.
 async fn price(server: &Server) -> Result<u32, Refused> {
     let pauses = ExponentialBuilder::default()
@@ -30,11 +30,11 @@ async fn price(server: &Server) -> Result<u32, Refused> {
         // pause, so that the jitter stays. `None` stops the retries,
         // and the caller gets the error with the requested wait.
         .adjust(|refused, pause| match refused {
-            Refused::BusyFor(told) if *told >= TOTAL => None,
-            Refused::BusyFor(told) => pause.map(|it| it + *told),
+            Refused::BusyFor(wait) if *wait >= TOTAL => None,
+            Refused::BusyFor(wait) => pause.map(|it| it + *wait),
             _ => pause,
         })
-        .notify(|refused, _pause| println!("  {refused:?}, once more"));
+        .notify(|refused, _pause| println!("  {refused:?}, retrying"));
     timeout(TOTAL, tries).await.unwrap_or(Err(Refused::Silent))
 }
 // ANCHOR_END: backon

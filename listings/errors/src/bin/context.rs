@@ -76,8 +76,8 @@ mod tests {
             ("umlaut.txt", "zw\u{f6}lf"),
         ] {
             let error = open_shop(file).await.expect_err("no limit");
-            let told = format!("{error:#}");
-            assert!(told.contains(&format!("{text:?}")), "{told}");
+            let line = format!("{error:#}");
+            assert!(line.contains(&format!("{text:?}")), "{line}");
         }
         let error = open_shop("zero.txt").await.expect_err("zero");
         assert!(format!("{error:#}").contains("packs nothing"));

@@ -1,5 +1,5 @@
-//! Two layers, two questions: did the task complete, and what did it
-//! return?
+//! A task's result has two layers: a panic or abort, and your own error.
+//! Handle both.
 
 // ANCHOR: layers
 use anyhow::{Context, Result};
@@ -54,7 +54,7 @@ use std::any::Any;
 
 async fn write(order: u32) -> Result<()> {
     anyhow::ensure!(order != 13, "the disk is full");
-    assert!(order != 14, "order {order} is in no book");
+    assert!(order != 14, "order {order} is unknown");
     if order == 15 {
         std::future::pending().await
     }
@@ -98,7 +98,7 @@ mod tests {
         assert!(matches!(failed, Err(StoreError::Failed(13, _))));
         let panicked = outcome(14, spawn(14)).await;
         assert!(matches!(panicked, Err(StoreError::Panicked(14, text))
-            if text == "order 14 is in no book"));
+            if text == "order 14 is unknown"));
         let aborted = outcome(15, spawn(15)).await;
         assert!(matches!(aborted, Err(StoreError::Aborted(15))));
     }
@@ -114,14 +114,14 @@ mod tests {
     async fn failure_arrives_with_its_order_and_cause() {
         for (order, cause) in [
             (13, "the disk is full"),
-            (14, "order 14 is in no book"),
+            (14, "order 14 is unknown"),
             (15, "was cancelled"),
         ] {
             let error = stored(order, spawn(order)).await;
-            let told = format!("{:#}", error.expect_err("no order"));
+            let line = format!("{:#}", error.expect_err("no order"));
             let about = format!("order {order} is not stored: ");
-            assert!(told.starts_with(&about), "{told}");
-            assert!(told.contains(cause), "{told}");
+            assert!(line.starts_with(&about), "{line}");
+            assert!(line.contains(cause), "{line}");
         }
     }
 

@@ -11,8 +11,8 @@ type Missing = (u32, String);
 
 /// Fail on any error: the first error drops the other calls.
 async fn all_or_nothing(shops: &[u32]) -> Result<Vec<Price>, Missing> {
-    let asked: FuturesUnordered<_> = shops.iter().map(ask).collect();
-    asked.try_collect().await // As they arrive, in any order.
+    let calls: FuturesUnordered<_> = shops.iter().map(ask).collect();
+    calls.try_collect().await // As they arrive, in any order.
 }
 
 /// Best effort: the prices, and why the others are missing.
@@ -36,13 +36,13 @@ async fn quorum(
     enough: usize,
 ) -> Result<Vec<Price>, Vec<Missing>> {
     let (mut prices, mut missing) = (Vec::new(), Vec::new());
-    let mut asked: FuturesUnordered<_> =
+    let mut calls: FuturesUnordered<_> =
         shops.iter().map(ask).collect();
     while prices.len() < enough {
-        if prices.len() + asked.len() < enough {
+        if prices.len() + calls.len() < enough {
             return Err(missing);
         }
-        match asked.next().await {
+        match calls.next().await {
             Some(Ok(price)) => prices.push(price),
             Some(Err(error)) => missing.push(error),
             None => return Err(missing),

@@ -1,4 +1,4 @@
-//! Seven ways in which a peer fails, and whether to retry.
+//! How a peer can fail, and whether to retry.
 
 // ANCHOR: classify
 use std::time::Duration;

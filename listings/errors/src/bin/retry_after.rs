@@ -20,15 +20,15 @@ const LONGEST: Duration = Duration::from_secs(2);
 async fn ask(client: &Client, url: &str) -> reqwest::Result<String> {
     for _ in 1..3 {
         let answer = client.get(url).send().await?;
-        let told = retry_after(&answer).unwrap_or(LONGEST);
-        if !BUSY.contains(&answer.status()) || told > LONGEST {
+        let wait = retry_after(&answer).unwrap_or(LONGEST);
+        if !BUSY.contains(&answer.status()) || wait > LONGEST {
             return answer.error_for_status()?.text().await;
         }
         drop(answer); // Don't hold its connection while we wait.
-        println!("asked to wait for {} s", told.as_secs());
+        println!("asked to wait for {} s", wait.as_secs());
         // Never earlier, and with jitter, because other clients got
         // the same answer.
-        sleep(told + LONGEST.mul_f64(fastrand::f64() / 4.0)).await;
+        sleep(wait + LONGEST.mul_f64(fastrand::f64() / 4.0)).await;
     }
     client.get(url).send().await?.error_for_status()?.text().await
 }

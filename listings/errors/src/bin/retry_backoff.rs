@@ -8,9 +8,9 @@ struct Retry {
     tries: u32,
     /// How long each try may take.
     limit: Duration,
-    /// The bound of the first pause. It doubles after each try,
+    /// The bound of the first pause. It doubles after each try.
     first_pause: Duration,
-    /// up to this.
+    /// The bound never exceeds this.
     longest_pause: Duration,
 }
 

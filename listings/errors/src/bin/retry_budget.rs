@@ -1,5 +1,5 @@
-//! A budget for retries: a peer that is down gets a fifth more calls,
-//! not five times as many.
+//! A retry budget limits retries to a fifth of the requests.
+//! Without it, a peer that is down gets five times as many calls.
 
 // ANCHOR: budget
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};

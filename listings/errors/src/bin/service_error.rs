@@ -138,13 +138,13 @@ async fn supply(listener: TcpListener) {
 
 /// An error with all of its sources.
 fn chain(error: &dyn Error) -> String {
-    let mut told = error.to_string();
+    let mut line = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        told.push_str(&format!("\n  because: {error}"));
+        line.push_str(&format!("\n  because: {error}"));
         source = error.source();
     }
-    told
+    line
 }
 
 #[tokio::main]
@@ -180,8 +180,8 @@ mod tests {
         for product in [2, 3] {
             let error = price(&shop, product).await.expect_err("fails");
             assert!(source::<reqwest::Error>(&error).is_some());
-            let told = error.to_string();
-            assert!(told.ends_with(&format!("product {product}")));
+            let line = error.to_string();
+            assert!(line.ends_with(&format!("product {product}")));
             assert!(matches!(error, PriceError::Unavailable { .. }));
         }
         let none = price(&shop, 4).await;
@@ -199,8 +199,8 @@ mod tests {
         let drop = sqlx::query("DROP TABLE products");
         drop.execute(&shop.database).await?;
         let error = price(&shop, 1).await.expect_err("no table");
-        let told = chain(&error);
-        assert_eq!(told.matches("no such table").count(), 1, "{told}");
+        let line = chain(&error);
+        assert_eq!(line.matches("no such table").count(), 1, "{line}");
         Ok(())
     }
 

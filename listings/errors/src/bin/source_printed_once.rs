@@ -32,13 +32,13 @@ fn parse(text: &str) -> Result<u32, ConfigError> {
 
 /// An error with all of its sources, as anyhow prints them.
 fn chain(error: &dyn Error) -> String {
-    let mut told = error.to_string();
+    let mut line = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        told.push_str(&format!(": {error}"));
+        line.push_str(&format!(": {error}"));
         source = error.source();
     }
-    told
+    line
 }
 
 fn main() {
@@ -57,12 +57,12 @@ mod tests {
     #[test]
     fn failure_prints_each_cause_once() {
         let error = parse("eight").expect_err("it is no number");
-        let told = chain(&error);
-        let times = told.matches("invalid digit").count();
-        assert_eq!(times, 1, "{told}");
+        let line = chain(&error);
+        let times = line.matches("invalid digit").count();
+        assert_eq!(times, 1, "{line}");
         let error = limit("no such file").expect_err("there is none");
-        let told = chain(&error);
-        assert_eq!(told.matches("os error 2").count(), 1, "{told}");
+        let line = chain(&error);
+        assert_eq!(line.matches("os error 2").count(), 1, "{line}");
     }
 
     #[test]
@@ -70,8 +70,8 @@ mod tests {
         assert_eq!(parse(" 8\n").expect("a limit"), 8);
         for text in ["", "-1", "5000000000", "zw\u{f6}lf"] {
             let error = parse(text).expect_err("it is no limit");
-            let told = chain(&error);
-            assert!(told.contains(&format!("{text:?}")), "{told}");
+            let line = chain(&error);
+            assert!(line.contains(&format!("{text:?}")), "{line}");
         }
     }
 }

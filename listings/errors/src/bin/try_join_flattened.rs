@@ -66,8 +66,8 @@ mod tests {
         let start = Instant::now();
         let error = order(7).await.expect_err("it fails");
         assert_eq!(start.elapsed(), Duration::from_millis(10));
-        let told = format!("{error:#}");
-        assert_eq!(told, "charge: order 7: the card has expired");
+        let line = format!("{error:#}");
+        assert_eq!(line, "charge: order 7: the card has expired");
         hazards::no_task_left().await;
         assert!(order(9).await.is_ok());
     }
@@ -75,9 +75,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn panic_is_returned_with_its_step_and_message() {
         let error = order(8).await.expect_err("it panics");
-        let told = format!("{error:#}");
-        assert!(told.starts_with("charge: "), "{told}");
-        assert!(told.contains("no such card"), "{told}");
+        let line = format!("{error:#}");
+        assert!(line.starts_with("charge: "), "{line}");
+        assert!(line.contains("no such card"), "{line}");
         hazards::no_task_left().await;
     }
 
