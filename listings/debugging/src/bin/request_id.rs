@@ -50,8 +50,8 @@ async fn print_labels(mut jobs: mpsc::Receiver<Job>) {
                 return;
             }
             info!("prints the {label}");
-            // If the caller was canceled, nobody needs to know.
-            let _gone = done.send(());
+            // Fails if the caller was canceled, which is fine.
+            let _sent = done.send(());
         };
         let span = info_span!(parent: &request, "printer");
         print.instrument(span).await;

@@ -78,7 +78,7 @@ async fn rest(metrics: &RuntimeMetrics, parks_before: u64) {
     }
 }
 
-/// Looks while the only worker is blocked, and afterwards. The thread
+/// Looks while the only worker is blocked, and afterward. The thread
 /// that calls this must be another one.
 async fn look_twice() -> (Load, Load) {
     let metrics = Handle::current().metrics();
@@ -97,9 +97,9 @@ async fn look_twice() -> (Load, Load) {
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
 async fn main() {
-    let (during, afterwards) = look_twice().await;
+    let (during, afterward) = look_twice().await;
     print("while a task blocks the worker", &during);
-    print("afterwards", &afterwards);
+    print("afterward", &afterward);
 }
 
 #[cfg(test)]
@@ -108,11 +108,11 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn slow_a_blocked_worker_counts_as_busy_when_it_rests() {
-        let (during, afterwards) = look_twice().await;
+        let (during, afterward) = look_twice().await;
         assert_eq!((during.alive, during.queued), (6, 5));
         assert!(during.busy < BLOCKED);
-        assert_eq!((afterwards.alive, afterwards.queued), (0, 0));
-        assert!(afterwards.busy >= BLOCKED);
+        assert_eq!((afterward.alive, afterward.queued), (0, 0));
+        assert!(afterward.busy >= BLOCKED);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

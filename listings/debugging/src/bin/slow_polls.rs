@@ -64,7 +64,7 @@ fn print(name: &str, metrics: &TaskMetrics) {
     let slow = metrics.total_slow_poll_count;
     println!("{name}: {polls} polls, {slow} of them slow");
     let waited = metrics.mean_scheduled_duration();
-    println!("    woken, and polled {waited:?} later (mean)");
+    println!("    mean delay from wake to poll: {waited:?}");
 }
 // ANCHOR_END: print
 

@@ -57,7 +57,7 @@ mod tests {
         runtime
     }
 
-    /// What is logged for request 7, whose mail does what it's told.
+    /// What is logged for request 7, with this task for its mail.
     fn logged<M>(mut runtime: Builder, mail: M) -> String
     where
         M: Future<Output = ()> + Send + 'static,

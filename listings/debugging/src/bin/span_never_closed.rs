@@ -36,7 +36,7 @@ async fn main() {
     let mut order = std::pin::pin!(order);
     let hour = Duration::from_secs(3600);
     if timeout(hour, order.as_mut()).await.is_err() {
-        println!("An hour later, the order is still not placed.");
+        println!("An hour later, the order still hasn't been placed.");
         // Returning would drop the order, and that closes its spans.
         std::process::exit(0);
     }
