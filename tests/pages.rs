@@ -16,34 +16,31 @@ use std::sync::LazyLock;
 use verify::*;
 
 struct Site {
-    project: Project,
     folder: &'static Path,
     pages: Vec<Page>,
 }
 
+static PROJECT: LazyLock<Project> =
+    LazyLock::new(|| Project::open(env!("CARGO_MANIFEST_DIR")).expect("the book is there"));
+
 static SITE: LazyLock<Result<Site, String>> = LazyLock::new(|| {
     let folder = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/site"));
     let build = || {
-        let project = Project::open(env!("CARGO_MANIFEST_DIR"))?;
         fs::create_dir_all(folder)?;
-        let pages = site::build(&project, folder)?.rendered;
-        anyhow::Ok(Site {
-            project,
-            folder,
-            pages,
-        })
+        let pages = site::build(project(), folder)?.rendered;
+        anyhow::Ok(Site { folder, pages })
     };
     build().map_err(|error| format!("{error:#}"))
 });
 
+/// The built site. Most checks read the sources, and don't wait for it.
 fn site() -> &'static Site {
     let site = SITE.as_ref();
     site.unwrap_or_else(|problems| panic!("the book does not build:\n{problems}"))
 }
 
-/// The book's project, once its pages are known to build.
 fn project() -> &'static Project {
-    &site().project
+    &PROJECT
 }
 
 /// Documents that are read in the repository, each with its text.
@@ -93,7 +90,7 @@ fn every_picture_and_every_file_of_the_theme_is_used() {
 
 #[test]
 fn every_mistake_has_its_fix() {
-    let snapshot = BookSnapshot::load(&site().project).expect("the book can be read");
+    let snapshot = BookSnapshot::load(project()).expect("the book can be read");
     let mistakes = snapshot
         .listings
         .iter()
@@ -149,10 +146,9 @@ fn no_document_names_an_outdated_version() {
 
 #[test]
 fn no_published_address_is_removed_without_a_redirect() {
-    // Not the built site's: mdBook doesn't build a book that lacks the redirect of a page whose headings have some.
-    let project = Project::open(env!("CARGO_MANIFEST_DIR")).expect("the book is there");
-    assert_no_problems(published::lost_addresses(&project));
-    let (_, unlisted) = published::unlisted(&project).expect("the pages can be read");
+    // Without the built site: mdBook doesn't build a book that lacks the redirect of a page whose headings have some.
+    assert_no_problems(published::lost_addresses(project()));
+    let (_, unlisted) = published::unlisted(project()).expect("the pages can be read");
     assert_no_problems(found(unlisted));
-    assert_no_problems(published::removed(&project));
+    assert_no_problems(published::removed(project()));
 }

@@ -22,18 +22,21 @@ struct Entry {
     write: String,
 }
 
-struct Phrase {
-    pattern: Regex,
-    instead: String,
+struct Phrases {
+    /// Finds any of the phrases; few texts have one.
+    any: Regex,
+    /// Each phrase, with what to write instead.
+    each: Vec<(Regex, String)>,
 }
 
-static STYLE: LazyLock<Vec<Phrase>> = LazyLock::new(|| {
+static STYLE: LazyLock<Phrases> = LazyLock::new(|| {
     let style: Style = toml::from_str(PHRASES).expect("style.toml has entries of this form");
-    let phrase = |entry: Entry| Phrase {
-        pattern: regex(&format!(r"(?i)\b(?:{})\b", entry.find.replace(' ', r"\s+"))),
-        instead: entry.write,
-    };
-    style.phrase.into_iter().map(phrase).collect()
+    let words = |find: &str| regex(&format!(r"(?i)\b(?:{})\b", find.replace(' ', r"\s+")));
+    let all: Vec<_> = style.phrase.iter().map(|it| it.find.as_str()).collect();
+    let any = words(&all.join("|"));
+    let each = style.phrase.into_iter();
+    let each = each.map(|it| (words(&it.find), it.write)).collect();
+    Phrases { any, each }
 });
 
 /// Phrases to replace on the pages, in the documents, and in the captions and comments of the programs.
@@ -91,10 +94,13 @@ fn blank(text: &str) -> String {
 }
 
 fn in_prose(file: &str, text: &str) -> Vec<Problem> {
+    if !STYLE.any.is_match(text) {
+        return Vec::new();
+    }
     let lines = Lines::of(text);
-    let found = STYLE.iter().flat_map(|phrase| {
-        let matches = phrase.pattern.find_iter(text);
-        matches.map(move |found| (found, &phrase.instead))
+    let found = STYLE.each.iter().flat_map(|(phrase, instead)| {
+        let matches = phrase.find_iter(text);
+        matches.map(move |found| (found, instead))
     });
     let problem = |(found, instead): (regex::Match<'_>, &String)| {
         let words: Vec<_> = found.as_str().split_whitespace().collect();
