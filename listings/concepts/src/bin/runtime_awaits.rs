@@ -6,7 +6,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 // ANCHOR: main
-/// Waits until the mail is sent, but not forever.
+/// Waits until the mail is sent, for at most ten seconds.
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let mail = AbortOnDropHandle::new(tokio::spawn(send_mail()));

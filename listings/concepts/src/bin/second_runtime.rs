@@ -26,16 +26,16 @@ impl Heavy {
             .build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
-        // Dropping a runtime in async code panics, because it waits
-        // for the threads. So drop it on a separate thread.
+        // Drop the runtime on a separate thread: the drop waits for
+        // the workers, which panics in async code.
         thread::Builder::new().spawn(move || {
             runtime.block_on(stopped).ok();
         })?;
         Ok(Self { handle, _stop: stop })
     }
 
-    /// Runs work on that runtime. If this is canceled, the work is
-    /// aborted at its next `.await`.
+    /// Runs work on the second runtime. If this is canceled, the work
+    /// is aborted at its next `.await`.
     ///
     /// Fails if the work panics.
     async fn run<F>(&self, work: F) -> Result<F::Output, JoinError>
