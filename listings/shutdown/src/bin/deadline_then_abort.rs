@@ -62,9 +62,9 @@ async fn run() -> Ended {
     let token = CancellationToken::new();
     let mut tasks = JoinMap::new();
     tasks.spawn("importer", token.clone().cancelled_owned());
-    let asked = token.clone();
+    let stopped = token.clone();
     tasks.spawn("mailer", async move {
-        asked.cancelled().await;
+        stopped.cancelled().await;
         // It finishes the mail that it has started.
         tokio::time::sleep(Duration::from_secs(3)).await;
     });

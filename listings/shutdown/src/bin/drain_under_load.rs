@@ -243,15 +243,15 @@ async fn main() -> io::Result<()> {
     for half in [false, true] {
         let seen = stop_under_load(half).await?;
         match half {
-            true => println!("one has sent half a request:"),
-            false => println!("all requests are whole:"),
+            true => println!("one client has sent half a request:"),
+            false => println!("every request is complete:"),
         }
         println!("  in flight: {} of {LOAD} answered", seen.answered);
-        println!("  idle: closed, after {} bytes", seen.idle.len());
-        println!("  stream of events: ended {}", seen.events_ended);
+        println!("  idle: closed after {} bytes", seen.idle.len());
+        println!("  event stream: ended {}", seen.events_ended);
         let left = seen.paid - 1 - LOAD;
-        println!("  the client that left: {left} paid all the same");
-        println!("  all was answered: {}", seen.all_answered);
+        println!("  disconnected client: {left} payment finished");
+        println!("  everything finished: {}", seen.all_answered);
     }
     Ok(())
 }

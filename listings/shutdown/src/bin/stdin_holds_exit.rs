@@ -75,8 +75,8 @@ const AS_CHILD: &[&str] = if cfg!(test) {
 #[tokio::main]
 async fn run() -> io::Result<()> {
     match ends_by_itself().await? {
-        true => println!("it ended by itself"),
-        false => println!("it ended when Enter was pressed"),
+        true => println!("it exited by itself"),
+        false => println!("it exited when Enter was pressed"),
     }
     Ok(())
 }

@@ -62,7 +62,7 @@ async fn run() -> Result<[u32; 2], JoinError> {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<(), JoinError> {
-    println!("fetched, each to the end: {:?}", run().await?);
+    println!("complete fetches: {:?}", run().await?);
     Ok(())
 }
 
