@@ -65,8 +65,8 @@ mod tests {
     use tokio::runtime::Builder;
     use tracing::{Subscriber, instrument::WithSubscriber};
 
-    /// For each call site, tracing remembers whether anyone listens:
-    /// tests with different filters run one after the other.
+    /// For each call site, tracing caches whether a subscriber listens,
+    /// so tests with different filters run one after the other.
     static ALONE: Mutex<()> = Mutex::new(());
 
     fn logs(

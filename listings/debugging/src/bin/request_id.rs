@@ -93,9 +93,9 @@ mod tests {
     use tokio::runtime::Builder;
     use tracing::instrument::WithSubscriber;
 
-    /// For each call site, tracing remembers whether anyone listens: a
-    /// test that doesn't listen must not ask first while another one
-    /// starts to.
+    /// For each call site, tracing caches whether a subscriber listens.
+    /// A test without a subscriber mustn't log first while another
+    /// test installs one.
     static ALONE: Mutex<()> = Mutex::new(());
 
     fn logged(mut runtime: Builder, run: impl Future) -> String {

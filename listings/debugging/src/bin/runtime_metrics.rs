@@ -71,7 +71,7 @@ fn block_worker(tasks: &mut JoinSet<()>, end: mpsc::Receiver<()>) {
     }
 }
 
-/// Waits until the worker has nothing to do any more.
+/// Waits until the worker has nothing to do anymore.
 async fn rest(metrics: &RuntimeMetrics, parks_before: u64) {
     while metrics.worker_park_count(0) == parks_before {
         sleep(Duration::from_millis(1)).await;

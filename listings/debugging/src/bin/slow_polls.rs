@@ -52,8 +52,8 @@ async fn report() {
     block_for(Duration::from_millis(200)).await;
 }
 
-/// Stands for a call that blocks: the paused clock moves on within
-/// one poll.
+/// Stands in for a call that blocks: it advances the paused clock
+/// within one poll.
 async fn block_for(time: Duration) {
     advance(time).await;
 }

@@ -36,7 +36,7 @@ fn set_up_tracing(rust_log: Option<String>) {
 // ANCHOR_END: setup
 
 fn main() {
-    // As if somebody had set it, in a hurry.
+    // A typo, as if somebody had set it in a hurry.
     let typo = || Some("shop=debgu".to_owned());
     set_up_tracing(std::env::var("RUST_LOG").ok().or_else(typo));
     place_order(7, 3);
@@ -61,8 +61,8 @@ mod tests {
     use super::*;
     use std::{io::Read, sync::Mutex};
 
-    /// For each call site, tracing remembers whether anyone listens:
-    /// tests with different filters run one after the other.
+    /// For each call site, tracing caches whether a subscriber listens,
+    /// so tests with different filters run one after the other.
     static ALONE: Mutex<()> = Mutex::new(());
 
     fn logged(rust_log: Option<&str>) -> (String, Option<String>) {

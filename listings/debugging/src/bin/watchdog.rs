@@ -95,7 +95,7 @@ async fn run(limit: Duration, times: usize) -> Vec<String> {
             }
             Pulse::Silent { tasks } => {
                 reports.push(format!("silent; {tasks} tasks alive"));
-                // Once the task is through, nothing is blocked.
+                // Once the task is done, nothing is blocked.
                 let _through = noticed.send(());
             }
         });

@@ -49,7 +49,7 @@ enum Refused {
     Silent,
 }
 
-/// Refuses so many times, and answers then.
+/// Refuses this many times, and then answers.
 struct Server {
     left: AtomicU32,
     refuses: Refused,

@@ -41,7 +41,7 @@ use futures::future::join_all;
 use tokio::time::{Instant, sleep};
 
 struct Service {
-    /// All requests that are under way.
+    /// All requests in progress.
     workers: Semaphore,
     maps: Peer,
     prices: Peer,

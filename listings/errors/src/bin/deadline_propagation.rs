@@ -59,7 +59,7 @@ async fn order(stock_ms: u64, bank_ms: u64) -> Result<(), TooLate> {
 }
 // ANCHOR_END: handler
 
-/// A service that answers after so many milliseconds.
+/// A service that answers after this many milliseconds.
 async fn call(ms: u64) {
     tokio::time::sleep(Duration::from_millis(ms)).await;
 }

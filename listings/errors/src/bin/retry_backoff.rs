@@ -67,7 +67,7 @@ const RETRY: Retry = Retry {
     longest_pause: Duration::from_secs(1),
 };
 
-/// A server that rejects so many calls. Returns the number of tries.
+/// A server that rejects this many calls. Returns the number of tries.
 async fn run(times: u32, refuses: Refused) -> Result<u32, Refused> {
     let tries = AtomicU32::new(0);
     let call = async || {

@@ -47,7 +47,7 @@ async fn ask(budget: &Budget, peer: &Peer) -> Result<(), Down> {
 #[derive(Debug, PartialEq)]
 struct Down;
 
-/// A backoff belongs here, as above.
+/// A real program would use a backoff here.
 async fn pause() {
     tokio::task::yield_now().await;
 }
@@ -65,7 +65,7 @@ impl Peer {
     }
 }
 
-/// How many calls a peer that is down gets from so many requests.
+/// How many calls a peer that is down gets from this many requests.
 async fn calls(budgets: impl Fn() -> bool, requests: u32) -> u32 {
     let peer = Peer { calls: AtomicU32::new(0), is_up: false };
     let shared = Budget::full();

@@ -24,7 +24,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 use futures::future::join_all;
 use tokio::time::Instant;
 
-/// A server that is down, and counts who asks in each millisecond.
+/// A server that is down, and counts the calls in each millisecond.
 struct Server {
     start: Instant,
     asked: RefCell<BTreeMap<u128, u32>>,

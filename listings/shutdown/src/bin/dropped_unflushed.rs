@@ -20,7 +20,7 @@ async fn write_orders(
 }
 // ANCHOR_END: wrong
 
-/// Returns what is in the journal afterwards.
+/// Returns what is in the journal afterward.
 async fn journal() -> io::Result<String> {
     let mut journal = Vec::new();
     write_orders(&mut journal).await?;

@@ -27,7 +27,7 @@ async fn write_orders(
 const LIMIT: Duration = Duration::from_secs(10);
 // ANCHOR_END: flushed
 
-/// Returns what is in the journal afterwards.
+/// Returns what is in the journal afterward.
 async fn journal(orders: &[u32]) -> io::Result<String> {
     let mut journal = Vec::new();
     write_orders(&mut journal, orders).await?;

@@ -153,7 +153,7 @@ mod tests {
     async fn cancel_stops_both() {
         hazards::at_every_poll(async |cancel| {
             cancel.run(run()).await;
-            // They finish the fetch that is under way.
+            // They finish the fetch in progress.
             let fetch = Duration::from_millis(300);
             hazards::no_task_left_after(fetch).await;
         })

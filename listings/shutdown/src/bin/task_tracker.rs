@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(ended, (vec!["late: cut off".into()], 0));
     }
 
-    /// On a real clock: nobody can cut a task that blocks its thread.
+    /// On a real clock: a task that blocks its thread can't be cut off.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn threads_that_are_blocked_do_not_hold_it() {
         let tasks = Tasks::default();

@@ -175,8 +175,8 @@ async fn ask(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(client)
 }
 
-/// Stops the server while a chat is open. Returns what its client is
-/// told.
+/// Stops the server while a chat is open. Returns what its client
+/// receives.
 async fn stop_while_one_chats() -> io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
