@@ -1,4 +1,4 @@
-//! Wrong: a span guard of a type on Clippy's list, across an await.
+//! Wrong: a guard whose type Clippy forbids is held across an await.
 #![deny(clippy::await_holding_invalid_type)]
 
 // ANCHOR: wrong

@@ -43,9 +43,9 @@ fn start(
 ) -> io::Result<()> {
     // Waits, as it should.
     tasks.build_task().name("orders").spawn(next_order())?;
-    // Waits without a waker, so that nobody can wake it.
+    // Waits without a waker, so it can't be woken.
     tasks.build_task().name("upload").spawn(pending())?;
-    // Wakes itself, and looks again, a hundred times.
+    // Wakes itself and checks again, a hundred times.
     tasks.build_task().name("inbox").spawn(async {
         let mut looks = 0;
         poll_fn(|cx| {

@@ -31,7 +31,7 @@ async fn audit(account: Arc<Account>) {
 
 async fn compare(account: &Account, booked: i64) {
     let balance = account.balance.lock().await;
-    println!("booked {booked}, there is {balance}");
+    println!("booked {booked}, balance {balance}");
 }
 // ANCHOR_END: hangs
 
@@ -73,7 +73,7 @@ async fn main() {
         println!("a task has ended");
         return;
     }
-    println!("for a minute, no task has ended");
+    println!("no task has finished for a minute");
     for line in where_tasks_wait().await {
         println!("{line}");
     }
