@@ -1,0 +1,485 @@
+//! Listen, then read, and only then wait for a notification.
+
+// ANCHOR: follow
+use sqlx::{PgPool, postgres::PgListener};
+
+impl Follow {
+    /// Ships new orders until it's stopped. After an error, it starts
+    /// again: with a new listener, and with all that isn't shipped.
+    async fn run(&self, ship: impl AsyncFn(i64) -> Result<(), Failed>) {
+        while !self.stop.is_cancelled() {
+            if let Err(error) = self.on_one_listener(&ship).await {
+                eprintln!("following the orders: {error}");
+                let pause = sleep(Duration::from_secs(1));
+                self.stop.run_until_cancelled(pause).await;
+            }
+        }
+    }
+
+    async fn on_one_listener(
+        &self,
+        ship: impl AsyncFn(i64) -> Result<(), Failed>,
+    ) -> Result<(), Failed> {
+        let listens = PgListener::connect_with(&self.listeners);
+        let mut listener = timeout(self.limit, listens).await??;
+        // First, listen.
+        timeout(self.limit, listener.listen("orders")).await??;
+        while !self.stop.is_cancelled() {
+            // Then read: what is older, and what was missed. On the
+            // listener's own connection, it's certain to listen.
+            let order = next(&mut listener);
+            if let Some(order) = timeout(self.limit, order).await?? {
+                ship(order).await?;
+                mark_shipped(&self.pool, order).await?;
+                continue;
+            }
+            // Then wait. `Some`, `None` (it has reconnected), and the
+            // end of the time all mean the same: read again.
+            let notified = timeout(self.poll, listener.try_recv());
+            let notified = self.stop.run_until_cancelled(notified);
+            if let Some(Ok(Err(error))) = notified.await {
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+}
+// ANCHOR_END: follow
+
+// ANCHOR: settings
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+struct Follow {
+    pool: PgPool,
+    /// Each listener takes one connection of this pool, for good.
+    listeners: PgPool,
+    /// Reads this often without a notification.
+    poll: Duration,
+    /// A connection that is silent for so long is dead.
+    limit: Duration,
+    stop: CancellationToken,
+}
+
+// ANCHOR_END: settings
+
+// ANCHOR: place
+async fn place(pool: &PgPool, order: i64) -> sqlx::Result<()> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query("INSERT INTO orders (id) VALUES ($1)")
+        .bind(order)
+        .execute(&mut *transaction)
+        .await?;
+    // Without the order: it's in the table. It's sent at the commit.
+    sqlx::query("SELECT pg_notify('orders', '')")
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await
+}
+// ANCHOR_END: place
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use sqlx::{
+    AssertSqlSafe,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+async fn next(listener: &mut PgListener) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar(
+        "SELECT id FROM orders WHERE shipped_at IS NULL
+         ORDER BY id LIMIT 1",
+    )
+    .fetch_optional(listener)
+    .await
+}
+
+async fn mark_shipped(pool: &PgPool, order: i64) -> sqlx::Result<()> {
+    sqlx::query("UPDATE orders SET shipped_at = now() WHERE id = $1")
+        .bind(order)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// Two pools, of which the second one's connections have a name.
+async fn open(
+    server: &str,
+    schema: &str,
+) -> sqlx::Result<(PgPool, PgPool)> {
+    let options = server.parse::<PgConnectOptions>()?;
+    let options = options.options([("search_path", schema)]);
+    let pool = PgPool::connect_with(options.clone()).await?;
+    for statement in [
+        format!("CREATE SCHEMA {schema}"),
+        "CREATE TABLE orders (id BIGINT PRIMARY KEY,
+         shipped_at TIMESTAMPTZ)"
+            .to_owned(),
+    ] {
+        sqlx::query(AssertSqlSafe(statement)).execute(&pool).await?;
+    }
+    let listeners = PgPoolOptions::new()
+        .max_connections(2)
+        .connect_with(options.application_name(schema))
+        .await?;
+    Ok((pool, listeners))
+}
+
+/// Closes the connections that listen, as a restart or a failover does.
+async fn cut(pool: &PgPool, schema: &str) -> sqlx::Result<i64> {
+    let cut = "SELECT COUNT(pg_terminate_backend(pid, 10000))
+        FROM pg_stat_activity WHERE application_name = $1";
+    sqlx::query_scalar(cut).bind(schema).fetch_one(pool).await
+}
+
+async fn close(
+    pool: PgPool,
+    listeners: PgPool,
+    schema: &str,
+) -> sqlx::Result<()> {
+    let drop = format!("DROP SCHEMA {schema} CASCADE");
+    sqlx::query(AssertSqlSafe(drop)).execute(&pool).await?;
+    listeners.close().await;
+    pool.close().await;
+    Ok(())
+}
+
+/// Places four orders: before it listens, while it waits, while its
+/// connection is lost, and after that. Returns those that are shipped.
+async fn run(server: &str, schema: &str) -> sqlx::Result<Vec<i64>> {
+    let (pool, listeners) = open(server, schema).await?;
+    place(&pool, 1).await?;
+    let follow = Follow {
+        pool: pool.clone(),
+        listeners: listeners.clone(),
+        poll: Duration::from_secs(10),
+        limit: Duration::from_secs(5),
+        stop: CancellationToken::new(),
+    };
+    let shipped = Mutex::new(Vec::new());
+    follow
+        .run(async |order| {
+            let so_far = {
+                let mut shipped = shipped
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                shipped.push(order);
+                shipped.len()
+            };
+            match so_far {
+                1 => place(&pool, 2).await?,
+                2 => {
+                    cut(&pool, schema).await?;
+                    place(&pool, 3).await?;
+                }
+                3 => place(&pool, 4).await?,
+                _ => follow.stop.cancel(),
+            }
+            Ok(())
+        })
+        .await;
+    close(pool, listeners, schema).await?;
+    Ok(shipped.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+#[tokio::main]
+async fn main() -> sqlx::Result<()> {
+    let Ok(server) = std::env::var("DATABASE_URL") else {
+        println!("this program needs PostgreSQL: set DATABASE_URL");
+        return Ok(());
+    };
+    let schema = format!("listen_read_{}", std::process::id());
+    println!("placed:  [1, 2, 3, 4]");
+    println!("shipped: {:?}", run(&server, &schema).await?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// Runs a test if `DATABASE_URL` names a server, as in `.ci/run`.
+    async fn on_server(
+        name: &str,
+        test: impl AsyncFn(&PgPool, Follow, &str),
+    ) -> sqlx::Result<()> {
+        let Ok(server) = std::env::var("DATABASE_URL") else {
+            // The test harness hides the output of passing tests, so
+            // write to stderr directly.
+            let told = "not tested on PostgreSQL: no DATABASE_URL";
+            writeln!(std::io::stderr(), "{told}")?;
+            return Ok(());
+        };
+        let schema = format!("listen_{name}_{}", std::process::id());
+        let (pool, listeners) = open(&server, &schema).await?;
+        let follow = Follow {
+            pool: pool.clone(),
+            listeners: listeners.clone(),
+            poll: Duration::from_secs(30),
+            limit: Duration::from_secs(5),
+            stop: CancellationToken::new(),
+        };
+        let limit = Duration::from_secs(20);
+        timeout(limit, test(&pool, follow, &schema))
+            .await
+            .expect("it doesn't wait for the next poll");
+        close(pool, listeners, &schema).await
+    }
+
+    async fn shipped(pool: &PgPool) -> i64 {
+        let count = "SELECT COUNT(shipped_at) FROM orders";
+        let count = sqlx::query_scalar(count).fetch_one(pool);
+        count.await.expect("orders")
+    }
+
+    async fn until_shipped(pool: &PgPool, expected: i64) {
+        while shipped(pool).await < expected {
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn fine(_: i64) -> Result<(), Failed> {
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn failure_of_the_connection_loses_no_order()
+    -> sqlx::Result<()> {
+        let Ok(server) = std::env::var("DATABASE_URL") else {
+            return Ok(()); // Other tests say so.
+        };
+        let schema = format!("listen_run_{}", std::process::id());
+        assert_eq!(run(&server, &schema).await?, [1, 2, 3, 4]);
+        Ok(())
+    }
+
+    /// At random moments, while orders are placed.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_and_connections_that_are_cut() -> sqlx::Result<()>
+    {
+        on_server("cut", async |pool, follow, schema| {
+            let orders = async {
+                for order in 1..=60 {
+                    place(pool, order).await.expect("placed");
+                    let pause = fastrand::u64(0..10);
+                    sleep(Duration::from_millis(pause)).await;
+                    if order % 10 == 0 {
+                        cut(pool, schema).await.expect("cut");
+                    }
+                }
+                until_shipped(pool, 60).await;
+                follow.stop.cancel();
+            };
+            tokio::join!(follow.run(fine), orders);
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn cancel_and_the_next_one_finds_all() -> sqlx::Result<()> {
+        on_server("cancel", async |pool, follow, _| {
+            let following = |stop: &CancellationToken| Follow {
+                pool: pool.clone(),
+                listeners: follow.listeners.clone(),
+                poll: follow.poll,
+                limit: follow.limit,
+                stop: stop.clone(),
+            };
+            let mut orders = 0;
+            hazards::at_every_poll(async |cancel| {
+                orders += 1;
+                place(pool, orders).await.expect("placed");
+                let stop = CancellationToken::new();
+                let one = following(&stop);
+                let one = one.run(async |_| {
+                    stop.cancel();
+                    Ok(())
+                });
+                cancel.run(one).await;
+            })
+            .await;
+            let stop = CancellationToken::new();
+            let rest = following(&stop);
+            tokio::join!(rest.run(fine), async {
+                until_shipped(pool, orders).await;
+                stop.cancel();
+            });
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn stop_while_it_waits() -> sqlx::Result<()> {
+        on_server("stop", async |pool, follow, _| {
+            let (first, second) = (follow.run(fine), async {
+                place(pool, 1).await.expect("placed");
+                until_shipped(pool, 1).await;
+                sleep(Duration::from_millis(50)).await;
+                follow.stop.cancel();
+            });
+            tokio::join!(first, second);
+            // Stopped before it starts, it ships nothing.
+            place(pool, 2).await.expect("placed");
+            follow.run(fine).await;
+            assert_eq!(shipped(pool).await, 1);
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn failure_of_a_shipment_is_tried_again() -> sqlx::Result<()>
+    {
+        on_server("failure", async |pool, follow, _| {
+            place(pool, 1).await.expect("placed");
+            let tries = Mutex::new(0);
+            let ship = async |_| {
+                let mut tries = tries
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                *tries += 1;
+                match *tries {
+                    1 => Err("no truck".into()),
+                    _ => {
+                        follow.stop.cancel();
+                        Ok(())
+                    }
+                }
+            };
+            follow.run(ship).await;
+            assert_eq!(shipped(pool).await, 1);
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn panic_of_a_shipment_loses_no_order() -> sqlx::Result<()> {
+        on_server("panic", async |pool, follow, _| {
+            place(pool, 1).await.expect("placed");
+            let panics = std::panic::AssertUnwindSafe(
+                follow.run(async |_| panic!("a bug")),
+            );
+            let panicked = panics.catch_unwind().await;
+            panicked.expect_err("a panic");
+            tokio::join!(follow.run(fine), async {
+                until_shipped(pool, 1).await;
+                follow.stop.cancel();
+            });
+        })
+        .await
+    }
+
+    use futures::FutureExt as _;
+
+    /// Faster than it can ship: one at a time is in memory.
+    #[tokio::test]
+    async fn slow_shipments_lose_no_order() -> sqlx::Result<()> {
+        on_server("slow", async |pool, follow, _| {
+            for order in 1..=50 {
+                place(pool, order).await.expect("placed");
+            }
+            let ship = async |order| {
+                sleep(Duration::from_millis(2)).await;
+                if order == 1 {
+                    for order in 51..=100 {
+                        place(pool, order).await?;
+                    }
+                }
+                if order == 100 {
+                    follow.stop.cancel();
+                }
+                Ok(())
+            };
+            follow.run(ship).await;
+            assert_eq!(shipped(pool).await, 100);
+        })
+        .await
+    }
+
+    /// The network drops every packet of the listener's connection.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn silence_of_the_network_is_noticed() -> sqlx::Result<()> {
+        on_server("silence", async |pool, mut follow, schema| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let frozen = CancellationToken::new();
+            let server = std::env::var("DATABASE_URL").expect("set");
+            let options: PgConnectOptions =
+                server.parse().expect("an address");
+            let proxy = proxy(&options, folder.path(), &frozen);
+            let proxy = tokio::spawn(proxy);
+            follow.listeners = PgPoolOptions::new()
+                .max_connections(2)
+                .connect_lazy_with(
+                    options
+                        .socket(folder.path())
+                        .options([("search_path", schema)]),
+                );
+            follow.poll = Duration::from_millis(100);
+            follow.limit = Duration::from_millis(300);
+            tokio::join!(follow.run(fine), async {
+                place(pool, 1).await.expect("placed");
+                until_shipped(pool, 1).await;
+                frozen.cancel();
+                place(pool, 2).await.expect("placed");
+                until_shipped(pool, 2).await;
+                follow.stop.cancel();
+            });
+            proxy.abort();
+        })
+        .await
+    }
+
+    /// Its first connection forwards nothing once it's frozen.
+    fn proxy(
+        server: &PgConnectOptions,
+        folder: &std::path::Path,
+        frozen: &CancellationToken,
+    ) -> impl Future<Output = std::io::Result<()>> + use<> {
+        let (port, host) = (server.get_port(), server.get_host());
+        let file = format!(".s.PGSQL.{port}");
+        let listener =
+            tokio::net::UnixListener::bind(folder.join(&file));
+        let listener = listener.expect("a socket");
+        let socket = server.get_socket().map(|it| it.join(file));
+        let (host, mut frozen) = (host.to_owned(), frozen.clone());
+        async move {
+            let mut tasks = tokio::task::JoinSet::new();
+            loop {
+                let (client, _) = listener.accept().await?;
+                let (socket, host) = (socket.clone(), host.clone());
+                let frozen = std::mem::take(&mut frozen);
+                tasks.spawn(async move {
+                    if let Some(socket) = socket {
+                        let server = UnixStream::connect(socket);
+                        forward(client, server.await?, frozen).await;
+                    } else {
+                        let server = TcpStream::connect((&*host, port));
+                        forward(client, server.await?, frozen).await;
+                    }
+                    std::io::Result::Ok(())
+                });
+            }
+        }
+    }
+
+    async fn forward(
+        mut client: impl AsyncRead + AsyncWrite + Unpin,
+        mut server: impl AsyncRead + AsyncWrite + Unpin,
+        frozen: CancellationToken,
+    ) {
+        let copy = copy_bidirectional(&mut client, &mut server);
+        if frozen.run_until_cancelled(copy).await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    use tokio::{
+        io::{AsyncRead, AsyncWrite, copy_bidirectional},
+        net::{TcpStream, UnixStream},
+    };
+}
