@@ -1,4 +1,4 @@
-//! Wrong: a paused clock, and more than one thread.
+//! Wrong: a paused clock with more than one thread.
 
 use tokio::time::{Duration, sleep};
 

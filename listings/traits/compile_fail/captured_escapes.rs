@@ -14,17 +14,17 @@ where
 }
 
 async fn fetch() -> u32 {
-    let mut asked = 0;
+    let mut tries = 0;
     retry(3, |_attempt| async {
-        asked += 1;
-        asked == 3
+        tries += 1;
+        tries == 3
     })
     .await;
-    asked
+    tries
 }
 // ANCHOR_END: wrong
 
 #[tokio::main]
 async fn main() {
-    println!("asked: {}", fetch().await);
+    println!("tries: {}", fetch().await);
 }

@@ -15,9 +15,9 @@ struct Cached;
 
 impl Rates for Cached {
     async fn rate(&self, currency: &str) -> Option<f64> {
-        let asked = Rc::new(currency.to_owned());
+        let owned = Rc::new(currency.to_owned());
         tokio::task::yield_now().await;
-        (*asked == "USD").then_some(0.9)
+        (*owned == "USD").then_some(0.9)
     }
 }
 // ANCHOR_END: wrong

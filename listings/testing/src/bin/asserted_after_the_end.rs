@@ -1,4 +1,4 @@
-//! A test waits for the spawned task before it asserts.
+//! Wait for the spawned tasks before you assert.
 
 use std::{
     sync::{Arc, Mutex},

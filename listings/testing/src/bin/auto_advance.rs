@@ -1,4 +1,4 @@
-//! Wrong: a paused clock, and responses from outside the runtime.
+//! Wrong: a paused clock doesn't wait for peers outside the runtime.
 
 use std::{
     io::{self, Read, Write},
@@ -18,8 +18,8 @@ use tokio::{
 const LIMIT: Duration = Duration::from_secs(5);
 
 // ANCHOR: wrong
-/// Wrong: the answer comes from another thread. The runtime sees only
-/// that all its tasks wait, so the clock jumps to the timer.
+/// Wrong: the answer comes from another thread. In the runtime, all
+/// tasks are waiting, so the clock jumps to the timer.
 async fn ask_a_thread() -> Answer {
     let (answer, answered) = oneshot::channel();
     let bank = Bank::on_a_thread(move |request| {
@@ -34,8 +34,8 @@ async fn ask_a_thread() -> Answer {
     Ok((outcome.is_ok(), start.elapsed(), bank.end()?))
 }
 
-/// Wrong: the answer comes over a socket. For the clock, a task that
-/// reads is a task that waits.
+/// Wrong: the answer comes over a socket. While a task reads from it,
+/// the clock considers the task idle.
 async fn ask_a_server() -> Answer {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let mut server = TcpStream::connect(listener.local_addr()?).await?;
@@ -51,11 +51,11 @@ async fn ask_a_server() -> Answer {
 }
 // ANCHOR_END: wrong
 
-/// Whether there was an answer, how long we waited by Tokio's clock,
-/// and whether the bank, given a moment, answers.
+/// Whether there was an answer, how long the wait was by Tokio's clock,
+/// and whether the bank would have answered a moment later.
 type Answer = io::Result<(bool, Duration, bool)>;
 
-/// It answers as soon as it is given a moment: each run is the same.
+/// Answers as soon as it's given a moment, so every run is the same.
 struct Bank {
     moment: mpsc::Sender<&'static str>,
     thread: thread::JoinHandle<io::Result<()>>,
@@ -75,7 +75,7 @@ impl Bank {
 
     fn end(self) -> io::Result<bool> {
         let gave = self.moment.send("price");
-        let ended = self.thread.join().expect("it does not panic");
+        let ended = self.thread.join().expect("no panic");
         Ok(gave.is_ok() && ended.is_ok())
     }
 }

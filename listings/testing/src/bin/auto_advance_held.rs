@@ -1,4 +1,4 @@
-//! Three ways to get an answer in time when the clock is paused.
+//! Get an answer in time although the clock is paused.
 
 use std::{io, sync::mpsc, thread, time::Duration};
 
@@ -12,7 +12,7 @@ use tokio::{
 const LIMIT: Duration = Duration::from_secs(1);
 
 // ANCHOR: ways
-/// In memory: the peer is a task, so it waits by the same clock.
+/// In memory: the peer is a task, which waits by the same clock.
 async fn ask_a_task() -> io::Result<u8> {
     let (mut here, mut there) = duplex(64);
     let bank = async {
@@ -28,9 +28,9 @@ async fn ask_a_task() -> io::Result<u8> {
     Ok(price)
 }
 
-/// A closure on the blocking pool holds the clock while it runs, here
-/// until a thread has answered. Its limit is in real time: while the
-/// clock is held, no `timeout` fires.
+/// While a closure runs on the blocking pool, the clock doesn't jump.
+/// This closure runs until a thread has answered. Its time limit is in
+/// real time because no `timeout` fires in the meantime.
 async fn ask_on_the_blocking_pool<B>(bank: B) -> io::Result<u8>
 where
     B: FnOnce(mpsc::Sender<u8>) -> bool + Send + 'static,
@@ -43,9 +43,9 @@ where
 // ANCHOR_END: ways
 
 // ANCHOR: real
-/// In real time: the clock runs until the value is dropped, so that
-/// neither an error nor a cancellation leaves it running. Panics if
-/// the clock isn't paused.
+/// In real time: the clock runs until the value is dropped. Neither an
+/// error nor a cancellation leaves it running. Panics if the clock
+/// isn't paused at the start.
 struct RealTime;
 
 impl RealTime {

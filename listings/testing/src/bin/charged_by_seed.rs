@@ -1,4 +1,4 @@
-//! Wrong: a customer is charged twice, as a seed shows.
+//! Wrong: with some seeds, a customer is charged twice.
 
 use std::{
     io,
@@ -71,7 +71,7 @@ async fn serve(bank: Bank) -> turmoil::Result {
         let bank = bank.clone();
         sessions.spawn(async move {
             if charge(client, bank.clone()).await.is_err() {
-                bank.events.note("the bank: the client has gone");
+                bank.events.note("the bank: client disconnected");
             }
         });
     }

@@ -3,7 +3,7 @@
 // ANCHOR: detector
 use tokio::time::{Duration, timeout};
 
-/// Longer than anything in a test takes.
+/// Longer than anything in a test should take.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, PartialEq)]
@@ -12,9 +12,9 @@ struct Hangs;
 /// Runs a scenario until it completes, or reports that it hangs.
 ///
 /// Needs a paused clock. If every task waits for another one, the clock
-/// jumps to the end of the day. If a task ticks, all ticks of the day
-/// come first. Doesn't return if a task blocks its thread or never
-/// yields.
+/// jumps to the end of the day. If a task has an interval, all ticks of
+/// that day come first. Doesn't return if a task blocks its thread or
+/// never yields.
 async fn ends<F: Future>(scenario: F) -> Result<F::Output, Hangs> {
     timeout(DAY, scenario).await.map_err(|_| Hangs)
 }

@@ -11,14 +11,14 @@ struct Session {
 }
 
 impl Drop for Session {
-    /// Wrong: `spawn` needs a runtime, and there may be none anymore.
+    /// Wrong: `spawn` needs a runtime, which may already be dropped.
     fn drop(&mut self) {
         tokio::spawn(say_goodbye(self.number));
     }
 }
 
-/// Like many tests, this one returns a value from the runtime, and
-/// drops the value at its end.
+/// Like many tests, this one returns a value from the runtime and
+/// drops the value at the end of the test.
 fn test() -> io::Result<()> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().build()?;

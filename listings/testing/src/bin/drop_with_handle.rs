@@ -1,4 +1,4 @@
-//! A value that checks for a runtime in `Drop`.
+//! Check for a runtime in `drop` before you spawn.
 
 use std::{
     io,
@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 // ANCHOR: looks
 struct Session {
     number: u32,
-    /// Belongs to the server, which waits for it at shutdown.
+    /// The server's tracker, for which the server waits at shutdown.
     goodbyes: TaskTracker,
 }
 
@@ -101,7 +101,7 @@ mod tests {
         });
         runtime.block_on(tokio::task::yield_now());
         drop(_enter);
-        // Spawns in the middle of the shutdown: no panic, no task.
+        // A spawn during the shutdown neither panics nor runs.
         drop(runtime);
         assert_eq!(goodbyes.len(), 0);
         Ok(())

@@ -1,4 +1,4 @@
-//! Both ends of a connection in memory, in one test.
+//! Test both ends of a connection in memory.
 
 use std::{io, time::Duration};
 
@@ -11,7 +11,7 @@ use tokio::{
 };
 
 // ANCHOR: session
-/// How long a client may send nothing, and how long it may not read.
+/// How long a client may send nothing, or leave a receipt unread.
 const IDLE: Duration = Duration::from_secs(300);
 const DEAF: Duration = Duration::from_secs(10);
 /// The longest line that's accepted, in bytes.
@@ -43,7 +43,7 @@ where
         let receipt = format!("paid {line}");
         let answer = async {
             write.write_all(receipt.as_bytes()).await?;
-            // Until then, a TLS stream may keep the receipt.
+            // Without a flush, a TLS stream may keep the receipt.
             write.flush().await
         };
         timeout(DEAF, answer).await??;
@@ -182,7 +182,7 @@ mod tests {
             let client = async {
                 let sent = here.write_all(b"order 17\n").await;
                 let mut byte = [0];
-                // The end, at last.
+                // Reads until the end of the stream.
                 while here.read(&mut byte).await? > 0 {
                     if byte == *b"\n" {
                         here.shutdown().await?;

@@ -17,8 +17,8 @@ async fn two_tests(port: u16) -> io::Result<(SocketAddr, SocketAddr)> {
 }
 // ANCHOR_END: wrong
 
-/// A port that was free a moment ago, in place of one that somebody
-/// chose: a fixed one may be in use on your machine.
+/// A port that was free a moment ago. It stands for a fixed port, which
+/// may be in use on your machine.
 async fn chosen() -> io::Result<u16> {
     Ok(start(0).await?.local_addr()?.port())
 }

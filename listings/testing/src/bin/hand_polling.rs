@@ -1,4 +1,4 @@
-//! Poll a future manually, and watch its waker.
+//! Poll a future manually and watch its waker.
 
 use tokio::{sync::mpsc, task::yield_now};
 use tokio_test::task;

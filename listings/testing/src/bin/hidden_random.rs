@@ -1,4 +1,4 @@
-//! Wrong: two hidden sources of randomness.
+//! Wrong: hidden randomness changes the order of events.
 
 // ANCHOR: wrong
 use std::collections::{HashMap, HashSet};

@@ -1,4 +1,4 @@
-//! The same three tests, fixed so that they fail.
+//! Await everything that a test starts, so that a panic fails it.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

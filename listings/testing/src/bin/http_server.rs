@@ -1,4 +1,4 @@
-//! A web client against a server that the test writes itself.
+//! Test a web client against a server that the test starts.
 
 // ANCHOR: client
 use std::time::Duration;
@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 struct Rates {
     service: String,
     http: reqwest::Client,
-    /// For each try.
+    /// The time limit for each try.
     limit: Duration,
     pause: Duration,
 }
@@ -22,7 +22,7 @@ impl Rates {
         let ask = || self.http.get(&url).timeout(self.limit).send();
         let mut answer = ask().await?;
         if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
-            // Nobody needs the body or the connection.
+            // The body and the connection aren't needed anymore.
             drop(answer);
             tokio::time::sleep(self.pause).await;
             answer = ask().await?;
@@ -43,12 +43,12 @@ use tokio::{io::AsyncReadExt, net::TcpListener, task::JoinSet};
 async fn start(
     refused: usize,
 ) -> io::Result<(String, Arc<Mutex<Vec<String>>>, JoinSet<()>)> {
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let notes = Arc::clone(&asked);
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let recorded = Arc::clone(&requests);
     let answer = async move |Path(currency): Path<String>| {
-        let mut asked = notes.lock().expect("nobody panicked");
-        asked.push(currency);
-        match asked.len() <= refused {
+        let mut requests = recorded.lock().expect("no panic");
+        requests.push(currency);
+        match requests.len() <= refused {
             true => Err(http::StatusCode::SERVICE_UNAVAILABLE),
             false => Ok("1.25"),
         }
@@ -61,7 +61,7 @@ async fn start(
     running.spawn(async {
         axum::serve(listener, service).await.expect("it serves")
     });
-    Ok((address, asked, running))
+    Ok((address, requests, running))
 }
 // ANCHOR_END: server
 
@@ -76,7 +76,7 @@ fn rates(service: String) -> reqwest::Result<Rates> {
 }
 
 async fn ask(refused: usize) -> io::Result<(String, usize)> {
-    let (service, asked, _running) = start(refused).await?;
+    let (service, requests, _running) = start(refused).await?;
     let rates = rates(service).map_err(io::Error::other)?;
     let answer = match rates.of("EUR").await {
         Ok(rate) => rate,
@@ -85,15 +85,15 @@ async fn ask(refused: usize) -> io::Result<(String, usize)> {
             None => return Err(io::Error::other(error)),
         },
     };
-    let asked = asked.lock().expect("nobody panicked").len();
-    Ok((answer, asked))
+    let requests = requests.lock().expect("no panic").len();
+    Ok((answer, requests))
 }
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
     for refused in 0..3 {
-        let (answer, asked) = ask(refused).await?;
-        println!("{refused} refused: asked {asked} times: {answer}");
+        let (answer, requests) = ask(refused).await?;
+        println!("{refused} refused, {requests} sent: {answer}");
     }
     println!("hangs up: {}", hang_up().await?);
     Ok(())
@@ -175,7 +175,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_ask_with_one_client() -> io::Result<()> {
-        let (service, asked, _running) = start(0).await?;
+        let (service, requests, _running) = start(0).await?;
         let rates = Arc::new(rates(service).expect("a client"));
         let mut callers = JoinSet::new();
         for _ in 0..50 {
@@ -185,7 +185,7 @@ mod tests {
         for answer in callers.join_all().await {
             assert_eq!(answer.expect("it answers"), "1.25");
         }
-        assert_eq!(asked.lock().expect("no panic").len(), 50);
+        assert_eq!(requests.lock().expect("no panic").len(), 50);
         Ok(())
     }
 
@@ -205,11 +205,11 @@ mod tests {
     #[tokio::test]
     async fn failure_with_another_status_is_not_repeated()
     -> io::Result<()> {
-        let (service, asked, _running) = start(0).await?;
+        let (service, requests, _running) = start(0).await?;
         let rates = rates(service).expect("a client");
         let error = rates.of("EUR/USD").await.expect_err("no route");
         assert_eq!(error.status(), Some(StatusCode::NOT_FOUND));
-        assert!(asked.lock().expect("no panic").is_empty());
+        assert!(requests.lock().expect("no panic").is_empty());
         Ok(())
     }
 }

@@ -68,8 +68,8 @@ fn model() -> Result<usize, String> {
             let mut waiting = tokio_test::task::spawn(door.opened());
             let polled = waiting.poll();
             opening.join().expect("no panic");
-            let goes_on = polled.is_ready() || waiting.is_woken();
-            assert!(goes_on, "it waits at an open door");
+            let continues = polled.is_ready() || waiting.is_woken();
+            assert!(continues, "it waits at an open door");
         });
     });
     match checked {

@@ -1,4 +1,4 @@
-//! A door that is right in every order that loom explores.
+//! Check a door in every order that loom explores.
 
 use std::{
     panic::catch_unwind,
@@ -77,8 +77,8 @@ fn model(openers: usize) -> Result<usize, String> {
             for opening in opening {
                 opening.join().expect("no panic");
             }
-            let goes_on = polled.is_ready() || waiting.is_woken();
-            assert!(goes_on, "it waits at an open door");
+            let continues = polled.is_ready() || waiting.is_woken();
+            assert!(continues, "it waits at an open door");
         });
     });
     match checked {
@@ -125,7 +125,7 @@ mod tests {
         });
     }
 
-    /// Sees whether it's called under the lock.
+    /// Checks whether it's called while the lock is held.
     struct Looks {
         door: Arc<Door>,
         is_free: std::sync::atomic::AtomicBool,

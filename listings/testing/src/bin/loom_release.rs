@@ -1,4 +1,4 @@
-//! The flag publishes what was written before it.
+//! A `Release` flag publishes what was written before it.
 
 use std::{
     panic::catch_unwind,

@@ -19,7 +19,7 @@ async fn check() {
     assert_eq!(total(&[1000, 300]).await, 1250);
 }
 
-/// Wrong: the panic is in the handle, and the test never checks it.
+/// Wrong: the panic is in the handle, which the test never checks.
 async fn a_task_panics() {
     let task = tokio::spawn(check());
     while !task.is_finished() {
@@ -32,7 +32,7 @@ async fn a_task_is_cut_off() {
     tokio::spawn(check());
 }
 
-/// Wrong: three futures are created and counted; none is awaited.
+/// Wrong: three futures are created and counted, but not awaited.
 async fn never_awaited() {
     let checks: Vec<_> = (0..3).map(|_| check()).collect();
     assert_eq!(checks.len(), 3);

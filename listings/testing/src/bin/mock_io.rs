@@ -1,4 +1,4 @@
-//! A peer that follows a script: it splits, waits, and fails.
+//! Test a session with a peer that follows a script.
 
 // ANCHOR: session
 use std::io;

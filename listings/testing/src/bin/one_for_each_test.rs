@@ -1,4 +1,4 @@
-//! Each test starts what it needs, in its own runtime.
+//! Each test starts its own client in its own runtime.
 
 use std::{error::Error, io};
 
@@ -20,9 +20,9 @@ struct Prices {
 
 impl Prices {
     fn start() -> Self {
-        let (ask, asked) = mpsc::channel(8);
+        let (ask, asks) = mpsc::channel(8);
         let mut task = JoinSet::new();
-        task.spawn(answer(asked));
+        task.spawn(answer(asks));
         Self { ask, _task: task }
     }
 
@@ -36,10 +36,10 @@ impl Prices {
 }
 // ANCHOR_END: owned
 
-async fn answer(mut asked: mpsc::Receiver<Ask>) {
-    while let Some(answer) = asked.recv().await {
-        // If the caller was dropped, nobody needs the price.
-        let _gone = answer.send(1250);
+async fn answer(mut asks: mpsc::Receiver<Ask>) {
+    while let Some(answer) = asks.recv().await {
+        // If the caller was dropped, the price isn't needed.
+        let _canceled = answer.send(1250);
     }
 }
 

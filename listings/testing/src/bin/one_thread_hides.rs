@@ -1,4 +1,4 @@
-//! Wrong: a race that no test on one thread can find.
+//! Wrong: a race that a test on one thread can't find.
 
 use std::sync::{
     Barrier,
@@ -8,7 +8,7 @@ use std::sync::{
 use tokio::{runtime::Handle, task::JoinSet};
 
 // ANCHOR: wrong
-/// Wrong: between check and change, another thread may check, too.
+/// Wrong: another thread may check between this check and the change.
 fn take(stock: &AtomicU32, between: impl Fn()) -> bool {
     let left = stock.load(SeqCst);
     if left == 0 {
@@ -19,8 +19,8 @@ fn take(stock: &AtomicU32, between: impl Fn()) -> bool {
     true
 }
 
-/// As `#[tokio::test]` runs it: two buyers are two tasks. Neither has
-/// an `.await` between check and change, so they can't interleave.
+/// Two buyers are two tasks on one thread, as in `#[tokio::test]`.
+/// Without an `.await` after the check, they can't interleave.
 async fn sold_by_two_tasks() -> usize {
     static STOCK: AtomicU32 = AtomicU32::new(0);
     STOCK.store(1, SeqCst);
@@ -32,7 +32,7 @@ async fn sold_by_two_tasks() -> usize {
     sold.iter().filter(|sold| **sold).count()
 }
 
-/// On two threads, which meet between check and change.
+/// On two threads, which wait for each other after the check.
 fn sold_by_two_threads() -> usize {
     let (stock, both) = (AtomicU32::new(1), Barrier::new(2));
     let meet = || {

@@ -1,4 +1,4 @@
-//! A session of more than an hour, tested in an instant.
+//! Test a session of more than an hour in an instant.
 
 // ANCHOR: serve
 use tokio::{

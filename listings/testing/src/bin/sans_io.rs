@@ -1,4 +1,4 @@
-//! A protocol without I/O, tested at every split.
+//! Test a protocol without I/O at every split.
 
 // ANCHOR: decoder
 /// Decodes orders from bytes in any number of pieces. It has no socket,
@@ -31,7 +31,7 @@ impl Decoder {
         self.bytes.extend_from_slice(piece);
     }
 
-    /// The next whole order, or `None` until more bytes come.
+    /// The next whole order, or `None` if more bytes are needed.
     fn next(&mut self) -> Result<Option<String>, Refused> {
         let new = &self.bytes[self.searched..];
         let found = new.iter().position(|byte| *byte == b'\n');

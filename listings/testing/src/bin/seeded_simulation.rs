@@ -1,4 +1,4 @@
-//! A simulated network from a seed: the same seed, the same run.
+//! Simulate a network from a seed: same seed, same run.
 
 use std::{
     collections::HashSet,
@@ -15,9 +15,9 @@ use tokio_util::task::TaskTracker;
 use turmoil::net::{TcpListener, TcpStream};
 
 // ANCHOR: both
-/// Pays order 17, in at most twenty tries of 150 ms each. By the key,
-/// the bank recognizes a retry. After an error, the payment may still
-/// have been made.
+/// Pays order 17, in at most twenty tries of 150 ms each. The bank
+/// recognizes a retry by its key. After an error, the payment may
+/// still have been made.
 async fn pay(events: &Events) -> io::Result<()> {
     let mut tries = 1;
     loop {
@@ -77,7 +77,7 @@ async fn serve(bank: Bank) -> turmoil::Result {
         let bank = bank.clone();
         sessions.spawn(async move {
             if charge(client, bank.clone()).await.is_err() {
-                bank.events.note("the bank: the client has gone");
+                bank.events.note("the bank: client disconnected");
             }
         });
     }

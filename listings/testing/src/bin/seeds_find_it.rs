@@ -1,4 +1,4 @@
-//! Wrong: the last item is sold twice, as a thousand seeds show.
+//! Wrong: with some seeds, the last item is sold twice.
 
 use std::{cell::RefCell, time::Duration};
 
@@ -21,7 +21,7 @@ impl Database {
     }
 }
 
-/// Wrong: between the two calls, somebody else may buy.
+/// Wrong: between the two calls, another customer may buy.
 async fn buy(who: &str, database: &Database) -> bool {
     let look = format!("{who} looks");
     let left = database.call(&look, || *database.left.borrow()).await;

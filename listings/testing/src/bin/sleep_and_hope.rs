@@ -1,4 +1,4 @@
-//! Wrong: a test that sleeps, and hopes that the work is done.
+//! Wrong: a test sleeps and hopes that the work is done by then.
 
 use std::{
     sync::{

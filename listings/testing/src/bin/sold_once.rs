@@ -1,4 +1,4 @@
-//! Check and change in one step, so no thread can come between.
+//! Check and change the stock in one atomic step.
 
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 

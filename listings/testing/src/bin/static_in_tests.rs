@@ -16,8 +16,8 @@ static PRICES: OnceLock<mpsc::Sender<Ask>> = OnceLock::new();
 /// asks first.
 fn prices() -> &'static mpsc::Sender<Ask> {
     PRICES.get_or_init(|| {
-        let (sender, asked) = mpsc::channel(8);
-        tokio::spawn(answer(asked));
+        let (sender, asks) = mpsc::channel(8);
+        tokio::spawn(answer(asks));
         sender
     })
 }
@@ -30,10 +30,10 @@ async fn price_of_tea() -> Result<u32, Box<dyn Error + Send + Sync>> {
 }
 // ANCHOR_END: wrong
 
-async fn answer(mut asked: mpsc::Receiver<Ask>) {
-    while let Some(answer) = asked.recv().await {
-        // If the caller was dropped, nobody needs the price.
-        let _gone = answer.send(1250);
+async fn answer(mut asks: mpsc::Receiver<Ask>) {
+    while let Some(answer) = asks.recv().await {
+        // If the caller was dropped, the price isn't needed.
+        let _canceled = answer.send(1250);
     }
 }
 

@@ -1,16 +1,16 @@
-//! Wrong: the standard library's clock in code that is tested.
+//! Wrong: the standard library's clock ignores the paused clock.
 
 // ANCHOR: wrong
 use std::time::{Duration, Instant};
 
-/// An exchange rate: when we asked for it.
+/// An exchange rate: when it was fetched.
 struct Rate {
-    asked: Instant,
+    fetched: Instant,
 }
 
 impl Rate {
     fn is_fresh(&self) -> bool {
-        self.asked.elapsed() < Duration::from_secs(60)
+        self.fetched.elapsed() < Duration::from_secs(60)
     }
 }
 // ANCHOR_END: wrong
@@ -18,7 +18,7 @@ impl Rate {
 use tokio::time::sleep;
 
 async fn is_fresh_after(wait: Duration) -> bool {
-    let rate = Rate { asked: Instant::now() };
+    let rate = Rate { fetched: Instant::now() };
     sleep(wait).await;
     rate.is_fresh()
 }

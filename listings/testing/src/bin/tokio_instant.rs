@@ -1,16 +1,16 @@
-//! Tokio's clock: it stops and jumps with the timers.
+//! Tokio's `Instant` stops and jumps with the paused clock.
 
 // ANCHOR: rate
 use tokio::time::{Duration, Instant};
 
-/// An exchange rate: when we asked for it.
+/// An exchange rate: when it was fetched.
 struct Rate {
-    asked: Instant,
+    fetched: Instant,
 }
 
 impl Rate {
     fn is_fresh(&self) -> bool {
-        self.asked.elapsed() < Duration::from_secs(60)
+        self.fetched.elapsed() < Duration::from_secs(60)
     }
 }
 // ANCHOR_END: rate
@@ -18,7 +18,7 @@ impl Rate {
 use tokio::time::sleep;
 
 async fn is_fresh_after(wait: Duration) -> bool {
-    let rate = Rate { asked: Instant::now() };
+    let rate = Rate { fetched: Instant::now() };
     sleep(wait).await;
     rate.is_fresh()
 }

@@ -1,4 +1,4 @@
-//! A server that crashes, and comes back without its memory.
+//! Crash a server and restart it without its memory.
 
 use std::{io, time::Duration};
 
@@ -9,7 +9,7 @@ use tokio::{
 use turmoil::net::{TcpListener, TcpStream};
 
 // ANCHOR: crash
-/// Hands out order numbers, and keeps the last one only in memory.
+/// Hands out order numbers and keeps the last one only in memory.
 async fn serve() -> turmoil::Result {
     let listener = TcpListener::bind("0.0.0.0:80").await?;
     for number in 1_u8.. {
@@ -48,11 +48,11 @@ fn simulate() -> turmoil::Result {
 
 async fn place() -> io::Result<u8> {
     let limit = Duration::from_millis(500);
-    let asked = timeout(limit, async {
+    let reply = timeout(limit, async {
         let mut server = TcpStream::connect("server:80").await?;
         server.read_u8().await
     });
-    asked.await.map_err(io::Error::from).flatten()
+    reply.await.map_err(io::Error::from).flatten()
 }
 
 /// Prints a line with the second of the simulation.

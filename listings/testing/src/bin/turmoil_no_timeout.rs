@@ -1,4 +1,4 @@
-//! Wrong: a client without a timeout, in a partition.
+//! Wrong: a client without a timeout hangs in a partition.
 
 use std::{io, time::Duration};
 
@@ -69,14 +69,14 @@ fn simulate() -> turmoil::Result {
     simulation.client("network", async {
         sleep(Duration::from_millis(15)).await;
         turmoil::partition("client", "server");
-        note("partition: what is sent is lost");
+        note("partition: messages are lost");
         sleep(Duration::from_secs(2)).await;
         turmoil::repair("client", "server");
         turmoil::hold("client", "server");
-        note("hold: what is sent waits");
+        note("hold: messages wait");
         sleep(Duration::from_millis(1685)).await;
         turmoil::release("client", "server");
-        note("release: it arrives");
+        note("release: messages arrive");
         Ok(())
     });
     simulation.client("client", async {

@@ -1,4 +1,4 @@
-//! A client, a partition, and a network that holds messages back.
+//! Test retries while a network loses or holds messages.
 
 use std::{io, time::Duration};
 
@@ -11,14 +11,14 @@ use tokio_util::task::TaskTracker;
 // ANCHOR: client
 use turmoil::net::{TcpListener, TcpStream};
 
-/// Asks for the price at most ten times. Each try has half a second,
-/// including the connect. Returns the last error.
+/// Asks for the price at most ten times. Each try may take half a
+/// second, including the connect. Returns the last error.
 async fn price() -> io::Result<String> {
     let mut attempt = 1;
     loop {
         let limit = Duration::from_millis(500);
-        let asked = timeout(limit, ask()).await;
-        match asked.map_err(io::Error::from).flatten() {
+        let reply = timeout(limit, ask()).await;
+        match reply.map_err(io::Error::from).flatten() {
             Err(error) if attempt < 10 => {
                 note(&format!("try {attempt}: {}", error.kind()));
             }
@@ -79,14 +79,14 @@ fn simulate() -> turmoil::Result {
     simulation.client("network", async {
         sleep(Duration::from_millis(15)).await;
         turmoil::partition("client", "server");
-        note("partition: what is sent is lost");
+        note("partition: messages are lost");
         sleep(Duration::from_secs(2)).await;
         turmoil::repair("client", "server");
         turmoil::hold("client", "server");
-        note("hold: what is sent waits");
+        note("hold: messages wait");
         sleep(Duration::from_millis(1685)).await;
         turmoil::release("client", "server");
-        note("release: it arrives");
+        note("release: messages arrive");
         Ok(())
     });
     simulation.client("client", async {
@@ -143,7 +143,7 @@ mod tests {
             network.await;
             Ok(())
         });
-        simulation.run().expect("each client comes to its end");
+        simulation.run().expect("each client returns");
         receiver.recv().expect("it has an outcome")
     }
 
@@ -211,7 +211,7 @@ mod tests {
             Ok(())
         });
         simulation.crash("server");
-        while !simulation.step().expect("it comes to its end") {
+        while !simulation.step().expect("no failure") {
             if simulation.elapsed() == Duration::from_secs(3) {
                 simulation.bounce("server");
             }

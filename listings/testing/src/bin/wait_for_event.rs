@@ -1,4 +1,4 @@
-//! A test that waits for the event it checks.
+//! Wait for the event that the test checks.
 
 use std::{
     error::Error,
@@ -20,7 +20,7 @@ fn work_time(day: u64) -> Duration {
 }
 
 // ANCHOR: event
-/// The task's end is the event. The timeout is only for a test that
+/// The event is the end of the task. The timeout fires only if the test
 /// would hang, so it can be long. A panic in the task fails the test.
 async fn passes(
     day: u64,

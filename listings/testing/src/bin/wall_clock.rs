@@ -1,4 +1,4 @@
-//! A date that moves with the paused clock.
+//! Mock a date that moves with the paused clock.
 
 // ANCHOR: clock
 use std::{sync::Arc, time::SystemTime};
@@ -24,8 +24,8 @@ impl Clock {
         self.0()
     }
 
-    /// Waits for a date. Checks the clock every minute, as somebody may
-    /// set it, so this may return up to a minute late.
+    /// Waits for a date. Checks the clock every minute in case it's set
+    /// to another time, and may return up to a minute late.
     async fn wait_for(&self, date: SystemTime) {
         while let Ok(left) = date.duration_since(self.now())
             && !left.is_zero()
@@ -80,7 +80,7 @@ mod tests {
     async fn clock_that_is_set_is_noticed_within_a_minute() {
         let start = Instant::now();
         let today = SystemTime::UNIX_EPOCH + 20_000 * DAY;
-        // Somebody sets it two hours ahead, after half an hour.
+        // After half an hour, the clock is set two hours ahead.
         let minute = Duration::from_secs(60);
         let clock = Clock(Arc::new(move || {
             let now = start.elapsed();
@@ -89,7 +89,7 @@ mod tests {
         }));
         clock.wait_for(today + 100 * minute).await;
         assert!(start.elapsed() <= 31 * minute);
-        // A date that is slow: it's waited for longer.
+        // If the clock is slow, the wait takes longer.
         let clock =
             Clock(Arc::new(move || today + start.elapsed() / 2));
         let before = start.elapsed();

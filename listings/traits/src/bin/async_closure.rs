@@ -24,14 +24,14 @@ async fn retry<T>(
 /// Fetches a page although the first `failing` replies are errors.
 /// Returns the attempts and the page.
 async fn fetch(failing: u32) -> io::Result<(Vec<u32>, &'static str)> {
-    let mut asked = Vec::new();
-    // Every call borrows `asked` across its `.await`.
+    let mut tries = Vec::new();
+    // Every call borrows `tries` across its `.await`.
     let page = retry(3, async |attempt| {
-        asked.push(attempt);
+        tries.push(attempt);
         answer(failing, attempt).await
     })
     .await?;
-    Ok((asked, page))
+    Ok((tries, page))
 }
 // ANCHOR_END: retry
 
@@ -48,8 +48,8 @@ async fn answer(
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> io::Result<()> {
-    let (asked, page) = fetch(2).await?;
-    println!("attempts {asked:?}: {page}");
+    let (tries, page) = fetch(2).await?;
+    println!("attempts {tries:?}: {page}");
     Ok(())
 }
 

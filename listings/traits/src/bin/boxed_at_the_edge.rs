@@ -68,15 +68,15 @@ mod tests {
 
     #[tokio::test]
     async fn edges_a_boxed_one_inside_of_a_boxed_one() {
-        let mut told = Vec::new();
+        let mut sent = Vec::new();
         for channel in chosen() {
-            told.push(channel.notify_boxed(7).await);
+            sent.push(channel.notify_boxed(7).await);
         }
         let mail = "mail: order 7 is on its way";
-        assert_eq!(told, [mail.to_owned(), format!("{mail}; {mail}")]);
+        assert_eq!(sent, [mail.to_owned(), format!("{mail}; {mail}")]);
         let deep: Box<dyn DynNotify> = Box::new(Mail);
         let deep: Box<dyn DynNotify> = Box::new(deep);
-        assert_eq!(Twice(deep).notify(7).await, told[1]);
+        assert_eq!(Twice(deep).notify(7).await, sent[1]);
     }
 
     #[tokio::test(flavor = "multi_thread")]

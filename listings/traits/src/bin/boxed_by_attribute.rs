@@ -39,8 +39,8 @@ fn chosen() -> Vec<Box<dyn Notify>> {
 async fn main() -> Result<(), tokio::task::JoinError> {
     for channel in chosen() {
         // The future is `Send`, so a task can run it.
-        let told = tokio::spawn(async move { channel.notify(7).await });
-        println!("{}", told.await?);
+        let sent = tokio::spawn(async move { channel.notify(7).await });
+        println!("{}", sent.await?);
     }
     Ok(())
 }
@@ -51,12 +51,12 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_may_run_it() {
-        let mut told = Vec::new();
+        let mut sent = Vec::new();
         for channel in chosen() {
             let task = async move { channel.notify(7).await };
-            told.push(tokio::spawn(task).await.expect("no panic"));
+            sent.push(tokio::spawn(task).await.expect("no panic"));
         }
-        assert_eq!(told[0], "mail: order 7 is on its way");
-        assert_eq!(told[1], "text to 5550100: order 7");
+        assert_eq!(sent[0], "mail: order 7 is on its way");
+        assert_eq!(sent[1], "text to 5550100: order 7");
     }
 }

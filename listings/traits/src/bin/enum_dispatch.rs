@@ -53,12 +53,12 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_may_run_it() {
-        let mut told = Vec::new();
+        let mut sent = Vec::new();
         for channel in chosen() {
             let task = async move { channel.notify(7).await };
-            told.push(tokio::spawn(task).await.expect("no panic"));
+            sent.push(tokio::spawn(task).await.expect("no panic"));
         }
-        assert!(told[0].starts_with("mail"));
-        assert!(told[1].starts_with("text to 5550100"));
+        assert!(sent[0].starts_with("mail"));
+        assert!(sent[1].starts_with("text to 5550100"));
     }
 }

@@ -12,8 +12,8 @@ async fn each() -> u32 {
     let (server, limit) =
         (Server::new(), ConcurrencyLimitLayer::new(1));
     let route = || limit.layer(server.route());
-    let asked = tokio::join!(route().oneshot(7), route().oneshot(8));
-    assert_eq!(asked, (Ok(()), Ok(())));
+    let both = tokio::join!(route().oneshot(7), route().oneshot(8));
+    assert_eq!(both, (Ok(()), Ok(())));
     server.most()
 }
 
@@ -22,8 +22,8 @@ async fn all() -> u32 {
     let server = Server::new();
     let limit = GlobalConcurrencyLimitLayer::new(1);
     let route = || limit.layer(server.route());
-    let asked = tokio::join!(route().oneshot(7), route().oneshot(8));
-    assert_eq!(asked, (Ok(()), Ok(())));
+    let both = tokio::join!(route().oneshot(7), route().oneshot(8));
+    assert_eq!(both, (Ok(()), Ok(())));
     server.most()
 }
 // ANCHOR_END: limits

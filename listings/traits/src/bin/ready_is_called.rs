@@ -53,12 +53,12 @@ async fn ask(orders: u32) -> (Vec<u32>, u64) {
     });
     let inner = ConcurrencyLimit::new(prices, 1);
     let service = Counting { inner, count: Arc::default() };
-    let mut asked = JoinSet::new();
+    let mut calls = JoinSet::new();
     for order in 1..=orders {
-        asked.spawn(service.clone().oneshot(order));
+        calls.spawn(service.clone().oneshot(order));
     }
     let mut prices: Vec<u32> = Vec::new();
-    for price in asked.join_all().await {
+    for price in calls.join_all().await {
         prices.extend(price);
     }
     prices.sort_unstable();
@@ -99,8 +99,8 @@ mod tests {
         // The service isn't ready: the wait comes before the call.
         let ready = tokio::time::timeout(second, service.ready());
         assert!(ready.await.is_err());
-        let asked = service.clone().oneshot(8);
-        assert!(tokio::time::timeout(second, asked).await.is_err());
+        let calls = service.clone().oneshot(8);
+        assert!(tokio::time::timeout(second, calls).await.is_err());
         assert_eq!(service.count.load(Relaxed), 1);
         keeps.abort();
         let ready = tokio::time::timeout(second, service.ready());
