@@ -4,6 +4,8 @@ use crate::breakage::{Breakage, Check, Edit};
 use crate::snapshot::{BookSnapshot, Program};
 use crate::text::pick;
 use fastrand::Rng;
+use model::output::{self, DATABASE_URL};
+use std::env;
 
 /// A program that must not compile is fixed.
 pub fn fixed_error(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
@@ -17,8 +19,16 @@ pub fn fixed_error(snapshot: &BookSnapshot, rng: &mut Rng) -> Option<Breakage> {
 pub fn fixed_mistakes(snapshot: &BookSnapshot, rng: &mut Rng) -> Vec<Option<Breakage>> {
     let mut fixes = Vec::new();
     for listing in snapshot.listings.iter().filter(|it| it.is_mistake) {
+        // The first output that the page shows.
+        let shown = output::shown(&snapshot.project, &listing.name).unwrap_or_default();
+        let Some(shown) = shown.into_iter().next() else {
+            continue;
+        };
+        if shown.database == Some("PostgreSQL") && env::var_os(DATABASE_URL).is_none() {
+            continue;
+        }
         let outputs = fixed(snapshot, listing, "outputs");
-        let outputs = outputs.map(|it| it.reported_at(listing.name.output()));
+        let outputs = outputs.map(|it| it.reported_at(shown.file));
         // A test that fails is named; one that doesn't compile isn't.
         let tests = fixed(snapshot, listing, "listings").map(|it| it.with_words("tests::"));
         fixes.push(vec![outputs, tests]);
