@@ -45,7 +45,7 @@ async fn in_scope(prices: Vec<u32>) -> Result<u64, JoinError> {
 }
 // ANCHOR_END: three_ways
 
-/// Sums up, as a call to another server would.
+/// Adds up prices, like a call to another server.
 async fn sum_later(prices: &[u32]) -> u64 {
     tokio::task::yield_now().await;
     sum(prices)

@@ -12,7 +12,7 @@ use tokio::{task::JoinHandle, time::sleep};
 
 // ANCHOR: serve
 impl Open {
-    /// Counts up now, and down when it is dropped.
+    /// Increments the count, and decrements it when dropped.
     fn new(open: &Arc<AtomicU32>) -> Self {
         open.fetch_add(1, Ordering::AcqRel);
         Self(Arc::clone(open))
@@ -30,7 +30,7 @@ fn serve(open: &Arc<AtomicU32>) -> JoinHandle<()> {
 }
 // ANCHOR_END: serve
 
-/// Counts down when it is dropped.
+/// Decrements the count when dropped.
 struct Open(Arc<AtomicU32>);
 
 impl Drop for Open {

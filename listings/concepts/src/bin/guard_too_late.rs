@@ -11,7 +11,7 @@ use std::{
 use tokio::{task::JoinHandle, time::sleep};
 
 // ANCHOR: wrong
-/// Counts down when it is dropped.
+/// Decrements the count when dropped.
 struct Open(Arc<AtomicU32>);
 
 impl Drop for Open {

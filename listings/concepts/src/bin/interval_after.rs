@@ -25,7 +25,7 @@ async fn after_a_second() {
     }
 }
 
-/// Pauses for a second after every call of `work`.
+/// Pauses for a second after every call to `work`.
 async fn with_rest() {
     for _ in 0..3 {
         work().await;

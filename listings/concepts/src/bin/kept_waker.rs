@@ -17,7 +17,7 @@ impl Door {
         let mut state = self.state();
         state.is_open = true;
         let waiting = mem::take(&mut state.waiting);
-        // Wake after the unlock: a woken task locks it, too.
+        // Wake after unlocking, because the woken tasks lock, too.
         drop(state);
         waiting.into_values().for_each(Waker::wake);
     }
@@ -30,14 +30,14 @@ impl Future for Opened {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<()> {
-        // Always the latest: the future may be in another task now.
+        // The latest: the future may have moved to another task.
         let newest = context.waker().clone();
         let mut state = self.door.state();
         if state.is_open {
             return Poll::Ready(());
         }
         let old = state.waiting.insert(self.number, newest);
-        // Drop it after the unlock, too: this can drop a task.
+        // Drop it after unlocking, because that may drop a task.
         drop(state);
         drop(old);
         Poll::Pending
@@ -90,7 +90,7 @@ impl Door {
     }
 }
 
-/// Waits until the door is open: a task opens it after 50 ms.
+/// Waits until the door is open. A task opens it after 50 ms.
 async fn wait_at(door: Arc<Door>) -> &'static str {
     let opener = Arc::clone(&door);
     let opening = tokio::spawn(async move {

@@ -45,7 +45,7 @@ impl Door {
     }
 }
 
-/// Waits until the door is open: a task opens it after 50 ms.
+/// Waits until the door is open. A task opens it after 50 ms.
 async fn wait_at(door: Arc<Door>) -> &'static str {
     let opener = Arc::clone(&door);
     let opening = tokio::spawn(async move {

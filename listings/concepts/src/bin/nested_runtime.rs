@@ -35,7 +35,7 @@ async fn call_each(runtime: Runtime) {
 }
 // ANCHOR_END: wrong
 
-/// Prints the panic that a call ends with.
+/// Prints the message of the panic in a call.
 fn report<T>(name: &str, call: impl FnOnce() -> T) {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(_) => println!("{name}: no panic"),
@@ -43,7 +43,7 @@ fn report<T>(name: &str, call: impl FnOnce() -> T) {
     }
 }
 
-/// What a panic says.
+/// The message of a panic.
 fn message(panic: Box<dyn Any + Send>) -> String {
     match panic.downcast::<String>() {
         Ok(text) => *text,
@@ -55,7 +55,7 @@ fn message(panic: Box<dyn Any + Send>) -> String {
 }
 
 fn main() -> io::Result<()> {
-    // What a panic says is printed below.
+    // `report` prints the panic's message.
     std::panic::set_hook(Box::new(|_| ()));
     let inner =
         tokio::runtime::Builder::new_current_thread().build()?;

@@ -38,7 +38,7 @@ fn local_without_a_set() -> io::Result<()> {
 }
 // ANCHOR_END: wrong
 
-/// Prints the panic that a call ends with.
+/// Prints the message of the panic in a call.
 fn report<T>(name: &str, call: impl FnOnce() -> T) {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(_) => println!("{name}: no panic"),
@@ -46,7 +46,7 @@ fn report<T>(name: &str, call: impl FnOnce() -> T) {
     }
 }
 
-/// What a panic says.
+/// The message of a panic.
 fn message(panic: Box<dyn Any + Send>) -> String {
     match panic.downcast::<String>() {
         Ok(text) => *text,
@@ -58,7 +58,7 @@ fn message(panic: Box<dyn Any + Send>) -> String {
 }
 
 fn main() {
-    // What a panic says is printed below.
+    // `report` prints the panic's message.
     std::panic::set_hook(Box::new(|_| ()));
     report("by_another_executor", by_another_executor);
     report("without_timers", without_timers);

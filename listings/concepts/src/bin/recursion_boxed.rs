@@ -25,7 +25,7 @@ async fn count(
 // ANCHOR_END: count
 
 // ANCHOR: list
-/// Does the same without recursion, with a list of what is left.
+/// Does the same without recursion. `left` lists what remains.
 async fn count_all(root: &Folder) -> usize {
     let mut files = 0;
     let mut left = vec![root];
@@ -47,7 +47,7 @@ fn root() -> Folder {
     Folder { files: 2, folders: vec![leaf(3), leaf(4)] }
 }
 
-/// A folder in a folder in a folder, so many below the first.
+/// A folder with that many levels of folders below it.
 fn nested(depth: usize) -> Folder {
     let mut folder = Folder { files: 1, folders: Vec::new() };
     for _ in 0..depth {

@@ -30,7 +30,7 @@ struct Folder {
     folders: Vec<Folder>,
 }
 
-/// A folder in a folder in a folder, so many below the first.
+/// A folder with that many levels of folders below it.
 fn nested(depth: usize) -> Folder {
     let mut folder = Folder { files: 1, folders: Vec::new() };
     for _ in 0..depth {
@@ -39,7 +39,7 @@ fn nested(depth: usize) -> Folder {
     folder
 }
 
-/// What a program printed, without the numbers of its threads.
+/// The output of a program, without the numbers of its threads.
 fn said(output: &Output) -> String {
     let text = [&output.stdout[..], &output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
@@ -73,7 +73,7 @@ fn main() -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// Runs itself too, for the same reason.
+    /// The test also runs itself, for the same reason.
     #[test]
     fn edges_a_deep_folder_does_not_overflow_the_stack() {
         // It does.

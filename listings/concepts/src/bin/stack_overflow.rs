@@ -8,8 +8,8 @@ use std::{
 use tokio::task::yield_now;
 
 // ANCHOR: wrong
-/// Wrong: the future contains four megabytes. On its way into the
-/// box, it is on the stack of a worker, which has only two.
+/// Wrong: the future contains four megabytes. Before it moves to the
+/// box, it is on a worker's stack, which has only two megabytes.
 async fn import() -> u8 {
     let page = [0u8; 4 << 20];
     yield_now().await;
@@ -23,7 +23,7 @@ async fn serve() {
 }
 // ANCHOR_END: wrong
 
-/// What a program printed, without the numbers of its threads.
+/// The output of a program, without the numbers of its threads.
 fn said(output: &Output) -> String {
     let text = [&output.stdout[..], &output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
@@ -57,7 +57,7 @@ fn main() -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// Runs itself too, for the same reason.
+    /// The test also runs itself, for the same reason.
     #[test]
     fn edges_it_fits_on_the_stack() {
         // It does not.
