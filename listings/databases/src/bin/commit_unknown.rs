@@ -36,7 +36,10 @@ impl Shop {
     }
 }
 
-/// Whether there is an order with this key now that wasn't before.
+// ANCHOR_END: place
+
+// ANCHOR: insert
+/// Returns whether it has inserted the order, or else it was there.
 async fn insert(
     connection: &mut AnyConnection,
     key: &str,
@@ -49,9 +52,8 @@ async fn insert(
     let inserted = inserted.bind(key).bind(cents).execute(connection);
     Ok(inserted.await?.rows_affected() == 1)
 }
-// ANCHOR_END: place
+// ANCHOR_END: insert
 
-// ANCHOR: worth
 fn worth_another_try(error: &Error) -> bool {
     match error {
         // Unknown, so it's only safe with a key.
@@ -69,7 +71,6 @@ fn worth_another_try(error: &Error) -> bool {
         _ => false,
     }
 }
-// ANCHOR_END: worth
 
 #[derive(Debug, thiserror::Error)]
 #[error("the order isn't placed after {attempts} attempts")]
