@@ -85,7 +85,7 @@ pub fn serve(project: &Project, port: u16, open: bool) -> Result<()> {
     let ended = runtime.block_on(async {
         tokio::select! {
             ended = axum::serve(listener, app) => ended.context("the server failed"),
-            _ = stopped => Err(anyhow!("nothing watches for changes any longer; start again")),
+            _ = stopped => Err(anyhow!("changes are no longer watched; restart the command")),
             // An open page keeps a connection for the reload; it must not keep the program running.
             () = interrupted() => Ok(()),
         }

@@ -109,7 +109,7 @@ fn hash_of_all_pages(project: &Project, book: &MDBook) -> Result<DefaultHasher> 
     let mut hasher = DefaultHasher::new();
     let program = std::env::current_exe().and_then(|file| fs::metadata(file)?.modified());
     program
-        .context("cannot tell which program this is")?
+        .context("cannot identify this program")?
         .hash(&mut hasher);
     // The folder of the site changes no page.
     let mut config = book.config.clone();

@@ -82,7 +82,7 @@ impl<'a> ProgramFigures<'a> {
     /// What refuses a program, and its message as a block.
     fn refusal(&self, name: &ProgramId, text: &str) -> Result<(String, String), String> {
         let (refused, says) = match text.contains(CLIPPYS) {
-            true => ("compiles, and Clippy refuses it", "What Clippy says:"),
+            true => ("compiles, but Clippy rejects it", "What Clippy says:"),
             false => ("does not compile", "What the compiler says:"),
         };
         let stderr = name.stderr();

@@ -49,7 +49,7 @@ pub fn bless(
     }
     if !copies.built.errors.is_empty() {
         bail!(
-            "a listing compiles, but its copy that is to be recorded does not:\n\n{}",
+            "a listing compiles, but its copy for the recording does not:\n\n{}",
             copies.built.errors
         );
     }
@@ -75,7 +75,7 @@ pub fn bless(
         let timeline = match recorded {
             Ok(timeline) => write(project, &name.timeline(), &timeline.to_json()?)?,
             Err(why) => {
-                let message = format!("removed, for this listing has no timeline: {why}\n");
+                let message = format!("removed because this listing has no timeline: {why}\n");
                 without_timeline.push((name.clone(), why));
                 remove(project, &name.timeline(), &message)?
             }
@@ -173,7 +173,7 @@ fn report_change(change: Option<Change>, report: &mut impl FnMut(Change)) {
 fn write_errors(project: &Project, name: &ProgramId, said: &str) -> Result<Option<Change>> {
     let file = name.errors();
     if said.is_empty() {
-        remove(project, &file, "removed, for it says nothing any more\n")
+        remove(project, &file, "removed because there is no message anymore\n")
     } else {
         write(project, &file, said)
     }

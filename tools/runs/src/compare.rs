@@ -90,7 +90,7 @@ pub(crate) fn check_output<'r>(
         .take_while(|(a, b)| a == b)
         .count();
     let mut message = format!(
-        "{file}:{line}: {source} prints something else than this file says{}\n\n{}\n{accept}",
+        "{file}:{line}: {source} prints something other than this file contains{}\n\n{}\n{accept}",
         shown(project, name),
         diff(&expected, &ran.transcript),
     );

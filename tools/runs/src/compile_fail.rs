@@ -56,7 +56,7 @@ pub fn messages(
             Command::new(CLIPPY_DRIVER)
                 .arg("--version")
                 .output()
-                .context("Clippy is missing, which refuses some of the programs; `rustup component add clippy` installs it")?;
+                .context("Clippy is missing, but some pages show its messages; `rustup component add clippy` installs it")?;
             let folder = workspace.root().join("clippy");
             let text: String = settings.iter().map(String::as_str).collect();
             write_if_changed(&folder.join("clippy.toml"), &text)?;
@@ -101,7 +101,7 @@ fn message(name: &ProgramId, compiled: &Compiled) -> Result<String, String> {
     }
     match text.trim_end() {
         "" => Err(format!(
-            "{}: the compiler said nothing about it:\n{}",
+            "{}: the compiler printed no message about it:\n{}",
             name.compile_fail(),
             compiled.errors
         )),
@@ -196,7 +196,7 @@ pub fn compare(expected: &str, said: &str, same_compiler: bool) -> Result<(), St
         "the compiler's message is not the one that the book shows".to_owned()
     } else {
         format!(
-            "on this compiler the errors are others ({}) than in the book ({})",
+            "on this compiler, the errors ({}) differ from those in the book ({})",
             codes(said).join(", "),
             codes(expected).join(", ")
         )

@@ -143,7 +143,7 @@ pub enum Refused {
     NotPaused,
     /// It uses a thread of its own.
     #[error(
-        "it uses a thread of its own (`spawn_blocking`), which doesn't follow the runtime's clock"
+        "it uses a separate thread (`spawn_blocking`), which doesn't follow the runtime's clock"
     )]
     OtherThread,
     /// It waits for something outside of the process, of this type.
@@ -163,6 +163,6 @@ pub enum Refused {
     #[error("its tasks don't move the same way in each run")]
     Differs,
     /// It prints something else when it is recorded.
-    #[error("while it is recorded, it prints something else than its .out file says")]
+    #[error("its output while it is recorded differs from its .out file")]
     PrintsOtherwise,
 }
