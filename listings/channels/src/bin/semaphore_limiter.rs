@@ -8,7 +8,7 @@ use tokio::{
 
 /// Limits how many exports run at a time, and for how long.
 struct Limiter {
-    places: Semaphore,
+    slots: Semaphore,
     limit: Duration,
 }
 
@@ -26,19 +26,19 @@ impl Limiter {
         &self,
         export: impl Future<Output = T>,
     ) -> Result<T, NotDone> {
-        let place = self.places.acquire().await;
-        let _place = place.map_err(|_| NotDone::Closed)?;
+        let slot = self.slots.acquire().await;
+        let _slot = slot.map_err(|_| NotDone::Closed)?;
         let exported = timeout(self.limit, export).await;
         exported.map_err(|_| NotDone::TooLong)
     }
 
-    fn add_places(&self, more: usize) {
-        self.places.add_permits(more);
+    fn add_slots(&self, more: usize) {
+        self.slots.add_permits(more);
     }
 
     /// Removes slots that are free now. Returns how many.
-    fn remove_places(&self, fewer: usize) -> usize {
-        self.places.forget_permits(fewer)
+    fn remove_slots(&self, fewer: usize) -> usize {
+        self.slots.forget_permits(fewer)
     }
 }
 // ANCHOR_END: limiter
@@ -46,9 +46,9 @@ impl Limiter {
 use tokio::time::sleep;
 
 impl Limiter {
-    fn new(places: usize) -> Self {
+    fn new(slots: usize) -> Self {
         let limit = Duration::from_secs(60);
-        Self { places: Semaphore::new(places), limit }
+        Self { slots: Semaphore::new(slots), limit }
     }
 }
 
@@ -74,9 +74,9 @@ async fn main() {
         true => println!("the third export is done"),
         false => println!("nobody exports, and the third one waits"),
     }
-    limiter.add_places(2);
-    println!("of four places, removed: {}", limiter.remove_places(3));
-    let removed = limiter.run(async { limiter.remove_places(1) }).await;
+    limiter.add_slots(2);
+    println!("of four slots, removed: {}", limiter.remove_slots(3));
+    let removed = limiter.run(async { limiter.remove_slots(1) }).await;
     println!(
         "of one in use, removed:  {}",
         removed.unwrap_or_default()
@@ -104,16 +104,16 @@ mod tests {
     async fn cancel_of_two_leaves_room_for_a_third() {
         let limiter = Limiter::new(2);
         assert!(run(&limiter).await);
-        assert_eq!(limiter.places.available_permits(), 2);
+        assert_eq!(limiter.slots.available_permits(), 2);
         // One that is in use is acquired first, and forgotten then.
-        let place = limiter.places.acquire().await;
-        place.expect("it's open").forget();
-        assert_eq!(limiter.places.available_permits(), 1);
-        assert_eq!(limiter.remove_places(5), 1);
+        let slot = limiter.slots.acquire().await;
+        slot.expect("it's open").forget();
+        assert_eq!(limiter.slots.available_permits(), 1);
+        assert_eq!(limiter.remove_slots(5), 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn cancel_at_every_poll_gives_the_place_back() {
+    async fn cancel_at_every_poll_returns_the_slot() {
         at_every_poll(async |cancel| {
             let limiter = Limiter::new(1);
             let export = async {
@@ -123,13 +123,13 @@ mod tests {
             let busy = limiter.run(sleep(Duration::from_secs(1)));
             let run = async { tokio::join!(busy, limiter.run(export)) };
             cancel.run(run).await;
-            assert_eq!(limiter.places.available_permits(), 1);
+            assert_eq!(limiter.slots.available_permits(), 1);
         })
         .await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn panic_gives_the_place_back() {
+    async fn panic_returns_the_slot() {
         for panics in some_panic(9) {
             let limiter = Limiter::new(2);
             let exports = (0..9).map(|export| {
@@ -144,12 +144,12 @@ mod tests {
             for (export, ended) in ended.into_iter().enumerate() {
                 assert_eq!(ended.is_err(), panics.contains(&export));
             }
-            assert_eq!(limiter.places.available_permits(), 2);
+            assert_eq!(limiter.slots.available_permits(), 2);
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silence_of_more_exports_than_places() {
+    async fn silence_of_more_exports_than_slots() {
         let limiter = Limiter::new(2);
         let silent =
             join_all((0..5).map(|_| limiter.run(pending::<()>())));
@@ -175,11 +175,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn edges_no_place_until_one_is_added() {
+    async fn edges_no_slot_until_one_is_added() {
         let limiter = Limiter::new(0);
         assert_eq!(limiter.run(ready(7)).now_or_never(), None);
-        assert_eq!(limiter.remove_places(1), 0);
-        limiter.add_places(1);
+        assert_eq!(limiter.remove_slots(1), 0);
+        limiter.add_slots(1);
         assert_eq!(within(HOUR, limiter.run(ready(7))).await, Ok(7));
     }
 
@@ -209,7 +209,7 @@ mod tests {
         let limiter = Limiter::new(0);
         let mut waits = std::pin::pin!(limiter.run(ready(1)));
         assert!(futures::poll!(waits.as_mut()).is_pending());
-        limiter.places.close();
+        limiter.slots.close();
         assert_eq!(waits.await, Err(NotDone::Closed));
         assert_eq!(limiter.run(ready(1)).await, Err(NotDone::Closed));
     }

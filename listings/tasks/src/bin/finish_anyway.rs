@@ -29,17 +29,17 @@ async fn place_in_handler(shop: &Shop, order: u32) {
 /// The permit belongs to the task, so a client that leaves doesn't
 /// release it early. A repeated call places a second order.
 async fn place_in_task(shop: &Arc<Shop>, order: u32) -> Placed {
-    let places = Arc::clone(&shop.places);
-    let place = places.acquire_owned().await;
-    let place = place.map_err(|_closed| NotPlaced::ShuttingDown)?;
+    let permits = Arc::clone(&shop.permits);
+    let permit = permits.acquire_owned().await;
+    let permit = permit.map_err(|_closed| NotPlaced::ShuttingDown)?;
     // Before the check, so that a shutdown that starts now waits.
-    let under_way = shop.tracker.token();
+    let token = shop.tracker.token();
     if shop.tracker.is_closed() {
         return Err(NotPlaced::ShuttingDown);
     }
     let shop = Arc::clone(shop);
     let task = tokio::spawn(async move {
-        let _until_the_end = (place, under_way);
+        let _held = (permit, token);
         let work = place_in_handler(&shop, order);
         let work = async { timeout(LONGEST, work).await };
         let outcome = match AssertUnwindSafe(work).catch_unwind().await
@@ -49,7 +49,7 @@ async fn place_in_task(shop: &Arc<Shop>, order: u32) -> Placed {
             Err(_panic) => NotPlaced::Panicked,
         };
         // Logged here, because the handler may have been dropped.
-        shop.log(format!("order {order}: {outcome:?}, look at it"));
+        shop.log(format!("order {order}: {outcome:?}, please check"));
         Err(outcome)
     });
     task.await.unwrap_or(Err(NotPlaced::ShuttingDown))
@@ -77,7 +77,7 @@ impl Shop {
     /// The number of orders that were unfinished at the time limit.
     async fn shut_down(&self, limit: Duration) -> Result<(), usize> {
         self.tracker.close();
-        self.places.close();
+        self.permits.close();
         let ended = timeout(limit, self.tracker.wait()).await;
         ended.map_err(|_elapsed| self.tracker.len())
     }
@@ -85,7 +85,7 @@ impl Shop {
 // ANCHOR_END: shutdown
 
 struct Shop {
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     tracker: TaskTracker,
     warehouse_takes: Duration,
     lines: Mutex<Vec<String>>,
@@ -94,7 +94,7 @@ struct Shop {
 impl Shop {
     fn new(warehouse_takes: Duration) -> Arc<Self> {
         Arc::new(Self {
-            places: Arc::new(Semaphore::new(4)),
+            permits: Arc::new(Semaphore::new(4)),
             tracker: TaskTracker::new(),
             warehouse_takes,
             lines: Mutex::default(),
@@ -155,7 +155,7 @@ mod tests {
             cancel.run(place_in_task(&shop, 2)).await;
             shop.shut_down(LIMIT).await.expect("it ends in time");
             assert!([0, 2].contains(&lines(&shop).len()));
-            assert_eq!(shop.places.available_permits(), 4);
+            assert_eq!(shop.permits.available_permits(), 4);
             no_task_left().await;
         })
         .await;
@@ -172,11 +172,11 @@ mod tests {
         let panicked =
             lines.iter().filter(|it| it.contains("Panicked"));
         assert_eq!(panicked.count(), 2);
-        assert_eq!(shop.places.available_permits(), 4);
+        assert_eq!(shop.permits.available_permits(), 4);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn overload_clients_that_leave_free_no_place() {
+    async fn overload_clients_that_leave_release_no_permit() {
         let shop = shop();
         let clients = (20..40).map(|order| {
             let work = place_in_task(&shop, order);
@@ -185,7 +185,7 @@ mod tests {
         join_all(clients).await;
         assert_eq!(shop.tracker.len(), 4);
         shop.shut_down(LIMIT).await.expect("it ends in time");
-        // Paid and sent; the other clients left without a place.
+        // Paid and sent; the other clients left without a permit.
         assert_eq!(lines(&shop).len(), 8);
     }
 
@@ -211,7 +211,7 @@ mod tests {
         };
         let (clients, stopped) = tokio::join!(clients, stop);
         assert_eq!(stopped, Err(4));
-        // Those that waited for a place were refused.
+        // Those that waited for a permit were refused.
         let refused = clients.into_iter().flatten();
         let refused =
             refused.filter(|it| *it == Err(NotPlaced::ShuttingDown));
@@ -219,12 +219,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silence_of_the_warehouse_gives_the_places_back() {
+    async fn silence_of_the_warehouse_releases_the_permits() {
         let shop = Shop::new(HOUR);
         let clients = (20..30).map(|it| place_in_task(&shop, it));
         let placed = within(HOUR, join_all(clients)).await;
         assert!(placed.iter().all(|it| *it == Err(NotPlaced::TooSlow)));
-        assert_eq!(shop.places.available_permits(), 4);
+        assert_eq!(shop.permits.available_permits(), 4);
         let lines = lines(&shop);
         let reported = lines.iter().filter(|it| it.contains("TooSlow"));
         assert_eq!(reported.count(), 10);

@@ -9,7 +9,7 @@ use tokio::{
 
 // ANCHOR: wrong
 /// Wrong: when the arm runs, `refresh` is still in the queue for the
-/// lock. It's the next to get the lock, but nothing polls it any more,
+/// lock. It's the next to get the lock, but nothing polls it anymore,
 /// so it never releases the lock. The arm waits behind it.
 async fn refresh_or_note(ledger: &Mutex<Vec<&'static str>>) {
     let mut refresh = pin!(write(ledger, "refreshed"));

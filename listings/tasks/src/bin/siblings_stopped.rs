@@ -8,7 +8,7 @@ use tokio_util::task::JoinMap;
 // ANCHOR: copy_all
 /// Copies all tables concurrently. At the first failure, the other
 /// copies are aborted. Tables that were copied before that stay
-/// copied. When this returns, no copy is running any more, except in
+/// copied. When this returns, no copy is running anymore, except in
 /// a blocking closure.
 ///
 /// Dropping this future aborts the copies, without waiting.
