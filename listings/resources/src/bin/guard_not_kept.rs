@@ -8,24 +8,24 @@ use tokio::task::yield_now;
 use tokio::sync::Mutex;
 
 /// Wrong: the compiler doesn't warn, and nothing stays locked.
-async fn print(printer: &Mutex<()>, at_once: &AtomicU32) -> u32 {
+async fn print(printer: &Mutex<()>, printing_now: &AtomicU32) -> u32 {
     let _ = printer.lock().await;
-    print_all(at_once).await
+    print_all(printing_now).await
 }
 // ANCHOR_END: wrong
 
 /// Returns how many print at this moment.
-async fn print_all(at_once: &AtomicU32) -> u32 {
-    let printing = 1 + at_once.fetch_add(1, Ordering::Relaxed);
+async fn print_all(printing_now: &AtomicU32) -> u32 {
+    let printing = 1 + printing_now.fetch_add(1, Ordering::Relaxed);
     yield_now().await;
-    at_once.fetch_sub(1, Ordering::Relaxed);
+    printing_now.fetch_sub(1, Ordering::Relaxed);
     printing
 }
 
 /// Three tasks print. Returns how many printed at the same time.
 async fn three() -> u32 {
-    let (printer, at_once) = (Mutex::new(()), AtomicU32::new(0));
-    let print = || print(&printer, &at_once);
+    let (printer, printing_now) = (Mutex::new(()), AtomicU32::new(0));
+    let print = || print(&printer, &printing_now);
     let printing = tokio::join!(biased; print(), print(), print());
     printing.0.max(printing.1).max(printing.2)
 }

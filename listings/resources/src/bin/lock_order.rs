@@ -14,7 +14,7 @@ struct Account {
     balance: Mutex<i64>,
 }
 
-/// Wrong: from A to B it locks A first, and from B to A, B.
+/// Wrong: `from` is locked first, so opposite transfers deadlock.
 async fn transfer(from: &Account, to: &Account, amount: i64) {
     let mut source = from.balance.lock().await;
     check_limit(from.number).await;

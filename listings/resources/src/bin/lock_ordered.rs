@@ -1,4 +1,4 @@
-//! Several locks are always taken in the same order.
+//! Always acquire several locks in the same order.
 
 use std::{sync::Arc, time::Duration};
 

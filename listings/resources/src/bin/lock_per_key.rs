@@ -16,7 +16,7 @@ struct Locks {
 }
 
 impl Locks {
-    /// Waits until nobody has the lock of this account. On
+    /// Waits until the lock of this account is free. On
     /// cancellation, the caller loses its place in the queue.
     async fn lock(&self, account: u32) -> OwnedMutexGuard<()> {
         self.of(account).lock_owned().await
@@ -28,8 +28,8 @@ impl Locks {
         {
             return lock;
         }
-        // Before the map would grow, forget the locks that nobody
-        // holds or waits for. So most calls look at one entry only.
+        // Before the map would grow, forget the unused locks. Most
+        // calls look at one entry only.
         if locks.len() == locks.capacity() {
             locks.retain(|_, lock| lock.strong_count() > 0);
             let used = locks.len();
@@ -140,7 +140,7 @@ mod tests {
             drop(locks.lock(account).await);
         }
         let kept = locks.by_account.lock().expect("no panic").len();
-        assert!(kept < 10, "{kept} locks that nobody uses");
+        assert!(kept < 10, "{kept} unused locks");
         let mut held = Vec::new();
         for account in 0..1000 {
             held.push(locks.lock(account).await);

@@ -1,4 +1,4 @@
-//! Counts the trips to the blocking pool that small writes take.
+//! Count how often small writes go to the blocking pool.
 
 use std::{
     io,

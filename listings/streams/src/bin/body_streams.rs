@@ -1,4 +1,4 @@
-//! A body that arrives as a stream is stored, and a file is a stream.
+//! Store a body that arrives as a stream, and stream a file.
 
 // ANCHOR: store
 use std::{error::Error, io, pin::pin};
@@ -14,14 +14,14 @@ const LARGEST: usize = 100;
 const SILENCE: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// Stores a body chunk by chunk. It asks for the next chunk when the
-/// last one is written.
+/// Stores a body chunk by chunk. Asks for the next chunk only after it
+/// has written the previous one.
 ///
 /// # Errors
 ///
 /// The body is too large, breaks off, or is silent for half a minute,
-/// `file` can't be written, or all of it takes ten minutes. Then, and
-/// if it's dropped, `file` has a part of the body: delete it.
+/// `file` can't be written, or the transfer takes ten minutes. After an
+/// error or a cancellation, `file` contains a part of the body: delete it.
 async fn store<E: Error + Send + Sync + 'static>(
     body: impl Stream<Item = Result<Bytes, E>>,
     mut file: impl AsyncWrite + Unpin,

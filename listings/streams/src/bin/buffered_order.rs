@@ -1,4 +1,4 @@
-//! In order or as they finish: which pages a slow one holds up.
+//! In order or as they finish: which pages does a slow page hold up?
 
 use futures::{Stream, StreamExt, stream};
 use tokio::time::{Duration, Instant, sleep, timeout};

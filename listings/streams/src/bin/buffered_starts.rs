@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use futures::{StreamExt, stream};
 
-/// Takes one of four. Returns how many have started by then.
+/// Takes the first of four. Returns how many have started by then.
 async fn started(download: impl AsyncFn(u32)) -> u32 {
     let started = Cell::new(0);
     let mut downloads = stream::iter(1..=4)

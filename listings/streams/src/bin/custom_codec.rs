@@ -25,7 +25,7 @@ enum Malformed {
     Note(#[from] FromUtf8Error),
 }
 
-/// The connection can't be used any more.
+/// The connection can't be used anymore.
 #[derive(Debug, thiserror::Error)]
 enum Broken {
     #[error("a message of {0} bytes is too long")]

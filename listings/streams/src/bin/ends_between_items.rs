@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 // ANCHOR: between
 /// Checks the token before it starts a report, but not during a report.
-/// So a stop takes as long as one report, ten seconds at most. If
+/// A stop thus takes as long as one report, ten seconds at most. If
 /// dropped, it drops the report in progress.
 fn reports(
     stop: CancellationToken,

@@ -1,4 +1,4 @@
-//! The order is buffered once, and flushed until it's out.
+//! Buffer the order once, and flush until it's sent.
 
 // ANCHOR: once
 use std::io;

@@ -5,7 +5,7 @@ use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 use tokio_stream::wrappers::IntervalStream;
 
 // ANCHOR: until
-/// Orders and ticks, until the orders end: their end is an item too, at
+/// Orders and ticks, until the orders end. Their end is an item too, at
 /// which `take_while` stops. A reader that was slow gets one tick, not
 /// every tick that it missed.
 fn with_ticks(

@@ -1,4 +1,4 @@
-//! A set of tasks has a poll method, and that's all a stream needs.
+//! `poll_fn` turns the poll method of a set of tasks into a stream.
 
 // ANCHOR: finished
 use futures::{Stream, StreamExt, stream};

@@ -52,7 +52,7 @@ use tokio_stream::wrappers::ReceiverStream;
 async fn measure(queue: mpsc::Sender<u32>) {
     for reading in 1..=8 {
         if queue.send(reading).await.is_err() {
-            return; // Nobody writes them any more.
+            return; // The receiver was dropped.
         }
         sleep(Duration::from_millis(10)).await;
     }

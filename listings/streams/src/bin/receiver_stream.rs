@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// Reads the meter even while nobody asks for the next reading. Two
+/// Reads the meter even while the stream isn't polled. Two
 /// readings are queued, and the task holds a third until there's room.
 ///
 /// If dropped, the stream aborts its task, even while the task waits

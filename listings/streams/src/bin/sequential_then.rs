@@ -1,4 +1,4 @@
-//! A stream alone does one thing at a time: four ways to render.
+//! A stream runs one item at a time: four ways to render photos.
 
 // ANCHOR: ways
 use futures::{StreamExt, stream};

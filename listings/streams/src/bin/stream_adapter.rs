@@ -37,7 +37,7 @@ impl<S: Stream<Item: Clone + PartialEq>> Stream for Changes<S> {
                 this.last.clone_from(&next);
                 return Poll::Ready(next);
             }
-            // Skipped: poll again. Only `readings` returns pending.
+            // Skipped: poll again instead of returning pending.
         }
     }
 }

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio_stream::{StreamMap, StreamNotifyClose};
 
 /// Logs the orders of all shops, including shops that open later. Ends
-/// when no shop can open any more and all have closed.
+/// when no shop can open anymore and all have closed.
 ///
 /// If a shop opens twice, its second stream replaces the first. Orders
 /// left in the first one are dropped, so the log says so.
@@ -57,7 +57,7 @@ async fn open(opening: mpsc::Sender<(Shop, BoxStream<'static, u32>)>) {
     {
         sleep(Duration::from_millis(after)).await;
         if opening.send((shop, orders)).await.is_err() {
-            return; // Nobody follows any more.
+            return; // The receiver was dropped.
         }
     }
 }

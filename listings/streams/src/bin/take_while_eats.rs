@@ -1,4 +1,4 @@
-//! Wrong: the order that ends the first part is in neither part.
+//! Wrong: the order that ends the first group is in neither group.
 
 use futures::{Stream, StreamExt};
 
