@@ -38,7 +38,9 @@ impl Changes {
         Ok(())
     }
 }
+// ANCHOR_END: changes
 
+// ANCHOR: version
 async fn version(
     connection: &mut SqliteConnection,
 ) -> sqlx::Result<i64> {
@@ -46,7 +48,7 @@ async fn version(
         .fetch_one(connection)
         .await
 }
-// ANCHOR_END: changes
+// ANCHOR_END: version
 
 // ANCHOR: follow
 /// Ships new orders until it's stopped.

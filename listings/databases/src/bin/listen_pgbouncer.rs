@@ -1,4 +1,4 @@
-//! `LISTEN` through PgBouncer in transaction mode.
+//! Listen through PgBouncer in transaction mode.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use sqlx::{
 use tokio::time::timeout;
 
 // ANCHOR: hears
-/// Whether a notification arrives that is sent after a `LISTEN`.
+/// Whether a notification arrives that is sent after `listen`.
 async fn hears(
     listeners: &PgPool,
     sender: &PgPool,

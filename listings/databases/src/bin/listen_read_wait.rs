@@ -4,8 +4,7 @@
 use sqlx::{PgPool, postgres::PgListener};
 
 impl Follow {
-    /// Ships new orders until it's stopped. After an error, it starts
-    /// again: with a new listener, and with all that isn't shipped.
+    /// Ships new orders until it's stopped, and survives errors.
     async fn run(&self, ship: impl AsyncFn(i64) -> Result<(), Failed>) {
         while !self.stop.is_cancelled() {
             if let Err(error) = self.on_one_listener(&ship).await {
@@ -25,16 +24,14 @@ impl Follow {
         // First, listen.
         timeout(self.limit, listener.listen("orders")).await??;
         while !self.stop.is_cancelled() {
-            // Then read: what is older, and what was missed. On the
-            // listener's own connection, it's certain to listen.
+            // Then read, on the listener's own connection.
             let order = next(&mut listener);
             if let Some(order) = timeout(self.limit, order).await?? {
                 ship(order).await?;
                 mark_shipped(&self.pool, order).await?;
                 continue;
             }
-            // Then wait. `Some`, `None` (it has reconnected), and the
-            // end of the time all mean the same: read again.
+            // Then wait. However the wait ends, read again.
             let notified = timeout(self.poll, listener.try_recv());
             let notified = self.stop.run_until_cancelled(notified);
             if let Some(Ok(Err(error))) = notified.await {
