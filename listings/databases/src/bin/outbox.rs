@@ -83,7 +83,8 @@ struct Relay<'a, B> {
     name: &'a str,
     /// The same for all relays.
     lease: Duration,
-    publish_timeout: Duration,
+    /// How long the broker may take to acknowledge an event.
+    limit: Duration,
     stop: CancellationToken,
 }
 
@@ -112,17 +113,16 @@ impl<B: Broker> Relay<'_, B> {
                 continue;
             }
             let publish = self.broker.publish(&event);
-            let error =
-                match timeout(self.publish_timeout, publish).await {
-                    Ok(Ok(())) => {
-                        // After a crash before this, it's sent again.
-                        mark_sent(self.pool, id).await?;
-                        round.sent += 1;
-                        continue;
-                    }
-                    Ok(Err(error)) => error,
-                    Err(_) => "the broker doesn't answer".to_owned(),
-                };
+            let error = match timeout(self.limit, publish).await {
+                Ok(Ok(())) => {
+                    // After a crash before this, it's sent again.
+                    mark_sent(self.pool, id).await?;
+                    round.sent += 1;
+                    continue;
+                }
+                Ok(Err(error)) => error,
+                Err(_) => "the broker doesn't answer".to_owned(),
+            };
             round.failed.push(format!("{}: {error}", event.order));
             waiting.insert(event.order);
         }
@@ -346,7 +346,7 @@ async fn main() -> sqlx::Result<()> {
         broker: &broker,
         name: "relay 1",
         lease: Duration::from_secs(30),
-        publish_timeout: Duration::from_secs(5),
+        limit: Duration::from_secs(5),
         stop: CancellationToken::new(),
     };
     let Round { sent, failed } = relay.round().await?;
@@ -411,7 +411,7 @@ mod tests {
             broker,
             name,
             lease: Duration::from_secs(30),
-            publish_timeout: Duration::from_millis(200),
+            limit: Duration::from_millis(200),
             stop: CancellationToken::new(),
         }
     }
@@ -580,9 +580,11 @@ mod tests {
             let task = tokio::spawn({
                 let pool = pool.clone();
                 async move {
-                    let broker = Does::new(|_: Event, _| {
-                        panic!("a bug in the client");
-                        #[expect(unreachable_code)]
+                    let broker = Does::new(|it: Event, _| {
+                        assert_eq!(
+                            it.version, 0,
+                            "a bug in the client"
+                        );
                         std::future::ready(Ok(()))
                     });
                     relay(&pool, &broker, "a").round().await
@@ -825,7 +827,6 @@ mod tests {
         .await
     }
 
-    // ANCHOR: crash
     use std::{collections::HashMap, process::Command};
 
     use tokio::{
@@ -842,6 +843,7 @@ mod tests {
         accepted: Vec<(String, i64)>,
     }
 
+    // ANCHOR: crash
     /// A child process: changes orders, and relays, until it's killed.
     #[tokio::test]
     async fn a_relay_process() -> sqlx::Result<()> {
@@ -857,7 +859,7 @@ mod tests {
         let remote = Remote::connect(broker).await?;
         let mut relay = relay(&pool, &remote, name);
         relay.lease = Duration::from_secs(1);
-        relay.publish_timeout = Duration::from_secs(5);
+        relay.limit = Duration::from_secs(5);
         let mut accepted = TcpStream::connect(broker).await?;
         let changes = async {
             loop {
