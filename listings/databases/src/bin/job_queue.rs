@@ -62,7 +62,6 @@ const SQLITE: [(&str, &str); 5] = [
 ];
 // ANCHOR_END: words
 
-// ANCHOR: queue
 #[derive(Clone)]
 struct Queue {
     pool: AnyPool,
@@ -102,8 +101,6 @@ enum QueueError {
     #[error("the queue's database doesn't answer")]
     Silent(#[from] Elapsed),
 }
-
-// ANCHOR_END: queue
 
 type JobError = Box<dyn std::error::Error + Send + Sync>;
 
