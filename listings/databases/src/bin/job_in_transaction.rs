@@ -78,6 +78,8 @@ async fn main() -> sqlx::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     #[tokio::test]
@@ -93,6 +95,48 @@ mod tests {
     async fn crash_of_every_worker_makes_a_dead_letter()
     -> sqlx::Result<()> {
         assert_eq!(run().await?.1, 0);
+        Ok(())
+    }
+
+    /// On PostgreSQL, other writers aren't held up, but a connection is.
+    #[tokio::test]
+    async fn failure_in_postgresql() -> sqlx::Result<()> {
+        let Ok(address) = std::env::var("DATABASE_URL") else {
+            let told = "not tested on PostgreSQL: no DATABASE_URL";
+            writeln!(std::io::stderr(), "{told}")?;
+            return Ok(());
+        };
+        let pool = sqlx::PgPool::connect(&address).await?;
+        let table = format!("held_jobs_{}", std::process::id());
+        for statement in [
+            "CREATE TABLE {} (attempts INTEGER)",
+            "INSERT INTO {} VALUES (0)",
+        ] {
+            let statement = statement.replace("{}", &table);
+            let statement = sqlx::AssertSqlSafe(statement);
+            sqlx::query(statement).execute(&pool).await?;
+        }
+        let claim =
+            format!("UPDATE {table} SET attempts = attempts + 1");
+        let mut claimed = pool.begin().await?;
+        let process = "SELECT pg_backend_pid()";
+        let process = sqlx::query_scalar(process);
+        let process: i32 = process.fetch_one(&mut *claimed).await?;
+        let claim = sqlx::query(sqlx::AssertSqlSafe(claim));
+        claim.execute(&mut *claimed).await?;
+        let state = "SELECT state FROM pg_stat_activity WHERE pid = $1";
+        let state = sqlx::query_scalar(state).bind(process);
+        let state: String = state.fetch_one(&pool).await?;
+        assert_eq!(state, "idle in transaction");
+        claimed.rollback().await?;
+        let attempts = format!("SELECT attempts FROM {table}");
+        let attempts = sqlx::AssertSqlSafe(attempts);
+        let attempts = sqlx::query_scalar(attempts);
+        let attempts: i32 = attempts.fetch_one(&pool).await?;
+        assert_eq!(attempts, 0);
+        let drop = sqlx::AssertSqlSafe(format!("DROP TABLE {table}"));
+        sqlx::query(drop).execute(&pool).await?;
+        pool.close().await;
         Ok(())
     }
 }
