@@ -51,7 +51,7 @@ async fn open(folder: &Path) -> sqlx::Result<SqlitePool> {
     Ok(pool)
 }
 
-fn told(taken: sqlx::Result<bool>) -> String {
+fn outcome(taken: sqlx::Result<bool>) -> String {
     match taken {
         Ok(true) => "taken".to_owned(),
         Ok(false) => "sold out".to_owned(),
@@ -68,7 +68,7 @@ async fn run() -> sqlx::Result<([String; 2], i64)> {
     let folder = tempfile::tempdir()?;
     let pool = open(folder.path()).await?;
     let (one, other) = tokio::join!(take(&pool), take(&pool));
-    let ended = ([told(one), told(other)], left(&pool).await?);
+    let ended = ([outcome(one), outcome(other)], left(&pool).await?);
     pool.close().await;
     Ok(ended)
 }
@@ -182,141 +182,5 @@ mod tests {
             .await?;
         assert!(take(&pool).await?);
         Ok(())
-    }
-
-    use std::io::Write as _;
-
-    use sqlx::{PgPool, Postgres, Transaction};
-
-    // ANCHOR: row
-    /// In PostgreSQL, `FOR UPDATE` locks the row when it's read.
-    async fn look_in_postgresql(
-        pool: &PgPool,
-        for_update: bool,
-    ) -> sqlx::Result<(Transaction<'static, Postgres>, i64)> {
-        let statement = match for_update {
-            true => "SELECT amount FROM stock FOR UPDATE",
-            false => "SELECT amount FROM stock",
-        };
-        let mut transaction = pool.begin().await?;
-        let stock = sqlx::query_scalar(statement)
-            .fetch_one(&mut *transaction)
-            .await?;
-        Ok((transaction, stock))
-    }
-
-    /// Runs if `DATABASE_URL` names a server, as in `.ci/run`.
-    #[tokio::test]
-    async fn overload_in_postgresql() -> sqlx::Result<()> {
-        let Some(pool) = open_postgresql("row").await? else {
-            return Ok(());
-        };
-        // Both read 5, both write 4, and neither gets an error.
-        assert_eq!(left_of_two(&pool, false).await?, 4);
-        assert_eq!(left_of_two(&pool, true).await?, 3);
-        close_postgresql(pool, "row").await
-    }
-    // ANCHOR_END: row
-
-    // ANCHOR: snapshot
-    /// Reads twice, while another connection writes in between.
-    async fn read_twice(
-        pool: &PgPool,
-        begin: &'static str,
-    ) -> sqlx::Result<(i64, i64)> {
-        let amount = "SELECT amount FROM stock";
-        let take = "UPDATE stock SET amount = amount - 1";
-        let mut reading = pool.begin_with(begin).await?;
-        let first = sqlx::query_scalar(amount);
-        let first = first.fetch_one(&mut *reading).await?;
-        sqlx::query(take).execute(pool).await?;
-        let second = sqlx::query_scalar(amount);
-        let second = second.fetch_one(&mut *reading).await?;
-        reading.commit().await?;
-        Ok((first, second))
-    }
-
-    #[tokio::test]
-    async fn overload_between_two_reads() -> sqlx::Result<()> {
-        let Some(pool) = open_postgresql("twice").await? else {
-            return Ok(());
-        };
-        let plain = read_twice(&pool, "BEGIN").await?;
-        assert_eq!(plain, (5, 4));
-        let snapshot =
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        assert_eq!(read_twice(&pool, snapshot).await?, (4, 4));
-        close_postgresql(pool, "twice").await
-    }
-    // ANCHOR_END: snapshot
-
-    /// Runs two orders on a stock of five. Returns the remaining stock.
-    async fn left_of_two(
-        pool: &PgPool,
-        for_update: bool,
-    ) -> sqlx::Result<i64> {
-        sqlx::query("UPDATE stock SET amount = 5")
-            .execute(pool)
-            .await?;
-        let both_have_read = tokio::sync::Barrier::new(2);
-        let order = async || {
-            let (mut transaction, stock) =
-                look_in_postgresql(pool, for_update).await?;
-            // With the lock, the other order can't have read yet.
-            if !for_update {
-                both_have_read.wait().await;
-            }
-            sqlx::query("UPDATE stock SET amount = $1")
-                .bind(stock - 1)
-                .execute(&mut *transaction)
-                .await?;
-            transaction.commit().await
-        };
-        tokio::try_join!(order(), order())?;
-        sqlx::query_scalar("SELECT amount FROM stock")
-            .fetch_one(pool)
-            .await
-    }
-
-    /// Creates a table in its own schema, if there is a server.
-    async fn open_postgresql(
-        name: &str,
-    ) -> sqlx::Result<Option<PgPool>> {
-        let Ok(address) = std::env::var("DATABASE_URL") else {
-            // The test harness hides the output of passing tests, so
-            // write to stderr directly.
-            let told = "not tested on PostgreSQL: no DATABASE_URL";
-            writeln!(std::io::stderr(), "{told}")?;
-            return Ok(None);
-        };
-        let schema = schema(name);
-        let options = address
-            .parse::<sqlx::postgres::PgConnectOptions>()?
-            .options([("search_path", &schema)]);
-        let pool = PgPool::connect_with(options).await?;
-        for statement in [
-            format!("DROP SCHEMA IF EXISTS {schema} CASCADE"),
-            format!("CREATE SCHEMA {schema}"),
-            "CREATE TABLE stock (amount BIGINT NOT NULL)".to_owned(),
-            "INSERT INTO stock VALUES (5)".to_owned(),
-        ] {
-            let statement = sqlx::AssertSqlSafe(statement);
-            sqlx::query(statement).execute(&pool).await?;
-        }
-        Ok(Some(pool))
-    }
-
-    async fn close_postgresql(
-        pool: PgPool,
-        name: &str,
-    ) -> sqlx::Result<()> {
-        let drop = format!("DROP SCHEMA {} CASCADE", schema(name));
-        sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&pool).await?;
-        pool.close().await;
-        Ok(())
-    }
-
-    fn schema(name: &str) -> String {
-        format!("stock_{name}_{}", std::process::id())
     }
 }

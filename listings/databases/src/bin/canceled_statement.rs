@@ -43,7 +43,9 @@ async fn open(address: &str) -> sqlx::Result<AnyPool> {
 
 #[tokio::main]
 async fn main() -> sqlx::Result<()> {
-    let pool = open("sqlite::memory:").await?;
+    let server = std::env::var("DATABASE_URL");
+    let pool =
+        open(server.as_deref().unwrap_or("sqlite::memory:")).await?;
     println!("given up; archived: {}", give_up(&pool).await?);
     Ok(())
 }

@@ -60,11 +60,33 @@ fn in_folder(folder: &tempfile::TempDir) -> String {
 #[tokio::main]
 async fn main() -> sqlx::Result<()> {
     let folder = tempfile::tempdir()?;
-    let pool = open(&in_folder(&folder), 4).await?;
+    let name = format!("one_statement_{}", std::process::id());
+    let (address, on_server) = match std::env::var("DATABASE_URL") {
+        Ok(server) => (schema(&server, &name).await?, true),
+        Err(_) => (in_folder(&folder), false),
+    };
+    let pool = open(&address, 4).await?;
     let (taken, left) = run(&pool, 20).await?;
     println!("20 orders: {taken} taken, {left} left");
+    if on_server {
+        let drop = format!("DROP SCHEMA {name} CASCADE");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&pool).await?;
+    }
     pool.close().await;
     Ok(())
+}
+
+/// Creates a schema, and returns an address that leads there.
+async fn schema(address: &str, name: &str) -> sqlx::Result<String> {
+    install_default_drivers();
+    let server = AnyPool::connect(address).await?;
+    let sql = format!(
+        "DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&server).await?;
+    server.close().await;
+    let and = if address.contains('?') { '&' } else { '?' };
+    Ok(format!("{address}{and}options=-c%20search_path%3D{name}"))
 }
 
 #[cfg(test)]
@@ -125,23 +147,13 @@ mod tests {
             writeln!(std::io::stderr(), "{told}")?;
             return Ok(());
         };
-        install_default_drivers();
-        let server = AnyPool::connect(&address).await?;
-        let schema = format!("one_statement_{}", std::process::id());
-        let sql = async |statement: String| {
-            let statement = sqlx::AssertSqlSafe(statement);
-            sqlx::query(statement).execute(&server).await
-        };
-        sql(format!("DROP SCHEMA IF EXISTS {schema} CASCADE")).await?;
-        sql(format!("CREATE SCHEMA {schema}")).await?;
-        let and = if address.contains('?') { '&' } else { '?' };
-        let inside = format!(
-            "{address}{and}options=-c%20search_path%3D{schema}"
-        );
+        let name = format!("one_statement_test_{}", std::process::id());
+        let inside = schema(&address, &name).await?;
         let pool = open(&inside, 4).await?;
         assert_eq!(run(&pool, 20).await?, (5, 0));
+        let drop = format!("DROP SCHEMA {name} CASCADE");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&pool).await?;
         pool.close().await;
-        sql(format!("DROP SCHEMA {schema} CASCADE")).await?;
         Ok(())
     }
 }

@@ -64,7 +64,9 @@ async fn open(address: &str) -> sqlx::Result<AnyPool> {
 
 #[tokio::main]
 async fn main() -> sqlx::Result<()> {
-    let pool = open("sqlite::memory:").await?;
+    let server = std::env::var("DATABASE_URL");
+    let pool =
+        open(server.as_deref().unwrap_or("sqlite::memory:")).await?;
     let (orders, receipts) = given_up(&pool).await?;
     println!("given up: {orders} orders, {receipts} receipts");
     let (orders, receipts) = waited_for(&pool).await?;

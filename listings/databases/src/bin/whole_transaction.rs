@@ -1,0 +1,315 @@
+//! Retry the whole transaction when PostgreSQL reports a conflict.
+
+// ANCHOR: retry
+use sqlx::{PgConnection, PgPool};
+use tokio::time::{Duration, sleep};
+
+const ATTEMPTS: u32 = 5;
+
+/// Runs the work in a SERIALIZABLE transaction. After a conflict, it
+/// runs the whole transaction again, `ATTEMPTS` times in all. So the
+/// work must have no effects outside of the transaction. If the call is
+/// canceled during the commit, it may or may not have taken effect.
+async fn serializable<T>(
+    pool: &PgPool,
+    work: impl AsyncFn(&mut PgConnection) -> sqlx::Result<T>,
+) -> sqlx::Result<T> {
+    let mut attempt = 1;
+    loop {
+        match once(pool, &work).await {
+            Err(e) if is_conflict(&e) && attempt < ATTEMPTS => {}
+            done => return done,
+        }
+        // The connection is back in the pool. A random pause keeps the
+        // same transactions from meeting again.
+        let most = 10 << attempt;
+        sleep(Duration::from_millis(fastrand::u64(0..most))).await;
+        attempt += 1;
+    }
+}
+
+async fn once<T>(
+    pool: &PgPool,
+    work: &impl AsyncFn(&mut PgConnection) -> sqlx::Result<T>,
+) -> sqlx::Result<T> {
+    let begin = "BEGIN ISOLATION LEVEL SERIALIZABLE";
+    let mut transaction = pool.begin_with(begin).await?;
+    let done = work(&mut transaction).await?;
+    transaction.commit().await?; // It can report a conflict, too.
+    Ok(done)
+}
+// ANCHOR_END: retry
+
+// ANCHOR: sell
+/// Not serializable, or a deadlock: nothing was done.
+fn is_conflict(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|it| it.code());
+    matches!(code.as_deref(), Some("40001" | "40P01"))
+}
+
+/// Sells a unit from this shelf. One unit must stay on the shelves.
+async fn sell(pool: &PgPool, shelf: i64) -> sqlx::Result<bool> {
+    // Without `move`, the future of `sell` couldn't be spawned.
+    serializable(pool, async move |connection: &mut PgConnection| {
+        let units: i64 = sqlx::query_scalar(UNITS)
+            .fetch_one(&mut *connection)
+            .await?;
+        if units < 2 {
+            return Ok(false);
+        }
+        let taken = sqlx::query(TAKE).bind(shelf);
+        let taken = taken.execute(connection).await?;
+        Ok(taken.rows_affected() == 1)
+    })
+    .await
+}
+
+const UNITS: &str = "SELECT CAST(SUM(amount) AS BIGINT) FROM stock";
+const TAKE: &str = "UPDATE stock SET amount = amount - 1
+                    WHERE shelf = $1 AND amount > 0";
+// ANCHOR_END: sell
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+/// Creates a schema with this much on two shelves, if there is a
+/// server.
+async fn open(name: &str, each: i64) -> sqlx::Result<Option<PgPool>> {
+    let Ok(address) = std::env::var("DATABASE_URL") else {
+        return Ok(None);
+    };
+    let schema = format!("{name}_{}", std::process::id());
+    let options: PgConnectOptions = address.parse()?;
+    let pool = PgPoolOptions::new()
+        .max_connections(8)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_with(options.options([
+            ("search_path", &*schema),
+            ("lock_timeout", "5s"),
+            ("statement_timeout", "10s"),
+            ("idle_in_transaction_session_timeout", "15s"),
+        ]))
+        .await?;
+    let sql = sqlx::AssertSqlSafe(format!(
+        "DROP SCHEMA IF EXISTS {schema} CASCADE;
+         CREATE SCHEMA {schema};
+         CREATE TABLE stock
+         (shelf BIGINT PRIMARY KEY, amount BIGINT NOT NULL);
+         INSERT INTO stock VALUES (1, {each}), (2, {each});"
+    ));
+    sqlx::raw_sql(sql).execute(&pool).await?;
+    Ok(Some(pool))
+}
+
+async fn close(pool: &PgPool, name: &str) -> sqlx::Result<()> {
+    let schema = format!("{name}_{}", std::process::id());
+    let sql = format!("DROP SCHEMA {schema} CASCADE");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(pool).await?;
+    pool.close().await;
+    Ok(())
+}
+
+async fn left(pool: &PgPool) -> sqlx::Result<i64> {
+    sqlx::query_scalar(UNITS).fetch_one(pool).await
+}
+
+/// Two transactions which see the same two units, each at its first
+/// attempt. Returns how many sold one, and the number of attempts.
+async fn skew(pool: &PgPool) -> sqlx::Result<(u32, u32)> {
+    let both_have_read = tokio::sync::Barrier::new(2);
+    let attempts = std::sync::atomic::AtomicU32::new(0);
+    let sell = async |shelf: i64| {
+        let first = std::cell::Cell::new(true);
+        serializable(pool, async |connection| {
+            attempts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let units: i64 = sqlx::query_scalar(UNITS)
+                .fetch_one(&mut *connection)
+                .await?;
+            if first.replace(false) {
+                both_have_read.wait().await;
+            }
+            if units < 2 {
+                return Ok(false);
+            }
+            let taken = sqlx::query(TAKE).bind(shelf);
+            let taken = taken.execute(connection).await?;
+            Ok(taken.rows_affected() == 1)
+        })
+        .await
+    };
+    let (one, other) = tokio::try_join!(sell(1), sell(2))?;
+    Ok((u32::from(one) + u32::from(other), attempts.into_inner()))
+}
+
+#[tokio::main]
+async fn main() -> sqlx::Result<()> {
+    let name = "whole_transaction";
+    let Some(pool) = open(name, 1).await? else {
+        println!("this program needs PostgreSQL: set DATABASE_URL");
+        return Ok(());
+    };
+    let (sold, attempts) = skew(&pool).await?;
+    println!("sold {sold} in {attempts} attempts");
+    println!("left: {}", left(&pool).await?);
+    println!("the next one: {}", sell(&pool, 1).await?);
+    close(&pool, name).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, io::Write as _};
+
+    use super::*;
+
+    /// Runs if `DATABASE_URL` names a server, as in `.ci/run`.
+    async fn with_shelves(
+        name: &str,
+        each: i64,
+        test: impl AsyncFn(&PgPool) -> sqlx::Result<()>,
+    ) -> sqlx::Result<()> {
+        let name = format!("whole_{name}");
+        let Some(pool) = open(&name, each).await? else {
+            // The test harness hides the output of passing tests, so
+            // write to stderr directly.
+            let why = "not tested on PostgreSQL: no DATABASE_URL";
+            writeln!(std::io::stderr(), "{why}")?;
+            return Ok(());
+        };
+        test(&pool).await?;
+        close(&pool, &name).await
+    }
+
+    #[tokio::test]
+    async fn again_after_a_conflict() -> sqlx::Result<()> {
+        with_shelves("skew", 1, async |pool| {
+            assert_eq!(skew(pool).await?, (1, 3));
+            assert_eq!(left(pool).await?, 1);
+            Ok(())
+        })
+        .await
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_leave_one_unit() -> sqlx::Result<()> {
+        with_shelves("threads", 4, async |pool| {
+            let mut tasks = tokio::task::JoinSet::new();
+            for number in 0..16 {
+                let pool = pool.clone();
+                let shelf = 1 + number % 2;
+                tasks.spawn(async move { sell(&pool, shelf).await });
+            }
+            let mut sold = 0;
+            for sale in tasks.join_all().await {
+                match sale {
+                    Ok(sale) => sold += i64::from(sale),
+                    // Its attempts are used up, and nothing was sold.
+                    Err(error) => assert!(is_conflict(&error)),
+                }
+            }
+            let left = left(pool).await?;
+            assert_eq!(sold + left, 8);
+            assert!(left >= 1, "{left}");
+            Ok(())
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn overload_of_conflicts_is_bounded() -> sqlx::Result<()> {
+        with_shelves("bounded", 1, async |pool| {
+            let attempts = Cell::new(0);
+            let conflict = serializable(pool, async |connection| {
+                attempts.set(attempts.get() + 1);
+                let raise = "DO $$ BEGIN RAISE SQLSTATE '40001'; \
+                                 END $$";
+                sqlx::query(raise).execute(connection).await?;
+                Ok(())
+            })
+            .await;
+            assert!(is_conflict(&conflict.expect_err("a conflict")));
+            assert_eq!(attempts.get(), ATTEMPTS);
+            Ok(())
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn failure_of_another_kind_is_returned() -> sqlx::Result<()> {
+        with_shelves("failure", 1, async |pool| {
+            let attempts = Cell::new(0);
+            let failed = serializable(pool, async |connection| {
+                attempts.set(attempts.get() + 1);
+                sqlx::query(TAKE)
+                    .bind(1_i64)
+                    .execute(&mut *connection)
+                    .await?;
+                sqlx::query("SELECT 1 / 0").execute(connection).await?;
+                Ok(())
+            });
+            assert!(failed.await.is_err());
+            assert_eq!((attempts.get(), left(pool).await?), (1, 2));
+            Ok(())
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn cancel_sells_all_of_it_or_nothing() -> sqlx::Result<()> {
+        with_shelves("cancel", 500, async |pool| {
+            hazards::at_every_poll(async |cancel| {
+                // A dropped `begin` leaves its connection inside a
+                // transaction, so each call uses its own pool.
+                let options = pool.connect_options();
+                let options = options.as_ref().clone();
+                let one = PgPool::connect_with(options).await;
+                let one = one.expect("a pool");
+                let before = left(pool).await.expect("a database");
+                let sold = cancel.run(sell(&one, 1)).await;
+                one.close().await;
+                let after = left(pool).await.expect("a database");
+                assert!(after == before || after == before - 1);
+                assert!(sold.is_none() || after == before - 1);
+            })
+            .await;
+            Ok(())
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn panic_rolls_back() -> sqlx::Result<()> {
+        with_shelves("panic", 1, async |pool| {
+            let broken = {
+                let pool = pool.clone();
+                tokio::spawn(async move {
+                    serializable(&pool, async |connection| {
+                        let taken = sqlx::query(TAKE).bind(1_i64);
+                        taken.execute(connection).await?;
+                        if true {
+                            panic!("broken");
+                        }
+                        Ok(())
+                    })
+                    .await
+                })
+            };
+            assert!(broken.await.is_err_and(|it| it.is_panic()));
+            assert_eq!(left(pool).await?, 2);
+            assert!(sell(pool, 1).await?);
+            Ok(())
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn edges_an_empty_shelf_and_an_unknown_one()
+    -> sqlx::Result<()> {
+        with_shelves("edges", 1, async |pool| {
+            assert!(!sell(pool, 3).await?);
+            assert!(sell(pool, 1).await?);
+            assert!(!sell(pool, 1).await?);
+            assert!(!sell(pool, 2).await?);
+            Ok(())
+        })
+        .await
+    }
+}
