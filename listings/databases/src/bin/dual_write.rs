@@ -109,8 +109,9 @@ async fn main() -> sqlx::Result<()> {
         .await?;
     // It's dropped while it publishes, as if the process crashed.
     tokio::select! {
-        changed = change(&pool, &broker, "order 7", "paid") => changed?,
+        biased;
         () = broker.publishing.notified() => {}
+        changed = change(&pool, &broker, "order 7", "paid") => changed?,
     }
     println!("commit, then publish: a crash in between");
     println!("  in the database: {:?}", stored(&pool).await?);

@@ -8,7 +8,7 @@ impl Follow {
     async fn run(&self, ship: impl AsyncFn(i64) -> Result<(), Failed>) {
         while !self.stop.is_cancelled() {
             if let Err(error) = self.on_one_listener(&ship).await {
-                eprintln!("following the orders: {error}");
+                (self.report)(error);
                 let pause = sleep(Duration::from_secs(1));
                 self.stop.run_until_cancelled(pause).await;
             }
@@ -55,6 +55,8 @@ struct Follow {
     /// A connection that is silent for so long is dead.
     limit: Duration,
     stop: CancellationToken,
+    /// Logs an error.
+    report: fn(Failed),
 }
 
 // ANCHOR_END: settings
@@ -156,6 +158,8 @@ async fn run(server: &str, schema: &str) -> sqlx::Result<Vec<i64>> {
         poll: Duration::from_secs(10),
         limit: Duration::from_secs(5),
         stop: CancellationToken::new(),
+        // The message depends on the moment.
+        report: |_| println!("the connection is lost"),
     };
     let shipped = Mutex::new(Vec::new());
     follow
@@ -221,6 +225,7 @@ mod tests {
             poll: Duration::from_secs(30),
             limit: Duration::from_secs(5),
             stop: CancellationToken::new(),
+            report: |error| eprintln!("{error}"),
         };
         let limit = Duration::from_secs(20);
         timeout(limit, test(&pool, follow, &schema))
@@ -287,6 +292,7 @@ mod tests {
                 poll: follow.poll,
                 limit: follow.limit,
                 stop: stop.clone(),
+                report: follow.report,
             };
             let mut orders = 0;
             hazards::at_every_poll(async |cancel| {
@@ -424,6 +430,8 @@ mod tests {
                 frozen.cancel();
                 place(pool, 2).await.expect("placed");
                 until_shipped(pool, 2).await;
+                // The dead connection isn't returned.
+                assert_eq!(follow.listeners.size(), 2);
                 follow.stop.cancel();
             });
             proxy.abort();

@@ -63,14 +63,14 @@ async fn open(
     let pool = PgPool::connect_with(options.clone()).await?;
     let listeners = PgPoolOptions::new()
         .max_connections(1)
-        .acquire_timeout(Duration::from_millis(500))
+        .acquire_timeout(Duration::from_secs(1))
         .connect_with(options.application_name(name))
         .await?;
     Ok((pool, listeners))
 }
 
 async fn within_a_moment(listener: &mut PgListener) -> String {
-    let moment = Duration::from_millis(700);
+    let moment = Duration::from_secs(2);
     told(timeout(moment, listener.try_recv()).await)
 }
 

@@ -69,7 +69,7 @@ async fn notify(
 
 /// The notifications that arrive within a moment.
 async fn received(listener: &mut PgListener) -> sqlx::Result<String> {
-    let moment = Duration::from_millis(300);
+    let moment = Duration::from_millis(700);
     let mut payloads = Vec::new();
     while let Ok(it) = timeout(moment, listener.recv()).await {
         payloads.push(it?.payload().to_owned());
