@@ -84,11 +84,14 @@ async fn seen_elsewhere(pool: &PgPool) -> sqlx::Result<i64> {
     Ok(count)
 }
 
+/// The server answers after a moment, not during the first poll.
+const SLOWLY: &str = "BEGIN; SELECT pg_sleep(0.05)";
+
 /// A `begin` that is dropped while it waits for the server's answer, as
 /// by a timeout.
 async fn dropped_begin(pool: &PgPool) -> sqlx::Result<()> {
     let mut connection = pool.acquire().await?;
-    let begin = connection.begin().now_or_never();
+    let begin = connection.begin_with(SLOWLY).now_or_never();
     assert!(begin.is_none(), "it waits for the server");
     Ok(())
 }
@@ -196,7 +199,9 @@ mod tests {
             let before: i32 =
                 sqlx::query_scalar(pid).fetch_one(pool).await?;
             let mut connection = pool.acquire().await?;
-            assert!(connection.begin().now_or_never().is_none());
+            assert!(
+                connection.begin_with(SLOWLY).now_or_never().is_none()
+            );
             assert!(connection.execute("SELECT 1 / 0").await.is_err());
             drop(connection);
             let after: i32 =
