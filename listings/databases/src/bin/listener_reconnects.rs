@@ -12,26 +12,26 @@ use tokio::time::timeout;
 async fn run(server: &str, name: &str) -> sqlx::Result<()> {
     let (pool, listeners) = open(server, name).await?;
     let mut listener = PgListener::connect_with(&listeners).await?;
-    listener.listen("orders").await?;
+    listener.listen(name).await?;
 
     cut_and_notify(&pool, name, "1").await?;
-    notify(&pool, "2").await?;
+    notify(&pool, name, "2").await?;
     println!("try_recv: {}", within_a_moment(&mut listener).await);
-    notify(&pool, "3").await?;
+    notify(&pool, name, "3").await?;
     println!("try_recv: {}", within_a_moment(&mut listener).await);
 
     cut_and_notify(&pool, name, "4").await?;
     let received = timeout(Duration::from_secs(5), listener.recv());
     let (received, _) = tokio::join!(received, async {
         until_it_listens(&pool, name).await?;
-        notify(&pool, "5").await
+        notify(&pool, name, "5").await
     });
     println!("recv:     {}", told(received.map(|it| it.map(Some))));
 
     listener.eager_reconnect(false);
     cut_and_notify(&pool, name, "6").await?;
     println!("lazy:     {}", within_a_moment(&mut listener).await);
-    notify(&pool, "7").await?;
+    notify(&pool, name, "7").await?;
     println!("lazy:     {}", within_a_moment(&mut listener).await);
     listener.eager_reconnect(true);
 
@@ -54,7 +54,8 @@ async fn run(server: &str, name: &str) -> sqlx::Result<()> {
 
 use futures::FutureExt as _;
 
-/// Two pools, of which the second one's connections have a name.
+/// Two pools, of which the second one's connections have a name. The
+/// channel has it, too: channels are shared by all of a database.
 async fn open(
     server: &str,
     name: &str,
@@ -88,8 +89,13 @@ fn told(
     }
 }
 
-async fn notify(pool: &PgPool, order: &str) -> sqlx::Result<()> {
-    sqlx::query("SELECT pg_notify('orders', $1)")
+async fn notify(
+    pool: &PgPool,
+    name: &str,
+    order: &str,
+) -> sqlx::Result<()> {
+    sqlx::query("SELECT pg_notify($1, $2)")
+        .bind(name)
         .bind(order)
         .execute(pool)
         .await?;
@@ -104,7 +110,7 @@ async fn cut_and_notify(
     let cut = "SELECT pg_terminate_backend(pid, 10000)
         FROM pg_stat_activity WHERE application_name = $1";
     sqlx::query(cut).bind(name).execute(pool).await?;
-    notify(pool, order).await
+    notify(pool, name, order).await
 }
 
 /// Waits until a connection listens.

@@ -6,10 +6,11 @@ use sqlx::{PgPool, postgres::PgListener};
 /// Ships the orders that notifications name.
 async fn follow(
     listeners: &PgPool,
+    channel: &str,
     ship: impl AsyncFn(&str) -> sqlx::Result<()>,
 ) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(listeners).await?;
-    listener.listen("orders").await?;
+    listener.listen(channel).await?;
     loop {
         // Wrong: if the connection is lost, `recv` reconnects, and
         // says nothing about what was sent meanwhile.
@@ -27,13 +28,18 @@ use sqlx::{
 };
 use tokio::sync::Notify;
 
-async fn place(pool: &PgPool, order: i64) -> sqlx::Result<()> {
+async fn place(
+    pool: &PgPool,
+    channel: &str,
+    order: i64,
+) -> sqlx::Result<()> {
     let mut transaction = pool.begin().await?;
     sqlx::query("INSERT INTO orders VALUES ($1)")
         .bind(order)
         .execute(&mut *transaction)
         .await?;
-    sqlx::query("SELECT pg_notify('orders', $1)")
+    sqlx::query("SELECT pg_notify($1, $2)")
+        .bind(channel)
         .bind(order.to_string())
         .execute(&mut *transaction)
         .await?;
@@ -76,7 +82,7 @@ async fn run(server: &str, schema: &str) -> sqlx::Result<Vec<String>> {
 
     let shipped = Mutex::new(Vec::new());
     let (lost, done) = (Notify::new(), Notify::new());
-    let follow = follow(&listeners, async |order| {
+    let follow = follow(&listeners, schema, async |order| {
         shipped
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -86,7 +92,7 @@ async fn run(server: &str, schema: &str) -> sqlx::Result<Vec<String>> {
                 let cut = "SELECT pg_terminate_backend(pid, 10000)
                     FROM pg_stat_activity WHERE application_name = $1";
                 sqlx::query(cut).bind(schema).execute(&pool).await?;
-                place(&pool, 3).await?;
+                place(&pool, schema, 3).await?;
                 lost.notify_one();
             }
             _ => done.notify_one(),
@@ -95,14 +101,14 @@ async fn run(server: &str, schema: &str) -> sqlx::Result<Vec<String>> {
     });
     let later = async {
         until_it_listens(&pool, schema).await?;
-        place(&pool, 2).await?;
+        place(&pool, schema, 2).await?;
         lost.notified().await;
         until_it_listens(&pool, schema).await?;
-        place(&pool, 4).await?;
+        place(&pool, schema, 4).await?;
         done.notified().await;
         Ok::<_, sqlx::Error>(())
     };
-    place(&pool, 1).await?;
+    place(&pool, schema, 1).await?;
     tokio::select! {
         failed = follow => failed?,
         placed = later => placed?,
