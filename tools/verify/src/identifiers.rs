@@ -136,6 +136,10 @@ static WORD: LazyLock<Regex> = LazyLock::new(|| regex(r"[A-Za-z_][A-Za-z0-9_-]*!
 
 static PATH: LazyLock<Regex> = LazyLock::new(|| regex(r"\b\w+(?:::\w+)+"));
 
+/// An item that a program defines.
+static DEFINITION: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"\b(?:struct|enum|trait|type|const|static) (\w+)"));
+
 /// Arguments that represent any value: `(limit)`, `(n, ..)`.
 static PLACEHOLDERS: LazyLock<Regex> =
     LazyLock::new(|| regex(r"\((?:[a-z_]+|\.\.|\d+)(?:, (?:[a-z_]+|\.\.|\d+))*\)"));
@@ -149,6 +153,11 @@ fn in_code_spans(file: &str, page: &str, shown: &str, items: &Items) -> Vec<Prob
     let linked: BTreeSet<&str> = apis.iter().flat_map(|api| words_in(&api.name)).collect();
     let is_checked_path =
         |path: &str| shown.contains(path) || apis.iter().any(|api| api.name.contains(path));
+    // A program's own type, whose name an API of some dependency may have, too.
+    let defined: BTreeSet<&str> = DEFINITION
+        .captures_iter(shown)
+        .filter_map(|found| Some(found.get(1)?.as_str()))
+        .collect();
     let shown: BTreeSet<&str> = words_in(shown).collect();
     let rust: BTreeSet<&str> = WORDS.split_whitespace().collect();
     let mut problems = Vec::new();
@@ -169,7 +178,8 @@ fn in_code_spans(file: &str, page: &str, shown: &str, items: &Items) -> Vec<Prob
             // A macro may be named without its exclamation mark.
             let plain = word.trim_end_matches('!');
             let is_in = |set: &BTreeSet<&str>| set.contains(word) || set.contains(plain);
-            if plain.len() == 1 || rust.contains(plain) || is_in(&linked) {
+            let is_known = rust.contains(plain) || defined.contains(plain) || is_in(&linked);
+            if plain.len() == 1 || is_known {
                 continue;
             }
             let is_type_or_macro =
@@ -295,6 +305,12 @@ mod tests {
         assert!(found("[`elsewhere`](page.md) and [the `nearby`](page.md)").is_empty());
         assert_eq!(found("[`elsewhere`](page.md), `other`"), one(1, "other"));
         assert!(found("[`len()`][JoinSet::len] `ship_all!`").is_empty());
+        let items = [("Group".to_owned(), BTreeSet::new())].into();
+        let own = in_code_spans("p.md", "`Group`", "struct Group { id: u32 }", &items);
+        assert!(
+            own.is_empty(),
+            "a program's own type isn't the API: {own:?}"
+        );
         assert_eq!(found("`JoinSet`"), one(1, "JoinSet"));
     }
 
