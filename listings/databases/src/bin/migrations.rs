@@ -1,0 +1,397 @@
+//! Apply every migration once, no matter how many instances start.
+
+// ANCHOR: migrate
+use sqlx::{
+    Connection as _, PgConnection, SqliteConnection,
+    migrate::{MigrateError, Migrator},
+    postgres::PgConnectOptions,
+    sqlite::SqliteConnectOptions,
+};
+
+/// If another instance is migrating the database, it waits. If it's
+/// canceled or fails, the migrations that are complete stay.
+async fn migrate_postgresql(
+    migrations: &Migrator,
+    options: &PgConnectOptions,
+) -> Result<(), MigrateError> {
+    // Not a pool's connection: after an error, `run` leaves its advisory
+    // lock on the connection, and only closing it releases the lock.
+    let mut connection = PgConnection::connect_with(options).await?;
+    let done = migrations.run(&mut connection).await;
+    connection.close().await?;
+    done
+}
+
+/// If another instance is migrating the database, it waits. If it's
+/// canceled or fails, no migration of this run stays.
+async fn migrate_sqlite(
+    migrations: &Migrator,
+    options: &SqliteConnectOptions,
+) -> Result<(), MigrateError> {
+    let mut connection =
+        SqliteConnection::connect_with(options).await?;
+    // On SQLite, `run` takes no lock. Take the write lock before `run`
+    // looks which migrations have been applied.
+    let mut all = connection.begin_with("BEGIN IMMEDIATE").await?;
+    migrations.run(&mut *all).await?;
+    all.commit().await?;
+    connection.close().await?;
+    Ok(())
+}
+// ANCHOR_END: migrate
+
+use std::{io, time::Duration};
+
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, migrate::Migration};
+use tokio::time::timeout;
+
+// ANCHOR: releases
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What every instance does before it accepts requests.
+async fn migrate(
+    migrations: &Migrator,
+    database: &Database,
+) -> Result<(), MigrateError> {
+    let run = async {
+        match database {
+            Postgresql(options) => {
+                migrate_postgresql(migrations, options).await
+            }
+            Sqlite(options) => {
+                migrate_sqlite(migrations, options).await
+            }
+        }
+    };
+    let done = timeout(LIMIT, run).await.map_err(io::Error::from);
+    done.map_err(sqlx::Error::from)?
+}
+
+// In a service, each is a file in the folder `migrations`.
+const ORDERS: &str = "CREATE TABLE orders (id BIGINT PRIMARY KEY);";
+const NOTE: &str = "ALTER TABLE orders ADD COLUMN note TEXT;
+    INSERT INTO orders VALUES (1, 'the first order');";
+const BROKEN: &str = "CREATE TABLE invoices (id BIGINT PRIMARY KEY);
+    INSERT INTO missing VALUES (1);";
+const INVOICES: &str = "CREATE TABLE invoices (id BIGINT PRIMARY KEY);";
+// ANCHOR_END: releases
+
+use Database::{Postgresql, Sqlite};
+
+#[derive(Clone)]
+enum Database {
+    Postgresql(Box<PgConnectOptions>),
+    Sqlite(Box<SqliteConnectOptions>),
+}
+
+/// The migrations of a release.
+fn release(files: &[&'static str]) -> Migrator {
+    use sqlx::migrate::MigrationType::Simple;
+    let migrations = (1..).zip(files).map(|(version, sql)| {
+        let sql = sql.into_sql_str();
+        Migration::new(version, "a file".into(), Simple, sql, false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}
+
+/// Runs statements, and returns the numbers that the last one selects.
+async fn numbers(
+    database: &Database,
+    sql: &'static str,
+) -> sqlx::Result<Vec<i64>> {
+    match database {
+        Postgresql(options) => {
+            let mut connection =
+                PgConnection::connect_with(options).await?;
+            let found = sqlx::query_scalar(sql);
+            let found = found.fetch_all(&mut connection).await;
+            connection.close().await?;
+            found
+        }
+        Sqlite(options) => {
+            let mut connection =
+                SqliteConnection::connect_with(options).await?;
+            let found = sqlx::query_scalar(sql);
+            let found = found.fetch_all(&mut connection).await;
+            connection.close().await?;
+            found
+        }
+    }
+}
+
+const APPLIED: &str =
+    "SELECT version FROM _sqlx_migrations ORDER BY version";
+
+/// An empty schema on the server.
+async fn postgresql(
+    server: &str,
+    schema: &str,
+) -> sqlx::Result<Database> {
+    let options: PgConnectOptions = server.parse()?;
+    let options = options.options([("search_path", schema)]);
+    let mut connection = PgConnection::connect_with(&options).await?;
+    let sql = AssertSqlSafe(format!(
+        "DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}"
+    ));
+    sqlx::raw_sql(sql).execute(&mut connection).await?;
+    connection.close().await?;
+    Ok(Postgresql(Box::new(options)))
+}
+
+/// An empty file.
+fn sqlite(folder: &tempfile::TempDir) -> Database {
+    let options = SqliteConnectOptions::new()
+        .filename(folder.path().join("shop.db"))
+        .create_if_missing(true)
+        .busy_timeout(Duration::from_secs(10));
+    Sqlite(Box::new(options))
+}
+
+async fn close(database: &Database, schema: &str) -> sqlx::Result<()> {
+    if let Postgresql(options) = database {
+        let mut connection =
+            PgConnection::connect_with(options).await?;
+        let sql = format!("DROP SCHEMA {schema} CASCADE");
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+        sql.execute(&mut connection).await?;
+        connection.close().await?;
+    }
+    Ok(())
+}
+
+fn show(who: &str, done: Result<(), MigrateError>) {
+    match done {
+        Ok(()) => println!("{who}: ok"),
+        Err(error) => {
+            // Without the line of PostgreSQL's own source code.
+            let message = error.to_string();
+            let message = message.split(" at line ").next();
+            println!("{who}: {}", message.unwrap_or_default());
+            if let MigrateError::ExecuteMigration(error, _) = error {
+                let database = error.as_database_error();
+                let code = database.and_then(|it| it.code());
+                println!("  code: {}", code.unwrap_or_default());
+            }
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?;
+    let schema = format!("migrations_{}", std::process::id());
+    let database = match std::env::var("DATABASE_URL") {
+        Ok(server) => postgresql(&server, &schema).await?,
+        Err(_) => sqlite(&folder),
+    };
+
+    let current = release(&[ORDERS, NOTE]);
+    let (one, other) = tokio::join!(
+        migrate(&current, &database),
+        migrate(&current, &database)
+    );
+    show("one instance    ", one);
+    show("another instance", other);
+    let applied = numbers(&database, APPLIED).await?;
+    let orders = numbers(&database, "SELECT id FROM orders").await?;
+    println!("applied: {applied:?}, orders: {orders:?}");
+
+    // A space after the last statement.
+    let edited = "CREATE TABLE orders (id BIGINT PRIMARY KEY); ";
+    let edited = release(&[edited, NOTE]);
+    show("an edited file  ", migrate(&edited, &database).await);
+    let old = release(&[ORDERS]);
+    show("the old release ", migrate(&old, &database).await);
+    let mut old = release(&[ORDERS]);
+    old.set_ignore_missing(true);
+    show("  missing is fine", migrate(&old, &database).await);
+
+    let broken = release(&[ORDERS, NOTE, BROKEN]);
+    show("a broken file   ", migrate(&broken, &database).await);
+    let applied = numbers(&database, APPLIED).await?;
+    println!("applied: {applied:?}");
+    let fixed = release(&[ORDERS, NOTE, INVOICES]);
+    show("the fixed file  ", migrate(&fixed, &database).await);
+    let applied = numbers(&database, APPLIED).await?;
+    println!("applied: {applied:?}");
+    close(&database, &schema).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// Runs the test on SQLite, and on PostgreSQL if there is a server.
+    async fn on_each(name: &str, test: impl AsyncFn(&Database)) {
+        let folder = tempfile::tempdir().expect("a folder");
+        test(&sqlite(&folder)).await;
+        let Ok(server) = std::env::var("DATABASE_URL") else {
+            let told = "not tested on PostgreSQL: no DATABASE_URL";
+            writeln!(std::io::stderr(), "{told}").expect("stderr");
+            return;
+        };
+        let schema =
+            format!("migrations_{name}_{}", std::process::id());
+        let database = postgresql(&server, &schema).await;
+        let database = database.expect("a server");
+        test(&database).await;
+        close(&database, &schema).await.expect("a schema");
+    }
+
+    /// Each migration was applied once, and so was each statement.
+    async fn check(database: &Database) {
+        let applied = numbers(database, APPLIED).await;
+        assert_eq!(applied.expect("a table"), [1, 2]);
+        let orders = numbers(database, "SELECT id FROM orders").await;
+        assert_eq!(orders.expect("a table"), [1]);
+    }
+
+    #[tokio::test]
+    async fn overload_of_instances() {
+        on_each("overload", async |database| {
+            let current = release(&[ORDERS, NOTE]);
+            let all = (0..8).map(|_| migrate(&current, database));
+            let all = futures::future::try_join_all(all).await;
+            all.expect("all instances start");
+            check(database).await;
+        })
+        .await;
+    }
+
+    /// Each instance has a thread and a runtime of its own.
+    #[tokio::test]
+    async fn threads_of_instances() {
+        on_each("threads", async |database| {
+            let instances = (0..8).map(|_| {
+                let database = database.clone();
+                std::thread::spawn(move || {
+                    tokio::runtime::Builder::new_current_thread()
+                        .enable_all()
+                        .build()
+                        .expect("a runtime")
+                        .block_on(migrate(
+                            &release(&[ORDERS, NOTE]),
+                            &database,
+                        ))
+                })
+            });
+            for instance in instances.collect::<Vec<_>>() {
+                let done = instance.join().expect("no panic");
+                done.expect("the instance starts");
+            }
+            check(database).await;
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn failure_doesnt_keep_the_next_instance_out() {
+        on_each("failure", async |database| {
+            for files in
+                [&[BROKEN][..], &[ORDERS, BROKEN], &[ORDERS, NOTE, BROKEN]]
+            {
+                let done = migrate(&release(files), database).await;
+                let error = done.expect_err("there's no such table");
+                let broken = i64::try_from(files.len()).expect("few");
+                assert!(matches!(error,
+                    MigrateError::ExecuteMigration(_, n) if n == broken));
+                assert!(error.to_string().contains("missing"));
+                let left = numbers(database, "SELECT id FROM invoices");
+                left.await.expect_err("it was rolled back");
+            }
+            let fixed = release(&[ORDERS, NOTE]);
+            let fixed = migrate(&fixed, database);
+            let fixed = timeout(Duration::from_secs(10), fixed).await;
+            fixed.expect("no lock was left").expect("it starts");
+            check(database).await;
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn again_and_with_other_files() {
+        on_each("again", async |database| {
+            let current = release(&[ORDERS, NOTE]);
+            for _ in 0..3 {
+                migrate(&current, database).await.expect("it starts");
+                check(database).await;
+            }
+            let edited = release(&[ORDERS, "SELECT 1"]);
+            let error = migrate(&edited, database).await;
+            assert!(matches!(
+                error,
+                Err(MigrateError::VersionMismatch(2))
+            ));
+            let mut old = release(&[ORDERS]);
+            let error = migrate(&old, database).await;
+            assert!(matches!(
+                error,
+                Err(MigrateError::VersionMissing(2))
+            ));
+            old.set_ignore_missing(true);
+            migrate(&old, database).await.expect("it starts");
+            check(database).await;
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn edges_no_migration_and_the_first() {
+        on_each("edges", async |database| {
+            let files = [ORDERS, NOTE];
+            for count in 0..=2 {
+                let some = release(&files[..count]);
+                migrate(&some, database).await.expect("it starts");
+            }
+            check(database).await;
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn cancel_lets_the_next_instance_finish() {
+        on_each("cancel", async |database| {
+            let current = release(&[ORDERS, NOTE]);
+            hazards::at_every_poll(async |cancel| {
+                cancel.run(migrate(&current, database)).await;
+                let next = migrate(&current, database);
+                let next = timeout(Duration::from_secs(10), next).await;
+                next.expect("no lock was left").expect("it starts");
+                check(database).await;
+                for table in ["orders", "_sqlx_migrations"] {
+                    let sql = if table == "orders" {
+                        "DROP TABLE orders"
+                    } else {
+                        "DROP TABLE _sqlx_migrations"
+                    };
+                    numbers(database, sql).await.expect("a table");
+                }
+            })
+            .await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_server() -> std::io::Result<()> {
+        let server =
+            tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let options = PgConnectOptions::new()
+            .host("127.0.0.1")
+            .port(server.local_addr()?.port());
+        let database = Postgresql(Box::new(options));
+        let start = tokio::time::Instant::now();
+        let done = migrate(&release(&[ORDERS]), &database).await;
+        let error = done.expect_err("the server is silent");
+        assert!(matches!(
+            error,
+            MigrateError::Execute(sqlx::Error::Io(error))
+                if error.kind() == std::io::ErrorKind::TimedOut
+        ));
+        assert!(start.elapsed() < hazards::HOUR);
+        Ok(())
+    }
+}
