@@ -5,7 +5,8 @@ use sqlx::{AnyConnection, Error};
 
 impl Shop {
     /// Places an order and charges for it, once for each key. It's
-    /// safe to call it again with the same key after any error.
+    /// safe to call it again with the same key and amount after any
+    /// error, or if it was canceled.
     async fn place(&self, key: &str, cents: i64) -> Result<(), Failed> {
         for attempt in 0..4 {
             let error = match self.try_place(key, cents).await {
@@ -148,7 +149,12 @@ async fn open(
         }
         Some(server) => {
             let and = if server.contains('?') { '&' } else { '?' };
-            format!("{server}{and}options=-c%20search_path%3D{schema}")
+            // Without limits, an attempt could wait forever.
+            format!(
+                "{server}{and}options=-c%20search_path%3D{schema}\
+                 %20-c%20lock_timeout%3D1s\
+                 %20-c%20statement_timeout%3D5s"
+            )
         }
     };
     let pool = AnyPoolOptions::new()
@@ -251,8 +257,9 @@ mod tests {
             shop.network.lose.store(1, Ordering::Relaxed);
             shop.place("a", 300).await.expect("placed");
             assert_eq!(state(shop).await.expect("it"), (1, 9_700));
-            // The caller retries, too.
+            // The caller retries, too. Another amount is ignored.
             shop.place("a", 300).await.expect("placed");
+            shop.place("a", 500).await.expect("placed");
             assert_eq!(state(shop).await.expect("it"), (1, 9_700));
         })
         .await
@@ -302,6 +309,33 @@ mod tests {
             let calls = futures::future::join_all(calls).await;
             assert!(calls.iter().all(Result::is_ok), "{calls:?}");
             assert_eq!(state(shop).await.expect("it"), (1, 9_700));
+        })
+        .await
+    }
+
+    /// Another transaction locks the orders, and doesn't continue.
+    #[tokio::test]
+    async fn silence_of_a_lock_is_an_error() -> Result<(), Error> {
+        on_both("silence", async |shop| {
+            let begin =
+                match shop.pool.connect_options().database_url.scheme()
+                {
+                    "sqlite" => "BEGIN IMMEDIATE",
+                    _ => "BEGIN",
+                };
+            let locked = shop.pool.begin_with(begin).await;
+            let mut locked = locked.expect("a transaction");
+            if begin == "BEGIN" {
+                let lock = "LOCK TABLE orders";
+                locked.execute(lock).await.expect("a lock");
+            }
+            let limit = Duration::from_secs(30);
+            let waits = tokio::time::timeout(limit, shop.place("a", 1));
+            let failed = waits.await.expect("it has a limit");
+            assert_eq!(failed.expect_err("a lock").attempts, 4);
+            drop(locked);
+            shop.place("a", 1).await.expect("placed");
+            assert_eq!(state(shop).await.expect("it"), (1, 9_999));
         })
         .await
     }

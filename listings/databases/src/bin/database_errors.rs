@@ -39,10 +39,10 @@ fn advice(error: &Error) -> Advice {
 fn of_code(code: &str) -> Advice {
     match code {
         // PostgreSQL: not serializable, a deadlock, a lock that isn't
-        // free, a timeout, too many connections, starting up.
-        "40001" | "40P01" | "55P03" | "57014" | "53300" | "57P03" => {
-            Advice::TryAgain
-        }
+        // free, a timeout, too many connections, starting up, a
+        // transaction that was idle for too long, a replica.
+        "40001" | "40P01" | "55P03" | "57014" | "53300" | "57P03"
+        | "25P03" | "25006" => Advice::TryAgain,
         // Its connection broke, or the server stops or has crashed.
         "40003" | "57P01" | "57P02" => Advice::Unknown,
         _ if code.len() == 5 && code.starts_with("08") => {
@@ -183,7 +183,7 @@ async fn on_postgresql(
     failures.push(fail(&mut two, &["COMMIT"]).await);
 
     let other = "UPDATE orders SET units = 1 WHERE id = 8";
-    let quick = "SET deadlock_timeout = '10ms'";
+    let quick = "SET deadlock_timeout = '300ms'";
     let slow = "SET deadlock_timeout = '60s'";
     run(&mut one, &[quick, "BEGIN", UPDATE]).await?;
     run(&mut two, &[slow, "BEGIN", other]).await?;
@@ -194,6 +194,11 @@ async fn on_postgresql(
         });
     failures.push(deadlock?);
     waits?;
+
+    // As on a replica, after a failover.
+    let read_only = "BEGIN READ ONLY";
+    failures.push(fail(&mut one, &[read_only, UPDATE]).await);
+    run(&mut one, &["ROLLBACK"]).await?;
 
     run(&mut one, &["SET lock_timeout = '50ms'"]).await?;
     failures.push(fail(&mut one, &[UPDATE]).await);
@@ -287,7 +292,9 @@ mod tests {
 
     #[test]
     fn edges_codes_of_both_databases() {
-        for code in ["5", "6", "261", "262", "517", "773", "57014"] {
+        let postgresql = ["40001", "57014", "25P03", "25006"];
+        let sqlite = ["5", "6", "261", "262", "517", "773"];
+        for code in sqlite.into_iter().chain(postgresql) {
             assert_eq!(of_code(code), Advice::TryAgain, "{code}");
         }
         for code in ["08000", "08003", "08006", "57P01", "40003"] {
@@ -347,6 +354,7 @@ mod tests {
             (GiveUp, "25P02"),
             (TryAgain, "40001"),
             (TryAgain, "40P01"),
+            (TryAgain, "25006"),
             (TryAgain, "55P03"),
             (TryAgain, "57014"),
             (TryAgain, "53300"),

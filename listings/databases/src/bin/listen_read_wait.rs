@@ -9,8 +9,7 @@ impl Follow {
         while !self.stop.is_cancelled() {
             if let Err(error) = self.on_one_listener(&ship).await {
                 (self.report)(error);
-                let pause = sleep(Duration::from_secs(1));
-                self.stop.run_until_cancelled(pause).await;
+                self.stop.run_until_cancelled(sleep(PAUSE)).await;
             }
         }
     }
@@ -28,7 +27,8 @@ impl Follow {
             let order = next(&mut listener);
             if let Some(order) = timeout(self.limit, order).await?? {
                 ship(order).await?;
-                mark_shipped(&self.pool, order).await?;
+                let mark = mark_shipped(&self.pool, order);
+                timeout(self.limit, mark).await??;
                 continue;
             }
             // Then wait. However the wait ends, read again.
@@ -46,13 +46,17 @@ impl Follow {
 // ANCHOR: settings
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
+/// Between an error and the next listener.
+const PAUSE: Duration = Duration::from_secs(1);
+
 struct Follow {
     pool: PgPool,
     /// Each listener takes one connection of this pool, for good.
     listeners: PgPool,
     /// Reads this often without a notification.
     poll: Duration,
-    /// A connection that is silent for so long is dead.
+    /// A connection that is silent for so long is dead, or waits for a
+    /// lock for too long.
     limit: Duration,
     stop: CancellationToken,
     /// Logs an error.
@@ -378,6 +382,53 @@ mod tests {
     }
 
     use futures::FutureExt as _;
+
+    /// Another transaction locks the table while an order is shipped.
+    #[tokio::test]
+    async fn silence_of_a_lock_is_reported() -> sqlx::Result<()> {
+        on_server("locked", async |pool, mut follow, _| {
+            follow.limit = Duration::from_millis(300);
+            place(pool, 1).await.expect("placed");
+            let mut locked = pool.begin().await.expect("a transaction");
+            let lock = "LOCK TABLE orders IN EXCLUSIVE MODE";
+            sqlx::query(lock).execute(&mut *locked).await.expect("it");
+            // It can be read, but not marked.
+            let failed = follow.on_one_listener(fine).await;
+            let failed = failed.expect_err("a lock");
+            assert!(failed.is::<tokio::time::error::Elapsed>());
+            locked.rollback().await.expect("unlocked");
+            tokio::join!(follow.run(fine), async {
+                until_shipped(pool, 1).await;
+                follow.stop.cancel();
+            });
+        })
+        .await
+    }
+
+    /// An order that can never be shipped holds up the later ones.
+    #[tokio::test]
+    async fn failure_of_one_order_holds_up_the_others()
+    -> sqlx::Result<()> {
+        on_server("poison", async |pool, follow, _| {
+            place(pool, 1).await.expect("placed");
+            place(pool, 2).await.expect("placed");
+            let tries = Mutex::new(0);
+            let ship = async |order| {
+                assert_eq!(order, 1);
+                let mut tries = tries
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                *tries += 1;
+                if *tries == 3 {
+                    follow.stop.cancel();
+                }
+                Err("no address".into())
+            };
+            follow.run(ship).await;
+            assert_eq!(shipped(pool).await, 0);
+        })
+        .await
+    }
 
     /// Faster than it can ship: one at a time is in memory.
     #[tokio::test]

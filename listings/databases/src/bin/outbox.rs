@@ -83,7 +83,8 @@ struct Relay<'a, B> {
     name: &'a str,
     /// The same for all relays.
     lease: Duration,
-    /// How long the broker may take to acknowledge an event.
+    /// How long the broker may take to acknowledge an event, and the
+    /// database to execute a statement.
     limit: Duration,
     stop: CancellationToken,
 }
@@ -98,7 +99,7 @@ impl<B: Broker> Relay<'_, B> {
             return Ok(round);
         }
         let mut renewed = Instant::now();
-        for (id, event) in unsent(self.pool).await? {
+        for (id, event) in self.limited(unsent(self.pool)).await? {
             if renewed.elapsed() > self.lease / 3 {
                 if !self.acquire().await? {
                     break;
@@ -116,7 +117,7 @@ impl<B: Broker> Relay<'_, B> {
             let error = match timeout(self.limit, publish).await {
                 Ok(Ok(())) => {
                     // After a crash before this, it's sent again.
-                    mark_sent(self.pool, id).await?;
+                    self.limited(mark_sent(self.pool, id)).await?;
                     round.sent += 1;
                     continue;
                 }
@@ -167,12 +168,25 @@ impl<B: Broker> Relay<'_, B> {
         .bind(now)
         .bind(now + 2 * lease) // A clock was set back.
         .execute(self.pool);
-        Ok(acquired.await?.rows_affected() == 1)
+        Ok(self.limited(acquired).await?.rows_affected() == 1)
     }
 }
 // ANCHOR_END: run
 
 // ANCHOR: statements
+impl<B> Relay<'_, B> {
+    /// A statement may wait for a lock, or for a server that is silent.
+    async fn limited<T>(
+        &self,
+        statement: impl Future<Output = sqlx::Result<T>>,
+    ) -> sqlx::Result<T> {
+        match timeout(self.limit, statement).await {
+            Ok(done) => done,
+            Err(late) => Err(sqlx::Error::Io(late.into())),
+        }
+    }
+}
+
 async fn unsent(pool: &AnyPool) -> sqlx::Result<Vec<(i64, Event)>> {
     let rows: Vec<(i64, String, i64, String)> = sqlx::query_as(
         "SELECT id, order_id, version, status FROM outbox
@@ -614,6 +628,35 @@ mod tests {
             let round = round.expect("a round");
             assert_eq!(round.sent, 1);
             assert_eq!(round.failed, ["7: the broker doesn't answer"]);
+        })
+        .await
+    }
+
+    /// Another connection locks the table while an event is under way.
+    #[tokio::test]
+    async fn silence_of_the_database_is_bounded() -> sqlx::Result<()> {
+        on_both("locked", async |pool, address| {
+            change(&pool, "7", "paid").await.expect("a change");
+            let (begin, lock) = match address.starts_with("sqlite:") {
+                true => ("BEGIN IMMEDIATE", "SELECT 1"),
+                false => ("BEGIN", "LOCK TABLE outbox"),
+            };
+            let locking = Mutex::new(None);
+            let broker = Does::new(async |_: Event, _| {
+                let locked = pool.begin_with(begin).await;
+                let mut locked = locked.expect("a lock");
+                locked.execute(lock).await.expect("a lock");
+                *locking.lock().expect("no panic") = Some(locked);
+                Ok(())
+            });
+            let relay = relay(&pool, &broker, "a");
+            let round = timeout(Duration::from_secs(4), relay.round());
+            let round = round.await.expect("it doesn't wait");
+            assert!(matches!(round, Err(sqlx::Error::Io(_))));
+            drop(locking);
+            // The mark may be executed nevertheless.
+            let left = unsent(&pool).await.expect("unlocked").len();
+            assert!(left <= 1, "{left}");
         })
         .await
     }

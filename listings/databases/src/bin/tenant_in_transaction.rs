@@ -38,7 +38,7 @@ async fn invoices(pool: &PgPool, tenant: &str) -> sqlx::Result<i64> {
 use std::env;
 
 use sqlx::{
-    AssertSqlSafe, Connection, PgConnection,
+    AssertSqlSafe, Connection, Executor, PgConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -84,8 +84,17 @@ async fn create(server: &PgConnectOptions) -> sqlx::Result<()> {
 
 async fn open(pgbouncer: &PgConnectOptions) -> sqlx::Result<PgPool> {
     let options = pgbouncer.clone().extra_float_digits(None);
-    let pool = PgPoolOptions::new().max_connections(4);
-    pool.connect_with(options).await
+    PgPoolOptions::new()
+        .max_connections(4)
+        // A `begin` that was dropped leaves its transaction open.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                connection.execute("BEGIN; ROLLBACK").await?;
+                Ok(true)
+            })
+        })
+        .connect_with(options)
+        .await
 }
 
 /// A request that forgets to say whose invoices it wants.
