@@ -1,4 +1,4 @@
-//! An actor: one task owns the stock, and everyone else asks it.
+//! An actor: one task owns the stock, and all others send it messages.
 
 // ANCHOR: actor
 use tokio::sync::{mpsc, oneshot};

@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::watch;
 
 /// Reads the configuration for as long as `reading` takes. Could it
-/// be set meanwhile, and afterwards?
+/// be set in the meantime, and afterward?
 fn read_while_it_is_set(reading: impl FnOnce()) -> (bool, bool) {
     let (sender, config) = watch::channel("old");
     let is_set = AtomicBool::new(false);

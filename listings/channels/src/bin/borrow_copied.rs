@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::watch;
 
 /// Reads the configuration until it was set. Returns the value that it
-/// read, and the value afterwards.
+/// read, and the value afterward.
 fn read_while_it_is_set() -> (&'static str, &'static str) {
     let (sender, config) = watch::channel("old");
     let is_set = AtomicBool::new(false);

@@ -18,7 +18,7 @@ async fn unbounded(burst: u32) -> impl Sized {
     (queue, orders) // The channel still exists, and is empty.
 }
 
-/// Orders are accepted when there is room, and packed meanwhile.
+/// Orders are accepted when there is room, and packed in the meantime.
 async fn bounded(burst: u32, capacity: usize) -> impl Sized {
     let (queue, mut orders) = mpsc::channel::<Order>(capacity);
     let accept = async {

@@ -47,14 +47,14 @@ async fn send_mail(
 const GRACE: Duration = Duration::from_secs(5);
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// What happened to the accepted mails.
+/// What happened to the accepted emails.
 #[derive(Debug, Default)]
 struct Report {
     sent: Vec<Mail>,
     /// There was no time for these, or their delivery panicked or
-    /// took too long: such a mail may have been sent.
+    /// took too long: such an email may have been sent.
     unsent: Vec<Mail>,
-    /// Slots that senders still hold after the grace period. A mail
+    /// Slots that senders still hold after the grace period. An email
     /// that is sent with such a permit is lost.
     promised: usize,
 }

@@ -6,7 +6,7 @@ use tokio::{
     time::{Duration, MissedTickBehavior, interval, sleep},
 };
 
-/// Sends five readings, and prints a sign of life meanwhile.
+/// Sends five readings, and prints "(alive)" at every tick.
 ///
 /// The error contains the first reading that wasn't sent. If this is
 /// canceled, the readings up to some point were sent, and no others.

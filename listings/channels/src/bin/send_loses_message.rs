@@ -6,7 +6,7 @@ use tokio::{
     time::{Duration, MissedTickBehavior, interval, sleep},
 };
 
-/// Sends five readings, and prints a sign of life meanwhile.
+/// Sends five readings, and prints "(alive)" at every tick.
 async fn hand_on(readings: mpsc::Sender<u32>) {
     let mut alive = interval(Duration::from_millis(70));
     alive.set_missed_tick_behavior(MissedTickBehavior::Skip);

@@ -32,7 +32,7 @@ async fn until_ready(
         store.wait_for(is_ready).await.map(drop) // The guard.
     };
     let waited = timeout(limit, waited).await;
-    // One look: another thread may change the state meanwhile.
+    // Read once: another thread may change the state in between.
     let state = *store.borrow();
     match waited {
         _ if state == State::Ready => Ok(()),

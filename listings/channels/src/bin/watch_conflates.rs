@@ -4,7 +4,7 @@
 use futures::FutureExt;
 use tokio::sync::watch;
 
-/// Which of three values does a receiver see if it reads afterwards?
+/// Which of three values does a receiver see if it reads afterward?
 async fn three_at_once() -> Vec<&'static str> {
     let (sender, mut level) = watch::channel("none");
     for value in ["low", "high", "low"] {

@@ -8,8 +8,8 @@ use tokio::{
 };
 
 /// Writes notes down. A note that can't be written yet is sent to the
-/// same queue again, a second later. A `Sender` of its own would keep
-/// that queue open forever. If this is dropped, so are the notes.
+/// same queue again, a second later. Its own `Sender` would keep that
+/// queue open forever. If this is dropped, so are the notes.
 async fn keep_notes(
     mut notes: mpsc::Receiver<Note>,
     again: mpsc::WeakSender<Note>,

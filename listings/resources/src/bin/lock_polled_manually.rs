@@ -17,7 +17,7 @@ struct Writer {
 
 impl Writer {
     /// Wrong: `lock` is dropped with each `Pending`, and with it its
-    /// place in the queue and its waker. Nobody calls this again.
+    /// place in the queue and its waker. It's never called again.
     fn poll_add(
         &mut self,
         context: &mut Context,

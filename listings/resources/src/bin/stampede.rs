@@ -1,4 +1,4 @@
-//! Wrong: every caller that misses an entry loads it.
+//! Wrong: every caller that doesn't find an entry loads it.
 
 use std::{
     sync::{

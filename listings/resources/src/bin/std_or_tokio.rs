@@ -41,7 +41,7 @@ struct Printer<Device> {
 impl<Device: AsyncWrite + Unpin> Printer<Device> {
     /// Prints one label, after those that came before it. If it fails,
     /// takes ten seconds, or is canceled halfway, the device is
-    /// closed: nothing is printed behind a part of a label, and later
+    /// closed: nothing is printed right after half a label, and later
     /// calls return `NotConnected`.
     async fn print(&self, label: &str) -> io::Result<()> {
         let mut slot = self.device.lock().await;

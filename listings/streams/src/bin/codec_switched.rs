@@ -1,4 +1,4 @@
-//! After a greeting in text, the same connection has binary frames.
+//! After a greeting in text, the same connection carries binary frames.
 
 // ANCHOR: switched
 use std::io;

@@ -1,9 +1,9 @@
-//! What happens to the other mails when one fails.
+//! What happens to the other emails when one fails.
 
 // ANCHOR: two_ways
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
-/// Returns the first error. The mails in flight are dropped, and any of
+/// Returns the first error. Emails in flight are dropped, and any of
 /// them may or may not have been sent.
 async fn all_or_error(
     mails: u64,
@@ -16,7 +16,7 @@ async fn all_or_error(
         .await
 }
 
-/// Returns an outcome for every mail, as they finish: one that fails,
+/// Returns an outcome for every email, as they finish: one that fails,
 /// hangs, or panics doesn't affect the others.
 async fn each_on_its_own(
     mails: u64,
@@ -36,7 +36,7 @@ use tokio::time::{Duration, timeout};
 
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Sends one mail. Every error says which mail it belongs to.
+/// Sends one email. Every error names the email that it belongs to.
 async fn deliver(mail: u64, server: &Server) -> Result<u64, NotSent> {
     let sending = AssertUnwindSafe(server.send(mail)).catch_unwind();
     match timeout(LIMIT, sending).await {

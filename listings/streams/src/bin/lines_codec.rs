@@ -6,7 +6,7 @@ use tokio_util::codec::{Decoder, LinesCodec, LinesCodecError};
 
 /// Lines that end with `\n`. `LinesCodec` alone also passes on the
 /// start of a line that the peer never finished. Here that's an error,
-/// because [`Decoder::decode_eof`] is left as it is.
+/// because [`Decoder::decode_eof`] isn't overridden.
 struct WholeLines(LinesCodec);
 
 impl Decoder for WholeLines {

@@ -6,7 +6,7 @@ use tokio::{sync::oneshot, task};
 
 // ANCHOR: wrong
 /// Wrong: `abort` can stop a task at an `.await`. A closure has none,
-/// so once it has started, it runs to its end.
+/// so once it has started, it runs to completion.
 async fn stop_and_see() -> String {
     let (begun, has_begun) = oneshot::channel();
     let (go_on, may_go_on) = mpsc::channel::<()>();

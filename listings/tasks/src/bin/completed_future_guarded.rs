@@ -5,7 +5,7 @@ use std::{pin::pin, time::Duration};
 use tokio::time::{interval, sleep};
 
 // ANCHOR: report_and_beat
-/// Beats five times, and writes the report meanwhile. If it isn't
+/// Beats five times while it writes the report. If the report isn't
 /// ready by then, it's dropped. If it panics, the beats stop, too.
 async fn report_and_beat() -> (u32, Option<u32>) {
     let mut report = pin!(write_report());

@@ -16,7 +16,7 @@ use tokio::{
 /// Asks once, and again if there is no answer within `patience`. The
 /// first success wins, and the other request is dropped. `hedges` is
 /// a budget that all callers share. If its permits are in use, the
-/// shop is slow for everyone, and more requests would add to its load.
+/// shop is slow for all, and more requests would add to its load.
 ///
 /// Use this only for requests that may be made twice, and put a
 /// `timeout` around it, because a shop may never answer.

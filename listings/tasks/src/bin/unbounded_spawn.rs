@@ -1,4 +1,4 @@
-//! Wrong: a hundred requests at the same time, but the service takes eight.
+//! Wrong: a hundred requests at the same time, but the limit is eight.
 
 use std::{
     ops::Range,
