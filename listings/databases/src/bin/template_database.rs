@@ -162,6 +162,22 @@ async fn drop_all(
     admin.close().await
 }
 
+/// Copies a database that has connections. Returns the error.
+async fn copy_in_use(
+    server: &PgConnectOptions,
+    name: &str,
+) -> sqlx::Result<Option<String>> {
+    let mut admin = PgConnection::connect_with(server).await?;
+    let copied = recreate(&mut admin, "shop_copy", name).await;
+    admin.close().await?;
+    let error = copied.err();
+    let error = error.as_ref().and_then(|it| it.as_database_error());
+    Ok(error.map(|error| {
+        let code = error.code().unwrap_or_default();
+        format!("{code}: {}", error.message().replace(name, "shop"))
+    }))
+}
+
 #[tokio::main]
 async fn main() -> Result<(), MigrateError> {
     let Some(server) = server() else {
@@ -171,10 +187,14 @@ async fn main() -> Result<(), MigrateError> {
     let migrations = release(&[TABLES]);
     println!("                     commit  rollback");
     let mut columns = Vec::new();
+    let mut in_use = None;
     for commit in [true, false] {
         let test = format!("shop_main_{commit}_{}", std::process::id());
         let pool = database_for(&test, &server, &migrations).await?;
         columns.push(tests(&pool, commit).await?);
+        if !commit {
+            in_use = copy_in_use(&server, &test).await?;
+        }
         pool.close().await;
         drop_all(&server, &test).await?;
     }
@@ -182,6 +202,9 @@ async fn main() -> Result<(), MigrateError> {
     for (row, name) in rows.iter().enumerate() {
         let [commit, rollback] = [columns[0][row], columns[1][row]];
         println!("{name:20} {commit:7} {rollback}");
+    }
+    if let Some(error) = in_use {
+        println!("a copy of a database in use:\n  {error}");
     }
     Ok(())
 }
