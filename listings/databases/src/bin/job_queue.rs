@@ -199,7 +199,8 @@ impl Queue {
             .bind(job.id)
             .bind(job.token)
             .bind(millis(visible_in))
-            .bind(error)
+            // PostgreSQL refuses text with zero bytes.
+            .bind(error.map(|it| it.replace('\0', "\u{fffd}")))
             .execute(&self.pool);
         let updated = timeout(self.patience, update).await??;
         Ok(updated.rows_affected() == 1)
@@ -288,18 +289,20 @@ const RENEW: &str = "state = 'open'";
 impl Queue {
     /// Renews the lease, and returns when it's lost, or may be.
     async fn keep(&self, job: &Job) {
-        let mut ends = job.lease_ends;
+        let (mut ends, mut pause) = (job.lease_ends, self.lease / 3);
         while Instant::now() < ends {
-            let next = Instant::now() + self.lease / 3;
+            let next = Instant::now() + pause;
             sleep_until(next.min(ends)).await;
             // Before the renewal, because its answer may be late.
             let renewed_end = Instant::now() + self.lease;
             let renew = self.set(job, RENEW, self.lease, None);
             match timeout_at(ends, renew).await {
-                Ok(Ok(true)) => ends = renewed_end,
+                Ok(Ok(true)) => {
+                    (ends, pause) = (renewed_end, self.lease / 3);
+                }
                 Ok(Ok(false)) => return,
-                // Try again, as long as the lease lasts.
-                Ok(Err(_)) | Err(_) => {}
+                // Try again soon, as long as the lease lasts.
+                Ok(Err(_)) | Err(_) => pause = self.backoff,
             }
         }
     }
@@ -1091,6 +1094,172 @@ mod tests {
             fixed?;
             assert_eq!(*runs.lock().expect("no panic"), 2);
             all_are(&queue, "done").await
+        })
+        .await;
+    }
+
+    /// While the lease is to be renewed, the database fails for more
+    /// than half of the lease.
+    #[tokio::test]
+    async fn failure_of_renewals_is_tried_again_soon() {
+        on_both("renew", async |queue| {
+            let lease = Duration::from_secs(3);
+            let queue = Queue { lease, ..queue };
+            queue.add("a", None, "").await?;
+            let job = queue.claim().await?.expect("a job");
+            let stop = CancellationToken::new();
+            let run = async {
+                sleep(lease / 6).await;
+                let hide = "ALTER TABLE jobs RENAME TO hidden";
+                sqlx::query(hide).execute(&queue.pool).await?;
+                sleep(lease / 2).await;
+                let show = "ALTER TABLE hidden RENAME TO jobs";
+                sqlx::query(show).execute(&queue.pool).await?;
+                sleep(lease).await;
+                Ok(())
+            };
+            let ended = queue.attempt(&job, &stop, run).await?;
+            assert_eq!(ended, Outcome::Done);
+            Ok(())
+        })
+        .await;
+    }
+
+    /// A claim waits for a lock when the stop is requested.
+    #[tokio::test]
+    async fn stop_while_the_database_is_silent() {
+        on_both("stopped", async |queue| {
+            let patience = Duration::from_millis(300);
+            let queue = Queue { patience, ..queue };
+            let mut lock = queue.begin().await?;
+            if queue.words == POSTGRESQL {
+                lock.execute("LOCK TABLE jobs").await?;
+            }
+            let stop = CancellationToken::new();
+            let silent = Mutex::new(0);
+            let report = |ended: Result<_, QueueError>| {
+                assert!(matches!(ended, Err(QueueError::Silent(_))));
+                *silent.lock().expect("no panic") += 1;
+            };
+            let work = queue.work(&stop, async |_| Ok(()), report);
+            let ask = async {
+                sleep(patience / 3).await;
+                stop.cancel();
+            };
+            let both = async { tokio::join!(work, ask) };
+            within(Duration::from_secs(3), both).await;
+            assert_eq!(*silent.lock().expect("no panic"), 1);
+            lock.rollback().await?;
+            Ok(())
+        })
+        .await;
+    }
+
+    /// A process dies with two jobs, again and again: the one that
+    /// isn't to blame loses its attempts, too.
+    #[tokio::test]
+    async fn crash_costs_each_job_of_the_process_an_attempt() {
+        on_both("crash", async |queue| {
+            let lease = Duration::from_millis(100);
+            let queue = Queue { lease, ..queue };
+            queue.add("poison", None, "").await?;
+            queue.add("beside", None, "").await?;
+            for attempt in 1..=3 {
+                for _ in 0..2 {
+                    let job = queue.claim().await?.expect("a job");
+                    assert_eq!(job.attempt, attempt);
+                }
+                sleep(lease * 2).await;
+            }
+            let runs = drain(&queue, 2, async |_| Ok(())).await?;
+            assert_eq!(runs.len(), 2);
+            all_are(&queue, "dead").await
+        })
+        .await;
+    }
+
+    /// A claim passes over all jobs that wait in the longest lane.
+    #[tokio::test]
+    async fn overload_of_one_lane_slows_each_claim() {
+        on_both("lane", async |queue| {
+            let queue = Queue { lease: MINUTE, ..queue };
+            let add = "
+                WITH RECURSIVE numbers (id) AS (
+                    SELECT 1 UNION ALL
+                    SELECT id + 1 FROM numbers WHERE id < 5000)
+                INSERT INTO jobs (key, lane, payload, visible_at)
+                SELECT 'Ann' || id, 'Ann', '', 0 FROM numbers";
+            let claims = async || {
+                let mut quickest = MINUTE;
+                for n in 0..5 {
+                    let key = format!("{}", fastrand::u64(..));
+                    queue.add(&key, None, "").await?;
+                    let start = Instant::now();
+                    let job = queue.claim().await?.expect("a job");
+                    quickest = quickest.min(start.elapsed());
+                    assert_eq!(job.key, key, "{n}");
+                }
+                Ok::<_, JobError>(quickest)
+            };
+            let without = claims().await?;
+            sqlx::query(add).execute(&queue.pool).await?;
+            // Its oldest job runs, and the others wait for it.
+            let first = queue.claim().await?.expect("a job");
+            assert_eq!(first.key, "Ann1");
+            let with = claims().await?;
+            assert!(with > without * 2, "{with:?} {without:?}");
+            Ok(())
+        })
+        .await;
+    }
+
+    /// Jobs that were added before it are in the future.
+    #[tokio::test]
+    async fn clock_that_was_set_back_delays_jobs() {
+        on_both("back", async |queue| {
+            queue.add("a", None, "").await?;
+            let back = "UPDATE jobs SET visible_at = visible_at + 1000";
+            sqlx::query(back).execute(&queue.pool).await?;
+            assert!(queue.claim().await?.is_none());
+            sleep(Duration::from_millis(1_100)).await;
+            assert!(queue.claim().await?.is_some());
+            Ok(())
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn edges_an_error_with_a_zero_byte_is_recorded() {
+        on_both("zero", async |queue| {
+            let queue = Queue { attempts: 1, ..queue };
+            queue.add("a", None, "").await?;
+            let fail = async |_| Err("half\0done".into());
+            drain(&queue, 1, fail).await?;
+            let error = queue.rows().await?.remove(0).3;
+            assert_eq!(error.as_deref(), Some("half\u{fffd}done"));
+            Ok(())
+        })
+        .await;
+    }
+
+    /// A process is stopped for longer than its lease: its job takes no
+    /// further step.
+    #[tokio::test]
+    async fn slow_steps_end_with_the_lease() {
+        on_both("stall", async |queue| {
+            queue.add("a", None, "").await?;
+            let job = queue.claim().await?.expect("a job");
+            let stop = CancellationToken::new();
+            let run = async {
+                sleep(Duration::from_millis(10)).await;
+                let lease = queue.lease.mul_f64(1.2);
+                std::thread::sleep(lease);
+                tokio::task::yield_now().await;
+                panic!("a step after the lease");
+            };
+            let ended = queue.attempt(&job, &stop, run).await?;
+            assert_eq!(ended, Outcome::Lost);
+            Ok(())
         })
         .await;
     }
