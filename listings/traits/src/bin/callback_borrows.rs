@@ -46,9 +46,9 @@ async fn check(requests: &[Request]) -> [Vec<Result<(), Refused>>; 2] {
     let limit = Duration::from_secs(1);
     let sizes = check_all(requests, limit, check_size).await;
 
-    // This callback borrows a local variable, too.
+    // This callback owns what it uses besides: see `move`.
     let reserved = String::from("/admin");
-    let paths = check_all(requests, limit, async |request| {
+    let paths = check_all(requests, limit, async move |request| {
         tokio::task::yield_now().await;
         match request.path.starts_with(&reserved) {
             true => Err(Refused::Reserved),
@@ -160,6 +160,15 @@ mod tests {
 
     async fn panicking(request: &Request) -> Result<(), Refused> {
         panic!("no check for {}", request.path)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_a_task_may_run_it() {
+        let requests = numbered(2);
+        let task = tokio::spawn(async move { check(&requests).await });
+        let [sizes, paths] = task.await.expect("no panic");
+        assert_eq!(sizes, [Ok(()), Ok(())]);
+        assert_eq!(paths, sizes);
     }
 
     /// What `Fn(&Request) -> Fut` can express.
