@@ -42,7 +42,10 @@ const CHANGE: &str =
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{
+    Executor,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 
 /// Creates a schema with two shelves, if there is a server.
 async fn open(name: &str) -> sqlx::Result<Option<PgPool>> {
@@ -54,6 +57,13 @@ async fn open(name: &str) -> sqlx::Result<Option<PgPool>> {
     let pool = PgPoolOptions::new()
         .max_connections(8)
         .acquire_timeout(Duration::from_secs(10))
+        // A `begin` that was dropped leaves its transaction open.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                connection.execute("BEGIN; ROLLBACK").await?;
+                Ok(true)
+            })
+        })
         .connect_with(options.options([
             ("search_path", &*schema),
             ("lock_timeout", "5s"),
@@ -163,16 +173,16 @@ mod tests {
     async fn cancel_moves_all_of_it_or_nothing() -> sqlx::Result<()> {
         with_shelves("cancel", async |pool| {
             hazards::at_every_poll(async |cancel| {
-                // A dropped `begin` leaves its connection inside a
-                // transaction, so each call uses its own pool.
-                let options = pool.connect_options();
-                let options = options.as_ref().clone();
-                let one = PgPool::connect_with(options).await;
-                let one = one.expect("a pool");
-                cancel.run(relocate(&one, 1, 2, 1)).await;
-                one.close().await;
+                cancel.run(relocate(pool, 1, 2, 1)).await;
                 let shelves = shelves(pool).await.expect("shelves");
                 assert_eq!(shelves.iter().sum::<i64>(), 200);
+                // No connection is left inside a transaction.
+                for _ in 0..8 {
+                    sqlx::query("UPDATE stock SET amount = amount")
+                        .execute(pool)
+                        .await
+                        .expect("not locked");
+                }
             })
             .await;
             Ok(())

@@ -69,7 +69,10 @@ const TAKE: &str = "UPDATE stock SET amount = amount - 1
                     WHERE shelf = $1 AND amount > 0";
 // ANCHOR_END: sell
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{
+    Executor,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 
 /// Creates a schema with this much on two shelves, if there is a
 /// server.
@@ -82,6 +85,13 @@ async fn open(name: &str, each: i64) -> sqlx::Result<Option<PgPool>> {
     let pool = PgPoolOptions::new()
         .max_connections(8)
         .acquire_timeout(Duration::from_secs(10))
+        // A `begin` that was dropped leaves its transaction open.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                connection.execute("BEGIN; ROLLBACK").await?;
+                Ok(true)
+            })
+        })
         .connect_with(options.options([
             ("search_path", &*schema),
             ("lock_timeout", "5s"),
@@ -264,15 +274,8 @@ mod tests {
     async fn cancel_sells_all_of_it_or_nothing() -> sqlx::Result<()> {
         with_shelves("cancel", 500, async |pool| {
             hazards::at_every_poll(async |cancel| {
-                // A dropped `begin` leaves its connection inside a
-                // transaction, so each call uses its own pool.
-                let options = pool.connect_options();
-                let options = options.as_ref().clone();
-                let one = PgPool::connect_with(options).await;
-                let one = one.expect("a pool");
                 let before = settled(pool).await.expect("an amount");
-                let sold = cancel.run(sell(&one, 1)).await;
-                one.close().await;
+                let sold = cancel.run(sell(pool, 1)).await;
                 let after = settled(pool).await.expect("an amount");
                 assert!(after == before || after == before - 1);
                 assert!(sold.is_none() || after == before - 1);
