@@ -40,7 +40,7 @@ impl Shop {
 // ANCHOR_END: place
 
 // ANCHOR: insert
-/// Returns whether it has inserted the order, or else it was there.
+/// Inserts the order. Returns false if the key already has one.
 async fn insert(
     connection: &mut AnyConnection,
     key: &str,

@@ -23,7 +23,7 @@ fn rejected(error: sqlx::Error) -> Result<Rejected, sqlx::Error> {
     let Some(database) = error.as_database_error() else {
         return Err(error);
     };
-    // PostgreSQL has the name, and SQLite often something else.
+    // PostgreSQL reports the name. SQLite often reports another.
     match (database.kind(), constraint(database)) {
         (UniqueViolation, "orders_key" | "orders.key") => {
             Ok(Rejected::KeyUsed)

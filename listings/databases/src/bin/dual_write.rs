@@ -15,7 +15,7 @@ async fn change(
     Ok(())
 }
 
-/// Wrong, too: if the commit fails, the event was about nothing.
+/// Wrong, too: if the commit fails, the event isn't true.
 async fn publish_first(
     pool: &SqlitePool,
     broker: &Broker,

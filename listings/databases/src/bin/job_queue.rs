@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 // ANCHOR: schema
-/// A name in braces stands for the database's own words.
+/// Names in braces are replaced with the database's own SQL.
 const SCHEMA: [&str; 3] = [
     "CREATE TABLE IF NOT EXISTS jobs (
         id {id},
@@ -108,7 +108,7 @@ type JobError = Box<dyn std::error::Error + Send + Sync>;
 impl Queue {
     /// Adds a job in the caller's transaction, so that the job exists
     /// if and only if the caller's changes do. Returns false if the key
-    /// has a job already: call it again if the outcome is unknown.
+    /// already has a job. If the outcome is unknown, call it again.
     async fn enqueue(
         &self,
         transaction: &mut Transaction<'_, sqlx::Any>,
@@ -116,8 +116,8 @@ impl Queue {
         lane: Option<&str>,
         payload: &str,
     ) -> sqlx::Result<bool> {
-        // On PostgreSQL, makes the order of a lane's numbers the order
-        // of their commits. A lock on NULL is none.
+        // On PostgreSQL, a lane's jobs are committed in the order of
+        // their numbers. Without a lane (NULL), nothing is locked.
         sqlx::query(self.sql("{lock lane}"))
             .bind(lane)
             .fetch_all(&mut **transaction)
@@ -138,8 +138,8 @@ impl Queue {
 
 // ANCHOR: claim
 impl Queue {
-    /// Leases the oldest visible job. If it's dropped, the job may be
-    /// leased nevertheless: it's visible again after the lease.
+    /// Leases the oldest visible job. If the call is dropped, the job
+    /// may be leased anyway: it's visible again after the lease.
     async fn claim(&self) -> Result<Option<Job>, QueueError> {
         let claim = "
             UPDATE jobs
@@ -155,7 +155,7 @@ impl Queue {
                 ORDER BY visible_at, id LIMIT 1 {skip locked})
             RETURNING id, key, payload, attempts, token";
         let claim = sqlx::query(self.sql(claim));
-        // The lease begins later than this, and so it ends later.
+        // The database starts the lease later, so it expires later.
         let lease_ends = Instant::now() + self.lease;
         // Not `fetch_optional`: it doesn't wait for the commit.
         let claim =
@@ -287,7 +287,7 @@ impl Queue {
 const RENEW: &str = "state = 'open'";
 
 impl Queue {
-    /// Renews the lease, and returns when it's lost, or may be.
+    /// Renews the lease. Returns when it's lost, or may be lost.
     async fn keep(&self, job: &Job) {
         let (mut ends, mut pause) = (job.lease_ends, self.lease / 3);
         while Instant::now() < ends {
@@ -587,7 +587,7 @@ async fn send_invoices(
     provider: &Provider,
 ) -> Result<(), JobError> {
     let stop = CancellationToken::new();
-    // It may run twice. The provider accepts a key only once.
+    // May run twice, but the provider accepts a key only once.
     let send = |job: Job| provider.send(job.key, job.payload);
     let report = |ended| {
         if let Err(error) = ended {

@@ -22,7 +22,7 @@ async fn claim(
     Ok(claim.fetch_all(pool).await?.pop())
 }
 
-/// Wrong: doesn't ask whether the lease is still the worker's own.
+/// Wrong: doesn't check whether the worker still owns the lease.
 async fn fail(pool: &SqlitePool, _lease: i64) -> sqlx::Result<bool> {
     let fail = "UPDATE jobs SET visible_at = unixepoch('subsec')
         WHERE key = 'invoice-7'";
