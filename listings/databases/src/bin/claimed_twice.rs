@@ -1,4 +1,4 @@
-//! Wrong: two workers select a job, and then both of them claim it.
+//! Wrong: two workers select the same job, and both of them claim it.
 
 use sqlx::{
     SqlitePool,

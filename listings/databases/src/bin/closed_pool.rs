@@ -1,4 +1,4 @@
-//! Close the pool, and wait for that, before you reopen its file.
+//! Await the pool's `close` before you reopen its file.
 
 // ANCHOR: close
 use std::{path::Path, time::Duration};

@@ -1,4 +1,4 @@
-//! The connection breaks during a commit: before it, or after it?
+//! The connection breaks during a commit: did it take effect?
 
 use std::{path::Path, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Retry a transaction whose outcome is unknown: with a key.
+//! Retry a transaction with an unknown outcome: use an idempotency key.
 
 // ANCHOR: place
 use sqlx::{AnyConnection, Error};
