@@ -86,7 +86,7 @@ fn each_program_is_a_listing_with_the_manifest_of_its_part() {
                     "{place}: the manifest of this file is not the one with which {name} is compiled\n"
                 ));
             }
-            let outputs = model::output::shown(&project, &name).expect("outputs can be read");
+            let outputs = model::output::shown(&project, name).expect("outputs can be read");
             let prints = project
                 .read(&outputs[0].file)
                 .expect("a listing has an output");

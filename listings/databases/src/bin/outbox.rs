@@ -814,7 +814,8 @@ mod tests {
                 sleep(Duration::from_millis(50)).await;
                 other.round().await
             });
-            (first.expect("a round"), second.expect("a round"));
+            first.expect("a round");
+            second.expect("a round");
             relay(&pool, &broker, "one").round().await.expect("it");
             let stored = broker.stored();
             let first = |it| stored.iter().position(|at| at == it);
@@ -1056,8 +1057,11 @@ mod tests {
         while last.round().await?.sent > 0 {}
         serving.abort();
 
-        let arrived =
-            arrived.lock().unwrap_or_else(PoisonError::into_inner);
+        let arrived = std::mem::take(
+            &mut *arrived
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
         let mut versions = HashMap::<&str, i64>::new();
         let mut doubles = 0;
         for (order, version) in &arrived.events {
