@@ -307,7 +307,7 @@ mod tests {
             }
             let fixed = release(&[ORDERS, NOTE]);
             let fixed = migrate(&fixed, database);
-            let fixed = timeout(Duration::from_secs(10), fixed).await;
+            let fixed = timeout(Duration::from_secs(40), fixed).await;
             fixed.expect("no lock was left").expect("it starts");
             check(database).await;
         })
@@ -361,7 +361,7 @@ mod tests {
             hazards::at_every_poll(async |cancel| {
                 cancel.run(migrate(&current, database)).await;
                 let next = migrate(&current, database);
-                let next = timeout(Duration::from_secs(10), next).await;
+                let next = timeout(Duration::from_secs(40), next).await;
                 next.expect("no lock was left").expect("it starts");
                 check(database).await;
                 for table in ["orders", "_sqlx_migrations"] {
