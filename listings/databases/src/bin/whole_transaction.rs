@@ -158,7 +158,9 @@ async fn main() -> sqlx::Result<()> {
         return Ok(());
     };
     let (sold, attempts) = skew(&pool).await?;
-    println!("sold {sold} in {attempts} attempts");
+    // Usually one more than two, but the next attempt can meet the
+    // other transaction again.
+    println!("sold: {sold}, retried: {}", attempts > 2);
     println!("left: {}", left(&pool).await?);
     println!("the next one: {}", sell(&pool, 1).await?);
     close(&pool, name).await
@@ -191,7 +193,9 @@ mod tests {
     #[tokio::test]
     async fn again_after_a_conflict() -> sqlx::Result<()> {
         with_shelves("skew", 1, async |pool| {
-            assert_eq!(skew(pool).await?, (1, 3));
+            let (sold, attempts) = skew(pool).await?;
+            assert_eq!(sold, 1);
+            assert!(attempts >= 3, "{attempts}");
             assert_eq!(left(pool).await?, 1);
             Ok(())
         })
