@@ -134,8 +134,8 @@ impl<B: Broker> Relay<'_, B> {
 
 // ANCHOR: run
 impl<B: Broker> Relay<'_, B> {
-    /// Relays until it's stopped, and then returns after the event
-    /// that is under way.
+    /// Relays events until it's stopped, and then returns as soon as
+    /// the current event is done.
     async fn run(&self) {
         while !self.stop.is_cancelled() {
             let pause = match self.round().await {
@@ -221,7 +221,7 @@ async fn receive(pool: &AnyPool, event: &Event) -> sqlx::Result<bool> {
     .execute(&mut *transaction)
     .await?;
     if inserted.rows_affected() == 0 {
-        return Ok(false); // A double.
+        return Ok(false); // A duplicate.
     }
     // The effect, in the same transaction as the event's id.
     sqlx::query("UPDATE statistics SET changes = changes + 1")
