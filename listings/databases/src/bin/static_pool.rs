@@ -83,11 +83,15 @@ fn main() -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     #[test]
     fn again_in_the_runtime_of_a_second_test() {
         if std::env::var("DATABASE_URL").is_err() {
+            let told = "not tested on PostgreSQL: no DATABASE_URL";
+            writeln!(io::stderr(), "{told}").expect("stderr");
             return;
         }
         let [first, second] = verdicts().expect("two runtimes");
