@@ -22,6 +22,7 @@ use std::process::{Command, ExitCode};
 use std::sync::OnceLock;
 use suite::{Suite, book, text, texts};
 use verify::blocks::{Origin, rust_blocks};
+use verify::checks::is_of_program;
 
 mod suite;
 
@@ -107,7 +108,19 @@ fn shown_programs(
             .with_context(|| format!("cannot read {}", page.html.display()))?;
         for block in rust_blocks(&html) {
             blocks += 1;
-            match block.origin {
+            match block.origin.clone() {
+                // Part of a long program, which doesn't compile alone.
+                Some(Origin::Listing(name)) if block.is_excerpt => {
+                    let name = ProgramId::parse(&name).map_err(anyhow::Error::msg)?;
+                    let source = project.read(&name.source())?;
+                    ensure!(
+                        is_of_program(&source, &block),
+                        "{}: this part of {name} is not in {}:\n{}",
+                        page.source,
+                        name.source(),
+                        block.program
+                    );
+                }
                 Some(Origin::Listing(name)) => {
                     let name = ProgramId::parse(&name).map_err(anyhow::Error::msg)?;
                     let file = markdown.join(format!("program_{:05}.md", programs.len()));

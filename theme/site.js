@@ -65,7 +65,13 @@
 
   // --- Programs -------------------------------------------------------------------------------------
 
-  const programOf = (figure) => figure.querySelector('pre > code').textContent;
+  // Of a long program, a page has the whole text in one figure at most.
+  const wholeOf = (figure) =>
+    'excerpt' in figure.dataset
+      ? document.querySelector(`figure.listing[data-listing="${figure.dataset.listing}"]:not([data-excerpt])`)
+      : figure;
+
+  const programOf = (figure) => wholeOf(figure).querySelector('pre > code').textContent;
 
   const shownPartOf = (figure) => {
     const code = figure.querySelector('pre > code').cloneNode(true);
@@ -157,8 +163,11 @@
 
   for (const figure of document.querySelectorAll('figure:is(.listing, .manifest)')) {
     const tools = figure.querySelector('.tools');
-    tools.append(button('Copy', 'Copy the whole program, including hidden lines', (it) => copy(it, programOf(figure))));
-    if (figure.querySelector('.boring')) {
+    const whole = wholeOf(figure);
+    if (whole) {
+      tools.append(button('Copy', 'Copy the whole program, including hidden lines', (it) => copy(it, programOf(figure))));
+    }
+    if (whole !== figure || figure.querySelector('.boring')) {
       tools.append(button('Copy part', 'Copy only the lines that are shown', (it) => copy(it, shownPartOf(figure))));
     }
     const command = figure.querySelector('code.command');
@@ -167,7 +176,7 @@
       press.className = 'command';
       command.replaceWith(press);
       // The Playground's Tokio is built without its unstable parts.
-      if (!('unstable' in figure.dataset)) {
+      if (whole && !('unstable' in figure.dataset)) {
         tools.append(button('Run', 'Send the whole program to the Rust Playground and run it there', (it) => run(figure, it)));
       }
     }

@@ -9,6 +9,13 @@ use model::program::{ProgramKind, ProgramRef};
 use model::source::{AnchorError, CLIPPYS, Source};
 use model::{Problem, ProgramId, Project, suggest};
 
+/// A program of more bytes is whole only where a page shows it first: what is repeated after more than 32 kB of HTML isn't
+/// compressed away.
+const REPEATED: usize = 16_000;
+
+/// A program of more bytes is never whole on a page, which would be too heavy.
+const WHOLE: usize = 40_000;
+
 /// Draws programs and their output.
 pub struct ProgramFigures<'a> {
     project: &'a Project,
@@ -24,13 +31,14 @@ impl<'a> ProgramFigures<'a> {
         }
     }
 
-    /// A program, or what one of its anchors holds, with everything else of the program hidden. If it must not
-    /// compile, the compiler's message follows. With `tested`, a line says which hazards the program was tested against.
+    /// A program, or what one of its anchors holds, with everything else of the program hidden; of a long program, only what
+    /// is shown. If it must not compile, the compiler's message follows. Where the page shows the program first, a line says
+    /// which hazards it was tested against.
     pub fn program(
         &self,
         kind: ProgramKind,
         shown: &ProgramRef,
-        tested: bool,
+        is_first: bool,
     ) -> Result<String, String> {
         let name = &shown.id;
         let (file, text) = self.text(kind, name)?;
@@ -44,11 +52,17 @@ impl<'a> ProgramFigures<'a> {
                 "{file}:1: the listing has no caption; begin it with one line `//! What it shows.`"
             )
         })?;
-        let lines = source.cut(shown.anchor.as_deref()).map_err(place)?;
+        let mut lines = source.cut(shown.anchor.as_deref()).map_err(place)?;
+        let length: usize = lines.iter().map(|line| line.text.len()).sum();
+        let is_excerpt = length > WHOLE || (length > REPEATED && !is_first);
+        if is_excerpt {
+            lines.retain(|line| line.shown);
+        }
+        let excerpt = if is_excerpt { " data-excerpt" } else { "" };
         let code = with_hidden_lines(&lines);
         let wrong = if source.is_mistake() { " wrong" } else { "" };
         let tested = match hazards::tested(&text) {
-            Some(line) if tested && !source.is_mistake() => {
+            Some(line) if is_first && !source.is_mistake() => {
                 format!("<p class=\"tested\">{line}</p>\n")
             }
             _ => String::new(),
@@ -67,7 +81,7 @@ impl<'a> ProgramFigures<'a> {
         };
         let id = shown.figure_id();
         Ok(format!(
-            "<figure class=\"listing{class}\" id=\"{id}\" data-{data}=\"{name}\">\n{figcaption}\n\n{block}\n{message}</figure>\n",
+            "<figure class=\"listing{class}\" id=\"{id}\" data-{data}=\"{name}\"{excerpt}>\n{figcaption}\n\n{block}\n{message}</figure>\n",
             figcaption = figcaption(
                 &id,
                 &caption(heading),

@@ -260,6 +260,21 @@ fn an_output_of_a_run_just_now_is_shown_and_said_to_be_new() {
 }
 
 #[test]
+fn a_long_program_is_whole_once_and_a_very_long_one_never() {
+    let hidden = |bytes: usize| "// x\n".repeat(bytes / 5);
+    let shown =
+        "// ANCHOR: a\nlet a = 1;\n// ANCHOR_END: a\n// ANCHOR: b\nlet b = 2;\n// ANCHOR_END: b\n";
+    for (bytes, excerpts) in [(1_000, 0), (20_000, 1), (50_000, 2)] {
+        let book = with_page("# Page\n\n{{#listing demo/hello:a}}\n\n{{#listing demo/hello:b}}\n");
+        let program = format!("//! Hello.\n\n{}fn main() {{\n{shown}}}\n", hidden(bytes));
+        book.write(LISTING, program);
+        let html = html(&book);
+        assert_eq!(html.matches(" data-excerpt").count(), excerpts, "{bytes}");
+        assert_eq!(html.matches("class=\"boring\"").count() > 0, excerpts < 2);
+    }
+}
+
+#[test]
 fn a_program_says_once_what_it_was_tested_against() {
     let shown = "{{#listing demo/hello}}\n";
     let book = with_page(&format!("# Page\n\n{shown}\n{shown}"));

@@ -173,7 +173,11 @@ fn report_change(change: Option<Change>, report: &mut impl FnMut(Change)) {
 fn write_errors(project: &Project, name: &ProgramId, said: &str) -> Result<Option<Change>> {
     let file = name.errors();
     if said.is_empty() {
-        remove(project, &file, "removed because there is no message anymore\n")
+        remove(
+            project,
+            &file,
+            "removed because there is no message anymore\n",
+        )
     } else {
         write(project, &file, said)
     }

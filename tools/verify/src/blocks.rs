@@ -1,13 +1,16 @@
 //! Reads the programs back out of the rendered pages, so that what is verified is what a reader gets.
 
 use crate::selector;
+use scraper::node::Element;
 use scraper::{ElementRef, Html};
 
 /// A block of Rust on a rendered page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RustBlock {
-    /// The whole program, hidden lines included, as mdBook rendered it.
+    /// The whole program, hidden lines included, as mdBook rendered it; or only the lines that are shown.
     pub program: String,
+    /// Whether these are only the lines that are shown, because the program is long.
+    pub is_excerpt: bool,
     /// Where it comes from; `None` if no directive put it there.
     pub origin: Option<Origin>,
 }
@@ -38,17 +41,22 @@ pub fn rust_blocks(html: &str) -> Vec<RustBlock> {
     blocks
         .map(|code| RustBlock {
             program: code.text().collect(),
+            is_excerpt: figure(code).is_some_and(|figure| figure.attr("data-excerpt").is_some()),
             origin: origin(code),
         })
         .collect()
 }
 
+/// The figure around a block.
+fn figure(code: ElementRef<'_>) -> Option<&Element> {
+    let mut around = code.ancestors().filter_map(ElementRef::wrap);
+    around
+        .find(|element| element.value().name() == "figure")
+        .map(|element| element.value())
+}
+
 fn origin(code: ElementRef<'_>) -> Option<Origin> {
-    let figure = code
-        .ancestors()
-        .filter_map(ElementRef::wrap)
-        .find(|element| element.value().name() == "figure")?
-        .value();
+    let figure = figure(code)?;
     let named = |kind: &str| figure.attr(kind).map(str::to_owned);
     let listing = named("data-listing").map(Origin::Listing);
     let compile_fail = named("data-compile-fail").map(Origin::CompileFail);
@@ -68,6 +76,7 @@ mod tests {
                     <pre><code class=\"language-rust ignore\">c</code></pre></main>";
         let block = |program: &str, origin| RustBlock {
             program: program.to_owned(),
+            is_excerpt: false,
             origin,
         };
         let listing = Origin::Listing("tasks/a".to_owned());
