@@ -244,7 +244,7 @@ mod tests {
     fn another_compiler_must_find_the_same_errors() {
         assert!(compare(MESSAGE, &MESSAGE.replace("outlive", "live longer"), false).is_ok());
         let error = compare(MESSAGE, &MESSAGE.replace("E0373", "E0597"), false).unwrap_err();
-        let why = "on this compiler the errors are others (E0597, future cannot be sent) than in the book (E0373, future cannot be sent)";
+        let why = "on this compiler, the errors (E0597, future cannot be sent) differ from those in the book (E0373, future cannot be sent)";
         assert!(error.starts_with(why), "{error}");
     }
 }
