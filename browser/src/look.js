@@ -82,7 +82,8 @@ function overflow() {
   return { width: frame.scrollWidth, room: frame.clientWidth, elements: innermost.slice(0, 3).map(describe) };
 }
 
-// What moved while the page was loading, without any input.
+// What moved after the page was read, without any input. While the HTML is still arriving, the columns of a table move with
+// each of its rows, on a busy machine even if the server is near.
 const shifts = () =>
   new Promise(resolve => {
     const all = [];
@@ -90,7 +91,8 @@ const shifts = () =>
     observer.observe({ type: 'layout-shift', buffered: true });
     // Earlier entries arrive in a later task.
     setTimeout(() => {
-      const entries = all.filter(entry => !entry.hadRecentInput);
+      const { domInteractive } = performance.getEntriesByType('navigation')[0];
+      const entries = all.filter(entry => !entry.hadRecentInput && entry.startTime > domInteractive);
       const moved = entries.flatMap(entry => entry.sources.map(source => source.node));
       const elements = moved.map(node => (node?.nodeType === Node.TEXT_NODE ? node.parentElement : node)).filter(Boolean);
       resolve({
