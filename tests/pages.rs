@@ -43,6 +43,13 @@ fn project() -> &'static Project {
     &PROJECT
 }
 
+/// The project, once its pages are known to build: a directive that can't be expanded is no problem of the checks that read
+/// directives.
+fn built_project() -> &'static Project {
+    site();
+    project()
+}
+
 /// Documents that are read in the repository, each with its text.
 fn documents() -> impl Iterator<Item = (&'static str, String)> {
     ["README.md", "CONTRIBUTING.md"].into_iter().map(|file| {
@@ -112,7 +119,7 @@ fn no_link_is_broken() {
 
 #[test]
 fn no_version_number_or_code_is_hand_written() {
-    assert_no_problems(prose::check(project()));
+    assert_no_problems(prose::check(built_project()));
     for (file, text) in documents() {
         assert_no_problems(found(model::hand_written::hand_written_code(file, &text)));
         assert_no_problems(found(prose::unchecked_code_in_markdown(file, &text)));
