@@ -4,11 +4,13 @@
 //! `cargo test --test listings tasks/join_set`. So do a part's tests that belong to no listing (`listings/<part>/tests/`).
 
 use anyhow::Result;
+use model::output::{DATABASE_URL, PGBOUNCER_URL};
 use model::{ProgramId, Project};
 use process_control::{ChildExt, Control, ExitStatus};
 use runs::build::{Built, build_suites, build_tests, errors_of, plain};
 use runs::workspace::{files_in, test_suites};
 use std::collections::BTreeMap;
+use std::env;
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -123,10 +125,18 @@ fn check(project: &Project, tests: &Tests, name: &ProgramId) -> Result<(), Strin
             ));
         }
     }
-    match said.contains("test result: ok. 0 passed") {
-        true => Err(format!("{source}: none of its tests ran:\n{said}")),
-        false => Ok(()),
+    if said.contains("test result: ok. 0 passed") {
+        return Err(format!("{source}: none of its tests ran:\n{said}"));
     }
+    let program = text(project, &name.source()).map_err(|error| format!("{error:#}"))?;
+    for variable in [DATABASE_URL, PGBOUNCER_URL] {
+        if program.contains(variable) && env::var_os(variable).is_none() {
+            eprintln!(
+                "{name}: some of its tests need {variable}, which isn't set, and pass without it"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Runs tests one after the other, so that what they print ends with the test that hangs. Without a status, it was

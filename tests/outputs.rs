@@ -1,8 +1,9 @@
 //! Promise: what a page says a program prints is what it prints.
 //!
 //! Every listing is built with the dependencies that its page shows, run, and its output (with its exit status, if that isn't
-//! 0) compared with its `.out` file (on PostgreSQL, if `DATABASE_URL` names a server, with its `.postgresql.out` file), and what it says on standard error with its `.err` file. `cargo book bless` rewrites the
-//! files.
+//! 0) compared with its `.out` file, and what it says on standard error with its `.err` file. If `DATABASE_URL` names a
+//! PostgreSQL server, what a listing prints there is compared with its `.postgresql.out` file. `cargo book bless` rewrites
+//! the files.
 
 use runs::build::build;
 use runs::compare::run_and_check;

@@ -9,7 +9,6 @@
 //! itself once more for it, and reads the programs out of the tests that skeptic writes.
 
 use anyhow::{Context, Result, bail, ensure};
-use model::source::Source;
 use model::{ProgramId, Project, census};
 use render::site;
 use runs::build::build;
@@ -59,7 +58,7 @@ fn main() -> ExitCode {
         check: |project, built, name| {
             let source = text(project, &name.source()).map_err(|error| format!("{error:#}"))?;
             for (shown, pages) in shown_of(name) {
-                if !is_program_of(&source, shown) {
+                if !is_of_program(&source, shown, false) {
                     let pages: Vec<_> = pages.iter().map(String::as_str).collect();
                     return Err(format!(
                         "the program that {} shows as {name} is not the text of {}:\n{shown}",
@@ -77,15 +76,6 @@ fn main() -> ExitCode {
 fn shown_of(name: &ProgramId) -> &'static BTreeMap<String, BTreeSet<String>> {
     let shown = SHOWN.get().and_then(|shown| shown.get(name));
     shown.expect("each test is one of a shown listing")
-}
-
-/// Whether a text is a listing's program, with its tests or without them.
-fn is_program_of(source: &str, shown: &str) -> bool {
-    Source::parse(source).is_ok_and(|source| {
-        [source.program(), source.program_without_tests()]
-            .iter()
-            .any(|program| program.trim() == shown.trim())
-    })
 }
 
 /// Renders the pages, and has skeptic read the programs on them.
@@ -108,13 +98,13 @@ fn shown_programs(
             .with_context(|| format!("cannot read {}", page.html.display()))?;
         for block in rust_blocks(&html) {
             blocks += 1;
-            match block.origin.clone() {
+            match block.origin {
                 // Part of a long program, which doesn't compile alone.
                 Some(Origin::Listing(name)) if block.is_excerpt => {
                     let name = ProgramId::parse(&name).map_err(anyhow::Error::msg)?;
                     let source = project.read(&name.source())?;
                     ensure!(
-                        is_of_program(&source, &block),
+                        is_of_program(&source, &block.program, true),
                         "{}: this part of {name} is not in {}:\n{}",
                         page.source,
                         name.source(),
