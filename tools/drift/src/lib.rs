@@ -13,7 +13,7 @@ pub mod rows;
 pub mod snapshot;
 pub mod text;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use breakage::Breakage;
 use check::{Checks, Outcome};
 use copy::Copy;
@@ -22,6 +22,7 @@ use model::Project;
 use promises::promises;
 use snapshot::BookSnapshot;
 use std::collections::BTreeSet;
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 /// Which breakages to make.
@@ -39,6 +40,38 @@ pub struct Options {
     /// Break only this promise, by its number; may be given several times
     #[arg(long = "promise", value_name = "NUMBER")]
     pub promises: Vec<usize>,
+    /// Make only a share of the breakages: `2/3` is the second of three shares
+    #[arg(long, value_name = "K/N", default_value = "1/1")]
+    pub share: Share,
+}
+
+/// One of several equal shares of the breakages. All shares together are all breakages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// Which one, from 1.
+    number: usize,
+    /// How many shares there are.
+    total: usize,
+}
+
+impl FromStr for Share {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (number, total) = text.split_once('/').context("write a share as K/N")?;
+        let (number, total) = (number.parse()?, total.parse()?);
+        if !(1..=total).contains(&number) {
+            bail!("there is no share {number} of {total}");
+        }
+        Ok(Self { number, total })
+    }
+}
+
+impl Share {
+    fn of<T>(self, all: Vec<T>) -> Vec<T> {
+        let all = all.into_iter().skip(self.number - 1);
+        all.step_by(self.total).collect()
+    }
 }
 
 /// A breakage that was made, and whether it was noticed.
@@ -142,13 +175,26 @@ fn plan(snapshot: &BookSnapshot, options: &Options) -> Result<Vec<(usize, Breaka
             }
         }
     }
-    Ok(planned)
+    Ok(options.share.of(planned))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::breakage::Check;
+
+    #[test]
+    fn every_breakage_is_in_one_share() {
+        let mut shared = Vec::new();
+        for number in 1..=3 {
+            let share: Share = format!("{number}/3").parse().expect("a share");
+            shared.extend(share.of((0..8).collect()));
+        }
+        assert_eq!(shared, [0, 3, 6, 1, 4, 7, 2, 5]);
+        for wrong in ["", "3", "0/3", "4/3", "1/0", "a/b"] {
+            assert!(wrong.parse::<Share>().is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn this_book_can_be_broken_in_all_ways_and_has_the_tests_that_must_notice() {
@@ -160,6 +206,7 @@ mod tests {
             rounds: 1,
             all: false,
             promises: Vec::new(),
+            share: "1/1".parse().expect("a share"),
         };
         let planned = plan(&snapshot, &options).expect("there is enough to break");
         let numbers: BTreeSet<_> = planned.iter().map(|(number, _)| *number).collect();
