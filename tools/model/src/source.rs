@@ -8,6 +8,9 @@ pub const WRONG: &str = "Wrong:";
 /// A program that must not compile and has these words, compiles; it is Clippy that refuses it.
 pub const CLIPPYS: &str = "#![deny(clippy::";
 
+/// What starts a line of a program that must not compile, if the line belongs in the program's own Cargo.toml.
+pub const MANIFEST: &str = "// Cargo.toml: ";
+
 /// A line of a program, and whether the page shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line<'a> {

@@ -12,6 +12,9 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Cargo's argument for reports that [`run`] understands.
+pub(crate) const JSON: &str = "--message-format=json";
+
 /// So many listings of a part are built as a program of their own; more are built with all of the part.
 const FEW: usize = 6;
 
@@ -219,18 +222,12 @@ impl Library {
 
 /// A cargo that builds programs in the listings' workspace, or their tests. It's to be given [packages](select).
 pub(crate) fn cargo_in(workspace: &Workspace, mode: Mode) -> Command {
-    let mut command = Command::new(cargo());
+    let mut command = cargo_below(workspace.root(), workspace.build_folder());
     match mode {
         Mode::Run => command.args(["build", "--keep-going"]),
         Mode::Test => command.args(["test", "--no-run", "--no-fail-fast"]),
     };
-    command
-        .current_dir(workspace.root())
-        .arg("--message-format=json")
-        .env("CARGO_TARGET_DIR", workspace.root().join("target"))
-        .env("CARGO_BUILD_BUILD_DIR", workspace.build_folder())
-        // It names the package of the test that runs this.
-        .env_remove("CARGO_MANIFEST_DIR");
+    command.arg(JSON);
     match workspace.flavor() {
         Flavor::Plain => select(&mut command, EVERYTHING, &[]),
         Flavor::Recorded => {
@@ -238,6 +235,19 @@ pub(crate) fn cargo_in(workspace: &Workspace, mode: Mode) -> Command {
             command.env(variable, flags);
         }
     }
+    command
+}
+
+/// A cargo in a workspace's folder, which compiles crates into another folder. It's to be given a
+/// command and [`JSON`].
+pub(crate) fn cargo_below(workspace: &Path, build_folder: &Path) -> Command {
+    let mut command = Command::new(cargo());
+    command
+        .current_dir(workspace)
+        .env("CARGO_BUILD_BUILD_DIR", build_folder)
+        .env("CARGO_TARGET_DIR", workspace.join("target"))
+        // It names the package of the test that runs this.
+        .env_remove("CARGO_MANIFEST_DIR");
     command
 }
 

@@ -1,11 +1,12 @@
 //! Programs that must not compile, and what the compiler says about them.
 //!
 //! They're compiled beside the listings, with the dependencies that the listings have been built with (see
-//! [`crate::workspace`]). What differs from machine to machine is taken out of the messages: where crates are, in which
-//! version, and on which line.
+//! [`crate::workspace`]), or with those of a [manifest of their own](own_manifest). What differs from machine to machine is
+//! taken out of the messages: where crates are, in which version, and on which line.
 
 use crate::build::{Compiled, Mode, cargo_in, plain, run, select};
 use crate::files::{file_elsewhere, write_if_changed};
+use crate::own_manifest;
 use crate::workspace::REFUSED;
 use anyhow::{Context, Result, bail};
 use model::source::CLIPPYS;
@@ -31,8 +32,17 @@ pub fn messages(
     let mut for_rustc = Vec::new();
     let mut for_clippy = Vec::new();
     let mut settings = BTreeSet::new();
+    let mut messages = BTreeMap::new();
     for name in names {
         let text = project.read(&name.compile_fail())?;
+        if own_manifest::has_own(&text) {
+            let compiled = own_manifest::compile(project, name, &text);
+            let message = compiled
+                .map_err(|error| format!("{error:#}"))
+                .and_then(|compiled| message(name, name.name.clone(), &compiled));
+            messages.insert(name.clone(), message);
+            continue;
+        }
         match text.contains(CLIPPYS) {
             true => for_clippy.push(name),
             false => for_rustc.push(name),
@@ -43,7 +53,6 @@ pub fn messages(
                 .map(|setting| format!("{setting}\n")),
         );
     }
-    let mut messages = BTreeMap::new();
     for (group, is_clippys) in [(for_rustc, false), (for_clippy, true)] {
         if group.is_empty() {
             continue;
@@ -67,7 +76,7 @@ pub fn messages(
         }
         let compiled = run(&mut cargo)?;
         for name in group {
-            messages.insert(name.clone(), message(name, &compiled));
+            messages.insert(name.clone(), message(name, package(name), &compiled));
         }
     }
     Ok(messages)
@@ -78,8 +87,8 @@ fn package(name: &ProgramId) -> String {
     format!("{}{REFUSED}", name.part)
 }
 
-fn message(name: &ProgramId, compiled: &Compiled) -> Result<String, String> {
-    let target = (package(name), name.name.clone());
+fn message(name: &ProgramId, package: String, compiled: &Compiled) -> Result<String, String> {
+    let target = (package, name.name.clone());
     if compiled.executables.contains_key(&target) {
         return Err(format!(
             "{}:1: this program compiles, but it is here because it must not; \
@@ -109,9 +118,13 @@ fn message(name: &ProgramId, compiled: &Compiled) -> Result<String, String> {
     }
 }
 
-/// A diagnostic without what differs from machine to machine: places in crates, and the width of their line numbers.
+/// A diagnostic without what differs from machine to machine: places in crates, and the width of their line numbers. If it is
+/// about two versions of one crate, what makes them incompatible stays.
 fn portable(rendered: &str) -> String {
     let rendered = rendered.replace("\r\n", "\n");
+    let places = rendered.lines().filter_map(place);
+    let packages: BTreeSet<_> = places.filter_map(|(_, place)| package_of(&place)).collect();
+    let has_others = |name: &str| packages.iter().filter(|it| it.0 == name).count() > 1;
     let mut lines = Vec::new();
     // Whether the source lines here are those of a crate or of the standard library.
     let mut elsewhere = false;
@@ -122,11 +135,13 @@ fn portable(rendered: &str) -> String {
         {
             continue;
         }
-        let arrow = ["--> ", "::: "].iter().find_map(|it| line.split_once(it));
-        if let Some((before, place)) = arrow.filter(|(before, _)| before.trim().is_empty()) {
-            let place = place.replace('\\', "/");
-            let file = file_elsewhere(&place);
+        if let Some((before, place)) = place(line) {
+            let mut file = file_elsewhere(&place);
             elsewhere = file.is_some();
+            let one_of_two = package_of(&place).filter(|(name, _)| has_others(name));
+            if let (Some(file), Some((_, version))) = (&mut file, one_of_two) {
+                *file = file.replacen("-$VERSION/", &format!("-{version}.$VERSION/"), 1);
+            }
             width = before.len();
             let arrow = &line[before.len()..before.len() + 4];
             lines.push(format!("{before}{arrow}{}", file.unwrap_or(place)));
@@ -147,6 +162,26 @@ fn portable(rendered: &str) -> String {
         .into_iter()
         .map(|line| format!("{}\n", line.strip_prefix(&spare).unwrap_or(&line)));
     narrower.collect()
+}
+
+/// What comes before the arrow in a line that names a place, and the place: ` ` and `src/main.rs:1:5` of ` --> src/main.rs:1:5`.
+fn place(line: &str) -> Option<(&str, String)> {
+    let mut arrows = ["--> ", "::: "].iter();
+    let (before, place) = arrows.find_map(|it| line.split_once(it))?;
+    before
+        .trim()
+        .is_empty()
+        .then(|| (before, place.replace('\\', "/")))
+}
+
+/// The package of a place in a crate, with the start of its version up to the first number that isn't zero: `http` and `0.2`
+/// of `.../registry/src/index/http-0.2.12/src/status.rs:45:1`.
+fn package_of(place: &str) -> Option<(String, String)> {
+    let (_, below) = place.split_once("/registry/src/")?;
+    let (name, version) = below.split('/').nth(1)?.rsplit_once('-')?;
+    let zeros = version.split('.').take_while(|it| *it == "0").count();
+    let numbers: Vec<_> = version.split('.').take(zeros + 1).collect();
+    Some((name.to_owned(), numbers.join(".")))
 }
 
 /// The number before a source line of a diagnostic: `17` of `  17 |     spawn(...)`.
@@ -229,6 +264,21 @@ mod tests {
 
     const MESSAGE: &str =
         "error[E0373]: async block may outlive\n --> a.rs:1:1\n\nerror: future cannot be sent\n";
+
+    #[test]
+    fn versions_stay_where_a_message_is_about_two_of_them() {
+        let place =
+            |package| format!("--> /home/a/.cargo/registry/src/index/{package}/src/a.rs:4:1\n");
+        let old = place("http-0.2.12");
+        let said = portable(
+            &[&old, &place("http-1.5.0"), &place("tokio-1.54.1")]
+                .map(String::as_str)
+                .concat(),
+        );
+        let expected = "--> $CARGO/http-0.2.$VERSION/src/a.rs\n--> $CARGO/http-1.$VERSION/src/a.rs\n--> $CARGO/tokio-$VERSION/src/a.rs\n";
+        assert_eq!(said, expected);
+        assert_eq!(portable(&old), "--> $CARGO/http-$VERSION/src/a.rs\n");
+    }
 
     #[test]
     fn the_same_compiler_must_say_the_same() {

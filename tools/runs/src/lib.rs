@@ -9,6 +9,7 @@ pub mod build;
 pub mod compare;
 pub mod compile_fail;
 pub mod files;
+pub mod own_manifest;
 pub mod passed;
 pub mod run;
 pub mod timelines;

@@ -35,6 +35,8 @@ fn main() -> ExitCode {
             a_listing_that_does_not_compile_is_reported_and_the_others_run,
             what_must_not_compile_has_the_compilers_message,
             what_clippy_refuses_has_its_message,
+            a_program_is_compiled_with_its_own_manifest,
+            a_manifest_that_asks_for_what_is_not_locked_is_reported,
             an_unstable_program_is_built_apart_and_its_output_compared,
         ]);
         let with_links = trials![
@@ -275,6 +277,37 @@ fn what_clippy_refuses_has_its_message() {
         "error: use of a disallowed method `std::mem::forget`\n --> listings/demo/compile_fail/bad.rs:6:5",
     );
     assert_says(&report, COMPILES);
+}
+
+fn a_program_is_compiled_with_its_own_manifest() {
+    let bad =
+        "//! Bad.\n// Cargo.toml: edition = \"2015\"\n\nfn main() {}\n\nasync fn order() {}\n";
+    let [message, report] = messages(bad, &bad.replace("2015", "2018"));
+    let expected = "error[E0670]: `async fn` is not permitted in Rust 2015\n --> listings/demo/compile_fail/bad.rs:6:1";
+    assert_says(&message, expected);
+    assert_says(&report, COMPILES);
+}
+
+fn a_manifest_that_asks_for_what_is_not_locked_is_reported() {
+    let book = Scratch::sound();
+    book.write("elsewhere/src/lib.rs", "");
+    let manifest = "[package]\nname = \"elsewhere\"\nversion = \"1.0.0\"\n\n[workspace]\n";
+    book.write("elsewhere/Cargo.toml", manifest);
+    let root = book.root().to_string_lossy().replace('\\', "/");
+    let asking = |line: &str| format!("//! Bad.\n// Cargo.toml: {line}\n\nfn main() {{}}\n");
+    let path = format!("elsewhere = {{ path = \"{root}/elsewhere\" }}");
+    book.write("listings/demo/compile_fail/strange.rs", asking(&path));
+    book.write("listings/demo/compile_fail/broken.rs", asking("tokio"));
+    let said = compile_fail::messages(&open(&book), &[name("strange"), name("broken")]);
+    let said = said.expect("it can be asked");
+    let report = |it: &str| said[&name(it)].clone().expect_err("it is reported");
+    assert_has(
+        &report("broken"),
+        "listings/demo/compile_fail/broken.rs:2: this is no line of a Cargo.toml: ",
+    );
+    let expected =
+        "strange.rs: its manifest needs elsewhere 1.0.0, which the book's Cargo.lock doesn't have";
+    assert_has(&report("strange"), expected);
 }
 
 fn an_unstable_program_is_built_apart_and_its_output_compared() {
