@@ -1,0 +1,111 @@
+//! A task that keeps running sends its first answer through a oneshot.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::time::{Instant, sleep, timeout};
+
+// ANCHOR: start
+use tokio::sync::oneshot;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Starts a task that measures every minute, and returns the first
+/// measurement with the handle. Dropping the handle stops the task.
+async fn start(
+    station: Station,
+) -> Result<(i32, AbortOnDropHandle<()>)> {
+    let (first, answer) = oneshot::channel();
+    let task = AbortOnDropHandle::new(tokio::spawn(async move {
+        // The caller may have given up, which aborts this task.
+        first.send(station.measure().await).ok();
+        loop {
+            sleep(MINUTE).await;
+            let degrees = station.measure().await;
+            println!("{degrees} degrees");
+        }
+    }));
+    let first = timeout(PATIENCE, answer).await.context("no answer")?;
+    let degrees = first.context("the task ended without an answer")?;
+    Ok((degrees, task))
+}
+// ANCHOR_END: start
+
+const MINUTE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A station, by the degrees that it measures.
+struct Station(Option<i32>);
+
+impl Station {
+    async fn measure(&self) -> i32 {
+        sleep(Duration::from_millis(100)).await;
+        match self.0 {
+            Some(degrees) if degrees < -273 => panic!("it's broken"),
+            Some(degrees) => degrees,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() -> Result<()> {
+    let begin = Instant::now();
+    let (degrees, task) = start(Station(Some(21))).await?;
+    let took = begin.elapsed().as_millis();
+    println!("first answer after {took} ms: {degrees} degrees");
+    sleep(Duration::from_secs(150)).await;
+    drop(task);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(2);
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_stops_the_task() -> Result<()> {
+        let (degrees, task) = start(Station(Some(5))).await?;
+        assert_eq!(degrees, 5);
+        sleep(10 * MINUTE).await;
+        assert!(!task.is_finished());
+        drop(task);
+        within(MOMENT, no_task_left()).await;
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_station_is_limited() {
+        let silent = within(HOUR, start(Station(None))).await;
+        let error = silent.expect_err("it says nothing");
+        assert_eq!(error.to_string(), "no answer");
+        within(MOMENT, no_task_left()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_before_the_answer_is_noticed() {
+        let broken = within(HOUR, start(Station(Some(-300)))).await;
+        let error = broken.expect_err("it panics");
+        assert!(error.to_string().contains("without an answer"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_leaves_no_task() {
+        at_every_poll(async |cancel| {
+            // If it completes, the handle is dropped, too.
+            drop(cancel.run(start(Station(Some(5)))).await);
+            within(MOMENT, no_task_left()).await;
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_get_the_answer() -> Result<()> {
+        let (degrees, _task) = start(Station(Some(5))).await?;
+        assert_eq!(degrees, 5);
+        Ok(())
+    }
+}
