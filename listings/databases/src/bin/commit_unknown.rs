@@ -163,8 +163,7 @@ async fn open(
         // On PostgreSQL, a dropped `begin` leaves its transaction open.
         .after_release(|connection, _| {
             Box::pin(async move {
-                // SQLite returns an error if none is open.
-                let _ = connection.execute("ROLLBACK").await;
+                connection.execute("BEGIN; ROLLBACK").await?;
                 Ok(true)
             })
         })
@@ -284,6 +283,32 @@ mod tests {
         .await
     }
 
+    /// Drops one more `begin` while a slow server executes it. Then each
+    /// connection of the pool can change the same row, so none is left
+    /// inside a transaction.
+    async fn all_are_clean(pool: &AnyPool) {
+        use futures::FutureExt as _;
+        use sqlx::Connection as _;
+        let check = async {
+            {
+                let mut one = pool.acquire().await.expect("it");
+                if one.backend_name() == "PostgreSQL" {
+                    let slowly = "BEGIN; SELECT pg_sleep(0.05)";
+                    let begin = one.begin_with(slowly);
+                    assert!(begin.now_or_never().is_none());
+                }
+            }
+            let mut all = Vec::new();
+            for _ in 0..4 {
+                let mut one = pool.acquire().await.expect("it");
+                let update = "UPDATE accounts SET cents = cents";
+                one.execute(update).await.expect("not locked");
+                all.push(one);
+            }
+        };
+        hazards::within(Duration::from_secs(10), check).await;
+    }
+
     #[tokio::test]
     async fn cancel_and_again() -> Result<(), Error> {
         on_both("cancel", async |shop| {
@@ -292,6 +317,7 @@ mod tests {
                 orders += 1;
                 let key = orders.to_string();
                 cancel.run(shop.place(&key, 1)).await;
+                all_are_clean(&shop.pool).await;
                 shop.place(&key, 1).await.expect("placed");
                 let state = state(shop).await.expect("it");
                 assert_eq!(state, (orders, 10_000 - orders));

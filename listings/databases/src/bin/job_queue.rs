@@ -379,7 +379,7 @@ impl Queue {
             // A `begin` that was dropped leaves a transaction open.
             .after_release(|connection, _| {
                 Box::pin(async move {
-                    let _ = connection.execute("ROLLBACK").await;
+                    connection.execute("BEGIN; ROLLBACK").await?;
                     Ok(true)
                 })
             })
@@ -1315,6 +1315,58 @@ mod tests {
             let work = queue.work(&stop, run, |_| ());
             let work = async { tokio::join!(work, ask) };
             within(Duration::from_secs(10), work).await;
+            Ok(())
+        })
+        .await;
+    }
+
+    /// Drops one more `begin` while a slow server executes it. Then each
+    /// connection of the pool can change the same row, so none is left
+    /// inside a transaction.
+    async fn all_are_clean(pool: &AnyPool) {
+        use futures::FutureExt as _;
+        use sqlx::Connection as _;
+        let check = async {
+            {
+                let mut one = pool.acquire().await.expect("it");
+                if one.backend_name() == "PostgreSQL" {
+                    let slowly = "BEGIN; SELECT pg_sleep(0.05)";
+                    let begin = one.begin_with(slowly);
+                    assert!(begin.now_or_never().is_none());
+                }
+            }
+            let mut all = Vec::new();
+            for _ in 0..8 {
+                let mut one = pool.acquire().await.expect("it");
+                let update =
+                    "UPDATE jobs SET lane = lane WHERE key = 'first'";
+                one.execute(update).await.expect("not locked");
+                all.push(one);
+            }
+        };
+        hazards::within(Duration::from_secs(10), check).await;
+    }
+
+    /// Dropped at any poll, the job is added or it isn't.
+    #[tokio::test]
+    async fn cancel_of_a_caller_adds_all_or_nothing() {
+        on_both("caller", async |queue| {
+            queue.add("first", None, "").await?;
+            hazards::at_every_poll(async |cancel| {
+                let key = cancel.polls().to_string();
+                let added = cancel.run(queue.add(&key, Some("a"), ""));
+                let added = added.await.transpose().expect("it");
+                all_are_clean(&queue.pool).await;
+                let again = queue.add(&key, Some("a"), "").await;
+                let again = again.expect("nothing is locked");
+                assert!(!(again && added.is_some()));
+                let rows = queue.rows().await.expect("jobs");
+                assert_eq!(
+                    rows.iter().filter(|it| it.0 == key).count(),
+                    1
+                );
+            })
+            .await;
             Ok(())
         })
         .await;

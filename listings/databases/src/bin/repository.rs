@@ -196,8 +196,7 @@ impl Orders for InDatabase {
 
 // ANCHOR: open
 impl InDatabase {
-    /// Opens a database and creates its tables if they don't
-    /// exist.
+    /// Opens a database, whose tables a migration has created.
     async fn open(address: &str) -> sqlx::Result<Self> {
         install_default_drivers();
         let pool = AnyPoolOptions::new()
@@ -207,25 +206,33 @@ impl InDatabase {
             // on PostgreSQL its connection stays in the transaction.
             .after_release(|connection, _| {
                 Box::pin(async move {
-                    // SQLite returns an error if none is open.
-                    let _ = connection.execute("ROLLBACK").await;
+                    connection.execute("BEGIN; ROLLBACK").await?;
                     Ok(true)
                 })
             })
             .connect(address)
             .await?;
-        for table in [
-            "CREATE TABLE IF NOT EXISTS orders (key TEXT PRIMARY KEY,
-             cents BIGINT NOT NULL, paid BIGINT NOT NULL)",
-            "CREATE TABLE IF NOT EXISTS receipts (key TEXT NOT NULL
-             UNIQUE REFERENCES orders (key))",
-        ] {
-            sqlx::query(table).execute(&pool).await?;
-        }
         Ok(Self(pool))
     }
 }
 // ANCHOR_END: open
+
+impl InDatabase {
+    /// Opens an empty database and creates its tables, for this program
+    /// and its tests.
+    async fn create(address: &str) -> sqlx::Result<Self> {
+        let orders = Self::open(address).await?;
+        for table in [
+            "CREATE TABLE orders (key TEXT PRIMARY KEY,
+             cents BIGINT NOT NULL, paid BIGINT NOT NULL)",
+            "CREATE TABLE receipts (key TEXT NOT NULL
+             UNIQUE REFERENCES orders (key))",
+        ] {
+            sqlx::query(table).execute(&orders.0).await?;
+        }
+        Ok(orders)
+    }
+}
 
 async fn find(
     connection: &mut AnyConnection,
@@ -278,7 +285,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>>
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("orders.db");
     let address = format!("sqlite://{}?mode=rwc", file.display());
-    let orders = InDatabase::open(&address).await?;
+    let orders = InDatabase::create(&address).await?;
     println!("SQLite: {}", sell(&orders).await?);
     orders.0.close().await;
     Ok(())
@@ -394,7 +401,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("orders.db");
         let address = format!("sqlite://{}?mode=rwc", file.display());
-        let orders = InDatabase::open(&address).await;
+        let orders = InDatabase::create(&address).await;
         (folder, orders.expect("a database"))
     }
 
@@ -436,7 +443,7 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("orders.db");
         let address = format!("sqlite://{}?mode=rwc", file.display());
-        contract(InDatabase::open(&address).await?).await;
+        contract(InDatabase::create(&address).await?).await;
         // The next program finds the orders.
         let all = InDatabase::open(&address).await?.all().await?;
         assert_eq!(all[0].0.key, "a");
@@ -468,7 +475,7 @@ mod tests {
         let inside = format!(
             "{address}{and}options=-c%20search_path%3D{schema}"
         );
-        let orders = InDatabase::open(&inside).await?;
+        let orders = InDatabase::create(&inside).await?;
         let pool = orders.0.clone();
         contract(orders).await;
         pool.close().await;
@@ -478,7 +485,7 @@ mod tests {
 
     #[tokio::test]
     async fn failure_reports_its_cause() {
-        let orders = InDatabase::open("sqlite::memory:").await;
+        let orders = InDatabase::create("sqlite::memory:").await;
         let orders = orders.expect("a database");
         orders.0.close().await;
         let error = orders.pay("a").await.expect_err("it is closed");

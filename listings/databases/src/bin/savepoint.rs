@@ -32,7 +32,10 @@ async fn place(pool: &AnyPool, coupon: &str) -> sqlx::Result<()> {
 
 use std::time::Duration;
 
-use sqlx::any::{AnyPoolOptions, install_default_drivers};
+use sqlx::{
+    Executor,
+    any::{AnyPoolOptions, install_default_drivers},
+};
 
 const TABLES: [&str; 3] = [
     "CREATE TABLE orders (id BIGINT NOT NULL)",
@@ -58,6 +61,13 @@ async fn open(address: &str) -> sqlx::Result<AnyPool> {
     let pool = AnyPoolOptions::new()
         .max_connections(4)
         .acquire_timeout(Duration::from_secs(10))
+        // On PostgreSQL, a dropped `begin` leaves its transaction open.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                connection.execute("BEGIN; ROLLBACK").await?;
+                Ok(true)
+            })
+        })
         .connect(address)
         .await?;
     for table in TABLES {
@@ -158,21 +168,42 @@ mod tests {
         .await
     }
 
+    /// Drops one more `begin` while a slow server executes it. Then each
+    /// connection of the pool can change the same row, so none is left
+    /// inside a transaction.
+    async fn all_are_clean(pool: &AnyPool) {
+        use futures::FutureExt as _;
+        use sqlx::Connection as _;
+        let check = async {
+            {
+                let mut one = pool.acquire().await.expect("it");
+                if one.backend_name() == "PostgreSQL" {
+                    let slowly = "BEGIN; SELECT pg_sleep(0.05)";
+                    let begin = one.begin_with(slowly);
+                    assert!(begin.now_or_never().is_none());
+                }
+            }
+            let mut all = Vec::new();
+            for _ in 0..4 {
+                let mut one = pool.acquire().await.expect("it");
+                let update = "UPDATE orders SET id = id";
+                one.execute(update).await.expect("not locked");
+                all.push(one);
+            }
+        };
+        hazards::within(Duration::from_secs(10), check).await;
+    }
+
     #[tokio::test]
     async fn cancel_places_all_of_it_or_nothing() -> sqlx::Result<()> {
         on_both("cancel", async |pool| {
+            place(pool, "FIRST").await?;
             let polls = std::cell::Cell::new(0);
             hazards::at_every_poll(async |cancel| {
                 let coupon = format!("COUPON {}", polls.get());
                 polls.set(polls.get() + 1);
-                // A dropped `begin` leaves its connection inside a
-                // transaction, so each call uses its own pool.
-                let options = pool.connect_options();
-                let options = options.as_ref().clone();
-                let one = AnyPool::connect_with(options).await;
-                let one = one.expect("a pool");
-                cancel.run(place(&one, &coupon)).await;
-                one.close().await;
+                cancel.run(place(pool, &coupon)).await;
+                all_are_clean(pool).await;
                 // In one statement, because a commit that was dropped
                 // can still take effect.
                 let difference: i64 = sqlx::query_scalar(

@@ -161,6 +161,27 @@ mod tests {
         Ok(())
     }
 
+    /// Waits until no connection is inside a transaction.
+    async fn no_transaction_is_open(server: &PgConnectOptions) {
+        let mut direct =
+            PgConnection::connect_with(server).await.expect("a server");
+        let open = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database()
+            AND state LIKE 'idle in transaction%'";
+        for _ in 0..100 {
+            // A dropped `begin` may still be on its way.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let open = sqlx::query_scalar(open);
+            let open: i64 =
+                open.fetch_one(&mut direct).await.expect("a count");
+            if open == 0 {
+                direct.close().await.expect("closed");
+                return;
+            }
+        }
+        panic!("a transaction stays open");
+    }
+
     #[tokio::test]
     async fn cancel_leaves_no_tenant_behind() -> sqlx::Result<()> {
         let Some((pgbouncer, server)) = fresh("tt_cancel").await?
@@ -171,6 +192,7 @@ mod tests {
         let pool = open(&pgbouncer).await?;
         hazards::at_every_poll(async |cancel| {
             let _ = cancel.run(invoices(&pool, "ann")).await;
+            no_transaction_is_open(&server).await;
             for _ in 0..8 {
                 let left = without_tenant(&pool).await;
                 assert_eq!(left.expect("a clean connection"), 0);

@@ -166,6 +166,8 @@ mod tests {
             WHERE datname = current_database()
             AND state LIKE 'idle in transaction%'";
         for _ in 0..100 {
+            // A dropped `begin` may still be on its way.
+            tokio::time::sleep(Duration::from_millis(20)).await;
             let open = sqlx::query_scalar(open);
             let open: i64 =
                 open.fetch_one(&mut direct).await.expect("a count");
@@ -173,7 +175,6 @@ mod tests {
                 direct.close().await.expect("closed");
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("a transaction stays open");
     }

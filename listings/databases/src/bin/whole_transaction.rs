@@ -274,12 +274,38 @@ mod tests {
         sqlx::query_scalar(amount).fetch_one(pool).await
     }
 
+    /// Drops one more `begin` while a slow server executes it. Then each
+    /// connection of the pool can change the same row, so none is left
+    /// inside a transaction.
+    async fn all_are_clean(pool: &PgPool) {
+        use futures::FutureExt as _;
+        use sqlx::Connection as _;
+        let check = async {
+            {
+                let mut one = pool.acquire().await.expect("it");
+                let slowly = "BEGIN; SELECT pg_sleep(0.05)";
+                assert!(
+                    one.begin_with(slowly).now_or_never().is_none()
+                );
+            }
+            let mut all = Vec::new();
+            for _ in 0..8 {
+                let mut one = pool.acquire().await.expect("it");
+                let update = "UPDATE stock SET amount = amount";
+                one.execute(update).await.expect("not locked");
+                all.push(one);
+            }
+        };
+        hazards::within(Duration::from_secs(10), check).await;
+    }
+
     #[tokio::test]
     async fn cancel_sells_all_of_it_or_nothing() -> sqlx::Result<()> {
         with_shelves("cancel", 500, async |pool| {
             hazards::at_every_poll(async |cancel| {
                 let before = settled(pool).await.expect("an amount");
                 let sold = cancel.run(sell(pool, 1)).await;
+                all_are_clean(pool).await;
                 let after = settled(pool).await.expect("an amount");
                 assert!(after == before || after == before - 1);
                 assert!(sold.is_none() || after == before - 1);
