@@ -49,3 +49,38 @@ async fn main() -> Result<(), JoinError> {
     tokio::spawn(print_all(queue)).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assert_send<T: Send>(_: T) {}
+
+    async fn locked_in_condition(queue: &Queue) {
+        if queue.lock().expect("no panic").is_empty() {
+            print(None).await;
+        }
+        while queue.lock().expect("no panic").len() > 9 {
+            print(None).await;
+        }
+    }
+
+    async fn locked_before_else(queue: &Queue) {
+        if let Some(job) = queue.lock().expect("no panic").pop() {
+            println!("{job}");
+        } else {
+            print(None).await;
+        }
+        let Some(job) = queue.lock().expect("no panic").pop() else {
+            return print(None).await;
+        };
+        print(Some(job)).await;
+    }
+
+    #[test]
+    fn the_guard_is_dropped_before_the_block() {
+        let queue = Mutex::default();
+        assert_send(locked_in_condition(&queue));
+        assert_send(locked_before_else(&queue));
+    }
+}

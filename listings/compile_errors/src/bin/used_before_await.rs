@@ -22,7 +22,7 @@ async fn print(order: u32) {
     let header = HEADER.with(|header| header.to_string());
     println!("{header}: order {order}, {} pages", pages().await);
 
-    // A `String` is `Send`, unlike `format_args!("order {order}")`.
+    // A `String` is `Send`.
     log(format!("order {order} printed")).await;
 }
 // ANCHOR_END: print
