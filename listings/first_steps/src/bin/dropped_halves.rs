@@ -1,0 +1,123 @@
+//! What the peer reads when one half of a socket is dropped.
+
+use std::io;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Duration, timeout};
+
+/// Two ends of a connection.
+async fn connection() -> io::Result<(TcpStream, TcpStream)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let client = TcpStream::connect(listener.local_addr()?).await?;
+    Ok((client, listener.accept().await?.0))
+}
+
+async fn peer_reads(peer: &mut TcpStream) -> &'static str {
+    let reading = peer.read_u8();
+    match timeout(Duration::from_millis(50), reading).await {
+        Err(_) => "nothing yet",
+        Ok(Err(error))
+            if error.kind() == io::ErrorKind::UnexpectedEof =>
+        {
+            "EOF"
+        }
+        Ok(_) => "something else",
+    }
+}
+
+// ANCHOR: halves
+async fn halves() -> io::Result<()> {
+    let (socket, mut peer) = connection().await?;
+    let (reader, writer) = socket.into_split();
+    drop(reader);
+    println!(
+        "into_split, drop(reader): {}",
+        peer_reads(&mut peer).await
+    );
+    drop(writer);
+    println!(
+        "into_split, drop(writer): {}",
+        peer_reads(&mut peer).await
+    );
+
+    let (socket, mut peer) = connection().await?;
+    let (mut reader, _) = socket.into_split(); // Drops the writer.
+    println!(
+        "into_split, (reader, _):  {}",
+        peer_reads(&mut peer).await
+    );
+    peer.write_all(b"!").await?;
+    println!("  still read: {}", char::from(reader.read_u8().await?));
+
+    let (mut socket, mut peer) = connection().await?;
+    drop(socket.split().1);
+    println!(
+        "split, drop(writer):      {}",
+        peer_reads(&mut peer).await
+    );
+    let (reader, writer) = tokio::io::split(socket);
+    drop(writer);
+    println!(
+        "io::split, drop(writer):  {}",
+        peer_reads(&mut peer).await
+    );
+    drop(reader);
+    println!(
+        "  drop(reader), too:      {}",
+        peer_reads(&mut peer).await
+    );
+
+    let (socket, mut peer) = connection().await?;
+    let (reader, writer) = socket.into_split();
+    let socket = reader.reunite(writer).map_err(io::Error::other)?;
+    println!(
+        "reunite:                  {}",
+        peer_reads(&mut peer).await
+    );
+    drop(socket);
+    println!(
+        "  drop(socket):           {}",
+        peer_reads(&mut peer).await
+    );
+    Ok(())
+}
+// ANCHOR_END: halves
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> io::Result<()> {
+    halves().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_owned_write_half_sends_eof_when_it_is_dropped() {
+        let (socket, mut peer) = connection().await.expect("loopback");
+        let (reader, writer) = socket.into_split();
+        drop(reader);
+        assert_eq!(peer_reads(&mut peer).await, "nothing yet");
+        drop(writer);
+        assert_eq!(peer_reads(&mut peer).await, "EOF");
+
+        let (mut socket, mut peer) =
+            connection().await.expect("loopback");
+        drop(socket.split().1);
+        assert_eq!(peer_reads(&mut peer).await, "nothing yet");
+        let (reader, writer) = tokio::io::split(socket);
+        drop(writer);
+        assert_eq!(peer_reads(&mut peer).await, "nothing yet");
+        drop(reader);
+        assert_eq!(peer_reads(&mut peer).await, "EOF");
+    }
+
+    #[tokio::test]
+    async fn forget_keeps_the_connection_open() {
+        let (socket, mut peer) = connection().await.expect("loopback");
+        let (_reader, writer) = socket.into_split();
+        writer.forget();
+        assert_eq!(peer_reads(&mut peer).await, "nothing yet");
+    }
+}
