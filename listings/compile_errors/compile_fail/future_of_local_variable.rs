@@ -1,5 +1,7 @@
 //! Wrong: the returned future borrows a variable of the function.
 
+use std::pin::Pin;
+
 struct Book {
     title: &'static str,
 }
@@ -11,9 +13,11 @@ impl Book {
 }
 
 // ANCHOR: wrong
-fn read_new(title: &'static str) -> impl Future<Output = usize> {
+fn read_new(
+    title: &'static str,
+) -> Pin<Box<dyn Future<Output = usize>>> {
     let book = Book { title };
-    book.read()
+    Box::pin(book.read())
 }
 // ANCHOR_END: wrong
 

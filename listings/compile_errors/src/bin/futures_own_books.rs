@@ -1,5 +1,7 @@
 //! Let a future own what it uses, or borrow from a list that lives longer.
 
+use std::pin::Pin;
+
 use futures::future::join_all;
 
 // ANCHOR: books
@@ -13,17 +15,16 @@ impl Book {
     }
 }
 
-/// The returned future owns the book.
-fn read_new(title: &'static str) -> impl Future<Output = usize> {
+fn read_new(
+    title: &'static str,
+) -> Pin<Box<dyn Future<Output = usize>>> {
     let book = Book { title };
-    async move { book.read().await }
+    Box::pin(async move { book.read().await })
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let books = [Book { title: "Emma" }, Book { title: "Susan" }];
-
-    // The list outlives the futures, so they can borrow from it.
     let borrowing = books.iter().map(|book| book.read());
     println!("{:?}", join_all(borrowing).await);
 
@@ -32,6 +33,7 @@ async fn main() {
         owning.push(async move { book.read().await });
     }
     println!("{:?}", join_all(owning).await);
+
     println!("{}", read_new("Persuasion").await);
 }
 // ANCHOR_END: books
