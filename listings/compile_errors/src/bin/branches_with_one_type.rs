@@ -6,12 +6,13 @@ use futures::{
     FutureExt,
     future::{BoxFuture, Either},
 };
-use tokio::time::{sleep, timeout};
+use tokio::{task::yield_now, time::timeout};
 
 // ANCHOR: three
 async fn by_truck(parcel: u32) -> u32 {
-    sleep(Duration::from_millis(20)).await;
-    12 * parcel
+    let stops = [2; 10];
+    yield_now().await;
+    parcel * stops.iter().sum::<u32>()
 }
 
 async fn by_plane(parcel: u32) -> u32 {
@@ -35,8 +36,7 @@ fn boxed(express: bool) -> BoxFuture<'static, u32> {
 }
 // ANCHOR_END: three
 
-// ANCHOR: main
-#[tokio::main(flavor = "current_thread", start_paused = true)]
+#[tokio::main(flavor = "current_thread")]
 async fn main() {
     let limit = Duration::from_secs(1);
     println!("{:?}", timeout(limit, awaited(true)).await);
@@ -49,4 +49,3 @@ async fn main() {
     println!("either:   {} bytes", size_of_val(&either(true)));
     println!("boxed:    {} bytes", size_of_val(&boxed(true)));
 }
-// ANCHOR_END: main
