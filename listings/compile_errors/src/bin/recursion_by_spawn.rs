@@ -1,0 +1,54 @@
+//! Declare that the future is `Send`, and the function may spawn itself.
+
+// ANCHOR: visit
+use std::future::Future;
+use tokio::task::{JoinError, JoinSet};
+
+fn visit(
+    page: Page,
+) -> impl Future<Output = Result<usize, JoinError>> + Send {
+    async move {
+        let mut tasks = JoinSet::new();
+        for link in page.links {
+            tasks.spawn(visit(link));
+        }
+        let mut pages = 1;
+        while let Some(visited) = tasks.join_next().await {
+            pages += visited??;
+        }
+        Ok(pages)
+    }
+}
+// ANCHOR_END: visit
+
+struct Page {
+    links: Vec<Page>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), JoinError> {
+    let leaf = || Page { links: Vec::new() };
+    let home = Page { links: vec![leaf(), leaf()] };
+    println!("{} pages", visit(home).await?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The runtime polls each task by itself, so the polls don't nest.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_long_chain_of_tasks_does_not_overflow_the_stack() {
+        const DEPTH: usize = 20_000;
+        fn chain(left: usize) -> impl Future<Output = usize> + Send {
+            async move {
+                if left == 0 {
+                    return 0;
+                }
+                1 + tokio::spawn(chain(left - 1)).await.unwrap_or(0)
+            }
+        }
+        assert_eq!(chain(DEPTH).await, DEPTH);
+    }
+}
