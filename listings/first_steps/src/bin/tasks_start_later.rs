@@ -1,0 +1,26 @@
+//! On one thread, no task starts before the code that spawned it has to wait.
+
+// ANCHOR: main
+use tokio::task::{JoinError, JoinSet};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), JoinError> {
+    let mut tasks = JoinSet::new();
+    for city in ["Rome", "Oslo"] {
+        tasks.spawn(async move { println!("the task of {city} runs") });
+        println!("the task of {city} is spawned");
+    }
+    while let Some(task) = tasks.join_next().await {
+        task?;
+    }
+
+    // In this order on every runtime: the second task is spawned when
+    // the first one is done.
+    for city in ["Rome", "Oslo"] {
+        let task = async move { println!("{city} is measured") };
+        tokio::spawn(task).await?;
+        println!("{city} is reported");
+    }
+    Ok(())
+}
+// ANCHOR_END: main
