@@ -1,14 +1,17 @@
-// Finds sections, messages, APIs and programs by words. Loaded by theme/site.js on the page that has the box.
+// Finds sections by words, for the page with the search box (theme/site.js loads it).
 //
-// The index stands in the page; tools/pages/src/find/search.rs makes it and says what is in it. Words are
-// compared by their stems, as tools/pages/src/find/words.rs has them.
+// The index is a part of the page; tools/render/src/find/search.rs writes and documents it. MiniSearch ranks the sections.
 (() => {
   'use strict';
 
-  const KINDS = { s: 'Section', q: 'Question', m: 'Message', a: 'API', l: 'Program' };
-  const WEIGHTS = { m: 9, q: 8, s: 7, a: 6, l: 4 };
   const MOST = 15;
+  // What a word is worth, by the place where a section has it.
+  const BOOST = { title: 4, messages: 4, questions: 3.5, pageTitle: 1.5, apis: 1.5, captions: 0.5, words: 1.5 };
 
+  const index = JSON.parse(document.getElementById('search-index').textContent);
+  const stop = new Set(index.stop.split(' '));
+
+  // A word without its ending: `dropped`, `drops`, and `dropping` are `drop`.
   const stem = (word) => {
     let rest = word.length > 3 && /[^s]s$/.test(word) ? word.slice(0, -1) : word;
     const plain = rest.replace(/(ing|ed|ation)$/, '');
@@ -18,107 +21,97 @@
     return rest.length > 3 ? rest.replace(/e$/, '') : rest;
   };
 
-  const split = (text) => text.toLowerCase().match(/[a-z0-9_]{2,}/g) ?? [];
-
-  const { pages, entries, words } = JSON.parse(document.getElementById('search-index').textContent);
-  // Of each stem, the entries that have it, with what that is worth.
-  const postings = new Map();
-  const add = (word, entry, worth) => {
-    const found = postings.get(word) ?? new Map();
-    found.set(entry, Math.max(worth, found.get(entry) ?? 0));
-    postings.set(word, found);
-  };
-  entries.forEach(([, , kind, title], index) => {
-    const own = split(title);
-    const parts = own.flatMap((word) => (word.includes('_') ? word.split('_') : []));
-    [...own, ...parts].forEach((word) => add(stem(word), index, WEIGHTS[kind]));
-  });
-  for (const line of words.split('\n')) {
-    const [word, ...places] = line.split(' ');
-    let entry = 0;
-    for (const place of places) {
-      entry += parseInt(place, 36);
-      add(word, entry, 1);
-    }
-  }
-
-  // A page's own title helps all of it a little.
-  entries.forEach(([page], index) => {
-    for (const word of new Set(split(pages[page][1]).map(stem))) {
-      add(word, index, 0.5 + (postings.get(word)?.get(index) ?? 0));
-    }
-  });
-
-  // Whether two words differ by one letter: another, one more, one less, or two that changed places.
-  const isNear = (a, b) => {
-    if (Math.abs(a.length - b.length) > 1) {
-      return false;
-    }
-    let start = 0;
-    while (start < a.length && a[start] === b[start]) {
-      start += 1;
-    }
-    const [restA, restB] = [a.slice(start), b.slice(start)];
-    return (
-      restA.slice(1) === restB.slice(1) ||
-      restA.slice(1) === restB ||
-      restA === restB.slice(1) ||
-      (restA[0] === restB[1] && restA[1] === restB[0] && restA.slice(2) === restB.slice(2))
+  // `join_next` is found by `join`, too.
+  const split = (text) =>
+    (text.toLowerCase().match(/[a-z0-9_]{2,}/g) ?? []).flatMap((word) =>
+      word.includes('_') ? [word, ...word.split('_').filter((part) => part.length > 1)] : [word],
     );
-  };
 
-  // The entries for one word, with what each is worth.
-  const lookUp = (word) => {
-    const found = new Map();
-    const take = (known, part) => {
-      for (const [entry, worth] of postings.get(known)) {
-        found.set(entry, Math.max(worth * part, found.get(entry) ?? 0));
-      }
-    };
-    const known = stem(word);
-    for (const other of postings.keys()) {
-      if (other === known) {
-        take(other, 1);
-      } else if (known.length > 2 && other.startsWith(known)) {
-        take(other, 0.6);
-      }
-    }
-    if (found.size === 0 && known.length > 3) {
-      [...postings.keys()].filter((other) => isNear(known, other)).forEach((other) => take(other, 0.4));
-    }
-    return found;
-  };
+  // The fragment that mdBook gives a heading.
+  const fragment = (title) =>
+    title
+      .trim()
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replace(/\s/g, '-');
 
-  // A message as it is pasted, whatever stands around its words.
+  // A message as it is pasted, with or without backticks and line breaks.
   const plain = (text) => text.toLowerCase().replaceAll('`', '').replace(/\s+/g, ' ').trim();
-  const VERBATIM = { m: 90, s: 70, q: 50 };
 
+  const read = () => {
+    const sections = index.sections.map(([page, title, id, messages, questions, apis, captions], number) => ({
+      id: number,
+      address: `${index.pages[page][0]}#${id || fragment(title)}`,
+      pageTitle: index.pages[page][1],
+      title,
+      messages,
+      questions,
+      apis,
+      captions,
+      words: [],
+      phrases: [title, ...messages, ...questions].map(plain),
+    }));
+    for (const line of index.words.split('\n')) {
+      const [word, ...places] = line.split(' ');
+      let section = 0;
+      for (const place of places) {
+        section += parseInt(place, 36);
+        sections[section].words.push(word);
+      }
+    }
+    return sections;
+  };
+
+  const sections = read();
+  const engine = new MiniSearch({
+    fields: Object.keys(BOOST),
+    extractField: (section, field) => (field === 'id' ? section.id : [section[field]].flat().join(' ')),
+    tokenize: split,
+    processTerm: (word) => (stop.has(word) ? null : stem(word)),
+    searchOptions: {
+      boost: BOOST,
+      prefix: (word) => word.length > 2,
+      fuzzy: (word) => (word.length > 4 ? 0.2 : false),
+      weights: { fuzzy: 0.2, prefix: 0.2 },
+    },
+  });
+  engine.addAll(sections);
+
+  const page = (address) => address.split('#')[0];
+  const isFirst = (id, address) => id === 0 || page(sections[id - 1].address) !== page(address);
+
+  // How much better a section is that has the pasted words in one piece, or whose message is a part of what was pasted. One
+  // word alone names a subject, which a page's beginning explains.
+  const exactness = ({ id, address, phrases }, pasted) => {
+    if (!pasted.includes(' ')) {
+      return isFirst(id, address) ? 1.5 : 1;
+    }
+    const each = phrases.map((phrase) => {
+      if (phrase === pasted) {
+        return 8;
+      }
+      if (phrase.includes(pasted)) {
+        return 2.5;
+      }
+      return phrase.includes(' ') && phrase.length > 15 && pasted.includes(phrase) ? 1.5 : 1;
+    });
+    return Math.max(...each);
+  };
+
+  // The best sections for some words. All of a score's digits decide, so that the order is always the same.
   const search = (query) => {
-    const scores = new Map();
     const pasted = plain(query);
-    for (const word of new Set(split(query))) {
-      for (const [entry, worth] of lookUp(word)) {
-        const { matched, score } = scores.get(entry) ?? { matched: 0, score: 0 };
-        scores.set(entry, { matched: matched + 1, score: score + worth });
-      }
+    let ranked = engine.search(query);
+    if (ranked.length === 0 && pasted.includes(' ')) {
+      // None of its words is in the index ("there is one"), but a message may be made of them.
+      ranked = sections.filter(({ phrases }) => phrases.some((phrase) => phrase.includes(pasted)));
     }
-    for (const [entry, found] of scores) {
-      const [, , kind, title] = entries[entry];
-      const words = plain(title);
-      if (pasted.includes(' ') && words.includes(pasted)) {
-        // The whole of it before a longer one that has it in it.
-        found.score += (VERBATIM[kind] ?? 0) * (words === pasted ? 2 : 1);
-      }
-    }
-    const best = [...scores].sort(
-      ([a, one], [b, other]) => other.matched - one.matched || other.score - one.score || a - b,
-    );
-    // An address is told once, by what fits best.
-    const told = new Set();
-    return best
-      .map(([entry]) => entries[entry])
-      .filter(([page, id]) => !told.has(`${page}#${id}`) && told.add(`${page}#${id}`))
-      .slice(0, MOST);
+    const found = ranked.map(({ id, score = 1 }) => {
+      const section = sections[id];
+      return { section, score: score * exactness(section, pasted) };
+    });
+    found.sort((a, b) => b.score - a.score || a.section.id - b.section.id);
+    return found.slice(0, MOST).map(({ section }) => section);
   };
 
   const form = document.getElementById('search');
@@ -126,12 +119,12 @@
   const status = form.querySelector('[role=status]');
   const list = form.querySelector('ol');
 
-  const item = ([page, id, kind, title]) => {
+  const item = ({ address, title, pageTitle }) => {
     const link = document.createElement('a');
-    link.href = `${path_to_root}${pages[page][0]}${id ? `#${id}` : ''}`;
+    link.href = path_to_root + address;
     link.textContent = title.replaceAll('`', '');
     const where = document.createElement('span');
-    where.textContent = ` ${KINDS[kind]} · ${pages[page][1]}`;
+    where.textContent = ` ${pageTitle}`;
     const element = document.createElement('li');
     element.append(link, where);
     return element;

@@ -193,11 +193,16 @@
       document.head.append(script);
     });
   const needed = [
-    document.querySelector('figure.timeline') && 'timeline.js',
-    document.getElementById('search') && 'find.js',
+    document.querySelector('figure.timeline') && ['timeline.js'],
+    document.getElementById('search') && ['minisearch.js', 'find.js'],
   ].filter(Boolean);
-  // For whoever waits until the page is as it stays: the tests in a browser do.
-  Promise.all(needed.map(load)).then(() => {
+  const inOrder = async (files) => {
+    for (const file of files) {
+      await load(file);
+    }
+  };
+  // The tests in a browser wait until the page no longer changes.
+  Promise.all(needed.map(inOrder)).then(() => {
     document.documentElement.dataset.ready = '';
   });
 

@@ -2,8 +2,8 @@
 //! without a network and as a file, and the index stays small.
 
 use crate::scenes::Scenes;
-use crate::shared::{ROOT, site, visit, visit_changed};
-use anyhow::{Context, Result, ensure};
+use crate::shared::{ROOT, visit, visit_changed};
+use anyhow::{Result, ensure};
 use browser::{View, Visit};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -16,28 +16,38 @@ use std::io::Write;
 /// The addresses of the results, the best first, without the folders above the page's.
 const FOUND: &str = "[...document.querySelectorAll('#search li a')].map((it) => it.href.split('/').slice(-2).join('/'))";
 
-async fn find(visit: &Visit<'_>, query: &str) -> Result<Vec<String>> {
-    let _: bool = visit
-        .ask("(document.querySelector('#query').value = '', true)")
-        .await?;
-    visit.press("#query", query).await?;
-    visit.ask(FOUND).await
-}
-
-/// What readers ask (words, other forms of a word, parts, typos, and messages as they were printed), and the address
-/// that must be among the first three results.
+/// What readers ask (words, other forms of a word, parts, typos, messages as they were printed, and whole questions from public
+/// threads), and the beginnings of the addresses that answer it.
 const ASKED: &str = include_str!("scenes/asked.txt");
+/// How many of a hundred must lead to an answer by the first result.
+const BY_THE_FIRST: usize = 75;
+/// How many of a hundred must lead to an answer by the first three results.
+const BY_THE_FIRST_THREE: usize = 93;
 
-async fn everything_is_found(visit: &Visit<'_>) -> Result<()> {
-    let mut wrong = String::new();
-    for [query, expected] in rows(ASKED) {
-        let mut found = find(visit, &query).await?;
-        found.truncate(3);
-        if !found.iter().any(|it| it.contains(&expected)) {
-            wrong += &format!("`{query}` should find {expected}, and finds {found:?}\n");
+async fn readers_find(visit: &Visit<'_>) -> Result<()> {
+    let (mut first, mut first_three, mut missed) = (0, 0, String::new());
+    let asked = rows(ASKED);
+    for [query, answers] in &asked {
+        let found = paste(visit, query).await?;
+        let answers: Vec<_> = answers.split(" or ").collect();
+        let is_answer = |found: &String| answers.iter().any(|answer| found.contains(answer));
+        let place = found.iter().position(is_answer);
+        first += usize::from(place == Some(0));
+        match place {
+            Some(0..3) => first_three += 1,
+            _ => missed += &format!("`{query}` finds {:?}\n", &found[..found.len().min(3)]),
         }
     }
-    ensure!(wrong.is_empty(), "{wrong}");
+    for (found, places, percent) in [
+        (first, "first result", BY_THE_FIRST),
+        (first_three, "first three results", BY_THE_FIRST_THREE),
+    ] {
+        ensure!(
+            found * 100 >= percent * asked.len(),
+            "{found} of {} queries find an answer in the {places}, and {percent} % should:\n{missed}",
+            asked.len()
+        );
+    }
     Ok(())
 }
 
@@ -75,10 +85,11 @@ async fn each_message_leads_to_its_page(visit: &Visit<'_>) -> Result<()> {
     let mut wrong = Vec::new();
     for (message, pages) in messages {
         let found = paste(visit, &message).await?;
-        let first = found.first().cloned().unwrap_or_default();
-        if !pages.iter().any(|page| first.starts_with(page.as_str())) {
+        let first_three = &found[..found.len().min(3)];
+        let is_page = |it: &String| pages.iter().any(|page| it.starts_with(page.as_str()));
+        if !first_three.iter().any(is_page) {
             wrong.push(format!(
-                "`{message}` should lead to {pages:?}, and leads to {first}"
+                "`{message}` should lead to {pages:?}, and leads to {first_three:?}"
             ));
         }
     }
@@ -87,13 +98,34 @@ async fn each_message_leads_to_its_page(visit: &Visit<'_>) -> Result<()> {
 }
 
 #[test]
-fn each_message_leads_to_its_page_as_the_first_result() -> Result<()> {
+fn each_message_leads_to_its_page_within_three_results() -> Result<()> {
     visit("find.html", View::DESKTOP, each_message_leads_to_its_page)
+}
+
+/// A title finds its own section. (The address of a section is made from its title, in find.js.)
+async fn each_title_leads_to_its_section(visit: &Visit<'_>) -> Result<()> {
+    let mut wrong = Vec::new();
+    for section in sections::all(&Project::open(ROOT)?)?.iter() {
+        let address = section.link().replace(".md#", ".html#");
+        let address = address.as_str();
+        let found = paste(visit, &section.title).await?;
+        let is_here = |it: &String| it.ends_with(address);
+        if section.title != "See also" && !found.iter().any(is_here) {
+            wrong.push(format!("`{}` should lead to {address}", section.title));
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn each_title_leads_to_its_section_among_the_results() -> Result<()> {
+    visit("find.html", View::DESKTOP, each_title_leads_to_its_section)
 }
 
 #[test]
 fn readers_find_what_they_ask() -> Result<()> {
-    visit("find.html", View::DESKTOP, everything_is_found)
+    visit("find.html", View::DESKTOP, readers_find)
 }
 
 /// Changes the script, and demands that a check fails with this message.
@@ -109,18 +141,12 @@ fn assert_fails(
 
 #[test]
 fn a_broken_search_is_reported() {
-    let all = "add(stem(word), index, WEIGHTS[kind])";
-    assert_fails(
-        (all, "add(word[0], index, 1)"),
-        everything_is_found,
-        "`429` should find",
-    );
-    let near = ("isNear(known, other)", "false");
-    assert_fails(near, everything_is_found, "`semapohre` should find");
-    let start = ("other.startsWith(known)", "false");
-    assert_fails(start, everything_is_found, "`semaph` should find");
-    let pasted = ("words.includes(pasted)", "false");
+    let all = ("stop.has(word) ? null : stem(word)", "word");
+    assert_fails(all, readers_find, "of 137 queries find an answer");
+    let pasted = ("ranked = sections.filter", "ranked = [].filter");
     assert_fails(pasted, each_message_leads_to_its_page, "should lead to");
+    let fragments = ("id || fragment(title)", "id");
+    assert_fails(fragments, each_title_leads_to_its_section, "should lead to");
 }
 
 #[test]
@@ -145,24 +171,5 @@ fn the_index_takes_less_than_150_kilobytes() -> Result<()> {
         size < 150_000,
         "the index takes {size} bytes, compressed, and may take 150,000"
     );
-    Ok(())
-}
-
-#[test]
-fn every_entry_of_the_index_leads_somewhere() -> Result<()> {
-    let (project, book) = site()?;
-    let index = search::index(&sections::all(project)?);
-    let entries: Vec<(usize, String, String, String)> =
-        serde_json::from_value(index["entries"].clone())?;
-    let pages: Vec<(String, String)> = serde_json::from_value(index["pages"].clone())?;
-    assert!(entries.len() > 100);
-    for (page, id, _, title) in entries {
-        let file = &pages[page].0;
-        let html = std::fs::read_to_string(book.site.join(file)).with_context(|| file.clone())?;
-        assert!(
-            id.is_empty() || html.contains(&format!("id=\"{id}\"")),
-            "`{title}` is said to be at {file}#{id}, and is not"
-        );
-    }
     Ok(())
 }

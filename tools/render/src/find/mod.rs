@@ -1,10 +1,8 @@
 //! What a reader finds things by: the sections of all pages, and the indexes that are made of them.
 //!
-//! Everything is drawn from the pages and listings. `{{#index messages}}` and `{{#index apis a-i}}`, which may
-//! be spread over several pages by the first letters of the names, are lists; `{{#index search}}` is a search box with all that it knows. That index stands in the page itself: a page
-//! opened as a file may not load one, and no other page has to carry it. (The kept libraries, elasticlunr
-//! and minisearch, and pagefind with its WebAssembly, take ten times the room for each page, or need a
-//! server.)
+//! Everything is drawn from the pages and listings. `{{#index messages}}` and `{{#index apis a-i}}`, which may be spread over
+//! several pages by the first letters of the names, are lists. `{{#index search}}` is a search box with its index. The index is
+//! in the page itself, because a page that was opened as a file can't load one, and no other page has to carry it.
 
 mod letters;
 pub mod lists;

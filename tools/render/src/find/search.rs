@@ -2,7 +2,9 @@
 
 use super::sections::Section;
 use super::words;
+use model::ids::heading_id;
 use serde_json::{Value, json};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A word that stands in more of the sections than this part of them finds nothing.
@@ -21,70 +23,109 @@ pub fn html(sections: &[Section]) -> String {
     )
 }
 
-/// What can be found: `pages` (address, title), `entries` (page, fragment, kind, title) and `words`, each with
-/// the entries that have it in their text: `abort 3 9`, in base 36, each counted from the one before.
+/// The index:
 ///
-/// Kinds: `s` a section, `q` a question, `m` a message, `a` an API, `l` a listing.
+/// - `pages`: the address and the title of each;
+/// - `sections`: for each heading its page, its title, its fragment (0 if it's the title's), the messages that are quoted or printed
+///   there, the questions that lead there, the APIs that are linked there first, and the captions of its programs;
+/// - `words`: the other words, each with the sections that contain it: `abort 3 9`, in base 36, each counted from the one
+///   before;
+/// - `stop`: the words that find nothing.
 pub fn index(sections: &[Section]) -> Value {
     let mut pages: Vec<(String, &str)> = Vec::new();
-    let mut entries: Vec<Value> = Vec::new();
-    let mut texts: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
-    let mut known: BTreeSet<(String, String)> = BTreeSet::new();
-    let mut page_of = |page: &str| -> usize {
-        let html = page.replace(".md", ".html");
-        let index = pages.iter().position(|(known, _)| *known == html);
-        index.unwrap_or_else(|| {
-            let is_here = |section: &&Section| section.page == page;
-            let first = sections.iter().find(is_here);
-            pages.push((html, first.map_or("", |section| &section.page_title)));
-            pages.len() - 1
-        })
-    };
-    let mut add = |page: usize, id: &str, kind: &str, title: &str| -> usize {
-        entries.push(json!([page, id, kind, title]));
-        entries.len() - 1
-    };
+    let mut found: Vec<Found<'_>> = Vec::new();
+    let mut at: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut first_of_page: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut apis: BTreeSet<&str> = BTreeSet::new();
+    let mut programs: BTreeSet<String> = BTreeSet::new();
     for section in sections {
-        let page = page_of(&section.page);
-        let here = add(page, &section.id, "s", &section.title);
-        let mut said: BTreeSet<String> = words::of(&section.title).into_iter().collect();
-        for message in &section.messages {
-            if *message != section.title.trim_matches('"') {
-                add(page, &section.id, "m", message);
-            }
+        let number = found.len();
+        if let Entry::Vacant(first) = first_of_page.entry(&section.page) {
+            first.insert(number);
+            pages.push((section.page.replace(".md", ".html"), &section.page_title));
         }
-        for (question, link) in &section.questions {
-            let (target, id) = link.split_once('#').unwrap_or((link, ""));
-            let page = page_of(target);
-            add(page, id, "q", question);
-            said.extend(words::of(question));
+        at.insert((&section.page, &section.id), number);
+        let messages = section.messages.iter().map(String::as_str);
+        let captions = section.listings.iter().filter_map(|shown| {
+            let is_new = programs.insert(shown.name.to_string());
+            is_new.then(|| format!("{} ({})", shown.caption, shown.name.name))
+        });
+        found.push(Found {
+            page: pages.len() - 1,
+            section,
+            messages: messages
+                .filter(|it| *it != section.title.trim_matches('"'))
+                .collect(),
+            questions: Vec::new(),
+            apis: section
+                .apis
+                .iter()
+                .map(String::as_str)
+                .filter(|api| apis.insert(api))
+                .collect(),
+            captions: captions.collect(),
+        });
+    }
+    // A question is found where its answer is.
+    for (question, link) in sections.iter().flat_map(|section| &section.questions) {
+        let (page, id) = link.split_once('#').unwrap_or((link, ""));
+        let target = at.get(&(page, id)).or_else(|| first_of_page.get(page));
+        if let Some(target) = target {
+            found[*target].questions.push(question);
         }
-        for api in &section.apis {
-            if known.insert(("a".to_owned(), api.clone())) {
-                add(page, &section.id, "a", api);
-            }
-        }
-        for shown in &section.listings {
-            let name = shown.name.to_string();
-            if known.insert(("l".to_owned(), name)) {
-                let title = format!("{} ({})", shown.caption, shown.name.name);
-                add(page, &shown.id, "l", &title);
-            }
-        }
-        // What the title has isn't repeated.
-        for word in words::of(&section.text) {
+    }
+    let most = ((found.len() as f64 * EVERYWHERE).ceil() as usize).max(1);
+    let mut texts: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    for (number, entry) in found.iter().enumerate() {
+        // What the title and the questions contain isn't repeated.
+        let said: BTreeSet<String> = entry.said().flat_map(words::of).collect();
+        for word in words::of(&entry.section.text) {
             if !said.contains(&word) && !word.bytes().all(|byte| byte.is_ascii_digit()) {
-                texts.entry(word).or_default().insert(here);
+                texts.entry(word).or_default().insert(number);
             }
         }
     }
-    let most = (sections.len() as f64 * EVERYWHERE).ceil() as usize;
     let words: Vec<String> = texts
         .into_iter()
-        .filter(|(_, entries)| entries.len() <= most.max(1))
-        .map(|(word, entries)| format!("{word}{}", places(&entries)))
+        .filter(|(_, sections)| sections.len() <= most)
+        .map(|(word, sections)| format!("{word}{}", places(&sections)))
         .collect();
-    json!({ "pages": pages, "entries": entries, "words": words.join("\n") })
+    let sections: Vec<Value> = found.iter().map(Found::json).collect();
+    json!({ "pages": pages, "sections": sections, "words": words.join("\n"), "stop": words::STOP })
+}
+
+/// A section, with all that it's found by besides its text.
+struct Found<'a> {
+    page: usize,
+    section: &'a Section,
+    messages: Vec<&'a str>,
+    questions: Vec<&'a str>,
+    apis: Vec<&'a str>,
+    captions: Vec<String>,
+}
+
+impl Found<'_> {
+    fn said(&self) -> impl Iterator<Item = &str> {
+        let title = self.section.title.as_str();
+        std::iter::once(title).chain(self.questions.iter().copied())
+    }
+
+    fn json(&self) -> Value {
+        let Section { title, id, .. } = self.section;
+        let id = match *id == heading_id(title) {
+            true => json!(0),
+            false => json!(id),
+        };
+        json!([
+            self.page,
+            title,
+            id,
+            self.messages,
+            self.questions,
+            self.apis,
+            self.captions
+        ])
+    }
 }
 
 /// Numbers in order, each as the distance from the one before, in base 36: ` 3 6`.
@@ -133,16 +174,30 @@ mod tests {
     }
 
     #[test]
-    fn the_text_of_a_section_is_found_but_for_what_its_title_has() {
+    fn a_section_is_found_by_its_text_and_by_questions_that_lead_to_it() {
         let section = Section {
             page: "a.md".to_owned(),
+            id: "dropped-tasks".to_owned(),
             title: "Dropped tasks".to_owned(),
             text: "A task that is dropped aborts, in 429 ms.".to_owned(),
             ..Section::default()
         };
-        let index = index(&[section]);
-        assert_eq!(index["words"], "abort 0\nms 0");
-        assert_eq!(index["entries"], json!([[0, "", "s", "Dropped tasks"]]));
-        assert_eq!(index["pages"], json!([["a.html", ""]]));
+        let hub = Section {
+            page: "b.md".to_owned(),
+            id: "other".to_owned(),
+            title: "Questions".to_owned(),
+            questions: vec![("Who aborts?".to_owned(), "a.md#dropped-tasks".to_owned())],
+            ..Section::default()
+        };
+        let index = index(&[section, hub]);
+        assert_eq!(index["words"], "ms 0\ntask 0");
+        assert_eq!(
+            index["sections"],
+            json!([
+                [0, "Dropped tasks", 0, [], ["Who aborts?"], [], []],
+                [1, "Questions", "other", [], [], [], []]
+            ])
+        );
+        assert_eq!(index["pages"], json!([["a.html", ""], ["b.html", ""]]));
     }
 }

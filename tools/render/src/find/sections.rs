@@ -30,7 +30,7 @@ pub struct Section {
     pub listings: Vec<Shown>,
     /// What programs and the compiler say here, and what readers quote.
     pub messages: Vec<String>,
-    /// Questions that it answers elsewhere: a row of a table, and the link in it.
+    /// Questions and symptoms that are answered elsewhere: the first cell of a table's row, and the last link in the row.
     pub questions: Vec<(String, String)>,
 }
 
@@ -87,6 +87,7 @@ fn of_page(project: &Project, source: &Page) -> Result<Vec<Section>, Problem> {
     let mut sections: Vec<(usize, Section)> = Vec::new();
     let mut used = HashSet::new();
     let (mut heading, mut id, mut row, mut link) = (None::<String>, None, Vec::new(), None);
+    let mut before_row = 0;
     // Where a reference is not defined, the text is that of a link all the same.
     let callback =
         |_: BrokenLink<'_>| -> Option<(CowStr<'_>, CowStr<'_>)> { Some(("".into(), "".into())) };
@@ -114,20 +115,31 @@ fn of_page(project: &Project, source: &Page) -> Result<Vec<Section>, Problem> {
                 };
                 sections.push((range.start, section));
             }
-            Event::Start(Tag::TableRow) => (row, link) = (Vec::new(), None),
+            Event::Start(Tag::TableRow) => {
+                (row, link) = (Vec::new(), None);
+                before_row = sections.last().map_or(0, |(_, section)| section.text.len());
+            }
             Event::Start(Tag::TableCell) => row.push(String::new()),
-            Event::Start(Tag::Link { dest_url, .. }) if !row.is_empty() => {
+            // The last cell leads to the answer.
+            Event::Start(Tag::Link { dest_url, .. })
+                if row.len() > 1 && dest_url.contains(".md") && !dest_url.contains("://") =>
+            {
                 link = Some(dest_url.to_string());
             }
             Event::End(TagEnd::TableRow) => {
+                let is_first = sections.len() == 1;
                 if let (Some((_, section)), Some(target)) = (sections.last_mut(), link.take())
-                    && row.len() == 2
-                    && target.contains(".md")
-                    && !target.contains("://")
+                    && let 2..=3 = row.len()
                 {
-                    section
-                        .questions
-                        .push((row[0].clone(), address::resolve(page, &target)));
+                    let target = address::resolve(page, &target);
+                    // A question on a hub is found where its answer is, not on the hub.
+                    if target.split('#').next() != Some(page) {
+                        if is_first {
+                            section.messages.extend(quoted(&row[0]));
+                        }
+                        section.text.truncate(before_row);
+                    }
+                    section.questions.push((row[0].clone(), target));
                 }
                 row.clear();
             }
