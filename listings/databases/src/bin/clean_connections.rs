@@ -1,12 +1,16 @@
 //! Check each returned connection for a transaction that is still open.
 
 // ANCHOR: connect
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use sqlx::{
     Executor, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::time::timeout;
+
+/// After this time, a returned connection is closed.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Opens a pool that hands out no connection with an open transaction.
 async fn connect(
@@ -22,7 +26,10 @@ async fn connect(
         // Otherwise, `ROLLBACK` ends the transaction.
         .after_release(|connection, _| {
             Box::pin(async move {
-                connection.execute("BEGIN; ROLLBACK").await?;
+                let end = connection.execute("BEGIN; ROLLBACK");
+                timeout(MOMENT, end)
+                    .await
+                    .map_err(io::Error::from)??;
                 Ok(true)
             })
         })
@@ -214,6 +221,36 @@ mod tests {
         .await
     }
 
+    /// The network drops every packet of a connection in use.
+    #[tokio::test]
+    async fn silence_of_the_network_frees_the_place() -> sqlx::Result<()>
+    {
+        with_orders("network", async |pool| {
+            let options = pool.connect_options().as_ref().clone();
+            if options.get_socket().is_none() {
+                return Ok(());
+            }
+            let folder = tempfile::tempdir()?;
+            let file = format!(".s.PGSQL.{}", options.get_port());
+            let listener =
+                UnixListener::bind(folder.path().join(file))?;
+            let power = Arc::new(Mutex::new(CancellationToken::new()));
+            let through = options.clone().socket(folder.path());
+            tokio::spawn(forward(
+                options,
+                listener,
+                Arc::clone(&power),
+            ));
+            let pool = connect(through, 1).await?;
+            let in_use = pool.begin().await?;
+            std::mem::take(&mut *power.lock().expect("no panic"))
+                .cancel();
+            drop(in_use);
+            place(&pool, 1).await
+        })
+        .await
+    }
+
     #[tokio::test]
     async fn overload_of_callers_with_dropped_begins()
     -> sqlx::Result<()> {
@@ -230,5 +267,41 @@ mod tests {
             Ok(())
         })
         .await
+    }
+
+    use std::sync::{Arc, Mutex};
+
+    use tokio::{
+        io::copy_bidirectional,
+        net::{UnixListener, UnixStream},
+    };
+    use tokio_util::sync::CancellationToken;
+
+    /// The connections through it are silent once their token is
+    /// canceled, as if their machine had lost its power.
+    async fn forward(
+        server: PgConnectOptions,
+        listener: UnixListener,
+        power: Arc<Mutex<CancellationToken>>,
+    ) {
+        let socket = server.get_socket().cloned();
+        let socket = socket.unwrap_or("/var/run/postgresql".into());
+        let file = format!(".s.PGSQL.{}", server.get_port());
+        let socket = socket.join(file);
+        let mut tasks = tokio::task::JoinSet::new();
+        loop {
+            let (mut client, _) =
+                listener.accept().await.expect("a client");
+            let power = power.lock().expect("no panic").clone();
+            let socket = socket.clone();
+            tasks.spawn(async move {
+                let server = UnixStream::connect(socket).await;
+                let mut server = server.expect("a server");
+                let copy = copy_bidirectional(&mut client, &mut server);
+                if power.run_until_cancelled(copy).await.is_none() {
+                    std::future::pending::<()>().await;
+                }
+            });
+        }
     }
 }

@@ -14,10 +14,10 @@ enum MigrateError {
     Database(#[from] sqlx::Error),
 }
 
-/// Closes the pool and adds a column, with no other connection of this
-/// process open. If a task keeps its connection for longer than the
-/// limit, it returns an error, and nothing was migrated. The pool is
-/// closed in any case.
+/// Closes the pool, and adds a column while none of its connections is
+/// open. If a task keeps its connection for longer than the limit, it
+/// returns an error, and nothing was migrated. The pool is closed in
+/// any case. If the migration fails, the file is closed as well.
 async fn migrate(
     pool: &SqlitePool,
     file: &Path,
@@ -29,9 +29,13 @@ async fn migrate(
         return Err(MigrateError::InUse(pool.size()));
     }
     let migrated = open(file).await?;
-    sqlx::query("ALTER TABLE sales ADD COLUMN note TEXT")
+    let added = sqlx::query("ALTER TABLE sales ADD COLUMN note TEXT")
         .execute(&migrated)
-        .await?;
+        .await;
+    if let Err(error) = added {
+        migrated.close().await;
+        return Err(error.into());
+    }
     Ok(migrated)
 }
 // ANCHOR_END: close
@@ -187,17 +191,6 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failure_of_the_migration_is_returned() -> sqlx::Result<()>
-    {
-        let (folder, pool) = idle().await?;
-        let file = folder.path().join("sales.db");
-        sqlx::query("DROP TABLE sales").execute(&pool).await?;
-        let failed = migrate(&pool, &file, LIMIT).await;
-        assert!(matches!(failed, Err(MigrateError::Database(_))));
-        Ok(())
-    }
-
-    #[tokio::test]
     async fn again_after_it_was_migrated_is_an_error()
     -> Result<(), MigrateError> {
         let (folder, pool) = idle().await?;
@@ -205,6 +198,19 @@ mod tests {
         let migrated = migrate(&pool, &file, LIMIT).await?;
         let again = migrate(&migrated, &file, LIMIT).await;
         assert!(matches!(again, Err(MigrateError::Database(_))));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn failure_of_the_migration_leaves_the_file_closed()
+    -> sqlx::Result<()> {
+        let (folder, pool) = idle().await?;
+        let file = folder.path().join("sales.db");
+        sqlx::query("DROP TABLE sales").execute(&pool).await?;
+        let failed = migrate(&pool, &file, LIMIT).await;
+        assert!(matches!(failed, Err(MigrateError::Database(_))));
+        // An open file has a log beside it.
+        assert_eq!(std::fs::read_dir(folder.path())?.count(), 1);
         Ok(())
     }
 }

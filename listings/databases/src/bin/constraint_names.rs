@@ -16,7 +16,7 @@ enum Rejected {
     SlotTaken,
 }
 
-/// Returns the rule, or else the database's error: a rule that isn't
+/// Translates the error of an `INSERT INTO orders`. A rule that isn't
 /// listed here is a bug, and must not look like a user's mistake.
 fn rejected(error: sqlx::Error) -> Result<Rejected, sqlx::Error> {
     use ErrorKind::*;
@@ -205,5 +205,30 @@ mod tests {
             let same = rejected(error).expect_err("it's no rule");
             assert_eq!(same.to_string(), told);
         }
+    }
+
+    /// Another statement violates the same foreign key, so it needs a
+    /// translation of its own.
+    #[tokio::test]
+    async fn edges_a_customer_with_orders_is_deleted()
+    -> sqlx::Result<()> {
+        let deleted = async |pool: &AnyPool| {
+            let delete = sqlx::query("DELETE FROM customers");
+            let error = delete.execute(pool).await;
+            rejected(error.expect_err("it has an order"))
+        };
+        let pool = open(None, "").await?;
+        assert_eq!(deleted(&pool).await?, Rejected::NoCustomer);
+        pool.close().await;
+        let Ok(server) = std::env::var("DATABASE_URL") else {
+            return Ok(());
+        };
+        let schema = format!("constraint_del_{}", std::process::id());
+        let pool = open(Some(&server), &schema).await?;
+        assert_eq!(deleted(&pool).await?, Rejected::NoCustomer);
+        let drop = format!("DROP SCHEMA {schema} CASCADE");
+        sqlx::query(AssertSqlSafe(drop)).execute(&pool).await?;
+        pool.close().await;
+        Ok(())
     }
 }

@@ -252,4 +252,97 @@ mod tests {
         ));
         Ok(())
     }
+
+    /// Several processes start at the same time, on a new file.
+    #[test]
+    fn threads_that_open_a_new_file() -> std::io::Result<()> {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir()?;
+            let opened = (0..8).map(|_| {
+                let file = folder.path().join("stock.db");
+                std::thread::spawn(move || {
+                    tokio::runtime::Builder::new_current_thread()
+                        .enable_all()
+                        .build()
+                        .expect("a runtime")
+                        .block_on(async {
+                            let database =
+                                Database::open(&file).await?;
+                            database.write().await?.commit().await?;
+                            database.close().await;
+                            Ok::<_, sqlx::Error>(())
+                        })
+                })
+            });
+            for opened in opened.collect::<Vec<_>>() {
+                opened.join().expect("no panic").expect("opened");
+            }
+        }
+        Ok(())
+    }
+
+    /// The pool closed its writer, because it was idle.
+    #[tokio::test]
+    async fn again_after_the_writer_was_idle() -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let database = open(&folder, 5).await?;
+        database.writer.close().await;
+        assert_eq!(database.amount().await?, 5);
+        database.readers.close().await;
+        let database =
+            Database::open(&folder.path().join("stock.db")).await?;
+        assert_eq!(database.amount().await?, 5);
+        assert!(database.sell().await?);
+        database.close().await;
+        Ok(())
+    }
+
+    /// The last connections are closed by the idle timeout, as in any
+    /// order, and then a reader comes first.
+    #[tokio::test]
+    async fn again_after_all_were_idle() -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let database = open(&folder, 5).await?;
+        let old =
+            Database::open(&folder.path().join("stock.db")).await?;
+        database.close().await;
+        // As an idle timeout does.
+        let one = old.writer.acquire().await?;
+        one.close().await?;
+        let one = old.readers.acquire().await?;
+        one.close().await?;
+        assert_eq!((old.writer.size(), old.readers.size()), (0, 0));
+        assert_eq!(old.amount().await?, 5);
+        assert!(old.sell().await?);
+        assert_eq!(old.amount().await?, 4);
+        old.close().await;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn slow_writer_lets_the_others_in_by_order()
+    -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let database = open(&folder, 50).await?;
+        let slow = database.write().await?;
+        let order = std::sync::Mutex::new(Vec::new());
+        let order = &order;
+        let database = &database;
+        let sales = (0..20).map(|n| async move {
+            let transaction = database.write().await?;
+            order.lock().expect("no panic").push(n);
+            transaction.commit().await
+        });
+        let sales = futures::future::try_join_all(sales);
+        let (sold, slow) = tokio::join!(sales, async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            slow.commit().await
+        });
+        sold?;
+        slow?;
+        let order = order.lock().expect("no panic");
+        assert_eq!(*order, (0..20).collect::<Vec<_>>());
+        database.close().await;
+        Ok(())
+    }
 }

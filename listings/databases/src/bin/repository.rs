@@ -123,6 +123,7 @@ use sqlx::{
     AnyConnection, AnyPool, Executor, Row,
     any::{AnyPoolOptions, AnyRow, install_default_drivers},
 };
+use tokio::time::timeout;
 
 /// Works with SQLite and PostgreSQL, with the same statements.
 struct InDatabase(AnyPool);
@@ -206,7 +207,9 @@ impl InDatabase {
             // on PostgreSQL its connection stays in the transaction.
             .after_release(|connection, _| {
                 Box::pin(async move {
-                    connection.execute("BEGIN; ROLLBACK").await?;
+                    let end = connection.execute("BEGIN; ROLLBACK");
+                    let end = timeout(Duration::from_secs(1), end);
+                    end.await.map_err(std::io::Error::from)??;
                     Ok(true)
                 })
             })

@@ -28,14 +28,18 @@ async fn sell(pool: &PgPool) -> sqlx::Result<bool> {
 // ANCHOR_END: sell
 
 // ANCHOR: open
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use sqlx::{
     Executor,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::time::timeout;
 
-/// Opens a pool whose waits are all limited.
+/// After this time, a returned connection is closed.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// Opens a pool with limits for the waits inside a healthy server.
 async fn connect(options: PgConnectOptions) -> sqlx::Result<PgPool> {
     PgPoolOptions::new()
         .max_connections(4)
@@ -45,7 +49,10 @@ async fn connect(options: PgConnectOptions) -> sqlx::Result<PgPool> {
         // transaction open.
         .after_release(|connection, _| {
             Box::pin(async move {
-                connection.execute("BEGIN; ROLLBACK").await?;
+                let end = connection.execute("BEGIN; ROLLBACK");
+                timeout(MOMENT, end)
+                    .await
+                    .map_err(io::Error::from)??;
                 Ok(true)
             })
         })

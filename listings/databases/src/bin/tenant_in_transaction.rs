@@ -89,7 +89,10 @@ async fn open(pgbouncer: &PgConnectOptions) -> sqlx::Result<PgPool> {
         // A `begin` that was dropped leaves its transaction open.
         .after_release(|connection, _| {
             Box::pin(async move {
-                connection.execute("BEGIN; ROLLBACK").await?;
+                let end = connection.execute("BEGIN; ROLLBACK");
+                timeout(LIMIT, end)
+                    .await
+                    .map_err(io::Error::from)??;
                 Ok(true)
             })
         })

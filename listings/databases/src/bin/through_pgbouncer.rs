@@ -9,6 +9,9 @@ use sqlx::{
 };
 use tokio::time::timeout;
 
+/// After this time, a returned connection is closed.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// Opens a pool of connections to PgBouncer.
 async fn open(pgbouncer: &PgConnectOptions) -> sqlx::Result<PgPool> {
     // PgBouncer refuses this startup parameter, and `options`, unless
@@ -21,7 +24,10 @@ async fn open(pgbouncer: &PgConnectOptions) -> sqlx::Result<PgPool> {
         // transaction open, which keeps a connection of the server.
         .after_release(|connection, _| {
             Box::pin(async move {
-                connection.execute("BEGIN; ROLLBACK").await?;
+                let end = connection.execute("BEGIN; ROLLBACK");
+                timeout(MOMENT, end)
+                    .await
+                    .map_err(io::Error::from)??;
                 Ok(true)
             })
         })
@@ -229,6 +235,36 @@ mod tests {
         Ok(())
     }
 
+    /// The network drops every packet of the old connections, while
+    /// each of them is in use.
+    #[tokio::test]
+    async fn silence_of_the_network_frees_each_place()
+    -> sqlx::Result<()> {
+        let Some((pgbouncer, server)) = fresh("tp_network").await?
+        else {
+            return Ok(());
+        };
+        if pgbouncer.get_socket().is_none() {
+            return Ok(());
+        }
+        run(&pgbouncer, &server).await?;
+        let folder = tempfile::tempdir()?;
+        let file = format!(".s.PGSQL.{}", pgbouncer.get_port());
+        let listener = UnixListener::bind(folder.path().join(file))?;
+        let power = Arc::new(Mutex::new(CancellationToken::new()));
+        let through = pgbouncer.clone().socket(folder.path());
+        tokio::spawn(forward(pgbouncer, listener, Arc::clone(&power)));
+        let pool = open(&through).await?;
+        let eight = (0..8).map(|_| pool.acquire());
+        let eight = futures::future::try_join_all(eight).await?;
+        std::mem::take(&mut *power.lock().expect("no panic")).cancel();
+        drop(eight);
+        let sales = (0..8).map(|_| sell(&pool, "kettle"));
+        let sales = futures::future::try_join_all(sales).await?;
+        assert_eq!(sales, [false; 8]);
+        Ok(())
+    }
+
     #[tokio::test]
     async fn failure_is_returned_and_the_next_sale_works()
     -> sqlx::Result<()> {
@@ -256,5 +292,41 @@ mod tests {
             assert!(!sell(&pool, product).await?);
         }
         Ok(())
+    }
+
+    use std::sync::{Arc, Mutex};
+
+    use tokio::{
+        io::copy_bidirectional,
+        net::{UnixListener, UnixStream},
+    };
+    use tokio_util::sync::CancellationToken;
+
+    /// The connections through it are silent once their token is
+    /// canceled, as if their machine had lost its power.
+    async fn forward(
+        server: PgConnectOptions,
+        listener: UnixListener,
+        power: Arc<Mutex<CancellationToken>>,
+    ) {
+        let socket = server.get_socket().cloned();
+        let socket = socket.unwrap_or("/var/run/postgresql".into());
+        let file = format!(".s.PGSQL.{}", server.get_port());
+        let socket = socket.join(file);
+        let mut tasks = tokio::task::JoinSet::new();
+        loop {
+            let (mut client, _) =
+                listener.accept().await.expect("a client");
+            let power = power.lock().expect("no panic").clone();
+            let socket = socket.clone();
+            tasks.spawn(async move {
+                let server = UnixStream::connect(socket).await;
+                let mut server = server.expect("a server");
+                let copy = copy_bidirectional(&mut client, &mut server);
+                if power.run_until_cancelled(copy).await.is_none() {
+                    std::future::pending::<()>().await;
+                }
+            });
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Retry the whole transaction when PostgreSQL reports a conflict.
 
 // ANCHOR: retry
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Executor, PgConnection, PgPool};
 use tokio::time::{Duration, sleep};
 
 const ATTEMPTS: u32 = 5;
@@ -35,6 +35,8 @@ async fn once<T>(
     let begin = "BEGIN ISOLATION LEVEL SERIALIZABLE";
     let mut transaction = pool.begin_with(begin).await?;
     let done = work(&mut transaction).await?;
+    // If the work ignored an error, this fails. The commit wouldn't.
+    transaction.execute("SELECT 1").await?;
     transaction.commit().await?; // It can report a conflict, too.
     Ok(done)
 }
@@ -69,10 +71,7 @@ const TAKE: &str = "UPDATE stock SET amount = amount - 1
                     WHERE shelf = $1 AND amount > 0";
 // ANCHOR_END: sell
 
-use sqlx::{
-    Executor,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 /// Creates a schema with this much on two shelves, if there is a
 /// server.
@@ -349,6 +348,36 @@ mod tests {
             assert!(sell(pool, 1).await?);
             assert!(!sell(pool, 1).await?);
             assert!(!sell(pool, 2).await?);
+            Ok(())
+        })
+        .await
+    }
+
+    /// The work ignores an error, after which PostgreSQL only rolls
+    /// back, and answers the COMMIT without an error.
+    #[tokio::test]
+    async fn failure_that_the_work_ignores_is_an_error()
+    -> sqlx::Result<()> {
+        with_shelves("ignored", 1, async |pool| {
+            for raise in ["40001", "23505"] {
+                let attempts = Cell::new(0);
+                let sold = serializable(pool, async |connection| {
+                    attempts.set(attempts.get() + 1);
+                    let taken = sqlx::query(TAKE).bind(1_i64);
+                    taken.execute(&mut *connection).await?;
+                    let raise = format!(
+                        "DO $$ BEGIN RAISE SQLSTATE '{raise}'; END $$"
+                    );
+                    let raise = sqlx::AssertSqlSafe(raise);
+                    let _ = sqlx::query(raise).execute(connection).await;
+                    Ok(true)
+                });
+                let error = sold.await.expect_err("it was rolled back");
+                let error = error.into_database_error().expect("code");
+                assert_eq!(error.code().as_deref(), Some("25P02"));
+                assert_eq!(attempts.get(), 1);
+                assert_eq!(left(pool).await?, 2);
+            }
             Ok(())
         })
         .await

@@ -1,15 +1,15 @@
 //! Check that a connection can write before it's used.
 
 // ANCHOR: open
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use sqlx::{
     PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::time::timeout;
 
-/// Opens a pool that only hands out connections to a server that
-/// accepts writes.
+/// Opens a pool of connections to a server that accepts writes.
 async fn open(server: PgConnectOptions) -> sqlx::Result<PgPool> {
     PgPoolOptions::new()
         .max_connections(4)
@@ -21,33 +21,41 @@ async fn open(server: PgConnectOptions) -> sqlx::Result<PgPool> {
         .before_acquire(|connection, _| {
             Box::pin(async move { can_write(connection).await })
         })
+        // Frees the place of a connection that doesn't answer anymore.
+        .after_release(|connection, _| {
+            Box::pin(async move { can_write(connection).await })
+        })
         // A new connection may still reach the old primary. After an
         // error, the pool tries again, until the timeout.
         .after_connect(|connection, _| {
             Box::pin(async move {
+                let only_reads = "the server only allows reads".into();
                 match can_write(connection).await? {
                     true => Ok(()),
-                    false => Err(sqlx::Error::Protocol(
-                        "the server only allows reads".to_owned(),
-                    )),
+                    false => Err(sqlx::Error::Protocol(only_reads)),
                 }
             })
         })
-        .connect_with(server)
+        .connect_with(server.options([CHECK_CLIENT]))
         .await
 }
-
 // ANCHOR_END: open
 
 // ANCHOR: check
-/// Asks the server whether this session can write.
+/// If a connection is closed, the server cancels its statement.
+const CHECK_CLIENT: (&str, &str) =
+    ("client_connection_check_interval", "1s");
+
+/// Asks the server whether this session can write. A machine that
+/// crashed never answers, so that's an error after a second.
 async fn can_write(
     connection: &mut PgConnection,
 ) -> sqlx::Result<bool> {
-    let only_reads: String =
-        sqlx::query_scalar("SHOW transaction_read_only")
-            .fetch_one(connection)
-            .await?;
+    let ask = sqlx::query_scalar("SHOW transaction_read_only");
+    let answer =
+        timeout(Duration::from_secs(1), ask.fetch_one(connection))
+            .await;
+    let only_reads: String = answer.map_err(io::Error::from)??;
     Ok(only_reads == "off")
 }
 // ANCHOR_END: check
@@ -240,6 +248,127 @@ mod tests {
             done.expect("no panic")?;
         }
         assert_eq!(booked(&server).await?, 20);
+        pool.close().await;
+        Ok(())
+    }
+
+    /// A caller gives up, and the statement would take an hour.
+    #[tokio::test]
+    async fn silence_of_a_statement_ends_in_the_server()
+    -> sqlx::Result<()> {
+        let Some(server) = fresh("wc_statement").await? else {
+            return Ok(());
+        };
+        let pool = open(server.clone()).await?;
+        for _ in 0..8 {
+            let hour = sqlx::query("SELECT pg_sleep(3600)");
+            let limit = Duration::from_millis(50);
+            assert!(timeout(limit, hour.execute(&pool)).await.is_err());
+        }
+        let mut direct = PgConnection::connect_with(&server).await?;
+        let all_ended = async {
+            loop {
+                let active: i64 = sqlx::query_scalar(
+                    "SELECT count(*) FROM pg_stat_activity
+                     WHERE datname = current_database()
+                     AND state = 'active' AND pid <> pg_backend_pid()",
+                )
+                .fetch_one(&mut direct)
+                .await
+                .expect("a count");
+                if active == 0 {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        hazards::within(Duration::from_secs(10), all_ended).await;
+        book(&pool, "Ben").await?;
+        pool.close().await;
+        Ok(())
+    }
+
+    use std::sync::{Arc, Mutex};
+
+    use tokio::{
+        io::copy_bidirectional,
+        net::{UnixListener, UnixStream},
+    };
+    use tokio_util::sync::CancellationToken;
+
+    /// The connections through it are silent once their token is
+    /// canceled, as if their machine had lost its power.
+    async fn forward(
+        server: PgConnectOptions,
+        listener: UnixListener,
+        power: Arc<Mutex<CancellationToken>>,
+    ) {
+        let socket = server.get_socket().cloned();
+        let socket = socket.unwrap_or("/var/run/postgresql".into());
+        let file = format!(".s.PGSQL.{}", server.get_port());
+        let socket = socket.join(file);
+        let mut tasks = tokio::task::JoinSet::new();
+        loop {
+            let (mut client, _) =
+                listener.accept().await.expect("a client");
+            let power = power.lock().expect("no panic").clone();
+            let socket = socket.clone();
+            tasks.spawn(async move {
+                let server = UnixStream::connect(socket).await;
+                let mut server = server.expect("a server");
+                let copy = copy_bidirectional(&mut client, &mut server);
+                if power.run_until_cancelled(copy).await.is_none() {
+                    std::future::pending::<()>().await;
+                }
+            });
+        }
+    }
+
+    /// The machine of the old primary crashes: once with idle
+    /// connections, once with all of them in use.
+    #[tokio::test]
+    async fn silence_of_the_old_primary() -> sqlx::Result<()> {
+        let Some(server) = fresh("wc_silence").await? else {
+            return Ok(());
+        };
+        if server.get_socket().is_none() {
+            return Ok(());
+        }
+        let folder = tempfile::tempdir()?;
+        let file = format!(".s.PGSQL.{}", server.get_port());
+        let listener = UnixListener::bind(folder.path().join(file))?;
+        let power = Arc::new(Mutex::new(CancellationToken::new()));
+        let crash = || {
+            let mut power = power.lock().expect("no panic");
+            std::mem::take(&mut *power).cancel();
+        };
+        let through = server.clone().socket(folder.path());
+        tokio::spawn(forward(server, listener, Arc::clone(&power)));
+        let pool = open(through).await?;
+        let all = async || {
+            let four = (0..4).map(|_| pool.acquire());
+            futures::future::try_join_all(four).await
+        };
+        drop(all().await?);
+        while pool.num_idle() < 4 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        crash();
+        let booked = (0..4).map(|_| book(&pool, "Ben"));
+        futures::future::try_join_all(booked).await?;
+
+        let mut busy = all().await?;
+        crash();
+        for connection in &mut busy {
+            let book =
+                sqlx::query("INSERT INTO bookings VALUES ('Al')");
+            let book = book.execute(&mut **connection);
+            let limit = Duration::from_millis(50);
+            assert!(timeout(limit, book).await.is_err());
+        }
+        drop(busy);
+        let booked = (0..4).map(|_| book(&pool, "Cleo"));
+        futures::future::try_join_all(booked).await?;
         pool.close().await;
         Ok(())
     }
