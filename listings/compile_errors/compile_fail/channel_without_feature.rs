@@ -1,4 +1,4 @@
-//! Wrong: the feature `sync` isn't enabled, and the futures crate isn't in Cargo.toml.
+//! Wrong: the feature "sync" isn't enabled, and the futures crate isn't in Cargo.toml.
 // Cargo.toml: tokio = { version = "1", features = ["macros", "rt"] }
 
 use futures::future::join_all;

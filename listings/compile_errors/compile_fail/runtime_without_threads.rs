@@ -1,4 +1,4 @@
-//! Wrong: `Runtime::new` needs the feature `rt-multi-thread`, and `start_paused` needs `test-util`.
+//! Wrong: `Runtime::new` needs the feature "rt-multi-thread", and `start_paused` needs "test-util".
 // Cargo.toml: tokio = { version = "1", features = ["macros", "rt"] }
 
 use tokio::runtime::{Builder, Runtime};

@@ -1,4 +1,4 @@
-//! Wrong: without a flavor, `main` needs a runtime with several threads, and `rt` has none.
+//! Wrong: without a flavor, `main` needs a runtime with several threads, and "rt" has none.
 // Cargo.toml: tokio = { version = "1", features = ["macros", "rt"] }
 
 #[tokio::main]

@@ -1,4 +1,4 @@
-//! Enable the features that the program's lines need: here `net`, `sync`, `time`, `macros`, and `rt-multi-thread`.
+//! Enable the features that the program's lines need: here "net", "sync", "time", "macros", and "rt-multi-thread".
 // Cargo.toml: tokio = { version = "1", features = ["macros", "net", "rt-multi-thread", "sync", "time"] }
 
 use std::io;
