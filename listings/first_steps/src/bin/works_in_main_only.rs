@@ -64,4 +64,11 @@ mod tests {
     fn main_has_another_thread() {
         assert_eq!(as_main_runs_it(), "MultiThread, Some(90)");
     }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn threads_do_not_help_in_a_task() {
+        let task = tokio::spawn(report());
+        let report = task.await.expect("it doesn't panic");
+        assert_eq!(report, "MultiThread, None");
+    }
 }
