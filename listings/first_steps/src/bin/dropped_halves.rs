@@ -1,6 +1,6 @@
 //! What the peer reads when one half of a socket is dropped.
 
-use std::io;
+use std::io::{self, ErrorKind};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,79 +14,50 @@ async fn connection() -> io::Result<(TcpStream, TcpStream)> {
 }
 
 async fn peer_reads(peer: &mut TcpStream) -> &'static str {
-    let reading = peer.read_u8();
-    match timeout(Duration::from_millis(50), reading).await {
+    let reading = timeout(Duration::from_millis(50), peer.read_u8());
+    match reading.await {
         Err(_) => "nothing yet",
-        Ok(Err(error))
-            if error.kind() == io::ErrorKind::UnexpectedEof =>
-        {
+        Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => {
             "EOF"
         }
         Ok(_) => "something else",
     }
 }
 
+async fn show(dropped: &str, peer: &mut TcpStream) {
+    println!("{dropped:<26} {}", peer_reads(peer).await);
+}
+
 // ANCHOR: halves
-async fn halves() -> io::Result<()> {
+async fn drop_halves() -> io::Result<()> {
     let (socket, mut peer) = connection().await?;
     let (reader, writer) = socket.into_split();
     drop(reader);
-    println!(
-        "into_split, drop(reader): {}",
-        peer_reads(&mut peer).await
-    );
+    show("into_split, drop(reader)", &mut peer).await;
     drop(writer);
-    println!(
-        "into_split, drop(writer): {}",
-        peer_reads(&mut peer).await
-    );
+    show("into_split, drop(writer)", &mut peer).await;
 
     let (socket, mut peer) = connection().await?;
-    let (mut reader, _) = socket.into_split(); // Drops the writer.
-    println!(
-        "into_split, (reader, _):  {}",
-        peer_reads(&mut peer).await
-    );
+    let (mut reader, _) = socket.into_split();
+    show("into_split, (reader, _)", &mut peer).await;
     peer.write_all(b"!").await?;
     println!("  still read: {}", char::from(reader.read_u8().await?));
 
     let (mut socket, mut peer) = connection().await?;
     drop(socket.split().1);
-    println!(
-        "split, drop(writer):      {}",
-        peer_reads(&mut peer).await
-    );
+    show("split, drop(writer)", &mut peer).await;
     let (reader, writer) = tokio::io::split(socket);
     drop(writer);
-    println!(
-        "io::split, drop(writer):  {}",
-        peer_reads(&mut peer).await
-    );
+    show("io::split, drop(writer)", &mut peer).await;
     drop(reader);
-    println!(
-        "  drop(reader), too:      {}",
-        peer_reads(&mut peer).await
-    );
-
-    let (socket, mut peer) = connection().await?;
-    let (reader, writer) = socket.into_split();
-    let socket = reader.reunite(writer).map_err(io::Error::other)?;
-    println!(
-        "reunite:                  {}",
-        peer_reads(&mut peer).await
-    );
-    drop(socket);
-    println!(
-        "  drop(socket):           {}",
-        peer_reads(&mut peer).await
-    );
+    show("io::split, drop(both)", &mut peer).await;
     Ok(())
 }
 // ANCHOR_END: halves
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    halves().await
+    drop_halves().await
 }
 
 #[cfg(test)]
@@ -110,6 +81,16 @@ mod tests {
         drop(writer);
         assert_eq!(peer_reads(&mut peer).await, "nothing yet");
         drop(reader);
+        assert_eq!(peer_reads(&mut peer).await, "EOF");
+    }
+
+    #[tokio::test]
+    async fn reunited_halves_are_a_socket_again() {
+        let (socket, mut peer) = connection().await.expect("loopback");
+        let (reader, writer) = socket.into_split();
+        let socket = reader.reunite(writer).expect("of one socket");
+        assert_eq!(peer_reads(&mut peer).await, "nothing yet");
+        drop(socket);
         assert_eq!(peer_reads(&mut peer).await, "EOF");
     }
 

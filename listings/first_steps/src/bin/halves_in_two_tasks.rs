@@ -17,10 +17,9 @@ const LONGEST: u64 = 1_000_000;
 ///
 /// # Errors
 ///
-/// The server is silent for more than a minute, sends more than a
-/// megabyte, or sends no UTF-8; or the connection fails. The server
-/// may have got some of the orders, and also if this future is
-/// dropped, which stops the task.
+/// The server is silent for a minute or sends too much, or the
+/// connection fails. Some orders may have arrived, and also if this
+/// future is dropped, which stops the task.
 async fn talk(
     reader: impl AsyncRead + Unpin + Send + 'static,
     mut writer: impl AsyncWrite + Unpin,
@@ -37,22 +36,27 @@ async fn talk(
     receiving.await.map_err(io::Error::other)?
 }
 
+// ANCHOR_END: talk
+
+// ANCHOR: receive
 async fn receive(
     reader: impl AsyncRead + Unpin,
 ) -> io::Result<Vec<String>> {
     let mut lines = BufReader::new(reader.take(LONGEST)).lines();
     let mut answers = Vec::new();
-    while let Some(answer) =
-        timeout(PATIENCE, lines.next_line()).await??
-    {
-        answers.push(answer);
+    loop {
+        let reading = lines.next_line();
+        match timeout(PATIENCE, reading).await?? {
+            Some(answer) => answers.push(answer),
+            None => break,
+        }
     }
     match lines.get_ref().get_ref().limit() {
         0 => Err(io::Error::other("the answers are too long")),
         _ => Ok(answers),
     }
 }
-// ANCHOR_END: talk
+// ANCHOR_END: receive
 
 // ANCHOR: client
 use std::net::SocketAddr;
