@@ -3,14 +3,12 @@
 // ANCHOR: wrong
 use futures::future::BoxFuture;
 
-fn composer(
-    footer: String,
-) -> impl Fn(u32) -> BoxFuture<'static, String> {
-    move |issue| Box::pin(async { format!("Issue {issue}. {footer}") })
+fn composer(footer: String) -> impl Fn() -> BoxFuture<'static, String> {
+    move || Box::pin(async { format!("Hello! {footer}") })
 }
 // ANCHOR_END: wrong
 
 #[tokio::main]
 async fn main() {
-    println!("{}", composer("Bye.".to_owned())(7).await);
+    println!("{}", composer("Bye.".to_owned())().await);
 }

@@ -3,18 +3,16 @@
 // ANCHOR: composers
 use futures::future::BoxFuture;
 
-fn composer(
-    footer: String,
-) -> impl Fn(u32) -> BoxFuture<'static, String> {
-    move |issue| {
+fn composer(footer: String) -> impl Fn() -> BoxFuture<'static, String> {
+    move || {
         let footer = footer.clone();
-        Box::pin(async move { format!("Issue {issue}. {footer}") })
+        Box::pin(async move { format!("Hello! {footer}") })
     }
 }
 
 /// The future borrows the footer from the closure.
-fn lender(footer: String) -> impl AsyncFn(u32) -> String {
-    async move |issue| format!("Issue {issue}. {footer}")
+fn lender(footer: String) -> impl AsyncFn() -> String {
+    async move || format!("Hello! {footer}")
 }
 // ANCHOR_END: composers
 
@@ -22,5 +20,5 @@ fn lender(footer: String) -> impl AsyncFn(u32) -> String {
 async fn main() {
     let (compose, lend) =
         (composer("Bye.".into()), lender("Ann".into()));
-    println!("{}\n{}", compose(7).await, lend(8).await);
+    println!("{}\n{}", compose().await, lend().await);
 }
