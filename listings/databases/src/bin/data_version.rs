@@ -51,13 +51,14 @@ async fn version(
 // ANCHOR_END: version
 
 // ANCHOR: follow
-/// Ships new orders until it's stopped.
+/// Ships new orders until it's stopped. An order whose shipment fails,
+/// or isn't marked, is shipped again by the next call.
 async fn follow(
     pool: &SqlitePool,
     file: &Path,
     poll: Duration,
     stop: &CancellationToken,
-    ship: impl AsyncFn(i64),
+    ship: impl AsyncFn(i64) -> sqlx::Result<()>,
 ) -> sqlx::Result<()> {
     // First the version, then the orders.
     let mut changes = Changes::open(file).await?;
@@ -66,7 +67,7 @@ async fn follow(
             ORDER BY id LIMIT 1";
         let next = sqlx::query_scalar(next).fetch_optional(pool);
         if let Some(order) = next.await? {
-            ship(order).await;
+            ship(order).await?;
             mark_shipped(pool, order).await?;
         } else {
             let wait = changes.wait(poll);
@@ -161,6 +162,7 @@ async fn main() -> sqlx::Result<()> {
             4 => stop.cancel(),
             _ => {}
         }
+        Ok(())
     })
     .await?;
     other.close().await;
@@ -205,7 +207,7 @@ mod tests {
             stop.cancel();
         };
         let (followed, ()) = tokio::join!(
-            follow(&pool, &file, LATE, &stop, async |_| {}),
+            follow(&pool, &file, LATE, &stop, async |_| Ok(())),
             writer
         );
         followed?;
@@ -224,17 +226,42 @@ mod tests {
             place(&pool, order).await;
         }
         let stop = CancellationToken::new();
-        follow(&pool, &file, LATE, &stop, async |order| match order {
-            // Placed by this process, while it ships.
-            1 => place(&pool, 4).await,
-            4 => stop.cancel(),
-            _ => {}
+        follow(&pool, &file, LATE, &stop, async |order| {
+            match order {
+                // Placed by this process, while it ships.
+                1 => place(&pool, 4).await,
+                4 => stop.cancel(),
+                _ => {}
+            }
+            Ok(())
         })
         .await?;
         assert_eq!(shipped(&pool).await, 4);
         // A database that isn't there is an error.
         let none = folder.path().join("none.db");
         assert!(Changes::open(&none).await.is_err());
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn failure_of_a_shipment_leaves_the_order_unmarked()
+    -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("orders.db");
+        let pool = open(&file).await?;
+        place(&pool, 1).await;
+        let stop = CancellationToken::new();
+        let failed = follow(&pool, &file, LATE, &stop, async |_| {
+            Err(sqlx::Error::RowNotFound)
+        });
+        assert!(matches!(failed.await, Err(sqlx::Error::RowNotFound)));
+        assert_eq!(shipped(&pool).await, 0);
+        follow(&pool, &file, LATE, &stop, async |_| {
+            stop.cancel();
+            Ok(())
+        })
+        .await?;
+        assert_eq!(shipped(&pool).await, 1);
         Ok(())
     }
 
@@ -276,7 +303,7 @@ mod tests {
         let stop = CancellationToken::new();
         let start = Instant::now();
         let (followed, ()) = tokio::join!(
-            follow(&pool, &file, LATE, &stop, async |_| {}),
+            follow(&pool, &file, LATE, &stop, async |_| Ok(())),
             async {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 stop.cancel();
@@ -284,6 +311,6 @@ mod tests {
         );
         followed?;
         assert!(start.elapsed() < LATE);
-        follow(&pool, &file, LATE, &stop, async |_| {}).await
+        follow(&pool, &file, LATE, &stop, async |_| Ok(())).await
     }
 }

@@ -1213,6 +1213,59 @@ mod tests {
         .await;
     }
 
+    /// How many pages PostgreSQL reads to find the oldest visible job.
+    async fn pages_of_a_claim(queue: &Queue) -> sqlx::Result<u64> {
+        let explain = "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF)
+            SELECT id FROM jobs
+            WHERE state = 'open' AND visible_at <= {now}
+            ORDER BY visible_at, id LIMIT 1";
+        let plan = sqlx::query(queue.sql(explain));
+        let plan = plan.fetch_all(&queue.pool).await?;
+        let plan = plan.iter().map(|row| row.try_get(0));
+        let plan: Vec<String> = plan.collect::<Result<_, _>>()?;
+        // The first line of this kind counts for the whole plan.
+        let pages = plan.iter().find(|it| it.contains("Buffers: "));
+        let pages = pages.expect("a line").split_once('=');
+        let pages = pages.expect("a number").1.split(' ').next();
+        Ok(pages.and_then(|it| it.parse().ok()).expect("a number"))
+    }
+
+    /// Each claim passes over the dead rows of earlier jobs, as long as
+    /// an old transaction keeps them.
+    #[tokio::test]
+    async fn overload_of_dead_rows_slows_claims_until_a_vacuum() {
+        on_both("dead", async |queue| {
+            if queue.words == SQLITE {
+                return Ok(());
+            }
+            let queue = Queue { lease: MINUTE, ..queue };
+            let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ";
+            let mut old = queue.pool.begin_with(begin).await?;
+            old.execute("SELECT COUNT(*) FROM jobs").await?;
+            for n in 0..500 {
+                queue.add(&n.to_string(), None, "").await?;
+            }
+            drain(&queue, 1, async |_| Ok(())).await?;
+            queue.add("last", None, "").await?;
+            // Twice, because the first one may read more.
+            pages_of_a_claim(&queue).await?;
+            let with_old = pages_of_a_claim(&queue).await?;
+            old.rollback().await?;
+            // Other tests have transactions, too, but shorter ones.
+            loop {
+                queue.pool.execute("VACUUM jobs").await?;
+                pages_of_a_claim(&queue).await?;
+                let without = pages_of_a_claim(&queue).await?;
+                if with_old > without * 2 {
+                    break;
+                }
+                sleep(Duration::from_millis(200)).await;
+            }
+            Ok(())
+        })
+        .await;
+    }
+
     /// Jobs that were added before it are in the future.
     #[tokio::test]
     async fn clock_that_was_set_back_delays_jobs() {

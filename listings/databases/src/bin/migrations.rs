@@ -14,9 +14,12 @@ async fn migrate_postgresql(
     migrations: &Migrator,
     options: &PgConnectOptions,
 ) -> Result<(), MigrateError> {
+    // If this instance is stopped, the server cancels the statement.
+    let check = [("client_connection_check_interval", "1s")];
+    let options = options.clone().options(check);
     // Not a pool's connection: after an error, `run` leaves its advisory
     // lock on the connection, and only closing it releases the lock.
-    let mut connection = PgConnection::connect_with(options).await?;
+    let mut connection = PgConnection::connect_with(&options).await?;
     let done = migrations.run(&mut connection).await;
     connection.close().await?;
     done
@@ -396,5 +399,63 @@ mod tests {
         ));
         assert!(start.elapsed() < hazards::HOUR);
         Ok(())
+    }
+
+    /// An instance is stopped in the middle of a migration that takes
+    /// an hour. The next one has to fix it, and doesn't wait for it.
+    #[tokio::test]
+    async fn cancel_of_a_long_migration_ends_it_in_the_server() {
+        on_each("long", async |database| {
+            let Postgresql(_) = database else { return };
+            let long = release(&[ORDERS, "SELECT pg_sleep(3600)"]);
+            let limit = Duration::from_millis(500);
+            let stopped = timeout(limit, migrate(&long, database));
+            assert!(stopped.await.is_err());
+            let fixed = release(&[ORDERS, NOTE]);
+            let fixed = migrate(&fixed, database);
+            let fixed = timeout(Duration::from_secs(10), fixed).await;
+            fixed.expect("no lock was left").expect("it starts");
+            check(database).await;
+        })
+        .await;
+    }
+
+    /// A migration waits for a transaction that reads the table, and a
+    /// later read waits for the migration, but only for a moment.
+    #[tokio::test]
+    async fn silence_of_a_reader_fails_a_file_with_a_lock_timeout() {
+        on_each("locked", async |database| {
+            let Postgresql(options) = database else { return };
+            let old = release(&[ORDERS]);
+            migrate(&old, database).await.expect("it starts");
+            let reader = PgConnection::connect_with(options).await;
+            let mut reader = reader.expect("a server");
+            let mut reading = reader.begin().await.expect("a reader");
+            let read = sqlx::query("SELECT id FROM orders");
+            read.execute(&mut *reading).await.expect("no order");
+            let careful = "SET LOCAL lock_timeout = '500ms';
+                ALTER TABLE orders ADD COLUMN note TEXT;";
+            let careful = release(&[ORDERS, careful]);
+            let (failed, orders) =
+                tokio::join!(migrate(&careful, database), async {
+                    tokio::time::sleep(Duration::from_millis(200))
+                        .await;
+                    let read =
+                        numbers(database, "SELECT id FROM orders");
+                    timeout(Duration::from_secs(10), read).await
+                });
+            let Err(MigrateError::ExecuteMigration(error, 2)) = failed
+            else {
+                panic!("{failed:?}");
+            };
+            let code =
+                error.as_database_error().and_then(|it| it.code());
+            assert_eq!(code.as_deref(), Some("55P03"));
+            let orders = orders.expect("in time").expect("a table");
+            assert!(orders.is_empty());
+            reading.rollback().await.expect("the reader ends");
+            migrate(&careful, database).await.expect("it starts");
+        })
+        .await;
     }
 }

@@ -4,7 +4,7 @@
 use sqlx::PgPool;
 
 /// Moves units between two shelves: both rows change, or none. Returns
-/// whether there was enough on the first shelf.
+/// false if the first shelf has too few, or if a shelf doesn't exist.
 async fn relocate(
     pool: &PgPool,
     from: i64,

@@ -15,6 +15,8 @@ async fn database_for(
     server: &PgConnectOptions,
     migrations: &Migrator,
 ) -> Result<PgPool, MigrateError> {
+    // PostgreSQL would cut it off, and two tests could share a database.
+    assert!(test.len() < 64, "the name {test} is too long");
     let mut admin = PgConnection::connect_with(server).await?;
     // One test at a time. Closing the connection releases the lock.
     let lock = "SELECT pg_advisory_lock(7042)";
@@ -33,8 +35,8 @@ async fn recreate(
 ) -> sqlx::Result<()> {
     // FORCE: the pool of a test that panicked may still be open.
     for statement in [
-        format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-        format!("CREATE DATABASE {name} TEMPLATE {template}"),
+        format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)"),
+        format!("CREATE DATABASE \"{name}\" TEMPLATE {template}"),
     ] {
         let statement = sqlx::query(AssertSqlSafe(statement));
         statement.execute(&mut *admin).await?;
@@ -157,7 +159,8 @@ async fn drop_all(
     name: &str,
 ) -> sqlx::Result<()> {
     let mut admin = PgConnection::connect_with(server).await?;
-    let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+    let drop =
+        format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)");
     admin.execute(AssertSqlSafe(drop)).await?;
     admin.close().await
 }
@@ -320,5 +323,30 @@ mod tests {
             .await;
         };
         on_server(test, "cancel").await;
+    }
+
+    #[tokio::test]
+    async fn edges_of_names() {
+        let test = async |server: &_, migrations: &_, name: &str| {
+            let longest = format!("{name:x<63}");
+            let upper = name.to_uppercase();
+            let path = format!("{name}::tests::a-test");
+            for name in [&longest, &upper, &path] {
+                let pool = database_for(name, server, migrations).await;
+                assert_eq!(orders(&pool.expect("it")).await, 0);
+                drop_all(server, name).await.expect("a server");
+            }
+        };
+        on_server(test, "names").await;
+    }
+
+    /// PostgreSQL would cut the names off after 63 bytes.
+    #[tokio::test]
+    #[should_panic(expected = "is too long")]
+    async fn edges_of_a_name_that_is_too_long() {
+        let server = PgConnectOptions::new();
+        let long = "a".repeat(64);
+        let pool = database_for(&long, &server, &release(&[])).await;
+        pool.expect("the name is refused before");
     }
 }
