@@ -3,7 +3,7 @@
 // ANCHOR: wrong
 use tokio::task::JoinHandle;
 
-trait Mailer: Send + Sync {
+trait Mailer: Send {
     fn send(&self, to: &str) -> impl Future<Output = bool> + Send;
 }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 use tokio::task::{JoinError, JoinHandle};
 
 // ANCHOR: bounds
-trait Mailer: Send + Sync + 'static {
+trait Mailer: Send + 'static {
     fn send(&self, to: &str) -> impl Future<Output = bool> + Send;
 }
 

@@ -40,7 +40,7 @@ mod tests {
     /// The runtime polls each task by itself, so the polls don't nest.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_long_chain_of_tasks_does_not_overflow_the_stack() {
-        const DEPTH: usize = 20_000;
+        const DEPTH: usize = 10_000;
         fn chain(left: usize) -> impl Future<Output = usize> + Send {
             async move {
                 if left == 0 {
@@ -50,5 +50,18 @@ mod tests {
             }
         }
         assert_eq!(chain(DEPTH).await, DEPTH);
+    }
+
+    #[tokio::test]
+    async fn on_one_thread_an_async_fn_spawns_itself() {
+        async fn chain(left: usize) -> usize {
+            if left == 0 {
+                return 0;
+            }
+            let next = tokio::task::spawn_local(chain(left - 1));
+            1 + next.await.unwrap_or(0)
+        }
+        let here = tokio::task::LocalSet::new();
+        assert_eq!(here.run_until(chain(3)).await, 3);
     }
 }

@@ -34,3 +34,26 @@ async fn main() {
     let home = Page { links: vec![leaf(), leaf()] };
     println!("{} pages", home.count().await);
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::future::BoxFuture;
+
+    trait Countdown: Sync {
+        fn from(&self, number: usize) -> BoxFuture<'_, usize> {
+            Box::pin(async move {
+                match number {
+                    0 => 0,
+                    _ => 1 + self.from(number - 1).await,
+                }
+            })
+        }
+    }
+
+    impl Countdown for () {}
+
+    #[tokio::test]
+    async fn a_boxed_default_method_may_call_itself() {
+        assert_eq!(().from(3).await, 3);
+    }
+}

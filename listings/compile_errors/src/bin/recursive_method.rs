@@ -30,3 +30,46 @@ async fn main() {
     let home = Page { links: vec![leaf(), leaf()] };
     println!("{} pages", home.count().await);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Page;
+    use async_trait::async_trait;
+
+    trait Plain {
+        async fn plain(&self) -> usize;
+    }
+
+    impl Plain for Page {
+        async fn plain(&self) -> usize {
+            let mut pages = 1;
+            for link in &self.links {
+                pages += Box::pin(link.plain()).await;
+            }
+            pages
+        }
+    }
+
+    #[async_trait]
+    trait Boxed {
+        async fn boxed(&self) -> usize;
+    }
+
+    #[async_trait]
+    impl Boxed for Page {
+        async fn boxed(&self) -> usize {
+            let mut pages = 1;
+            for link in &self.links {
+                pages += link.boxed().await;
+            }
+            pages
+        }
+    }
+
+    #[tokio::test]
+    async fn in_other_traits_the_method_may_be_async() {
+        let home = Page { links: vec![Page { links: Vec::new() }] };
+        assert_eq!(home.plain().await, 2);
+        assert_eq!(home.boxed().await, 2);
+    }
+}
