@@ -17,11 +17,11 @@ fn with_threads(stations: &[Station], f: Compute) -> Vec<i32> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let share = stations.len().div_ceil(cores).max(1);
     thread::scope(|scope| {
-        let work = |part: &[Station]| part.iter().map(f).collect();
-        let threads: Vec<_> = stations
-            .chunks(share)
-            .map(|part| scope.spawn(move || -> Vec<i32> { work(part) }))
-            .collect();
+        let mut threads = Vec::new();
+        for part in stations.chunks(share) {
+            let work = move || part.iter().map(f).collect::<Vec<_>>();
+            threads.push(scope.spawn(work));
+        }
         let parts = threads.into_iter().map(|thread| {
             thread.join().unwrap_or_else(|panic| resume_unwind(panic))
         });

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Asks a weather station for a reading. The thread waits for the
-/// answer, but the whole exchange takes at most `limit`.
+/// answer, which must be complete before the limit is over.
 fn reading_of(
     place: &str,
     station: SocketAddr,
@@ -17,26 +17,30 @@ fn reading_of(
 ) -> io::Result<String> {
     let deadline = Instant::now() + limit;
     let mut station = TcpStream::connect_timeout(&station, limit)?;
-    station.set_write_timeout(Some(limit))?;
+    station.set_write_timeout(Some(left(deadline)?))?;
     station.write_all(format!("{place}\n").as_bytes())?;
 
     let mut answer = Vec::new();
     let mut part = [0; 64];
     while !answer.ends_with(b"\n") && answer.len() < LONGEST {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        station.set_read_timeout(Some(left))?;
+        station.set_read_timeout(Some(left(deadline)?))?;
         match station.read(&mut part) {
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
             Ok(n) => answer.extend_from_slice(&part[..n]),
-            // The limit is over, as Unix reports it.
+            // The read timeout is over, as Unix reports it.
             Err(e) if e.kind() == ErrorKind::WouldBlock => {}
             Err(e) => return Err(e),
         }
     }
     line(answer)
+}
+
+/// The time that's left, or an error if there's none.
+fn left(deadline: Instant) -> io::Result<Duration> {
+    match deadline.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(ErrorKind::TimedOut.into()),
+        left => Ok(left),
+    }
 }
 // ANCHOR_END: ask
 
