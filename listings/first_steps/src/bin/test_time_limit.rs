@@ -17,7 +17,8 @@ async fn in_time<F: Future>(step: &str, future: F) -> F::Output {
     }
 }
 
-/// A test of a kettle that never whistles.
+/// A test of a kettle that never whistles. In your tests, put
+/// `#[tokio::test]` before it.
 async fn whistles() {
     let mut kettle = Kettle::new();
     in_time("the kettle is filled", kettle.fill()).await;
