@@ -164,6 +164,22 @@ fn windows_line_ends_make_no_difference() {
     assert_eq!(windows, unix);
 }
 
+#[test]
+fn what_a_program_needs_in_its_manifest_is_shown_with_any_part_of_it() {
+    let book = Scratch::sound();
+    let bad = "//! Bad.\n// Cargo.toml: edition = \"2015\"\n\nfn main() {}\n\n// ANCHOR: a\nasync fn order() {}\n// ANCHOR_END: a\n";
+    book.write("listings/demo/compile_fail/bad.rs", bad);
+    book.write("listings/demo/compile_fail/bad.stderr", "error: a\n");
+    let page = format!("{PAGE}\n{{{{#compile_fail demo/bad:a}}}}\n");
+    book.write("src/page.md", page);
+    let html = html(&book);
+    let hidden: Vec<_> = html.split("<span class=\"boring\">").skip(1).collect();
+    let is_hidden = |line: &str| hidden.iter().any(|it| it.starts_with(line));
+    assert!(is_hidden("fn main() {}"), "{html}");
+    assert!(html.contains("// Cargo.toml: edition"), "{html}");
+    assert!(!is_hidden("// Cargo.toml"), "{html}");
+}
+
 /// A program that is full of what a page gives a meaning to.
 const MARKS: &str = include_str!("bad_pages/marks.txt");
 
