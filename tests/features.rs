@@ -23,6 +23,8 @@ static PROJECT: LazyLock<Project> =
 
 /// An API, and the features of its crate that it needs.
 struct Row {
+    /// Its line on the page.
+    at: usize,
     api: String,
     features: Vec<String>,
     /// These, and the others that the table mentions, such as those that they include.
@@ -53,7 +55,8 @@ fn rows() -> Vec<Row> {
     let page = PROJECT.read(PAGE).expect("the page is there");
     let mut rows = Vec::new();
     let mut is_table = false;
-    for line in page.lines().filter(|line| !line.starts_with("|---")) {
+    let lines = page.lines().enumerate();
+    for (at, line) in lines.filter(|(_, line)| !line.starts_with("|---")) {
         let cells: Vec<_> = line.split(" | ").collect();
         let [apis, features] = cells[..] else {
             is_table = false;
@@ -72,17 +75,17 @@ fn rows() -> Vec<Row> {
             let needed = features.split([',', ';']).next().unwrap_or_default();
             let is_known = features.starts_with('"') || features.starts_with("nothing");
             assert!(is_known, "{line}");
-            rows.extend(api.captures_iter(apis).map(|found| {
-                Row {
-                    api: found
-                        .get(2)
-                        .unwrap_or(found.get(1).expect("a name"))
-                        .as_str()
-                        .to_owned(),
-                    features: quoted(needed),
-                    mentioned: quoted(features),
-                }
-            }));
+            let paths = api.captures_iter(apis);
+            rows.extend(
+                paths
+                    .filter_map(|path| path.get(2).or(path.get(1)))
+                    .map(|path| Row {
+                        at: at + 1,
+                        api: path.as_str().to_owned(),
+                        features: quoted(needed),
+                        mentioned: quoted(features),
+                    }),
+            );
         }
     }
     assert!(rows.len() > 50, "{} APIs are in the tables", rows.len());
@@ -104,7 +107,9 @@ fn errors(name: &str, dependencies: &BTreeSet<String>, rows: &[&Row]) -> BTreeMa
     let diagnostics = compiled.diagnostics.values().flatten();
     let mut errors = BTreeMap::new();
     for error in diagnostics.filter(|it| it["level"] == "error") {
-        let Some(line) = error["spans"][0]["line_start"].as_u64() else {
+        let spans = error["spans"].as_array().into_iter().flatten();
+        let mut own = spans.filter(|it| it["is_primary"] == true);
+        let Some(line) = own.find_map(|it| it["line_start"].as_u64()) else {
             continue;
         };
         let line = usize::try_from(line).expect("a line") - 1 - dependencies.len();
@@ -138,19 +143,23 @@ fn without_features_only_those_apis_exist_that_need_none() {
             let (api, features, error) = (&row.api, &row.features, errors.get(&row.api));
             let named =
                 error.and_then(|it| it.split_once("is gated behind the `")?.1.split('`').next());
-            if features.is_empty() == error.is_some() {
-                let error = error.map_or("no error", String::as_str);
-                wrong.push(format!(
-                    "{api}, with {features:?} in the table, without features: {error}"
-                ));
-            } else if let Some(named) = named
-                && !row.mentioned.iter().any(|it| it == named)
+            let place = format!("{PAGE}:{}", row.at);
+            if features.is_empty()
+                && let Some(error) = error
             {
-                wrong.push(format!("{api} needs {named:?}, and not {features:?}"));
+                wrong.push(format!("{place}: `{api}` needs a feature:\n{error}"));
+            } else if !features.is_empty() && error.is_none() {
+                wrong.push(format!("{place}: `{api}` exists without {features:?}"));
+            } else if let Some(named) =
+                named.filter(|it| !row.mentioned.iter().any(|other| other == it))
+            {
+                wrong.push(format!(
+                    "{place}: `{api}` needs {named:?}, and not {features:?}"
+                ));
             }
         }
     }
-    assert!(wrong.is_empty(), "{PAGE}: {}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
