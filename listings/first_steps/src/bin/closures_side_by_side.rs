@@ -7,8 +7,7 @@ use tokio::task::JoinError;
 async fn main() -> Result<(), JoinError> {
     let currency = String::from("EUR");
 
-    // Its future borrows `currency` from the closure, and `book` from
-    // the caller.
+    // Its future borrows both `currency` and `book`.
     let tag = async |book: &str| format!("{book}: 12 {currency}");
     println!("{}", tag("Dune").await);
 
