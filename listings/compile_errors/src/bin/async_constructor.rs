@@ -1,6 +1,9 @@
 //! Make the trait's method async, or write an async function without a trait.
 
 // ANCHOR: mailer
+use std::{io, time::Duration};
+use tokio::time;
+
 struct Smtp {
     host: String,
 }
@@ -31,6 +34,3 @@ async fn main() -> io::Result<()> {
     Ok(())
 }
 // ANCHOR_END: mailer
-
-use std::{io, time::Duration};
-use tokio::time;

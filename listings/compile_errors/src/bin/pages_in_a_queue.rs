@@ -7,10 +7,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 use tokio_util::task::JoinMap;
 
-const DEEPEST: u32 = 3;
+const MOST_PAGES: usize = 1000;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Visits every page that at most three links lead to. A page that
+/// Visits the pages that `start` leads to, each once. A page that
 /// panics, fails, or doesn't answer costs only its own links.
 ///
 /// Dropping this future aborts the running requests, and loses the
@@ -18,24 +18,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 async fn crawl(site: Arc<Site>, start: u32) -> Report {
     let mut report = Report::default();
     let mut seen = HashSet::from([start]);
-    let mut queue = VecDeque::from([(start, 0)]);
+    let mut queue = VecDeque::from([start]);
     let mut tasks = JoinMap::new();
     loop {
         while tasks.len() < 4
-            && let Some((page, depth)) = queue.pop_front()
+            && let Some(page) = queue.pop_front()
         {
             let site = Arc::clone(&site);
-            tasks.spawn((page, depth), async move {
+            tasks.spawn(page, async move {
                 timeout(PATIENCE, site.links(page)).await
             });
         }
-        let Some(((page, depth), joined)) = tasks.join_next().await
-        else {
+        let Some((page, joined)) = tasks.join_next().await else {
             return report;
         };
         for link in report.add(page, joined) {
-            if depth < DEEPEST && seen.insert(link) {
-                queue.push_back((link, depth + 1));
+            if seen.len() == MOST_PAGES && !seen.contains(&link) {
+                report.left_out += 1;
+            } else if seen.insert(link) {
+                queue.push_back(link);
             }
         }
     }
@@ -61,6 +62,8 @@ struct Report {
     not_found: Vec<u32>,
     too_slow: Vec<u32>,
     panicked: Vec<(u32, JoinError)>,
+    /// Links to pages for which there was no room.
+    left_out: usize,
 }
 
 impl Report {
@@ -253,10 +256,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn edges_a_chain_without_an_end_is_left_after_three_links() {
+    async fn edges_a_chain_without_an_end_is_left_at_the_limit() {
         let site = Arc::new(Site::new(1));
         let report = within(HOUR, crawl(site, 100)).await;
-        assert_eq!(report.visited, [100, 101, 102, 103]);
+        assert_eq!(report.visited.len(), MOST_PAGES);
+        assert_eq!(report.visited.last(), Some(&1099));
+        assert_eq!(report.left_out, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_links_beyond_the_limit_are_counted() {
+        let most = MOST_PAGES as u32;
+        for (pages, left_out) in [(most, 0), (most + 7, 7)] {
+            let site = Arc::new(Site::new(pages));
+            let report = within(HOUR, crawl(site, 0)).await;
+            assert_eq!(report.visited.len(), MOST_PAGES);
+            assert_eq!(report.left_out, left_out);
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]
