@@ -31,7 +31,6 @@ impl<W: AsyncWrite + Unpin> Shared<W> {
 }
 // ANCHOR_END: shared
 
-// ANCHOR: main
 use tokio::io::{AsyncReadExt, duplex};
 use tokio::time::sleep;
 
@@ -62,7 +61,6 @@ async fn main() -> io::Result<()> {
     println!("received: {received:?}");
     Ok(())
 }
-// ANCHOR_END: main
 
 #[cfg(test)]
 mod tests {

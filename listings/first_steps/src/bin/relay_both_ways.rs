@@ -1,58 +1,57 @@
-//! Relay bytes in both directions, with a limit after the first EOF.
+//! Relay bytes in both directions, until nothing moves any more.
 
 use std::io;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, split};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split,
+};
+use tokio::sync::Notify;
 use tokio::time::{Duration, timeout};
 
 // ANCHOR: relay
-/// How long a direction may continue after the other one has ended.
-const LINGER: Duration = Duration::from_secs(30);
-/// How long a connection may last.
-const LONGEST: Duration = Duration::from_secs(3600);
+/// How long both directions may be silent.
+const IDLE: Duration = Duration::from_secs(300);
 
-/// Copies in both directions, and closes both connections.
-///
 /// # Errors
 ///
-/// A limit is over, or a connection fails. Then the other direction is
-/// cut off, and also if this future is dropped.
+/// Nothing has moved for five minutes, or a connection fails.
 async fn relay(
     client: impl AsyncRead + AsyncWrite,
     server: impl AsyncRead + AsyncWrite,
 ) -> io::Result<()> {
     let (from_client, to_client) = split(client);
     let (from_server, to_server) = split(server);
-    let up = one_way(from_client, to_server);
-    let down = one_way(from_server, to_client);
-    let both = async {
-        tokio::pin!(up, down);
-        tokio::select! {
-            biased;
-            ended = &mut up => {
-                ended?;
-                timeout(LINGER, down).await?
-            }
-            ended = &mut down => {
-                ended?;
-                timeout(LINGER, up).await?
-            }
-        }
+    let moved = Notify::new();
+    let up = one_way(from_client, to_server, &moved);
+    let down = one_way(from_server, to_client, &moved);
+    let both = async { tokio::try_join!(up, down) };
+    let idle = async {
+        while timeout(IDLE, moved.notified()).await.is_ok() {}
     };
-    timeout(LONGEST, both).await?
+    tokio::select! {
+        biased;
+        copied = both => copied.map(|_| ()),
+        () = idle => Err(io::ErrorKind::TimedOut.into()),
+    }
 }
 
 async fn one_way(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
+    moved: &Notify,
 ) -> io::Result<()> {
-    copy(&mut from, &mut to).await?;
-    to.shutdown().await // Passes EOF on.
+    let mut buffer = vec![0; 8 * 1024];
+    loop {
+        match from.read(&mut buffer).await? {
+            0 => return to.shutdown().await, // Passes EOF on.
+            length => to.write_all(&buffer[..length]).await?,
+        }
+        moved.notify_one();
+    }
 }
 // ANCHOR_END: relay
 
-// ANCHOR: main
-use tokio::io::{AsyncReadExt, duplex};
+use tokio::io::duplex;
 use tokio::time::Instant;
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -77,7 +76,6 @@ async fn main() -> io::Result<()> {
     }
     Ok(())
 }
-// ANCHOR_END: main
 
 #[cfg(test)]
 mod tests {
@@ -120,48 +118,58 @@ mod tests {
         let (client, ours) = duplex(64);
         let (theirs, _server) = duplex(64);
         drop(client);
-        let relaying = within(2 * LINGER, relay(ours, theirs));
+        let relaying = within(2 * IDLE, relay(ours, theirs));
         let error = relaying.await.expect_err("the limit is over");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_of_both_is_limited() {
-        let relaying = within(2 * HOUR, relay(Silent, Silent));
+        let relaying = within(HOUR, relay(Silent, Silent));
+        let error = relaying.await.expect_err("the limit is over");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_a_reader_is_limited() {
+        let endless = join(tokio::io::repeat(b'x'), Vec::new());
+        let (ours, _theirs) = duplex(64);
+        let relaying = within(HOUR, relay(endless, ours));
         let error = relaying.await.expect_err("the limit is over");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test(start_paused = true)]
     async fn slow_answers_arrive_within_the_limit() {
-        let (relayed, answer) = relayed(LINGER / 2).await;
-        relayed.expect("in time");
+        let (outcome, answer) = relayed(IDLE * 9 / 10).await;
+        outcome.expect("in time");
         assert_eq!(answer, "ok order 1\n");
-        let (relayed, answer) = super::tests::relayed(LINGER * 2).await;
-        relayed.expect_err("too late");
+        let (outcome, answer) = relayed(IDLE * 2).await;
+        outcome.expect_err("too late");
         assert_eq!(answer, "");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn slow_readers_slow_the_sender_down() {
+    async fn slow_transfers_may_take_longer_than_the_limit() {
         let (mut client, ours) = duplex(64);
-        let (theirs, inner) = duplex(64);
-        let mut inner = Slow::new(inner, LINGER / 1_000);
-        let relaying = relay(ours, theirs);
-        let sending = async {
-            client.write_all(&[b'x'; 100_000]).await.expect("relayed");
-            drop(client);
+        let (theirs, server) = duplex(64);
+        let serving = async {
+            let mut server = Slow::new(server, IDLE * 9 / 10);
+            for _ in 0..100 {
+                server.write_all(b"x").await.expect("relayed");
+            }
+            drop(server);
         };
         let receiving = async {
+            client.shutdown().await.expect("in memory");
             let mut received = Vec::new();
-            inner.read_to_end(&mut received).await.expect("relayed");
-            drop(inner);
+            client.read_to_end(&mut received).await.expect("relayed");
             received.len()
         };
-        let (relayed, (), received) =
-            tokio::join!(relaying, sending, receiving);
-        relayed.ok();
-        assert_eq!(received, 100_000);
+        let (outcome, (), received) =
+            tokio::join!(relay(ours, theirs), serving, receiving);
+        outcome.expect("it was never idle for so long");
+        assert_eq!(received, 100);
     }
 
     #[tokio::test(start_paused = true)]
@@ -189,7 +197,10 @@ mod tests {
             let (theirs, inner) = duplex(4);
             let relaying = async {
                 let sides = async {
-                    tokio::join!(client(outer), server(inner, LINGER));
+                    tokio::join!(
+                        client(outer),
+                        server(inner, IDLE / 2)
+                    );
                 };
                 tokio::select! {
                     relayed = relay(ours, theirs) => relayed.is_ok(),
