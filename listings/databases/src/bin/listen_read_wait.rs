@@ -86,7 +86,7 @@ use std::{
 };
 
 use sqlx::{
-    AssertSqlSafe,
+    AssertSqlSafe, Executor,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::time::{sleep, timeout};
@@ -116,7 +116,19 @@ async fn open(
 ) -> sqlx::Result<(PgPool, PgPool)> {
     let options = server.parse::<PgConnectOptions>()?;
     let options = options.options([("search_path", schema)]);
-    let pool = PgPool::connect_with(options.clone()).await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(4)
+        // A `begin` that was dropped leaves its transaction open.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                let end = connection.execute("BEGIN; ROLLBACK");
+                let end = timeout(Duration::from_secs(1), end).await;
+                end.map_err(std::io::Error::from)??;
+                Ok(true)
+            })
+        })
+        .connect_with(options.clone())
+        .await?;
     for statement in [
         format!("CREATE SCHEMA {schema}"),
         "CREATE TABLE orders (id BIGINT PRIMARY KEY,
@@ -316,6 +328,52 @@ mod tests {
             tokio::join!(rest.run(fine), async {
                 until_shipped(pool, orders).await;
                 stop.cancel();
+            });
+        })
+        .await
+    }
+
+    /// Drops one more `begin` while a slow server executes it. Then each
+    /// connection of the pool can change the same row, so none is left
+    /// inside a transaction.
+    async fn all_are_clean(pool: &PgPool) {
+        use futures::FutureExt as _;
+        use sqlx::Connection as _;
+        let check = async {
+            {
+                let mut one = pool.acquire().await.expect("it");
+                let slowly = "BEGIN; SELECT pg_sleep(0.05)";
+                assert!(
+                    one.begin_with(slowly).now_or_never().is_none()
+                );
+            }
+            let mut all = Vec::new();
+            for _ in 0..4 {
+                let mut one = pool.acquire().await.expect("it");
+                let update = "UPDATE orders SET id = id WHERE id = 0";
+                one.execute(update).await.expect("not locked");
+                all.push(one);
+            }
+        };
+        hazards::within(Duration::from_secs(10), check).await;
+    }
+
+    #[tokio::test]
+    async fn cancel_of_an_order_places_it_or_not() -> sqlx::Result<()> {
+        on_server("place", async |pool, follow, _| {
+            place(pool, 0).await.expect("placed");
+            let mut orders = 0;
+            hazards::at_every_poll(async |cancel| {
+                orders += 1;
+                let placed = cancel.run(place(pool, orders)).await;
+                all_are_clean(pool).await;
+                let again = place(pool, orders).await;
+                assert!(placed.is_none() || again.is_err());
+            })
+            .await;
+            tokio::join!(follow.run(fine), async {
+                until_shipped(pool, orders + 1).await;
+                follow.stop.cancel();
             });
         })
         .await

@@ -3,8 +3,8 @@
 // ANCHOR: take
 use sqlx::AnyPool;
 
-/// Takes one unit from the stock, if there is one. If the call is
-/// canceled, the unit may or may not have been taken.
+/// Takes one unit from the stock, a table with one row, if there is a
+/// unit. If the call is canceled, it may or may not have been taken.
 async fn take(pool: &AnyPool) -> sqlx::Result<bool> {
     let taken = sqlx::query(
         "UPDATE stock SET amount = amount - 1 WHERE amount > 0",
