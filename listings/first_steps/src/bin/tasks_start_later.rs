@@ -10,16 +10,9 @@ async fn main() -> Result<(), JoinError> {
         tasks.spawn(async move { println!("the task of {city} runs") });
         println!("the task of {city} is spawned");
     }
+    println!("now, wait");
     while let Some(task) = tasks.join_next().await {
         task?;
-    }
-
-    // In this order on every runtime: the second task is spawned when
-    // the first one is done.
-    for city in ["Rome", "Oslo"] {
-        let task = async move { println!("{city} is measured") };
-        tokio::spawn(task).await?;
-        println!("{city} is reported");
     }
     Ok(())
 }
