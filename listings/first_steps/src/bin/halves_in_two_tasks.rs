@@ -195,6 +195,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn cancel_leaves_no_task() {
         at_every_poll(async |cancel| {
+            // The server is silent, and keeps the connection open.
+            let talking = talk(Silent, Vec::new(), &["one", "two"]);
+            cancel.run(talking).await;
+            no_task_left().await;
             cancel.run(talked(&["one", "two"], PATIENCE / 6)).await;
             no_task_left().await;
         })
