@@ -379,7 +379,10 @@ impl Queue {
             // A `begin` that was dropped leaves a transaction open.
             .after_release(|connection, _| {
                 Box::pin(async move {
-                    connection.execute("BEGIN; ROLLBACK").await?;
+                    let end = connection.execute("BEGIN; ROLLBACK");
+                    let end =
+                        timeout(Duration::from_secs(5), end).await;
+                    end.map_err(std::io::Error::from)??;
                     Ok(true)
                 })
             })
@@ -1261,6 +1264,87 @@ mod tests {
                 }
                 sleep(Duration::from_millis(200)).await;
             }
+            Ok(())
+        })
+        .await;
+    }
+
+    /// The connections through it are silent once their token is
+    /// canceled, as if their machine had lost its power.
+    #[cfg(unix)]
+    async fn forward(
+        server: sqlx::postgres::PgConnectOptions,
+        listener: tokio::net::UnixListener,
+        power: Arc<Mutex<CancellationToken>>,
+    ) {
+        let socket = server.get_socket().cloned();
+        let socket = socket.unwrap_or("/var/run/postgresql".into());
+        let file = format!(".s.PGSQL.{}", server.get_port());
+        let socket = socket.join(file);
+        let mut tasks = tokio::task::JoinSet::new();
+        loop {
+            let (mut client, _) =
+                listener.accept().await.expect("a client");
+            let power = power.lock().expect("no panic").clone();
+            let socket = socket.clone();
+            tasks.spawn(async move {
+                let server =
+                    tokio::net::UnixStream::connect(socket).await;
+                let mut server = server.expect("a server");
+                let copy = tokio::io::copy_bidirectional(
+                    &mut client,
+                    &mut server,
+                );
+                if power.run_until_cancelled(copy).await.is_none() {
+                    std::future::pending::<()>().await;
+                }
+            });
+        }
+    }
+
+    /// The network drops every packet of the connections in use, and
+    /// new ones reach the database again.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn silence_of_the_network_doesnt_last() {
+        use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
+        on_both("network", async |queue| {
+            let options = queue.pool.connect_options();
+            let url = options.database_url.as_str();
+            let Ok(server) = url.parse::<PgConnectOptions>() else {
+                return Ok(()); // SQLite
+            };
+            if server.get_socket().is_none() {
+                return Ok(());
+            }
+            let folder = tempfile::tempdir()?;
+            let file = format!(".s.PGSQL.{}", server.get_port());
+            let listener = tokio::net::UnixListener::bind(
+                folder.path().join(file),
+            )?;
+            let power = Arc::new(Mutex::new(CancellationToken::new()));
+            let url = server.clone().socket(folder.path());
+            let url = url.to_url_lossy();
+            let schema = "SELECT current_schema()::text";
+            let schema: String = sqlx::query_scalar(schema)
+                .fetch_one(&queue.pool)
+                .await?;
+            let url = format!("{url}&options[search_path]={schema}");
+            let proxy = forward(server, listener, Arc::clone(&power));
+            let proxy = tokio::spawn(proxy);
+            let through = Queue {
+                patience: Duration::from_millis(300),
+                ..Queue::open(&url).await?
+            };
+            queue.add("a", None, "").await?;
+            let eight = (0..8).map(|_| through.pool.acquire());
+            let eight = futures::future::try_join_all(eight).await?;
+            std::mem::take(&mut *power.lock().expect("no panic"))
+                .cancel();
+            drop(eight);
+            assert!(through.claim().await.is_err());
+            while through.claim().await.is_err() {}
+            proxy.abort();
             Ok(())
         })
         .await;

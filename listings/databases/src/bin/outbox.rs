@@ -299,7 +299,9 @@ async fn connect(address: &str) -> sqlx::Result<AnyPool> {
         // On PostgreSQL, a dropped `begin` leaves its transaction open.
         .after_release(|connection, _| {
             Box::pin(async move {
-                connection.execute("BEGIN; ROLLBACK").await?;
+                let end = connection.execute("BEGIN; ROLLBACK");
+                let end = timeout(Duration::from_secs(5), end).await;
+                end.map_err(std::io::Error::from)??;
                 Ok(true)
             })
         })

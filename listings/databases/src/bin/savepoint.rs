@@ -64,7 +64,11 @@ async fn open(address: &str) -> sqlx::Result<AnyPool> {
         // On PostgreSQL, a dropped `begin` leaves its transaction open.
         .after_release(|connection, _| {
             Box::pin(async move {
-                connection.execute("BEGIN; ROLLBACK").await?;
+                let end = connection.execute("BEGIN; ROLLBACK");
+                let end =
+                    tokio::time::timeout(Duration::from_secs(5), end)
+                        .await;
+                end.map_err(std::io::Error::from)??;
                 Ok(true)
             })
         })

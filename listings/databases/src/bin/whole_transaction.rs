@@ -87,7 +87,11 @@ async fn open(name: &str, each: i64) -> sqlx::Result<Option<PgPool>> {
         // A `begin` that was dropped leaves its transaction open.
         .after_release(|connection, _| {
             Box::pin(async move {
-                connection.execute("BEGIN; ROLLBACK").await?;
+                let end = connection.execute("BEGIN; ROLLBACK");
+                let end =
+                    tokio::time::timeout(Duration::from_secs(5), end)
+                        .await;
+                end.map_err(std::io::Error::from)??;
                 Ok(true)
             })
         })
@@ -369,7 +373,8 @@ mod tests {
                         "DO $$ BEGIN RAISE SQLSTATE '{raise}'; END $$"
                     );
                     let raise = sqlx::AssertSqlSafe(raise);
-                    let _ = sqlx::query(raise).execute(connection).await;
+                    let _ =
+                        sqlx::query(raise).execute(connection).await;
                     Ok(true)
                 });
                 let error = sold.await.expect_err("it was rolled back");
