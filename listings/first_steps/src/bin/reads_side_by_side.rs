@@ -17,6 +17,12 @@ async fn reads() -> io::Result<()> {
         let text = String::from_utf8_lossy(&buffer[..length]);
         println!("read: Ok({length}) {text:?}");
     }
+    let mut buffer = Vec::with_capacity(100);
+    let length = connect().read(&mut buffer).await?;
+    println!("read into an empty Vec: Ok({length})");
+    let length = connect().read_buf(&mut buffer).await?;
+    println!("read_buf into it: Ok({length})");
+
     let (mut socket, mut buffer) = (connect(), [0; 8]);
     for _ in 0..2 {
         match socket.read_exact(&mut buffer).await {

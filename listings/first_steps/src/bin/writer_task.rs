@@ -6,7 +6,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, timeout};
 
-// ANCHOR: write_all
+// ANCHOR: write
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Writes whole messages until all senders are dropped, then sends
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The peer doesn't read for a minute, or the connection fails. Then
 /// every later `send` fails, and also if this future is dropped.
 /// Messages that were sent before may be lost.
-async fn write_all(
+async fn write_messages(
     mut messages: mpsc::Receiver<String>,
     writer: impl AsyncWrite + Unpin,
 ) -> io::Result<()> {
@@ -32,7 +32,7 @@ async fn write_all(
     }
     timeout(PATIENCE, writer.shutdown()).await?
 }
-// ANCHOR_END: write_all
+// ANCHOR_END: write
 
 // ANCHOR: cook
 /// Reports two dishes. Stops when the connection is closed.
@@ -53,7 +53,7 @@ async fn report(writer: impl AsyncWrite + Unpin) -> io::Result<()> {
         tokio::join!(cook(1, sender.clone()), cook(2, sender));
     };
     let (written, ()) =
-        tokio::join!(write_all(messages, writer), cooks);
+        tokio::join!(write_messages(messages, writer), cooks);
     written
 }
 // ANCHOR_END: cook
@@ -130,7 +130,7 @@ mod tests {
             assert_eq!(length.expect("flushed"), 23);
         };
         let written =
-            tokio::join!(write_all(messages, ours), send, read).0;
+            tokio::join!(write_messages(messages, ours), send, read).0;
         written.expect("it ends well");
     }
 
@@ -138,7 +138,7 @@ mod tests {
     async fn overload_waits_for_room() {
         let (sender, messages) = mpsc::channel(8);
         let (ours, _theirs) = duplex(4);
-        let writing = write_all(messages, ours);
+        let writing = write_messages(messages, ours);
         let sending = async {
             let mut sent = 0;
             while sender.send("x".repeat(10_000)).await.is_ok() {
@@ -170,7 +170,7 @@ mod tests {
         }
         drop(sender);
         let mut text = Vec::new();
-        let written = write_all(messages, &mut text).await;
+        let written = write_messages(messages, &mut text).await;
         written.expect("it's in memory");
         assert_eq!(text, b"one\ntwo\n");
     }
@@ -182,12 +182,12 @@ mod tests {
             sender.send(message.to_owned()).await.expect("room");
             drop(sender);
             let mut text = Vec::new();
-            let written = write_all(messages, &mut text).await;
+            let written = write_messages(messages, &mut text).await;
             written.expect("it's in memory");
             assert_eq!(text, message.as_bytes());
         }
         let (_, messages) = mpsc::channel(1);
-        let written = write_all(messages, Vec::new()).await;
+        let written = write_messages(messages, Vec::new()).await;
         written.expect("nothing to do");
     }
 
@@ -203,7 +203,7 @@ mod tests {
                 cancel.run(first).await;
                 cook(2, sender).await;
             };
-            let writing = write_all(messages, ours);
+            let writing = write_messages(messages, ours);
             let (written, read, ()) =
                 tokio::join!(writing, reading, sending);
             written.expect("it's read");
@@ -240,7 +240,7 @@ mod tests {
         drop(sender);
         let mut text = String::new();
         let reading = theirs.read_to_string(&mut text);
-        let writing = write_all(messages, ours);
+        let writing = write_messages(messages, ours);
         let (written, read) = tokio::join!(writing, reading);
         written.expect("it's read");
         read.expect("it's text");
