@@ -9,6 +9,10 @@ fn main() {
     if let Err(error) = tracing_subscriber::fmt().try_init() {
         println!("try_init: {error}");
     }
+    // What the `init` of a logger calls.
+    if let Err(error) = log::set_logger(log::logger()) {
+        println!("set_logger: {error}");
+    }
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or_default();
         println!("init panics: {message}");
