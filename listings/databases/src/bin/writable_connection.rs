@@ -372,4 +372,52 @@ mod tests {
         pool.close().await;
         Ok(())
     }
+
+    /// A pool with sqlx's defaults waits for the old primary.
+    #[tokio::test]
+    async fn silence_without_the_check_empties_the_pool()
+    -> sqlx::Result<()> {
+        let Some(server) = fresh("wc_default").await? else {
+            return Ok(());
+        };
+        if server.get_socket().is_none() {
+            return Ok(());
+        }
+        let folder = tempfile::tempdir()?;
+        let file = format!(".s.PGSQL.{}", server.get_port());
+        let listener = UnixListener::bind(folder.path().join(file))?;
+        let power = Arc::new(Mutex::new(CancellationToken::new()));
+        let through = server.clone().socket(folder.path());
+        tokio::spawn(forward(server, listener, Arc::clone(&power)));
+        let pool = PgPoolOptions::new()
+            .max_connections(2)
+            .acquire_timeout(Duration::from_secs(1))
+            .connect_with(through)
+            .await?;
+        let crash = || {
+            let mut power = power.lock().expect("no panic");
+            std::mem::take(&mut *power).cancel();
+        };
+        // Idle connections: each costs one caller the whole timeout.
+        drop((pool.acquire().await?, pool.acquire().await?));
+        while pool.num_idle() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        crash();
+        for _ in 0..2 {
+            let booked = book(&pool, "Ben").await;
+            assert!(matches!(booked, Err(sqlx::Error::PoolTimedOut)));
+        }
+        book(&pool, "Ben").await?;
+        // Connections in use: their places are never free again.
+        let both = (pool.acquire().await?, pool.acquire().await?);
+        crash();
+        drop(both);
+        for _ in 0..5 {
+            let booked = book(&pool, "Ben").await;
+            assert!(matches!(booked, Err(sqlx::Error::PoolTimedOut)));
+            assert_eq!((pool.size(), pool.num_idle()), (2, 0));
+        }
+        Ok(())
+    }
 }
