@@ -41,7 +41,10 @@ async fn counts(pool: &AnyPool) -> sqlx::Result<(i64, i64)> {
     Ok((orders, count("SELECT COUNT(*) FROM receipts").await?))
 }
 
-use sqlx::any::{AnyPoolOptions, install_default_drivers};
+use sqlx::{
+    Executor,
+    any::{AnyPoolOptions, install_default_drivers},
+};
 
 /// Opens a pool with one connection and its temporary tables.
 async fn open(address: &str) -> sqlx::Result<AnyPool> {
@@ -51,6 +54,13 @@ async fn open(address: &str) -> sqlx::Result<AnyPool> {
         // A call that is dropped during this test would close the
         // connection, and its temporary tables would be lost.
         .test_before_acquire(false)
+        // On PostgreSQL, a dropped `begin` leaves its transaction open.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                connection.execute("BEGIN; ROLLBACK").await?;
+                Ok(true)
+            })
+        })
         .connect(address)
         .await?;
     for table in [
@@ -80,10 +90,38 @@ mod tests {
 
     use super::*;
 
+    /// Drops a `begin` while a slow server executes it.
+    async fn drop_a_begin(pool: &AnyPool) {
+        use futures::FutureExt as _;
+        use sqlx::Connection as _;
+        let mut one = pool.acquire().await.expect("it");
+        if one.backend_name() == "PostgreSQL" {
+            let slowly = "BEGIN; SELECT pg_sleep(0.02)";
+            assert!(one.begin_with(slowly).now_or_never().is_none());
+        }
+    }
+
     async fn all_or_nothing(address: &str) -> sqlx::Result<()> {
         let pool = open(address).await?;
         assert_eq!(given_up(&pool).await?, (0, 0));
         assert_eq!(waited_for(&pool).await?, (1, 1));
+        hazards::at_every_poll(async |cancel| {
+            let (before, _) = counts(&pool).await.expect("it");
+            let placed = cancel.run(place(&pool, Duration::ZERO)).await;
+            drop_a_begin(&pool).await;
+            // Outside of any transaction, so a rollback undoes nothing.
+            for statement in [
+                "INSERT INTO orders VALUES (8)",
+                "INSERT INTO receipts VALUES (8)",
+            ] {
+                pool.execute(statement).await.expect("inserted");
+            }
+            let _ = pool.execute("ROLLBACK").await;
+            let (orders, receipts) = counts(&pool).await.expect("it");
+            assert_eq!(orders, receipts);
+            assert!(orders > before + i64::from(placed.is_some()));
+        })
+        .await;
         Ok(())
     }
 
