@@ -12,8 +12,8 @@ const LONGEST: u64 = 1_000_000;
 /// # Errors
 ///
 /// The exchange takes longer than a minute, the answer is too long or
-/// not UTF-8, or the connection fails. The server may have got the
-/// request, and also if this future is dropped.
+/// not UTF-8, or the connection fails. Even then, or if this future is
+/// dropped, the server may have received the request.
 async fn ask(
     mut socket: impl AsyncRead + AsyncWrite + Unpin,
     request: &str,

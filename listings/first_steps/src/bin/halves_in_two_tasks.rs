@@ -18,8 +18,8 @@ const LONGEST: u64 = 1_000_000;
 /// # Errors
 ///
 /// The server is silent for a minute or sends too much, or the
-/// connection fails. Some orders may have arrived, and also if this
-/// future is dropped, which stops the task.
+/// connection fails. Even then, or if this future is dropped, some
+/// orders may have arrived. The task is stopped.
 async fn talk(
     reader: impl AsyncRead + Unpin + Send + 'static,
     mut writer: impl AsyncWrite + Unpin,

@@ -43,6 +43,10 @@ fn main() -> Result<()> {
         ("RUST_LOG=log_levels_shown   ", "log_levels_shown".parse()?),
         ("RUST_LOG=inof               ", "inof".parse()?),
         ("try_from_default_env, empty ", EnvFilter::try_new("")?),
+        (
+            "builder() without a default ",
+            EnvFilter::builder().parse("")?,
+        ),
     ] {
         let subscriber = fmt().with_env_filter(filter).finish();
         println!("{what}  {}", levels_of(subscriber));
