@@ -340,8 +340,8 @@ mod tests {
         });
         sold?;
         slow?;
-        let order = order.lock().expect("no panic");
-        assert_eq!(*order, (0..20).collect::<Vec<_>>());
+        let order = order.lock().expect("no panic").clone();
+        assert_eq!(order, (0..20).collect::<Vec<_>>());
         database.close().await;
         Ok(())
     }
