@@ -1,4 +1,4 @@
-//! Wrong: the list is changed through an `Arc`, which shares it.
+//! Wrong: the list is changed through an `Arc`, which gives only shared access.
 
 use std::sync::Arc;
 

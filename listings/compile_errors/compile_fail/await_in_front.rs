@@ -1,4 +1,4 @@
-//! Wrong: `await` stands in front, is called like a method, and `move` comes before `async`.
+//! Wrong: `await` comes first or is called like a method, and `move` comes before `async`.
 async fn delay_of(train: u32) -> u32 {
     tokio::task::yield_now().await;
     train % 10

@@ -1,4 +1,4 @@
-//! Wrong: the variable's type doesn't say whose function is called.
+//! Wrong: the variable's type doesn't determine which implementation is called.
 
 // ANCHOR: wrong
 trait Load {

@@ -1,4 +1,4 @@
-//! Wrong: the handle is awaited, and so moved, out of a borrowed courier.
+//! Wrong: the `.await` moves the handle out of a borrowed courier.
 
 use tokio::task::{JoinError, JoinHandle};
 

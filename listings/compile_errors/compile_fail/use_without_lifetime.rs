@@ -1,4 +1,4 @@
-//! Wrong: `use<>` says that the future borrows nothing, and it reads `draft` when it's polled.
+//! Wrong: `use<>` says that the future borrows nothing, but it reads `draft` when it's polled.
 
 // ANCHOR: wrong
 fn send(draft: &str) -> impl Future<Output = usize> + use<> {

@@ -1,4 +1,4 @@
-//! Write `.await` behind the call, `?` behind the `.await`, and `async move` in this order.
+//! Write `.await` after the call, `?` after the `.await`, and `async move` in this order.
 use std::{error::Error, num::ParseIntError};
 
 async fn delay_of(train: u32) -> Result<u32, ParseIntError> {

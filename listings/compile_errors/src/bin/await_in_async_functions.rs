@@ -1,4 +1,4 @@
-//! Make the function async, replace the closure by a `match`, and the thread by a task.
+//! Make the function async, replace the closure with a `match`, and the thread with a task.
 use tokio::task::JoinError;
 
 async fn delay_of(train: u32) -> u32 {
