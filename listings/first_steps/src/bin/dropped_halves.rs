@@ -31,26 +31,25 @@ async fn show(dropped: &str, peer: &mut TcpStream) {
 // ANCHOR: halves
 async fn drop_halves() -> io::Result<()> {
     let (socket, mut peer) = connection().await?;
-    let (reader, writer) = socket.into_split();
-    drop(reader);
-    show("into_split, drop(reader)", &mut peer).await;
+    let (_, writer) = socket.into_split(); // Drops the reader.
+    show("into_split, (_, writer)", &mut peer).await;
     drop(writer);
     show("into_split, drop(writer)", &mut peer).await;
 
     let (socket, mut peer) = connection().await?;
-    let (mut reader, _) = socket.into_split();
+    let (mut reader, _) = socket.into_split(); // Drops the writer.
     show("into_split, (reader, _)", &mut peer).await;
     peer.write_all(b"!").await?;
     println!("  still read: {}", char::from(reader.read_u8().await?));
 
     let (mut socket, mut peer) = connection().await?;
-    drop(socket.split().1);
-    show("split, drop(writer)", &mut peer).await;
+    let _ = socket.split(); // Drops both halves, not the socket.
+    show("split, both dropped", &mut peer).await;
     let (reader, writer) = tokio::io::split(socket);
     drop(writer);
     show("io::split, drop(writer)", &mut peer).await;
     drop(reader);
-    show("io::split, drop(both)", &mut peer).await;
+    show("io::split, both dropped", &mut peer).await;
     Ok(())
 }
 // ANCHOR_END: halves
@@ -67,15 +66,14 @@ mod tests {
     #[tokio::test]
     async fn only_the_owned_write_half_sends_eof_when_it_is_dropped() {
         let (socket, mut peer) = connection().await.expect("loopback");
-        let (reader, writer) = socket.into_split();
-        drop(reader);
+        let (_, writer) = socket.into_split();
         assert_eq!(peer_reads(&mut peer).await, "nothing yet");
         drop(writer);
         assert_eq!(peer_reads(&mut peer).await, "EOF");
 
         let (mut socket, mut peer) =
             connection().await.expect("loopback");
-        drop(socket.split().1);
+        let _ = socket.split();
         assert_eq!(peer_reads(&mut peer).await, "nothing yet");
         let (reader, writer) = tokio::io::split(socket);
         drop(writer);
