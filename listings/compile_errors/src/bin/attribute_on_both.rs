@@ -8,7 +8,7 @@ struct Mail<'a> {
 }
 
 #[async_trait]
-trait Mailer {
+trait Mailer: Send + Sync {
     async fn send(&self, mail: &Mail<'_>) -> bool;
 }
 

@@ -3,7 +3,7 @@
 // ANCHOR: mailer
 use futures::future::BoxFuture;
 
-trait Mailer {
+trait Mailer: Send + Sync {
     fn send<'a>(&'a self, to: &'a str) -> BoxFuture<'a, bool>;
 }
 

@@ -8,32 +8,37 @@ async fn deliver(name: &str) -> bool {
 
 // ANCHOR: retry
 trait Notifier {
-    fn notify(&self, name: &str) -> impl Future<Output = u32> + Send;
+    /// Returns the number of attempts, or `None` if all failed.
+    fn notify(
+        &self,
+        name: &str,
+    ) -> impl Future<Output = Option<u32>> + Send;
 }
 
 /// Calls `attempt` until it succeeds, at most three times.
-async fn retry<F>(mut attempt: impl FnMut() -> F)
+async fn retry<F>(mut attempt: impl FnMut() -> F) -> bool
 where
     F: Future<Output = bool>,
 {
     for _ in 0..3 {
         if attempt().await {
-            break;
+            return true;
         }
     }
+    false
 }
 
 struct Smtp;
 
 impl Notifier for Smtp {
-    async fn notify(&self, name: &str) -> u32 {
+    async fn notify(&self, name: &str) -> Option<u32> {
         let mut attempts = 0;
-        retry(|| {
+        let delivered = retry(|| {
             attempts += 1;
             deliver(name)
         })
         .await;
-        attempts
+        delivered.then_some(attempts)
     }
 }
 // ANCHOR_END: retry

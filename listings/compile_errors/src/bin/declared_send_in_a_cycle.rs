@@ -3,13 +3,15 @@
 // ANCHOR: connect
 use std::future::Future;
 use tokio::task::JoinError;
+use tokio_util::task::AbortOnDropHandle;
 
 fn connect(
     attempt: u32,
 ) -> impl Future<Output = Result<(), JoinError>> + Send {
     async move {
         println!("attempt {attempt}");
-        tokio::spawn(async move { receive(attempt).await }).await?
+        let task = tokio::spawn(async move { receive(attempt).await });
+        AbortOnDropHandle::new(task).await?
     }
 }
 
@@ -24,4 +26,20 @@ async fn receive(attempt: u32) -> Result<(), JoinError> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), JoinError> {
     connect(1).await
+}
+
+#[cfg(test)]
+mod tests {
+    use hazards::{at_every_poll, no_task_left};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn owner_gone_aborts_the_chain() {
+        at_every_poll(async |cancel| {
+            cancel.run(connect(1)).await;
+            no_task_left().await;
+        })
+        .await;
+    }
 }

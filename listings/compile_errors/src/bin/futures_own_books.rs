@@ -17,7 +17,7 @@ impl Book {
 
 fn read_new(
     title: &'static str,
-) -> Pin<Box<dyn Future<Output = usize>>> {
+) -> Pin<Box<dyn Future<Output = usize> + Send>> {
     let book = Book { title };
     Box::pin(async move { book.read().await })
 }

@@ -10,11 +10,16 @@ use tokio::time::{sleep, timeout};
 async fn main() -> Result<(), JoinError> {
     let mut tour = tokio::spawn(sleep(Duration::from_secs(60)));
     let limit = Duration::from_secs(1);
-    if timeout(limit, &mut tour).await.is_err() {
-        tour.abort();
-        let stopped = tour.await.is_err_and(|e| e.is_cancelled());
-        println!("stopped: {stopped}");
+    if let Ok(ended) = timeout(limit, &mut tour).await {
+        return ended;
     }
-    Ok(())
+    tour.abort();
+    match tour.await {
+        Err(error) if error.is_cancelled() => {
+            println!("stopped");
+            Ok(())
+        }
+        ended => ended,
+    }
 }
 // ANCHOR_END: main
