@@ -14,11 +14,13 @@ const ARCHIVE: &str = "
 
 /// Gives up early and then counts the archived orders.
 async fn give_up(pool: &AnyPool) -> sqlx::Result<i64> {
-    let archived = sqlx::query(ARCHIVE).execute(pool);
+    let mut connection = pool.acquire().await?;
+    // In a single message, without preparing the statement first.
+    let archived = sqlx::raw_sql(ARCHIVE).execute(&mut *connection);
     let in_time = timeout(Duration::from_millis(20), archived).await;
     assert!(in_time.is_err(), "it takes longer");
     sqlx::query_scalar("SELECT COUNT(*) FROM archive")
-        .fetch_one(pool)
+        .fetch_one(&mut *connection)
         .await
 }
 // ANCHOR_END: statement

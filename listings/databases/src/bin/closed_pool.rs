@@ -69,7 +69,8 @@ async fn importing(file: &Path) -> sqlx::Result<SqlitePool> {
          )
          INSERT INTO sales SELECT id FROM numbers",
     );
-    let import = import.execute(&pool);
+    let mut connection = pool.acquire().await?;
+    let import = import.execute(&mut *connection);
     let import =
         tokio::time::timeout(Duration::from_millis(20), import);
     assert!(import.await.is_err(), "it takes longer");
