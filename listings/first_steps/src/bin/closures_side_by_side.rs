@@ -23,3 +23,24 @@ async fn main() -> Result<(), JoinError> {
     Ok(())
 }
 // ANCHOR_END: closures
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::JoinHandle;
+
+    /// Calls the closure by value, so the future owns what it captured.
+    fn spawn_once<F>(f: impl FnOnce(String) -> F) -> JoinHandle<String>
+    where
+        F: Future<Output = String> + Send + 'static,
+    {
+        tokio::spawn(f("Emma".to_owned()))
+    }
+
+    #[tokio::test]
+    async fn a_closure_that_is_called_once_can_be_a_task() {
+        let currency = String::from("EUR");
+        let tag = async move |book| format!("{book}: 9 {currency}");
+        let tagged = spawn_once(tag).await;
+        assert_eq!(tagged.ok().as_deref(), Some("Emma: 9 EUR"));
+    }
+}

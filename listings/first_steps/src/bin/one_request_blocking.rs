@@ -15,45 +15,55 @@ fn reading_of(
     station: SocketAddr,
     limit: Duration,
 ) -> io::Result<String> {
-    let deadline = Instant::now() + limit;
-    let mut station = TcpStream::connect_timeout(&station, limit)?;
-    station.set_write_timeout(Some(left(deadline)?))?;
-    station.write_all(format!("{place}\n").as_bytes())?;
+    let question = question(place)?;
+    let start = Instant::now();
+    let left = || match limit.saturating_sub(start.elapsed()) {
+        Duration::ZERO => Err(io::Error::from(ErrorKind::TimedOut)),
+        left => Ok(left),
+    };
+    let mut station = TcpStream::connect_timeout(&station, left()?)?;
+    station.set_write_timeout(Some(left()?))?;
+    station.write_all(question.as_bytes())?;
 
     let mut answer = Vec::new();
     let mut part = [0; 64];
-    while !answer.ends_with(b"\n") && answer.len() < LONGEST {
-        station.set_read_timeout(Some(left(deadline)?))?;
+    while !answer.contains(&b'\n') && answer.len() < LONGEST {
+        station.set_read_timeout(Some(left()?))?;
         match station.read(&mut part) {
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
             Ok(n) => answer.extend_from_slice(&part[..n]),
-            // The read timeout is over, as Unix reports it.
+            // On Unix, this is how a read reports its timeout.
             Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+            // A signal came.
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }
     }
-    line(answer)
-}
-
-/// The time that's left, or an error if there's none.
-fn left(deadline: Instant) -> io::Result<Duration> {
-    match deadline.saturating_duration_since(Instant::now()) {
-        Duration::ZERO => Err(ErrorKind::TimedOut.into()),
-        left => Ok(left),
-    }
+    first_line(&answer)
 }
 // ANCHOR_END: ask
 
+/// In bytes, with the `\n`.
 const LONGEST: usize = 200;
 
-/// The answer without its line break, if it's a whole line of text.
-fn line(answer: Vec<u8>) -> io::Result<String> {
-    match String::from_utf8(answer) {
-        Ok(text) if text.ends_with('\n') => {
-            Ok(text.trim_end().to_owned())
+/// The question, if the place is one short line, which fits into the
+/// socket's buffer.
+fn question(place: &str) -> io::Result<String> {
+    let question = format!("{place}\n");
+    match question.find('\n') {
+        Some(end) if end == place.len() && end < LONGEST => {
+            Ok(question)
         }
-        _ => Err(ErrorKind::InvalidData.into()),
+        _ => Err(ErrorKind::InvalidInput.into()),
     }
+}
+
+/// The first line without its `\n`, if it's short enough and text.
+fn first_line(answer: &[u8]) -> io::Result<String> {
+    let line = answer.iter().take(LONGEST).position(|&b| b == b'\n');
+    let line = line.and_then(|end| str::from_utf8(&answer[..end]).ok());
+    let line = line.ok_or(ErrorKind::InvalidData)?;
+    Ok(line.trim_end().to_owned())
 }
 
 /// A station that reads one question, and then does what `answer`
@@ -163,6 +173,56 @@ mod tests {
         let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
         let answer = reading_of("Rome", nobody, Duration::ZERO);
         assert!(answer.is_err());
+    }
+
+    #[test]
+    fn edges_the_longest_time() -> io::Result<()> {
+        let (address, thread) = station(|client| {
+            client.write_all(b"21\n").ok();
+        })?;
+        assert_eq!(reading_of("Rome", address, Duration::MAX)?, "21");
+        thread.join().expect("the station doesn't panic");
+        Ok(())
+    }
+
+    #[test]
+    fn edges_places_that_are_not_a_short_line() {
+        let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
+        let long = "Rome".repeat(1_000_000);
+        for place in ["Rome\nOslo", "\n", &long] {
+            let answer = reading_of(place, nobody, LONG);
+            let kind = answer.expect_err("it isn't a line").kind();
+            assert_eq!(kind, ErrorKind::InvalidInput);
+        }
+    }
+
+    #[test]
+    fn edges_more_than_a_line_in_one_read() -> io::Result<()> {
+        for answer in ["21\nby", "21\n22\n", "21\r\n\n"] {
+            let (done, wait) = mpsc::channel::<()>();
+            let (address, thread) = station(move |client| {
+                client.write_all(answer.as_bytes()).ok();
+                wait.recv_timeout(LONG).ok();
+            })?;
+            assert_eq!(reading_of("Rome", address, LONG / 2)?, "21");
+            drop(done);
+            thread.join().expect("the station doesn't panic");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn edges_the_longest_line() -> io::Result<()> {
+        for length in [LONGEST - 1, LONGEST] {
+            let line = format!("{}\n", "2".repeat(length));
+            let (address, thread) = station(move |client| {
+                client.write_all(line.as_bytes()).ok();
+            })?;
+            let answer = reading_of("Rome", address, LONG);
+            assert_eq!(answer.is_ok(), length < LONGEST);
+            thread.join().expect("the station doesn't panic");
+        }
+        Ok(())
     }
 
     #[test]

@@ -1,16 +1,23 @@
 //! A task that keeps running sends its first answer through a oneshot.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tokio::time::{Instant, sleep, timeout};
 
 // ANCHOR: start
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Starts a task that measures every minute, and returns the first
-/// measurement with the handle. Dropping the handle stops the task.
+/// Starts a task that keeps measuring, a minute after each answer, and
+/// returns the first measurement with the handle. Dropping the handle
+/// stops the task.
 async fn start(
     station: Station,
 ) -> Result<(i32, AbortOnDropHandle<()>)> {
@@ -20,12 +27,17 @@ async fn start(
         first.send(station.measure().await).ok();
         loop {
             sleep(MINUTE).await;
-            let degrees = station.measure().await;
-            println!("{degrees} degrees");
+            match timeout(PATIENCE, station.measure()).await {
+                Ok(degrees) => println!("{degrees} degrees"),
+                Err(_) => println!("no answer"),
+            }
         }
     }));
     let first = timeout(PATIENCE, answer).await.context("no answer")?;
-    let degrees = first.context("the task ended without an answer")?;
+    let Ok(degrees) = first else {
+        task.await?; // If the task panicked, this is the error.
+        bail!("the task ended without an answer");
+    };
     Ok((degrees, task))
 }
 // ANCHOR_END: start
@@ -33,13 +45,20 @@ async fn start(
 const MINUTE: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A station, by the degrees that it measures.
-struct Station(Option<i32>);
+/// A station, by the degrees that it measures, and how often.
+#[derive(Clone)]
+struct Station(Arc<Mutex<Option<i32>>>, Arc<AtomicU32>);
 
 impl Station {
+    fn new(degrees: Option<i32>) -> Self {
+        Self(Arc::new(Mutex::new(degrees)), Arc::default())
+    }
+
     async fn measure(&self) -> i32 {
+        self.1.fetch_add(1, Ordering::Relaxed);
         sleep(Duration::from_millis(100)).await;
-        match self.0 {
+        let degrees = *self.0.lock().expect("it's only copied");
+        match degrees {
             Some(degrees) if degrees < -273 => panic!("it's broken"),
             Some(degrees) => degrees,
             None => std::future::pending().await,
@@ -50,7 +69,7 @@ impl Station {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<()> {
     let begin = Instant::now();
-    let (degrees, task) = start(Station(Some(21))).await?;
+    let (degrees, task) = start(Station::new(Some(21))).await?;
     let took = begin.elapsed().as_millis();
     println!("first answer after {took} ms: {degrees} degrees");
     sleep(Duration::from_secs(150)).await;
@@ -68,7 +87,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn owner_gone_stops_the_task() -> Result<()> {
-        let (degrees, task) = start(Station(Some(5))).await?;
+        let (degrees, task) = start(Station::new(Some(5))).await?;
         assert_eq!(degrees, 5);
         sleep(10 * MINUTE).await;
         assert!(!task.is_finished());
@@ -79,24 +98,36 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn silence_of_the_station_is_limited() {
-        let silent = within(HOUR, start(Station(None))).await;
+        let silent = within(HOUR, start(Station::new(None))).await;
         let error = silent.expect_err("it says nothing");
         assert_eq!(error.to_string(), "no answer");
         within(MOMENT, no_task_left()).await;
     }
 
     #[tokio::test(start_paused = true)]
+    async fn silence_after_the_first_answer_is_limited() -> Result<()> {
+        let station = Station::new(Some(5));
+        let (_, _task) = start(station.clone()).await?;
+        *station.0.lock().expect("it's only copied") = None;
+        sleep(HOUR).await;
+        let asked = station.1.load(Ordering::Relaxed);
+        assert!(asked > 50, "it was asked {asked} times");
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn panic_before_the_answer_is_noticed() {
-        let broken = within(HOUR, start(Station(Some(-300)))).await;
+        let broken =
+            within(HOUR, start(Station::new(Some(-300)))).await;
         let error = broken.expect_err("it panics");
-        assert!(error.to_string().contains("without an answer"));
+        assert!(error.to_string().contains("it's broken"), "{error}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn cancel_leaves_no_task() {
         at_every_poll(async |cancel| {
             // If it completes, the handle is dropped, too.
-            drop(cancel.run(start(Station(Some(5)))).await);
+            drop(cancel.run(start(Station::new(Some(5)))).await);
             within(MOMENT, no_task_left()).await;
         })
         .await;
@@ -104,7 +135,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_get_the_answer() -> Result<()> {
-        let (degrees, _task) = start(Station(Some(5))).await?;
+        let (degrees, _task) = start(Station::new(Some(5))).await?;
         assert_eq!(degrees, 5);
         Ok(())
     }

@@ -12,9 +12,8 @@ use tokio::time::{Duration, timeout};
 /// How long both directions may be silent.
 const IDLE: Duration = Duration::from_secs(300);
 
-/// # Errors
-///
-/// Nothing has moved for five minutes, or a connection fails.
+/// Fails if no piece (of 8 KiB at most) was passed on for five minutes,
+/// or if a connection fails.
 async fn relay(
     client: impl AsyncRead + AsyncWrite,
     server: impl AsyncRead + AsyncWrite,
@@ -46,6 +45,7 @@ async fn one_way(
             0 => return to.shutdown().await, // Passes EOF on.
             length => to.write_all(&buffer[..length]).await?,
         }
+        to.flush().await?; // The socket may have a buffer.
         moved.notify_one();
     }
 }
@@ -80,7 +80,7 @@ async fn main() -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use hazards::{Failing, HOUR, Silent, Slow, at_every_poll, within};
-    use tokio::io::{DuplexStream, join};
+    use tokio::io::{BufStream, DuplexStream, join};
 
     use super::*;
 
@@ -121,6 +121,32 @@ mod tests {
         let relaying = within(2 * IDLE, relay(ours, theirs));
         let error = relaying.await.expect_err("the limit is over");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_while_a_socket_buffers_what_is_written() {
+        let (outer, ours) = duplex(64);
+        let (theirs, mut server) = duplex(64);
+        let server = async {
+            // It answers before the client has sent EOF.
+            let mut order = [0; 8];
+            server.read_exact(&mut order).await.expect("relayed");
+            server.write_all(b"ok").await.expect("relayed");
+            server.shutdown().await.expect("in memory");
+        };
+        let client = async {
+            let mut client = outer;
+            client.write_all(b"order 1\n").await.expect("relayed");
+            let mut answer = [0; 2];
+            client.read_exact(&mut answer).await.expect("relayed");
+            client.shutdown().await.expect("in memory");
+        };
+        let (ours, theirs) =
+            (BufStream::new(ours), BufStream::new(theirs));
+        let all =
+            async { tokio::join!(relay(ours, theirs), client, server) };
+        let (relayed, (), ()) = within(IDLE / 2, all).await;
+        relayed.expect("both sides have closed");
     }
 
     #[tokio::test(start_paused = true)]
