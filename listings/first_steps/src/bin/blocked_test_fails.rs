@@ -4,6 +4,7 @@ use std::{io, time::Duration};
 
 // ANCHOR: run_test
 use std::{
+    panic::resume_unwind,
     sync::mpsc::{self, RecvTimeoutError},
     thread,
 };
@@ -11,13 +12,14 @@ use std::{
 use tokio::runtime::Builder;
 
 /// Runs a test as `#[tokio::test]` does, but panics if the test hasn't
-/// returned after `limit`. Its thread is left behind in that case.
+/// returned after `limit`. Its thread is left behind in that case. If
+/// the test panics, so does this function, with the same message.
 fn run_test<T>(limit: Duration, test: T)
 where
     T: AsyncFnOnce() -> io::Result<()> + Send + 'static,
 {
     let (done, result) = mpsc::channel();
-    thread::spawn(move || {
+    let thread = thread::spawn(move || {
         let runtime =
             Builder::new_current_thread().enable_all().build();
         let tested = runtime.and_then(|rt| rt.block_on(test()));
@@ -26,7 +28,9 @@ where
     match result.recv_timeout(limit) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => panic!("the test failed: {error}"),
-        Err(RecvTimeoutError::Disconnected) => panic!("it panicked"),
+        Err(RecvTimeoutError::Disconnected) => {
+            thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+        }
         Err(RecvTimeoutError::Timeout) => {
             panic!("the test still runs after {limit:?}")
         }
@@ -92,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "it panicked")]
+    #[should_panic(expected = "the kettle is empty")]
     fn panic_of_the_test_fails_it() {
         run_test(LONG, async || panic!("the kettle is empty"));
     }

@@ -17,8 +17,8 @@ impl<W: AsyncWrite + Unpin> Shared<W> {
     /// error, the timeout, or the drop of this future leaves the slot
     /// empty, nothing can follow a part of a message.
     async fn write(&self, message: &str) -> io::Result<()> {
+        let mut slot = timeout(PATIENCE, self.0.lock()).await?;
         let writing = async {
-            let mut slot = self.0.lock().await;
             let closed = io::ErrorKind::BrokenPipe;
             let mut writer = slot.take().ok_or(closed)?;
             writer.write_all(message.as_bytes()).await?;
@@ -97,6 +97,31 @@ mod tests {
         reported.expect("it reads");
         read.expect("it's text");
         assert_eq!(text, "table 1 is ready\ntable 2 is ready\n");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_writes_have_the_whole_limit_after_the_lock() {
+        let (ours, mut theirs) = duplex(16);
+        let ours = Slow::new(ours, PATIENCE * 7 / 10);
+        let shared = Shared(Mutex::new(Some(ours)));
+        let reporting = async move {
+            let one = shared.write("1 is ready\n");
+            let two = shared.write("2 is ready\n");
+            // The lock is free again only after two slow writes.
+            let three = shared.write("3 is late\n");
+            let all = tokio::join!(one, two, three);
+            let four = shared.write("4 is ready\n").await;
+            (all, four)
+        };
+        let mut text = String::new();
+        let reading = theirs.read_to_string(&mut text);
+        let (written, read) = tokio::join!(reporting, reading);
+        read.expect("it's text");
+        let ((one, two, three), four) = written;
+        one.and(two).and(four).expect("each had the whole limit");
+        let error = three.expect_err("it waits for too long");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(text, "1 is ready\n2 is ready\n4 is ready\n");
     }
 
     #[tokio::test(start_paused = true)]
