@@ -33,6 +33,7 @@ async fn serve<L: Listen>(mut listener: L, stop: CancellationToken) {
             }
         }
     }
+    drop(listener); // From now on, connections are refused.
     while let Some((client, ended)) = clients.join_next().await {
         report(client, ended);
     }
@@ -291,6 +292,18 @@ mod tests {
         server.await.expect("no panic");
         assert!(start.elapsed() <= LIMIT);
         hazards::no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_refuses_clients_while_the_others_finish() {
+        let (accept, stop, server) = start();
+        let _silent = connect(&accept).await;
+        sleep(Duration::from_millis(1)).await;
+        stop.cancel();
+        sleep(Duration::from_millis(1)).await;
+        assert!(accept.is_closed());
+        assert!(!server.is_finished());
+        server.await.expect("no panic");
     }
 
     #[tokio::test(start_paused = true)]
