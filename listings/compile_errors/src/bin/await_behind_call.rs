@@ -11,7 +11,7 @@ async fn delay_of(train: u32) -> Result<u32, ParseIntError> {
 async fn main() -> Result<(), Box<dyn Error>> {
     let first = delay_of(17).await?;
     let second = delay_of(42).await?.to_string();
-    let trains = vec![17, 42];
+    let trains = [17, 42];
     let count = tokio::spawn(async move { trains.len() });
     println!("{first} and {second} minutes, {} trains", count.await?);
     Ok(())

@@ -8,8 +8,9 @@ use tokio_util::task::AbortOnDropHandle;
 fn connect(
     attempt: u32,
 ) -> impl Future<Output = Result<(), JoinError>> + Send {
+    let greeting = format!("attempt {attempt}");
     async move {
-        println!("attempt {attempt}");
+        println!("{greeting}");
         let task = tokio::spawn(async move { receive(attempt).await });
         AbortOnDropHandle::new(task).await?
     }

@@ -7,9 +7,10 @@ use tokio::task::{JoinError, JoinSet};
 fn visit(
     page: Page,
 ) -> impl Future<Output = Result<usize, JoinError>> + Send {
+    let Page { links } = page;
     async move {
         let mut tasks = JoinSet::new();
-        for link in page.links {
+        for link in links {
             tasks.spawn(visit(link));
         }
         let mut pages = 1;
@@ -42,8 +43,9 @@ mod tests {
     async fn a_long_chain_of_tasks_does_not_overflow_the_stack() {
         const DEPTH: usize = 10_000;
         fn chain(left: usize) -> impl Future<Output = usize> + Send {
+            let is_last = left == 0;
             async move {
-                if left == 0 {
+                if is_last {
                     return 0;
                 }
                 1 + tokio::spawn(chain(left - 1)).await.unwrap_or(0)

@@ -9,9 +9,10 @@ trait Count {
 
 impl Count for Page {
     fn count(&self) -> impl Future<Output = usize> + Send {
+        let Page { links } = self;
         async move {
             let mut pages = 1;
-            for link in &self.links {
+            for link in links {
                 pages += Box::pin(link.count()).await;
             }
             pages
