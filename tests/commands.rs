@@ -249,7 +249,11 @@ fn every_option_and_port_is_one_of_cargo_book() {
         !code.in_block && code.text.starts_with("--") && code.text != "--cfg tokio_unstable"
     });
     let mut problems: Vec<_> = options
-        .filter(|code| ![&help, &*TEST_HELP].into_iter().any(|help| is_option(help, &code.text)))
+        .filter(|code| {
+            ![&help, &*TEST_HELP]
+                .into_iter()
+                .any(|help| is_option(help, &code.text))
+        })
         .map(|code| code.problem("no command of `cargo book` and no test has that option"))
         .collect();
     let port = Regex::new(r"127\.0\.0\.1:(\d+)").expect("a valid pattern");

@@ -54,8 +54,8 @@ mod tests {
 
     use super::*;
 
-    const WAYS: [fn(&[Station], Compute) -> Vec<i32>; 2] =
-        [with_rayon, with_threads];
+    type Way = fn(&[Station], Compute) -> Vec<i32>;
+    const WAYS: [Way; 2] = [with_rayon, with_threads];
 
     #[test]
     fn threads_keep_the_order() {
