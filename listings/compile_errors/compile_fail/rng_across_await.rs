@@ -7,7 +7,6 @@ use std::time::Duration;
 use rand::RngExt;
 use tokio::time::sleep;
 
-// ANCHOR: wrong
 async fn pause() {
     let mut rng = rand::rng();
     for _ in 0..3 {
@@ -20,4 +19,3 @@ async fn pause() {
 async fn main() {
     tokio::spawn(pause()).await.ok();
 }
-// ANCHOR_END: wrong
