@@ -36,7 +36,13 @@
       .replace(/\s/g, '-');
 
   // A message as it is pasted, with or without backticks and line breaks.
-  const plain = (text) => text.toLowerCase().replaceAll('`', '').replace(/\s+/g, ' ').trim();
+  const plain = (text) =>
+    text
+      .toLowerCase()
+      .replaceAll('`', '')
+      .replace(/^error(\[e\d+\])?: /, '')
+      .replace(/\s+/g, ' ')
+      .trim();
 
   const read = () => {
     const sections = index.sections.map(([page, title, id, messages, questions, apis, captions], number) => ({
@@ -86,7 +92,11 @@
     if (!pasted.includes(' ')) {
       return isFirst(id, address) ? 1.5 : 1;
     }
-    const each = phrases.map((phrase) => {
+    const each = phrases.map((phrase, number) => {
+      // The first is the title.
+      if (number === 0 && phrase.includes(`"${pasted}"`)) {
+        return isFirst(id, address) ? 16 : 10;
+      }
       if (phrase === pasted) {
         return 8;
       }
