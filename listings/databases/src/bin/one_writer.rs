@@ -29,7 +29,7 @@ impl Database {
             .acquire_timeout(Duration::from_secs(10));
         let write = options.clone().create_if_missing(true);
         let one = pool.clone().max_connections(1);
-        let writer = one.connect_with(write).await?;
+        let writer = connect(one, write).await?;
         let read = pool.max_connections(4);
         let readers =
             read.connect_with(options.read_only(true)).await?;
@@ -42,6 +42,30 @@ impl Database {
     }
 }
 // ANCHOR_END: database
+
+// ANCHOR: connect
+/// Switching a new file to WAL fails immediately if another process
+/// does the same; the busy timeout doesn't apply.
+async fn connect(
+    pool: SqlitePoolOptions,
+    options: SqliteConnectOptions,
+) -> sqlx::Result<SqlitePool> {
+    let mut tries = 0;
+    loop {
+        let opened = pool.clone().connect_with(options.clone()).await;
+        match opened {
+            Err(error) if is_locked(&error) && tries < 50 => tries += 1,
+            opened => return opened,
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn is_locked(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    error.is_some_and(|it| it.code().as_deref() == Some("5"))
+}
+// ANCHOR_END: connect
 
 // ANCHOR: use
 impl Database {
