@@ -80,8 +80,8 @@ pub enum Directive {
 /// What there are indexes of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Index {
-    /// The messages of programs and the compiler.
-    Messages,
+    /// The messages of programs and the compiler, except those on the pages of a part.
+    Messages(Option<String>),
     /// The APIs whose names begin with these letters.
     Apis(RangeInclusive<char>),
     /// A search box, with everything that it finds.
@@ -134,10 +134,11 @@ impl Directive {
 
 impl Index {
     fn parse(kind: &str) -> Result<Self, String> {
-        match (kind, kind.strip_prefix("apis ")) {
-            (_, Some(letters)) => parse_letters(letters).map(Self::Apis),
-            ("messages", _) => Ok(Self::Messages),
-            ("search", _) => Ok(Self::Search),
+        match kind.split(' ').collect::<Vec<_>>()[..] {
+            ["apis", letters] => parse_letters(letters).map(Self::Apis),
+            ["messages"] => Ok(Self::Messages(None)),
+            ["messages", "except", part] => Ok(Self::Messages(Some(part.to_owned()))),
+            ["search"] => Ok(Self::Search),
             _ => Err(format!(
                 "there is no index of `{kind}`; there are messages, apis a-z, search"
             )),

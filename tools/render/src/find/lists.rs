@@ -7,12 +7,16 @@ use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
 /// How many of the programs that use an API are named: a reader who wants an example doesn't want a hundred.
-const MOST: usize = 8;
+const MOST: usize = 3;
 
-/// Each message, and where it is explained. `up` leads from the page to the site's root.
-pub fn messages(sections: &[Section], up: &str) -> String {
+/// How many of the sections that name an API are linked.
+const MOST_PLACES: usize = 6;
+
+/// Each message, and where it is explained, except on the pages of a part. `up` leads from the page to the site's root.
+pub fn messages(sections: &[Section], except: Option<&str>, up: &str) -> String {
     let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for section in sections {
+    let is_listed = |it: &&Section| except.is_none() || it.page.split('/').next() != except;
+    for section in sections.iter().filter(is_listed) {
         for message in &section.messages {
             all.entry(message.clone())
                 .or_default()
@@ -56,7 +60,11 @@ pub fn apis(
         let named = sections
             .iter()
             .filter(|section| section.apis.contains(name));
-        let places: Vec<_> = named.map(|section| place(section, up)).collect();
+        // Earlier sections explain more.
+        let places: Vec<_> = named
+            .take(MOST_PLACES)
+            .map(|section| place(section, up))
+            .collect();
         let mut users = BTreeMap::new();
         for program in programs.that_use(name) {
             users.entry(&program.name).or_insert(&program.link);

@@ -23,7 +23,7 @@ pub fn index(project: &Project, file: &str, index: &Index) -> Result<String, Str
     let to_string = |problem: Problem| problem.to_string();
     let sections = sections::all(project).map_err(to_string)?;
     match index {
-        Index::Messages => Ok(lists::messages(&sections, &up)),
+        Index::Messages(except) => Ok(lists::messages(&sections, except.as_deref(), &up)),
         Index::Apis(letters) => {
             letters::check(project, letters)?;
             lists::apis(project, &sections, letters, &up).map_err(to_string)
