@@ -27,8 +27,9 @@ const BY_THE_FIRST_THREE: usize = 93;
 async fn readers_find(visit: &Visit<'_>) -> Result<()> {
     let (mut first, mut first_three, mut missed) = (0, 0, String::new());
     let asked = rows(ASKED);
-    for [query, answers] in &asked {
-        let found = paste(visit, query).await?;
+    let queries: Vec<_> = asked.iter().map(|[query, _]| query.as_str()).collect();
+    let all = find(visit, &queries).await?;
+    for ([query, answers], found) in asked.iter().zip(all) {
         let answers: Vec<_> = answers.split(" or ").collect();
         let is_answer = |found: &String| answers.iter().any(|answer| found.contains(answer));
         let place = found.iter().position(is_answer);
@@ -67,24 +68,24 @@ fn messages() -> Result<BTreeMap<String, BTreeSet<String>>> {
     Ok(messages)
 }
 
-/// Pastes a text into the search box.
-async fn paste(visit: &Visit<'_>, query: &str) -> Result<Vec<String>> {
-    let query = serde_json::to_string(query)?;
-    let _: bool = visit
+/// Pastes each text into the search box, and returns what each finds.
+async fn find(visit: &Visit<'_>, queries: &[&str]) -> Result<Vec<Vec<String>>> {
+    let queries = serde_json::to_string(queries)?;
+    visit
         .ask(&format!(
-            "(() => {{ const box = document.querySelector('#query'); box.value = {query}; \
-             box.dispatchEvent(new Event('input')); return true; }})()"
+            "{queries}.map((query) => {{ const box = document.querySelector('#query'); box.value = query; \
+             box.dispatchEvent(new Event('input')); return {FOUND}; }})"
         ))
-        .await?;
-    visit.ask(FOUND).await
+        .await
 }
 
 async fn each_message_leads_to_its_page(visit: &Visit<'_>) -> Result<()> {
     let messages = messages()?;
     ensure!(messages.len() > 50, "only {} messages", messages.len());
     let mut wrong = Vec::new();
-    for (message, pages) in messages {
-        let found = paste(visit, &message).await?;
+    let queries: Vec<_> = messages.keys().map(String::as_str).collect();
+    let all = find(visit, &queries).await?;
+    for ((message, pages), found) in messages.iter().zip(all) {
         let first_three = &found[..found.len().min(3)];
         let is_page = |it: &String| pages.iter().any(|page| it.starts_with(page.as_str()));
         if !first_three.iter().any(is_page) {
@@ -105,11 +106,12 @@ fn each_message_leads_to_its_page_within_three_results() -> Result<()> {
 /// A title finds its own section. (The address of a section is made from its title, in find.js.)
 async fn each_title_leads_to_its_section(visit: &Visit<'_>) -> Result<()> {
     let mut wrong = Vec::new();
-    for section in sections::all(&Project::open(ROOT)?)?.iter() {
+    let sections = sections::all(&Project::open(ROOT)?)?;
+    let queries: Vec<_> = sections.iter().map(|it| it.title.as_str()).collect();
+    let all = find(visit, &queries).await?;
+    for (section, found) in sections.iter().zip(all) {
         let address = section.link().replace(".md#", ".html#");
-        let address = address.as_str();
-        let found = paste(visit, &section.title).await?;
-        let is_here = |it: &String| it.ends_with(address);
+        let is_here = |it: &String| it.ends_with(&address);
         if section.title != "See also" && !found.iter().any(is_here) {
             wrong.push(format!("`{}` should lead to {address}", section.title));
         }
