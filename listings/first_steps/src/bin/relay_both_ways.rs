@@ -213,7 +213,7 @@ mod tests {
     async fn edges_nothing_is_sent() {
         let client = join(&b""[..], Vec::new());
         let server = join(&b""[..], Vec::new());
-        relay(client, server).await.expect("both ends at once");
+        relay(client, server).await.expect("both ends together");
     }
 
     #[tokio::test(start_paused = true)]

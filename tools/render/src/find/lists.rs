@@ -199,6 +199,26 @@ mod tests {
     }
 
     #[test]
+    fn the_messages_of_a_part_can_be_left_out() {
+        let section = |page: &str, message: &str| Section {
+            page: page.to_owned(),
+            messages: vec![message.to_owned()],
+            ..Section::default()
+        };
+        let sections = [
+            section("a/page.md", "no luck"),
+            section("b/page.md", "no time"),
+        ];
+        let both = messages(&sections, None, "");
+        assert!(
+            both.contains("no luck") && both.contains("no time"),
+            "{both}"
+        );
+        let one = messages(&sections, Some("b"), "");
+        assert!(one.contains("no luck") && !one.contains("no time"), "{one}");
+    }
+
+    #[test]
     fn a_message_keeps_its_backticks() {
         assert_eq!(verbatim("`a` is bad"), "`` `a` is bad ``");
         assert_eq!(verbatim("no luck"), "`no luck`");

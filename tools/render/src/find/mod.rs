@@ -23,7 +23,15 @@ pub fn index(project: &Project, file: &str, index: &Index) -> Result<String, Str
     let to_string = |problem: Problem| problem.to_string();
     let sections = sections::all(project).map_err(to_string)?;
     match index {
-        Index::Messages(except) => Ok(lists::messages(&sections, except.as_deref(), &up)),
+        Index::Messages(except) => {
+            let parts = project.parts().map_err(|error| format!("{error:#}"))?;
+            match except {
+                Some(part) if !parts.contains(part) => Err(format!(
+                    "there is no part `{part}` whose messages could be left out"
+                )),
+                _ => Ok(lists::messages(&sections, except.as_deref(), &up)),
+            }
+        }
         Index::Apis(letters) => {
             letters::check(project, letters)?;
             lists::apis(project, &sections, letters, &up).map_err(to_string)
