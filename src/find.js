@@ -134,7 +134,8 @@
     link.href = path_to_root + address;
     link.textContent = title.replaceAll('`', '');
     const where = document.createElement('span');
-    where.textContent = ` ${pageTitle}`;
+    // A page's first section has the page's title.
+    where.textContent = title === pageTitle ? '' : ` ${pageTitle}`;
     const element = document.createElement('li');
     element.append(link, where);
     return element;
