@@ -78,7 +78,6 @@ const ROOM: usize = 100;
 const PATIENCE: Duration = Duration::from_secs(2);
 // ANCHOR_END: limits
 
-// ANCHOR: main
 use tokio::{task::JoinSet, time::sleep};
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -107,7 +106,6 @@ async fn main() {
         }
     }
 }
-// ANCHOR_END: main
 
 #[cfg(test)]
 mod tests {

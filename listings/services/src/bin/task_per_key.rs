@@ -42,7 +42,6 @@ impl PerOrder {
     }
     // ANCHOR_END: keyed
 
-    // ANCHOR: drain
     /// Refuses new jobs, and finishes the submitted ones within `grace`.
     /// Returns how many are left.
     async fn drain(&self, grace: Duration) -> usize {
@@ -51,7 +50,6 @@ impl PerOrder {
         let _ = timeout(grace, self.left.wait()).await;
         self.left.len()
     }
-    // ANCHOR_END: drain
 
     fn new() -> Self {
         Self {
@@ -129,7 +127,6 @@ fn job(order: u32, step: &'static str, takes: u64, log: &Log) -> Job {
     Job { order, work: Box::pin(work) }
 }
 
-// ANCHOR: main
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<(), &'static str> {
     let (orders, log) = (PerOrder::new(), Log::default());
@@ -147,7 +144,6 @@ async fn main() -> Result<(), &'static str> {
     println!("{:?}", lock(&log));
     Ok(())
 }
-// ANCHOR_END: main
 
 #[cfg(test)]
 mod tests {
