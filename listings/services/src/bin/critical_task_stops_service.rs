@@ -1,0 +1,282 @@
+//! Restart a critical task a few times, then stop the service with an error.
+
+// ANCHOR: keep
+use std::io;
+
+use tokio::{
+    task::JoinError,
+    time::{Duration, Instant, sleep},
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+/// Runs a task that should never end, and restarts it when it ends.
+/// Returns after the stop, or with an error if the task has ended `MOST`
+/// times, each time within `CALM`. If dropped, it aborts the task.
+async fn keep_running<T>(
+    stop: CancellationToken,
+    mut start: impl FnMut() -> T,
+) -> Result<(), String>
+where
+    T: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let mut ends = 0;
+    while !stop.is_cancelled() {
+        let started = Instant::now();
+        let task = AbortOnDropHandle::new(tokio::spawn(start()));
+        let ended = outcome(task.await);
+        if stop.is_cancelled() {
+            return ended;
+        }
+        let why =
+            ended.err().unwrap_or_else(|| "it returned".to_owned());
+        if started.elapsed() >= CALM {
+            ends = 0;
+        }
+        ends += 1;
+        println!("end {ends} of {MOST}: {why}");
+        if ends == MOST {
+            return Err(format!("ended {MOST} times, at last: {why}"));
+        }
+        stop.run_until_cancelled(sleep(pause(ends))).await;
+    }
+    Ok(())
+}
+// ANCHOR_END: keep
+
+// ANCHOR: parts
+/// A task's error or panic, as text.
+fn outcome(
+    ended: Result<io::Result<()>, JoinError>,
+) -> Result<(), String> {
+    let ended = ended.map_err(io::Error::other).flatten();
+    ended.map_err(|error| error.to_string())
+}
+
+/// Doubles with every end, with jitter: a quarter of it is random.
+fn pause(ends: u32) -> Duration {
+    PAUSE * 2_u32.pow(ends) * fastrand::u32(75..=100) / 100
+}
+
+const MOST: u32 = 3;
+const CALM: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(10);
+// ANCHOR_END: parts
+
+use axum::{Router, routing::get};
+use tokio::{net::TcpListener, time::timeout};
+use tokio_util::task::JoinMap;
+
+type Parts = JoinMap<&'static str, Result<(), String>>;
+
+/// Runs the parts until the stop or until one of them ends, and then
+/// stops the others.
+async fn run(
+    mut parts: Parts,
+    stop: CancellationToken,
+    grace: Duration,
+) -> Result<(), String> {
+    let first = tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        first = parts.join_next() => first,
+    };
+    stop.cancel();
+    let mut ended = match first {
+        Some((name, Ok(Ok(())))) => Err(format!("{name} has ended")),
+        Some((name, result)) => named(name, result),
+        None => Ok(()),
+    };
+    let rest = async {
+        while let Some((name, result)) = parts.join_next().await {
+            let result = named(name, result);
+            if ended.is_ok() {
+                ended = result;
+            } else if let Err(error) = result {
+                eprintln!("{error}");
+            }
+        }
+    };
+    if timeout(grace, rest).await.is_err() {
+        eprintln!("aborted: {:?}", parts.keys().collect::<Vec<_>>());
+        ended = ended.and(Err("a part was aborted".to_owned()));
+    }
+    ended
+}
+
+fn named(
+    name: &str,
+    result: Result<Result<(), String>, JoinError>,
+) -> Result<(), String> {
+    let result = result.map_err(|error| error.to_string()).flatten();
+    result.map_err(|error| format!("{name}: {error}"))
+}
+
+// ANCHOR: main
+async fn serve(
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<(), String> {
+    let shop = Router::new().route("/price", get(async || "12 euros"));
+    let served = axum::serve(listener, shop)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await;
+    served.map_err(|error| error.to_string())
+}
+
+/// Sends the emails that customers expect.
+async fn mailer() -> io::Result<()> {
+    Err(io::Error::other("the mail server refuses the password"))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), String> {
+    let listener = TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.map_err(|error| error.to_string())?;
+    let (mut parts, stop) = (Parts::new(), CancellationToken::new());
+    parts.spawn("server", serve(listener, stop.clone()));
+    parts.spawn("mailer", keep_running(stop.clone(), mailer));
+    run(parts, stop, Duration::from_secs(10)).await
+}
+// ANCHOR_END: main
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::pending,
+        panic::resume_unwind,
+        sync::{
+            Arc,
+            atomic::{AtomicU32, Ordering},
+        },
+    };
+
+    use super::*;
+
+    async fn ended<T>(start: impl FnMut() -> T) -> Result<(), String>
+    where
+        T: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        let keep = keep_running(CancellationToken::new(), start);
+        let ended = hazards::within(hazards::HOUR, keep).await;
+        hazards::no_task_left().await;
+        ended
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_in_each_run_ends_with_its_message() {
+        let error =
+            ended(|| async { resume_unwind(Box::new("no disk")) });
+        let error = error.await.expect_err("a panic");
+        assert!(error.contains("no disk"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_or_return_is_retried_and_then_an_error() {
+        let runs = Arc::new(AtomicU32::new(0));
+        let counted = || {
+            runs.fetch_add(1, Ordering::Relaxed);
+            async { Err(io::Error::other("no mail server")) }
+        };
+        let error = ended(counted).await.expect_err("it failed");
+        assert_eq!(error, "ended 3 times, at last: no mail server");
+        assert_eq!(runs.load(Ordering::Relaxed), MOST);
+        let error =
+            ended(|| async { Ok(()) }).await.expect_err("it ends");
+        assert_eq!(error, "ended 3 times, at last: it returned");
+    }
+
+    /// A task that ends every hour is restarted for as long as it takes.
+    #[tokio::test(start_paused = true)]
+    async fn again_after_a_calm_time_it_starts_from_the_first_pause() {
+        let runs = Arc::new(AtomicU32::new(0));
+        let counted = || {
+            runs.fetch_add(1, Ordering::Relaxed);
+            async {
+                sleep(CALM).await;
+                Err(io::Error::other("the connection was closed"))
+            }
+        };
+        let keep = keep_running(CancellationToken::new(), counted);
+        assert!(timeout(CALM * 50, keep).await.is_err());
+        assert!(runs.load(Ordering::Relaxed) > 45);
+    }
+
+    /// A panic loop doesn't use a whole core.
+    #[tokio::test(start_paused = true)]
+    async fn overload_of_panics_is_slowed_down() {
+        let start = Instant::now();
+        let panics = ended(|| async { resume_unwind(Box::new("no")) });
+        assert!(panics.await.is_err());
+        let pauses = PAUSE * (2 + 4) * 75 / 100;
+        assert!(start.elapsed() >= pauses, "{:?}", start.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_in_a_pause_or_in_the_task() {
+        let stop = CancellationToken::new();
+        let failing = || async { Err(io::Error::other("no")) };
+        let keep = tokio::spawn(keep_running(stop.clone(), failing));
+        sleep(Duration::from_millis(1)).await;
+        stop.cancel();
+        assert_eq!(keep.await.expect("no panic"), Ok(()));
+        for (result, expected) in
+            [(true, Ok(())), (false, Err("not sent".to_owned()))]
+        {
+            let stop = CancellationToken::new();
+            let stops = stop.clone();
+            let start = move || {
+                let stop = stops.clone();
+                async move {
+                    stop.cancelled().await;
+                    sleep(Duration::from_secs(1)).await;
+                    result
+                        .then_some(())
+                        .ok_or(io::Error::other("not sent"))
+                }
+            };
+            let keep = tokio::spawn(keep_running(stop.clone(), start));
+            sleep(Duration::from_secs(1)).await;
+            stop.cancel();
+            assert_eq!(keep.await.expect("no panic"), expected);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_aborts_the_task() {
+        hazards::at_every_poll(async |cancel| {
+            let start = || async {
+                sleep(Duration::from_secs(1)).await;
+                Err(io::Error::other("no"))
+            };
+            let stop = CancellationToken::new();
+            cancel.run(keep_running(stop, start)).await;
+            hazards::no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_leaves_no_task() {
+        let stop = CancellationToken::new();
+        let owner = tokio::spawn(keep_running(stop, pending));
+        sleep(Duration::from_secs(1)).await;
+        owner.abort();
+        hazards::no_task_left().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_a_failing_mailer_stops_the_server() {
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let (mut parts, stop) =
+            (Parts::new(), CancellationToken::new());
+        parts.spawn("server", serve(listener, stop.clone()));
+        parts.spawn("mailer", keep_running(stop.clone(), mailer));
+        let ended = run(parts, stop, Duration::from_secs(10)).await;
+        let error = ended.expect_err("the mailer fails");
+        assert!(error.starts_with("mailer: ended 3 times"), "{error}");
+        let client = tokio::net::TcpStream::connect(address).await;
+        assert!(client.is_err());
+    }
+}
