@@ -194,7 +194,7 @@
     });
   const needed = [
     document.querySelector('figure.timeline') && ['timeline.js'],
-    document.getElementById('search') && ['minisearch.js', 'find.js'],
+    document.getElementById('search') && ['minisearch.js', 'search.js', 'find.js'],
   ].filter(Boolean);
   const inOrder = async (files) => {
     for (const file of files) {

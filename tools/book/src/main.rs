@@ -5,6 +5,7 @@ mod build;
 mod check;
 mod drift;
 mod files;
+mod find;
 mod formats;
 mod new;
 mod progress;
@@ -75,6 +76,15 @@ enum Command {
         #[arg(value_name = "PAGE|LISTING")]
         names: Vec<String>,
     },
+    /// Print what the search box of the page "Find" would show
+    Find {
+        /// What a reader types: "memory grows", a message, or a question
+        #[arg(required = true, value_name = "WORDS")]
+        words: Vec<String>,
+        /// How many sections to print, the best first
+        #[arg(long, default_value_t = 5)]
+        most: usize,
+    },
     /// Start a listing, a mistake with its fix, or a page, with the lines that other files need for it
     New(new::New),
     /// Break a copy of the book in every way that its tests promise to notice, and demand that they do
@@ -129,6 +139,7 @@ fn run(command: Command) -> Result<bool> {
             addresses: true, ..
         } => bless::bless_addresses(&project)?,
         Command::Bless { listings, .. } => bless::bless(&project, listings)?,
+        Command::Find { words, most } => return find::find(&project, &words.join(" "), most),
         Command::Drift(options) => drift::drift(&project, &options)?,
         Command::New(new) => new::new(&project, &new)?,
         Command::Preprocessor { .. } => {}

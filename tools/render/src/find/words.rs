@@ -12,7 +12,7 @@ pub const STOP: &str = "a about after all also an and any are as at be because b
 
 static STOPS: LazyLock<HashSet<&str>> = LazyLock::new(|| STOP.split(' ').collect());
 
-/// The words of a text that are worth finding it by, in order. (src/find.js takes off their endings.)
+/// The words of a text that are worth finding it by, in order. (src/search.js takes off their endings.)
 pub fn of(text: &str) -> Vec<String> {
     let text = text.to_lowercase();
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');

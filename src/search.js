@@ -1,0 +1,128 @@
+// Finds sections by words: `searchIn(index)` is a function from words to the best sections, with the addresses of all.
+//
+// tools/render/src/find/search.rs writes and documents the index. MiniSearch ranks the sections. The search box (src/find.js) and
+// `cargo book find` both use this file, so it needs nothing of a browser.
+globalThis.searchIn = (index) => {
+  'use strict';
+
+  const MOST = 15;
+  // What a word is worth, by the place where a section has it.
+  const BOOST = { title: 4, messages: 4, questions: 3.5, pageTitle: 1.5, apis: 1.5, captions: 0.5, words: 1.5 };
+
+  const stop = new Set(index.stop.split(' '));
+
+  // A word without its ending: `dropped`, `drops`, and `dropping` are `drop`.
+  const stem = (word) => {
+    let rest = word.length > 3 && /[^s]s$/.test(word) ? word.slice(0, -1) : word;
+    const plain = rest.replace(/(ing|ed|ation)$/, '');
+    if (plain !== rest && plain.length > 2) {
+      rest = plain.replace(/(.)\1$/, '$1');
+    }
+    return rest.length > 3 ? rest.replace(/e$/, '') : rest;
+  };
+
+  // `join_next` is found by `join`, too.
+  const split = (text) =>
+    (text.toLowerCase().match(/[a-z0-9_]{2,}/g) ?? []).flatMap((word) =>
+      word.includes('_') ? [word, ...word.split('_').filter((part) => part.length > 1)] : [word],
+    );
+
+  // The fragment that mdBook gives a heading.
+  const fragment = (title) =>
+    title
+      .trim()
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replace(/\s/g, '-');
+
+  // A message as it is pasted, with or without backticks and line breaks.
+  const plain = (text) =>
+    text
+      .toLowerCase()
+      .replaceAll('`', '')
+      .replace(/^error(\[e\d+\])?: /, '')
+      .replace(/\s+/g, ' ')
+      .trim();
+
+  const read = () => {
+    const sections = index.sections.map(([page, title, id, messages, questions, apis, captions], number) => ({
+      id: number,
+      address: `${index.pages[page][0]}#${id || fragment(title)}`,
+      pageTitle: index.pages[page][1],
+      title,
+      messages,
+      questions,
+      apis,
+      captions,
+      words: [],
+      phrases: [title, ...messages, ...questions].map(plain),
+    }));
+    for (const line of index.words.split('\n')) {
+      const [word, ...places] = line.split(' ');
+      let section = 0;
+      for (const place of places) {
+        section += parseInt(place, 36);
+        sections[section].words.push(word);
+      }
+    }
+    return sections;
+  };
+
+  const sections = read();
+  const engine = new MiniSearch({
+    fields: Object.keys(BOOST),
+    extractField: (section, field) => (field === 'id' ? section.id : [section[field]].flat().join(' ')),
+    tokenize: split,
+    processTerm: (word) => (stop.has(word) ? null : stem(word)),
+    searchOptions: {
+      boost: BOOST,
+      prefix: (word) => word.length > 2,
+      fuzzy: (word) => (word.length > 4 ? 0.2 : false),
+      weights: { fuzzy: 0.2, prefix: 0.2 },
+    },
+  });
+  engine.addAll(sections);
+
+  const page = (address) => address.split('#')[0];
+  const isFirst = (id, address) => id === 0 || page(sections[id - 1].address) !== page(address);
+
+  // How much better a section is that has the pasted words in one piece, or whose message is a part of what was pasted. One
+  // word alone names a subject, which a page's beginning explains.
+  const exactness = ({ id, address, phrases }, pasted) => {
+    if (!pasted.includes(' ')) {
+      return isFirst(id, address) ? 1.5 : 1;
+    }
+    const each = phrases.map((phrase, number) => {
+      // The first is the title.
+      if (number === 0 && phrase.includes(`"${pasted}"`)) {
+        return isFirst(id, address) ? 16 : 10;
+      }
+      if (phrase === pasted) {
+        return 8;
+      }
+      if (phrase.includes(pasted)) {
+        return 2.5;
+      }
+      return phrase.includes(' ') && phrase.length > 15 && pasted.includes(phrase) ? 1.5 : 1;
+    });
+    return Math.max(...each);
+  };
+
+  // The best sections for some words. All of a score's digits decide, so that the order is always the same.
+  const search = (query) => {
+    const pasted = plain(query);
+    let ranked = engine.search(query);
+    if (ranked.length === 0 && pasted.includes(' ')) {
+      // None of its words is in the index ("there is one"), but a message may be made of them.
+      ranked = sections.filter(({ phrases }) => phrases.some((phrase) => phrase.includes(pasted)));
+    }
+    const found = ranked.map(({ id, score = 1 }) => {
+      const section = sections[id];
+      return { section, score: score * exactness(section, pasted) };
+    });
+    found.sort((a, b) => b.score - a.score || a.section.id - b.section.id);
+    return found.slice(0, MOST).map(({ section }) => section);
+  };
+
+  return Object.assign(search, { addresses: sections.map(({ address }) => address) });
+};
