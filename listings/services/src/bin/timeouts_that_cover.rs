@@ -1,0 +1,91 @@
+//! What `TimeoutLayer` covers, and which layer covers the answer's body.
+
+// ANCHOR: layers
+use axum::{Router, body::Body, http::StatusCode, routing::get};
+use futures::stream;
+use tokio::time::{Duration, sleep};
+use tower_http::timeout::{
+    ResponseBodyDeadlineLayer, ResponseBodyTimeoutLayer, TimeoutLayer,
+};
+
+const LIMIT: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(300);
+
+async fn slow() -> &'static str {
+    sleep(HOUR).await;
+    "12 euros"
+}
+
+/// The body starts, and then nothing follows.
+async fn stalled() -> Body {
+    let begun = stream::iter([Ok::<_, Infallible>("12 ")]);
+    Body::from_stream(begun.chain(stream::pending()))
+}
+
+fn routes() -> Router {
+    Router::new()
+        .route("/slow", get(slow))
+        .route("/stalled", get(stalled))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            LIMIT,
+        ))
+}
+
+/// Limits the pauses of a body, and its whole time.
+fn with_body_limits() -> Router {
+    routes()
+        .layer(ResponseBodyTimeoutLayer::new(LIMIT))
+        .layer(ResponseBodyDeadlineLayer::new(LONGEST))
+}
+// ANCHOR_END: layers
+
+use std::convert::Infallible;
+
+use axum::{body::to_bytes, extract::Request};
+use futures::StreamExt;
+use tokio::time::timeout;
+use tower::ServiceExt;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// Returns the status of an answer, and what becomes of its body.
+async fn ask(routes: Router, path: &str) -> anyhow::Result<String> {
+    let request = Request::get(path).body(Body::empty())?;
+    let answer = routes.oneshot(request).await?;
+    let status = answer.status().as_u16();
+    let read = to_bytes(answer.into_body(), 1024);
+    let body = match timeout(HOUR, read).await {
+        Ok(Ok(_)) => "complete",
+        Ok(Err(_)) => "ended by an error",
+        Err(_) => "still open after an hour",
+    };
+    Ok(format!("{status}, body {body}"))
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() -> anyhow::Result<()> {
+    println!("/slow:              {}", ask(routes(), "/slow").await?);
+    println!(
+        "/stalled:           {}",
+        ask(routes(), "/stalled").await?
+    );
+    let limited = with_body_limits();
+    println!("with body limits:   {}", ask(limited, "/stalled").await?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_a_body_needs_another_layer()
+    -> anyhow::Result<()> {
+        let open = ask(routes(), "/stalled").await?;
+        assert_eq!(open, "200, body still open after an hour");
+        let ended = ask(with_body_limits(), "/stalled").await?;
+        assert_eq!(ended, "200, body ended by an error");
+        Ok(())
+    }
+}
