@@ -1,27 +1,43 @@
-//! Wrong: what goes wrong, in one line: its caption.
+//! Wrong: a semaphore with four permits isn't a limit of four calls a
+//! second.
 
-use tokio::time::{Duration, Instant, sleep};
+// ANCHOR: wrong
+use std::{sync::Arc, time::Duration};
 
-async fn settle(invoice: u32) -> u32 {
-    sleep(Duration::from_millis(100)).await;
-    invoice
+use tokio::{
+    sync::{AcquireError, Semaphore},
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+/// A call to a service that allows four calls a second. Returns when it
+/// started.
+async fn look_up(permits: &Semaphore) -> Result<Instant, AcquireError> {
+    let _permit = permits.acquire().await?;
+    let started = Instant::now();
+    sleep(Duration::from_millis(100)).await; // The call.
+    Ok(started)
 }
+// ANCHOR_END: wrong
 
-// ANCHOR: mistake
-/// Settles two invoices. The second one waits for the first.
-async fn settle_both() -> [u32; 2] {
-    [settle(7).await, settle(8).await]
+/// Starts a hundred calls, and counts those that start in the first
+/// second.
+async fn first_second() -> usize {
+    let start = Instant::now();
+    let permits = Arc::new(Semaphore::new(4));
+    let mut calls = JoinSet::new();
+    for _ in 0..100 {
+        let permits = Arc::clone(&permits);
+        calls.spawn(async move { look_up(&permits).await });
+    }
+    let second = Duration::from_secs(1);
+    let started = calls.join_all().await.into_iter().flatten();
+    started.filter(|&at| at - start < second).count()
 }
-// ANCHOR_END: mistake
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    let start = Instant::now();
-    let invoices = settle_both().await;
-    println!(
-        "{:>4} ms  invoices {invoices:?} settled",
-        start.elapsed().as_millis()
-    );
+    println!("calls in the first second: {}", first_second().await);
 }
 
 #[cfg(test)]
@@ -29,9 +45,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn takes_as_long_as_both_together() {
-        let start = Instant::now();
-        assert_eq!(settle_both().await, [7, 8]);
-        assert_eq!(start.elapsed(), Duration::from_millis(200));
+    async fn overload_keeps_to_four_calls_a_second() {
+        assert_eq!(first_second().await, 40);
     }
 }
