@@ -1,0 +1,247 @@
+//! Send each client the newest departures: a slow one skips some, and
+//! one that doesn't read is disconnected.
+
+use std::pin::pin;
+
+use anyhow::Context;
+use futures::{SinkExt, Stream, StreamExt};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+    time::{Duration, interval, timeout},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Error, Message},
+};
+
+// ANCHOR: serve
+const PING: Duration = Duration::from_secs(10);
+const WRITE: Duration = Duration::from_secs(5);
+
+/// Sends the departures whenever they change, until the client leaves
+/// or their sender is dropped. Fails if the client is silent, or
+/// doesn't read. Dropping this future drops the connection.
+async fn serve_client(
+    socket: WebSocketStream<impl AsyncRead + AsyncWrite + Unpin>,
+    mut departures: watch::Receiver<String>,
+) -> anyhow::Result<()> {
+    let (mut sink, stream) = socket.split();
+    let send = async {
+        let mut ping = interval(PING);
+        loop {
+            let message = tokio::select! {
+                biased;
+                changed = departures.changed() => match changed {
+                    Ok(()) => {
+                        let board = departures.borrow_and_update();
+                        Message::text(board.clone())
+                    }
+                    Err(_) => break,
+                },
+                _ = ping.tick() => Message::Ping("".into()),
+            };
+            let sending = timeout(WRITE, sink.send(message)).await;
+            sending.context("the client doesn't read")??;
+        }
+        anyhow::Ok(timeout(WRITE, sink.close()).await??)
+    };
+    let mut closed = pin!(until_closed(stream));
+    tokio::select! {
+        biased;
+        ended = &mut closed => return ended,
+        ended = send => ended?,
+    }
+    timeout(SILENCE, closed).await? // The client answers the close.
+}
+// ANCHOR_END: serve
+
+// ANCHOR: until_closed
+const SILENCE: Duration = Duration::from_secs(25);
+
+/// Reads until the client leaves. Its answers to pings are messages.
+async fn until_closed(
+    mut stream: impl Stream<Item = Result<Message, Error>> + Unpin,
+) -> anyhow::Result<()> {
+    loop {
+        let message = timeout(SILENCE, stream.next()).await;
+        match message.context("the client is silent")?.transpose()? {
+            None | Some(Message::Close(_)) => return Ok(()),
+            Some(_) => {}
+        }
+    }
+}
+// ANCHOR_END: until_closed
+
+use tokio::{
+    io::{DuplexStream, duplex},
+    time::{Instant, sleep},
+};
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+type Socket = WebSocketStream<DuplexStream>;
+
+async fn connection() -> (Socket, Socket) {
+    let (client, server) = duplex(256);
+    let client = Socket::from_raw_socket(client, Role::Client, None);
+    let server = Socket::from_raw_socket(server, Role::Server, None);
+    tokio::join!(client, server)
+}
+
+/// Reads a board, then pauses. Returns what it has seen.
+async fn read_boards(
+    mut socket: Socket,
+    pause: Duration,
+) -> Vec<String> {
+    let mut seen = Vec::new();
+    while let Some(Ok(message)) = socket.next().await {
+        if let Message::Text(text) = message {
+            let number = text.split('.').next().unwrap_or_default();
+            seen.push(number.to_owned());
+            sleep(pause).await;
+        }
+    }
+    seen
+}
+
+/// Thirty boards, one a second, for three clients.
+async fn station() -> [Vec<String>; 2] {
+    let start = Instant::now();
+    let (fast, to_fast) = connection().await;
+    let (slow, to_slow) = connection().await;
+    let (_stuck, to_stuck) = connection().await;
+    let (boards, departures) = watch::channel(String::new());
+    let publish = async move {
+        for number in 1..=30 {
+            sleep(Duration::from_secs(1)).await;
+            boards.send_replace(format!("{number:.<200}"));
+        }
+    };
+    let stuck = async {
+        let served = serve_client(to_stuck, departures.clone()).await;
+        if let Err(error) = served {
+            let after = start.elapsed().as_secs();
+            println!("after {after} s: {error}");
+        }
+    };
+    let (fast, slow, _, _, (), ()) = tokio::join!(
+        read_boards(fast, Duration::ZERO),
+        read_boards(slow, Duration::from_secs(2)),
+        serve_client(to_fast, departures.clone()),
+        serve_client(to_slow, departures.clone()),
+        stuck,
+        publish,
+    );
+    [fast, slow]
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let [fast, slow] = station().await;
+    println!("the fast client got {} boards", fast.len());
+    let last = slow.last().map_or("none", String::as_str);
+    println!("the slow one got {}, the last is {last}", slow.len());
+}
+
+#[cfg(test)]
+mod tests {
+    use hazards::{HOUR, Silent, at_every_poll, within};
+    use tokio::io::{join, sink};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_clients_do_not_delay_the_others() {
+        let [fast, slow] = within(HOUR, station()).await;
+        assert_eq!(fast.len(), 30);
+        assert!(slow.len() < 20, "{slow:?}");
+        assert_eq!(slow.last().expect("some"), "30");
+    }
+
+    /// What becomes of a client of a station whose board doesn't
+    /// change for an hour.
+    async fn served(
+        socket: WebSocketStream<impl AsyncRead + AsyncWrite + Unpin>,
+    ) -> anyhow::Result<()> {
+        let (_boards, departures) = watch::channel(String::new());
+        within(HOUR, serve_client(socket, departures)).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_a_client_is_limited() {
+        let socket = join(Silent, sink());
+        let socket = WebSocketStream::from_raw_socket(
+            socket,
+            Role::Server,
+            None,
+        );
+        let error = served(socket.await).await.expect_err("silence");
+        assert_eq!(error.to_string(), "the client is silent");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_waits_for_clients_that_answer_the_close() {
+        let (_client, server) = connection().await;
+        let (boards, departures) = watch::channel(String::new());
+        drop(boards);
+        let serving = serve_client(server, departures);
+        within(2 * SILENCE, serving).await.expect_err("no answer");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_the_connection_is_returned() {
+        let (client, server) = connection().await;
+        drop(client);
+        let error = served(server).await.expect_err("it was cut off");
+        assert!(error.to_string().contains("closing handshake"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_sends_a_close_frame() {
+        let (mut client, server) = connection().await;
+        let (boards, departures) = watch::channel(String::new());
+        drop(boards);
+        let leave = async {
+            let message = client.next().await.expect("open");
+            assert!(message.expect("a frame").is_close());
+            while client.next().await.is_some() {}
+        };
+        let (served, ()) =
+            tokio::join!(serve_client(server, departures), leave);
+        served.expect("a normal end");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_a_client_leaves_and_the_board_is_empty() {
+        let (mut client, server) = connection().await;
+        let (boards, departures) = watch::channel("a".to_owned());
+        boards.send_replace(String::new());
+        let leave = async {
+            client.close(None).await.expect("open");
+            while client.next().await.is_some() {}
+        };
+        let (served, ()) =
+            tokio::join!(serve_client(server, departures), leave);
+        served.expect("a normal end");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_drops_the_connection() {
+        at_every_poll(async |cancel| {
+            let (client, server) = connection().await;
+            let (boards, departures) = watch::channel(String::new());
+            let publish = async {
+                for _ in 0..10 {
+                    sleep(Duration::from_secs(1)).await;
+                    boards.send_replace("x".repeat(200));
+                }
+                drop(boards);
+            };
+            let serving = cancel.run(serve_client(server, departures));
+            let reading = read_boards(client, Duration::ZERO);
+            let all = async { tokio::join!(serving, reading, publish) };
+            within(HOUR, all).await;
+        })
+        .await;
+    }
+}
