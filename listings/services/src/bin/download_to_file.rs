@@ -264,4 +264,41 @@ mod tests {
         assert!(error.is_timeout());
         Ok(())
     }
+
+    /// While nobody calls `chunk`, the server can't send much.
+    #[tokio::test]
+    async fn slow_disk_holds_up_the_server() -> anyhow::Result<()> {
+        use std::sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        };
+        use tokio::io::AsyncReadExt;
+
+        const LENGTH: usize = 64 * 1024 * 1024;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0");
+        let listener = listener.await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let sent = Arc::new(AtomicUsize::new(0));
+        let count = sent.clone();
+        let mut server = tokio::task::JoinSet::new();
+        server.spawn(async move {
+            let (mut client, _) = listener.accept().await?;
+            client.read_buf(&mut Vec::new()).await?;
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n"
+            );
+            client.write_all(head.as_bytes()).await?;
+            let piece = [0; 64 * 1024];
+            while count.load(Ordering::Relaxed) < LENGTH {
+                client.write_all(&piece).await?;
+                count.fetch_add(piece.len(), Ordering::Relaxed);
+            }
+            io::Result::Ok(())
+        });
+        let mut answer = client()?.get(url).send().await?;
+        assert!(answer.chunk().await?.is_some());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(sent.load(Ordering::Relaxed) < LENGTH / 2);
+        Ok(())
+    }
 }

@@ -177,4 +177,28 @@ mod tests {
         }
         Ok(())
     }
+
+    /// Never finds a host.
+    struct Silent;
+
+    impl Resolve for Silent {
+        fn resolve(&self, _: Name) -> Resolving {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[tokio::test]
+    async fn silence_while_connecting_is_both() -> anyhow::Result<()> {
+        let client = Client::builder()
+            .connect_timeout(Duration::from_millis(50))
+            .dns_resolver(Arc::new(Silent))
+            .no_proxy()
+            .build()?;
+        let url = "http://supplier.example";
+        let error = price(&client, url).await.expect_err("silent");
+        assert!(error.is_connect() && error.is_timeout());
+        assert!(error.is_request());
+        assert!(why(error).starts_with("no connection: "));
+        Ok(())
+    }
 }
