@@ -1,0 +1,351 @@
+//! Drain connections that you accept yourself, and close the rest.
+
+// ANCHOR: serve
+use std::sync::Arc;
+
+use axum::Router;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::TcpListener,
+    sync::Semaphore,
+    task::JoinSet,
+    time::{Duration, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Serves until the stop, then drains within the grace period. Returns
+/// how many connections it had to close at the deadline. If this future
+/// is dropped, all connections are closed.
+async fn serve(
+    listener: TcpListener,
+    shop: Router,
+    stop: CancellationToken,
+    grace: Duration,
+) -> usize {
+    let watched = GracefulShutdown::new();
+    let mut open = JoinSet::new();
+    let accept = accept(&listener, shop, &stop, &watched, &mut open);
+    stop.run_until_cancelled(accept).await;
+    drop(listener);
+    let drained = timeout(grace, watched.shutdown()).await;
+    while open.try_join_next().is_some() {}
+    let left = if drained.is_ok() { 0 } else { open.len() };
+    open.shutdown().await;
+    left
+}
+// ANCHOR_END: serve
+
+// ANCHOR: accept
+async fn accept(
+    listener: &TcpListener,
+    shop: Router,
+    stop: &CancellationToken,
+    watched: &GracefulShutdown,
+    open: &mut JoinSet<()>,
+) {
+    let mut http = Builder::new(TokioExecutor::new());
+    http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+    http.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD);
+    let places = Arc::new(Semaphore::new(PLACES));
+    while let Ok(place) = places.clone().acquire_owned().await {
+        let Ok((socket, _)) = listener.accept().await else {
+            // For example, too many files are open.
+            sleep(PAUSE).await;
+            continue;
+        };
+        while open.try_join_next().is_some() {}
+        let service = TowerToHyperService::new(shop.clone());
+        let watcher = watched.watcher();
+        let (http, stop) = (http.clone(), stop.clone());
+        open.spawn(async move {
+            // The timeout of `http` starts with the first byte.
+            let mut byte = [0];
+            let first = timeout(HEAD, socket.peek(&mut byte));
+            let first = stop.run_until_cancelled(first).await;
+            if let Some(Ok(Ok(1))) = first {
+                let socket = TokioIo::new(socket);
+                let served = http.serve_connection(socket, service);
+                if let Err(error) = watcher.watch(served).await {
+                    eprintln!("a connection failed: {error}");
+                }
+            }
+            drop(place);
+        });
+    }
+}
+// ANCHOR_END: accept
+
+/// How many connections may be open.
+const PLACES: usize = if cfg!(test) { 3 } else { 1000 };
+
+/// How long a request's head may take, or the answer to a ping.
+const HEAD: Duration = Duration::from_secs(10);
+
+const PAUSE: Duration = Duration::from_millis(100);
+
+use std::{error::Error, net::SocketAddr};
+
+use axum::{
+    body::{Body, to_bytes},
+    routing::get,
+};
+use http::Request;
+use hyper::client::conn::http2::{SendRequest, handshake};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Notify,
+    task::JoinHandle,
+};
+
+type Failed = Box<dyn Error>;
+
+/// A shop in which a payment takes as long as its bank.
+#[derive(Clone, Default)]
+struct Shop {
+    begun: Arc<Notify>,
+    bank: Arc<Notify>,
+}
+
+impl Shop {
+    fn routes(&self) -> Router {
+        let shop = self.clone();
+        let pay = async move || {
+            shop.begun.notify_one();
+            shop.bank.notified().await;
+            "paid"
+        };
+        Router::new()
+            .route("/price", get(async || "12 euros"))
+            .route("/pay", get(pay))
+    }
+}
+
+async fn start(
+    shop: &Shop,
+    stop: &CancellationToken,
+    grace: Duration,
+) -> Result<(SocketAddr, JoinHandle<usize>), Failed> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let served = serve(listener, shop.routes(), stop.clone(), grace);
+    Ok((address, tokio::spawn(served)))
+}
+
+type Sender = SendRequest<Body>;
+type Connection = JoinHandle<hyper::Result<()>>;
+
+/// An HTTP/2 connection.
+async fn connect(
+    address: SocketAddr,
+) -> Result<(Sender, Connection), Failed> {
+    let socket = TokioIo::new(TcpStream::connect(address).await?);
+    let (sender, connection) =
+        handshake(TokioExecutor::new(), socket).await?;
+    Ok((sender, tokio::spawn(connection)))
+}
+
+async fn get_text(
+    mut sender: Sender,
+    path: &str,
+) -> Result<String, Failed> {
+    let request = Request::get(format!("http://shop{path}"));
+    let request = request.body(Body::empty())?;
+    let answer = sender.send_request(request).await?;
+    let body = to_bytes(Body::new(answer.into_body()), 1000).await?;
+    Ok(String::from_utf8(body.to_vec())?)
+}
+
+/// Sends a text over HTTP/1.
+async fn send(
+    address: SocketAddr,
+    text: &str,
+) -> Result<TcpStream, Failed> {
+    let mut client = TcpStream::connect(address).await?;
+    client.write_all(text.as_bytes()).await?;
+    Ok(client)
+}
+
+const GRACE: Duration = Duration::from_secs(10);
+
+// ANCHOR: clients
+/// Stops while an HTTP/2 connection has a payment in flight.
+async fn goaway() -> Result<(), Failed> {
+    let (shop, stop) = (Shop::default(), CancellationToken::new());
+    let (address, server) = start(&shop, &stop, GRACE).await?;
+    let (sender, connection) = connect(address).await?;
+    let paying = get_text(sender.clone(), "/pay");
+    let refused = async {
+        shop.begun.notified().await;
+        stop.cancel();
+        // After GOAWAY, the connection takes no new request.
+        loop {
+            let answer = get_text(sender.clone(), "/price").await;
+            if let Err(refused) = answer {
+                shop.bank.notify_one();
+                return refused;
+            }
+        }
+    };
+    let (paid, refused) = tokio::join!(paying, refused);
+    println!("in flight: {}", paid?);
+    println!("a new request: {refused}");
+    println!("the connection ends: {:?}", connection.await?);
+    println!("closed at the deadline: {}", server.await?);
+    Ok(())
+}
+// ANCHOR_END: clients
+
+/// Stops while one client has sent nothing, and another one half a
+/// request.
+async fn half_and_nothing() -> Result<(usize, String), Failed> {
+    let (shop, stop) = (Shop::default(), CancellationToken::new());
+    let grace = Duration::from_millis(100);
+    let (address, server) = start(&shop, &stop, grace).await?;
+    let mut nothing = send(address, "").await?;
+    let _half = send(address, "GET /pri").await?;
+    // After this answer, the server has accepted the others.
+    let (sender, _connection) = connect(address).await?;
+    get_text(sender.clone(), "/price").await?;
+    get_text(sender, "/price").await?;
+    stop.cancel();
+    let left = server.await?;
+    let mut seen = String::new();
+    nothing.read_to_string(&mut seen).await?;
+    Ok((left, seen))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Failed> {
+    goaway().await?;
+    let (left, _) = half_and_nothing().await?;
+    println!("with half a request, closed at the deadline: {left}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Outcome = Result<(), Failed>;
+
+    const SHORT: Duration = Duration::from_millis(100);
+
+    /// The payment in flight is paid, over HTTP/1.
+    #[tokio::test]
+    async fn stop_answers_what_is_in_flight() -> Outcome {
+        let (shop, stop) = (Shop::default(), CancellationToken::new());
+        let (address, server) = start(&shop, &stop, GRACE).await?;
+        let request = "GET /pay HTTP/1.1\r\nhost: shop\r\n\r\n";
+        let mut client = send(address, request).await?;
+        shop.begun.notified().await;
+        stop.cancel();
+        while TcpStream::connect(address).await.is_ok() {
+            sleep(Duration::from_millis(5)).await;
+        }
+        shop.bank.notify_one();
+        let mut seen = String::new();
+        client.read_to_string(&mut seen).await?;
+        assert!(seen.ends_with("paid"), "{seen}");
+        assert_eq!(server.await?, 0);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn silence_of_clients_ends_with_the_grace_period() -> Outcome
+    {
+        let (left, seen) = half_and_nothing().await?;
+        assert_eq!((left, seen.as_str()), (1, ""));
+        Ok(())
+    }
+
+    /// The bank never answers: the deadline cuts its clients off.
+    #[tokio::test]
+    async fn slow_payments_are_cut_off() -> Outcome {
+        let (shop, stop) = (Shop::default(), CancellationToken::new());
+        let (address, server) = start(&shop, &stop, SHORT).await?;
+        let (sender, _connection) = connect(address).await?;
+        let paying = tokio::spawn(async move {
+            get_text(sender, "/pay").await.is_err()
+        });
+        shop.begun.notified().await;
+        stop.cancel();
+        assert_eq!(server.await?, 1);
+        assert!(paying.await?);
+        // The handler's future is dropped, too.
+        while Arc::strong_count(&shop.bank) > 1 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
+    }
+
+    /// Dropped, the server closes its connections.
+    #[tokio::test]
+    async fn cancel_closes_the_listener() -> Outcome {
+        let (shop, stop) = (Shop::default(), CancellationToken::new());
+        let (address, server) = start(&shop, &stop, GRACE).await?;
+        let request = "GET /pay HTTP/1.1\r\nhost: shop\r\n\r\n";
+        let mut client = send(address, request).await?;
+        shop.begun.notified().await;
+        server.abort();
+        let mut seen = Vec::new();
+        let _ = client.read_to_end(&mut seen).await;
+        assert!(seen.is_empty());
+        while TcpStream::connect(address).await.is_ok() {
+            sleep(Duration::from_millis(5)).await;
+        }
+        hazards::no_task_left().await;
+        Ok(())
+    }
+
+    /// One client more than places: it waits for a place.
+    #[tokio::test]
+    async fn overload_of_connections_waits() -> Outcome {
+        let (shop, stop) = (Shop::default(), CancellationToken::new());
+        let (address, server) = start(&shop, &stop, GRACE).await?;
+        let mut held = Vec::new();
+        for _ in 0..PLACES {
+            let (sender, _) = connect(address).await?;
+            get_text(sender.clone(), "/price").await?;
+            held.push(sender);
+        }
+        let (sender, _) = connect(address).await?;
+        let mut answer = std::pin::pin!(get_text(sender, "/price"));
+        assert!(timeout(SHORT, &mut answer).await.is_err());
+        held.pop();
+        assert_eq!(timeout(GRACE, answer).await??, "12 euros");
+        stop.cancel();
+        assert_eq!(server.await?, 0);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn edges_no_client_and_stopped_before() -> Outcome {
+        let (shop, stop) = (Shop::default(), CancellationToken::new());
+        stop.cancel();
+        let (_, server) = start(&shop, &stop, GRACE).await?;
+        assert_eq!(server.await?, 0);
+        Ok(())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_drain_all_connections() -> Outcome {
+        let (shop, stop) = (Shop::default(), CancellationToken::new());
+        let (address, server) = start(&shop, &stop, GRACE).await?;
+        let mut clients = JoinSet::new();
+        for _ in 0..20 {
+            let (sender, _) = connect(address).await?;
+            clients.spawn(async move {
+                get_text(sender, "/price").await.is_ok()
+            });
+        }
+        assert_eq!(clients.join_all().await, [true; 20]);
+        stop.cancel();
+        assert_eq!(server.await?, 0);
+        Ok(())
+    }
+}
