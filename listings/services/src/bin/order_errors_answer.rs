@@ -169,6 +169,9 @@ async fn main() -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+    use futures::{StreamExt, stream};
+
     use super::*;
 
     fn client() -> reqwest::Client {
@@ -189,6 +192,31 @@ mod tests {
             let answer = send(&client, &server.url, &tea(1)).await?;
             assert_eq!(answer, "201 9 euros");
         }
+        Ok(())
+    }
+
+    /// The layer covers the handler, and not the body: its status has
+    /// been sent.
+    #[tokio::test]
+    async fn panic_in_a_body_breaks_the_answer() -> anyhow::Result<()> {
+        let body = async || {
+            let price = stream::iter([Ok::<_, io::Error>("5 ")]);
+            let panics = stream::once(async {
+                std::panic::resume_unwind(Box::new("no currency"))
+            });
+            Body::from_stream(price.chain(panics))
+        };
+        let routes = Router::new()
+            .route("/price", axum::routing::get(body))
+            .layer(CatchPanicLayer::new());
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}/price", listener.local_addr()?);
+        let served = axum::serve(listener, routes).into_future();
+        let server = tokio::spawn(served);
+        let answer = client().get(url).send().await;
+        let text = async { answer?.text().await };
+        assert!(text.await.is_err());
+        server.abort();
         Ok(())
     }
 

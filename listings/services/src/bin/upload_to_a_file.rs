@@ -172,15 +172,19 @@ mod tests {
 
     /// Sends a body without a socket, and returns the answer's status.
     async fn post_to(folder: &TempDir, body: Body) -> StatusCode {
-        let request = Request::post("/photo")
+        let routes = routes(folder.path().to_owned());
+        let answer = routes.oneshot(request(body)).await;
+        answer.expect("infallible").status()
+    }
+
+    fn request(body: Body) -> Request {
+        Request::post("/photo")
             .header(
                 "content-type",
                 "multipart/form-data; boundary=line",
             )
             .body(body)
-            .expect("a request");
-        let routes = routes(folder.path().to_owned());
-        routes.oneshot(request).await.expect("infallible").status()
+            .expect("a request")
     }
 
     fn form(photo: &str) -> Body {
@@ -303,6 +307,32 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert!(found.iter().all(|(_, bytes)| bytes % 1000 == 0));
         Ok(())
+    }
+
+    /// The limit of tower-http doesn't replace axum's own.
+    #[tokio::test]
+    async fn edges_two_limits() {
+        use tower_http::limit::RequestBodyLimitLayer;
+
+        for (raised, status) in [
+            (false, StatusCode::PAYLOAD_TOO_LARGE),
+            (true, StatusCode::CREATED),
+        ] {
+            let folder = TempDir::new().expect("a folder");
+            let large = 5 * 1024 * 1024;
+            let mut routes = Router::new()
+                .route("/photo", post(upload))
+                .layer(RequestBodyLimitLayer::new(2 * large));
+            if raised {
+                routes = routes.layer(DefaultBodyLimit::disable());
+            }
+            let state = Arc::new(folder.path().to_owned());
+            let answer = routes
+                .with_state(state)
+                .oneshot(request(form(&"x".repeat(large))))
+                .await;
+            assert_eq!(answer.expect("infallible").status(), status);
+        }
     }
 
     #[tokio::test]
