@@ -7,7 +7,7 @@ globalThis.searchIn = (index) => {
 
   const MOST = 15;
   // What a word is worth, by the place where a section has it.
-  const BOOST = { title: 4, messages: 4, questions: 3.5, pageTitle: 1.5, apis: 1.5, captions: 0.5, words: 1.5 };
+  const BOOST = { title: 4, messages: 4, questions: 6, pageTitle: 1, apis: 1.5, words: 1.5 };
 
   const stop = new Set(index.stop.split(' '));
 
@@ -45,7 +45,7 @@ globalThis.searchIn = (index) => {
       .trim();
 
   const read = () => {
-    const sections = index.sections.map(([page, title, id, messages, questions, apis, captions], number) => ({
+    const sections = index.sections.map(([page, title, id, messages, questions, apis], number) => ({
       id: number,
       address: `${index.pages[page][0]}#${id || fragment(title)}`,
       pageTitle: index.pages[page][1],
@@ -53,7 +53,6 @@ globalThis.searchIn = (index) => {
       messages,
       questions,
       apis,
-      captions,
       words: [],
       phrases: [title, ...messages, ...questions].map(plain),
     }));

@@ -27,8 +27,8 @@ pub fn html(sections: &[Section]) -> String {
 ///
 /// - `pages`: the address and the title of each;
 /// - `sections`: for each heading its page, its title, its fragment (0 if it's the title's), the messages that are quoted or printed
-///   there, the questions that lead there, the APIs that are linked there first, and the captions of its programs;
-/// - `words`: the other words, each with the sections that contain it: `abort 3 9`, in base 36, each counted from the one
+///   there, the questions that lead there, and the APIs that are linked there first;
+/// - `words`: the other words, those of its programs' captions and names included, each with the sections that contain it: `abort 3 9`, in base 36, each counted from the one
 ///   before;
 /// - `stop`: the words that find nothing.
 pub fn index(sections: &[Section]) -> Value {
@@ -48,7 +48,7 @@ pub fn index(sections: &[Section]) -> Value {
         let messages = section.messages.iter().map(String::as_str);
         let captions = section.listings.iter().filter_map(|shown| {
             let is_new = programs.insert(shown.name.to_string());
-            is_new.then(|| format!("{} ({})", shown.caption, shown.name.name))
+            is_new.then(|| format!(" {} {}", shown.caption, shown.name.name))
         });
         found.push(Found {
             page: pages.len() - 1,
@@ -79,7 +79,7 @@ pub fn index(sections: &[Section]) -> Value {
     for (number, entry) in found.iter().enumerate() {
         // What the title and the questions contain isn't repeated.
         let said: BTreeSet<String> = entry.said().flat_map(words::of).collect();
-        for word in words::of(&entry.section.text) {
+        for word in words::of(&(entry.section.text.clone() + &entry.captions)) {
             if !said.contains(&word) && !word.bytes().all(|byte| byte.is_ascii_digit()) {
                 texts.entry(word).or_default().insert(number);
             }
@@ -101,7 +101,7 @@ struct Found<'a> {
     messages: Vec<&'a str>,
     questions: Vec<&'a str>,
     apis: Vec<&'a str>,
-    captions: Vec<String>,
+    captions: String,
 }
 
 impl Found<'_> {
@@ -122,8 +122,7 @@ impl Found<'_> {
             id,
             self.messages,
             self.questions,
-            self.apis,
-            self.captions
+            self.apis
         ])
     }
 }
@@ -194,8 +193,8 @@ mod tests {
         assert_eq!(
             index["sections"],
             json!([
-                [0, "Dropped tasks", 0, [], ["Who aborts?"], [], []],
-                [1, "Questions", "other", [], [], [], []]
+                [0, "Dropped tasks", 0, [], ["Who aborts?"], []],
+                [1, "Questions", "other", [], [], []]
             ])
         );
         assert_eq!(index["pages"], json!([["a.html", ""], ["b.html", ""]]));
