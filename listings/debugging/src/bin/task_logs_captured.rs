@@ -1,0 +1,112 @@
+//! A test sees what its task logs, and what the tasks that it spawned log.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::task::JoinSet;
+use tracing::{info, instrument::WithSubscriber};
+use tracing_subscriber::fmt::MakeWriter;
+
+// ANCHOR: order
+async fn place(number: u32) {
+    info!(number, "is placed");
+    let mut tasks = JoinSet::new();
+    let mail = send_mail(number).with_current_subscriber();
+    tasks.spawn(mail);
+    tasks.join_all().await;
+}
+
+async fn send_mail(number: u32) {
+    info!(number, "the mail is sent");
+}
+// ANCHOR_END: order
+
+// ANCHOR: logged
+/// What was logged by this future. It works on every runtime, and
+/// tests that run at the same time don't see each other's lines.
+async fn logged(work: impl Future<Output = ()>) -> String {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .without_time()
+        .with_ansi(false)
+        .with_target(false)
+        .with_writer(lines.clone())
+        .finish();
+    work.with_subscriber(subscriber).await;
+    String::from_utf8_lossy(&lines.bytes()).into_owned()
+}
+// ANCHOR_END: logged
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn bytes(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 1)]
+async fn main() {
+    print!("{}", logged(place(7)).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::runtime::Builder;
+
+    #[test]
+    fn threads_the_lines_of_spawned_tasks_are_captured() {
+        let workers = Builder::new_multi_thread()
+            .worker_threads(4)
+            .build()
+            .expect("a runtime");
+        let one = Builder::new_current_thread().build();
+        for runtime in [workers, one.expect("a runtime")] {
+            let text = runtime.block_on(async {
+                let both = [1, 2].map(|it| logged(place(it)));
+                futures::future::join_all(both).await
+            });
+            for (text, number) in text.iter().zip(["1", "2"]) {
+                assert_eq!(text.lines().count(), 2, "{text}");
+                for line in text.lines() {
+                    let end = format!("number={number}");
+                    assert!(line.ends_with(&end), "{line}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn panic_of_the_work_reaches_the_test() {
+        let work = async { panic!("no stock") };
+        let run = tokio::spawn(async { logged(work).await });
+        assert!(run.await.expect_err("it panics").is_panic());
+    }
+
+    #[tokio::test]
+    async fn edges_nothing_is_logged() {
+        assert_eq!(logged(async {}).await, "");
+    }
+}
