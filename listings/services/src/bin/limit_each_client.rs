@@ -2,11 +2,8 @@
 //! are forgotten.
 
 // ANCHOR: limits
-use std::{
-    net::IpAddr,
-    num::NonZeroU32,
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
-};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use governor::{
     Quota, RateLimiter, clock::Clock, middleware::NoOpMiddleware,
@@ -26,11 +23,9 @@ struct Limits {
 }
 
 impl Limits {
-    fn new(burst: NonZeroU32, quota: Quota) -> Self {
-        let (store, clock) =
-            (HashMapStateStore::default(), TokioClock::new());
-        let buckets =
-            RateLimiter::new(quota.allow_burst(burst), store, clock);
+    fn new(quota: Quota) -> Self {
+        let store = HashMapStateStore::default();
+        let buckets = RateLimiter::new(quota, store, TokioClock::new());
         Self { buckets, requests: AtomicU32::new(0) }
     }
 
@@ -104,6 +99,8 @@ async fn limited(
 }
 // ANCHOR_END: limited
 
+use std::num::NonZeroU32;
+
 use axum::{
     Router, body::Body, middleware::from_fn_with_state, routing::get,
 };
@@ -115,7 +112,7 @@ fn shop() -> (Router, Arc<Limits>) {
     let quota = Quota::with_period(Duration::from_secs(10));
     let quota = quota.expect("the period isn't zero");
     let burst = NonZeroU32::MIN.saturating_add(1);
-    let limits = Arc::new(Limits::new(burst, quota));
+    let limits = Arc::new(Limits::new(quota.allow_burst(burst)));
     let layer = from_fn_with_state(Arc::clone(&limits), limited);
     let routes =
         Router::new().route("/price", get(async || "12 euros"));

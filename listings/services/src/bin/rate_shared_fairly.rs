@@ -16,8 +16,7 @@ struct Rate {
     /// When all of the bucket's tokens will be back.
     full: Arc<Mutex<Instant>>,
     period: Duration,
-    /// The longest time until the bucket is full at which a call is
-    /// allowed.
+    /// A call is allowed if the bucket is full this soon.
     slack: Duration,
 }
 
@@ -115,6 +114,24 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn overload_may_add_the_burst_to_the_rate() {
         assert_eq!(first_second(Rate::new(4, PERIOD)).await, 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_of_a_moment_is_the_burst() {
+        let rate = Rate::new(5, Duration::from_millis(200));
+        rate.ready().await;
+        sleep(Duration::from_millis(950)).await;
+        let moment = sleep(Duration::from_millis(150));
+        tokio::pin!(moment);
+        let mut calls = 0;
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut moment => break,
+                () = rate.ready() => calls += 1,
+            }
+        }
+        assert_eq!(calls, 5);
     }
 
     #[tokio::test(start_paused = true)]
