@@ -1,0 +1,239 @@
+//! Give requests that wait at the server a connection of their own.
+
+use std::{collections::VecDeque, io};
+
+use tokio::{
+    io::{
+        AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream,
+        duplex, split,
+    },
+    sync::{Notify, mpsc, oneshot},
+    time::{Duration, Instant, timeout},
+};
+use tokio_util::task::AbortOnDropHandle;
+
+// ANCHOR: apart
+/// How long the server waits for a job, and how much longer we do.
+const WAIT: Duration = Duration::from_secs(30);
+const MARGIN: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// All requests that are answered immediately share this connection.
+struct Cache(Connection);
+
+impl Cache {
+    async fn get(&self, key: &str) -> io::Result<String> {
+        timeout(LIMIT, self.0.ask(&format!("get {key}"))).await?
+    }
+}
+
+/// Each worker has a connection of its own, because its requests wait,
+/// as Redis's BLPOP and XREAD BLOCK do.
+struct Jobs(Connection);
+
+impl Jobs {
+    /// Returns a job. After an error, or if this future is dropped, use
+    /// another connection. A job that was on its way is lost.
+    async fn pop(&mut self, queue: &str) -> io::Result<Option<String>> {
+        let seconds = WAIT.as_secs();
+        let request = format!("pop {queue} {seconds}");
+        let asking = self.0.ask(&request);
+        let answer = timeout(WAIT + MARGIN, asking).await??;
+        Ok(if answer == "no job" { None } else { Some(answer) })
+    }
+}
+// ANCHOR_END: apart
+
+/// Sends requests without waiting for the answers before them, which
+/// arrive in order (pipelining). Dropping it closes the connection.
+struct Connection {
+    requests: mpsc::Sender<(String, oneshot::Sender<String>)>,
+    _driver: AbortOnDropHandle<io::Result<()>>,
+}
+
+impl Connection {
+    fn new(socket: DuplexStream) -> Self {
+        let (requests, received) = mpsc::channel(16);
+        let driver = tokio::spawn(drive(socket, received));
+        Self { requests, _driver: AbortOnDropHandle::new(driver) }
+    }
+
+    async fn ask(&self, request: &str) -> io::Result<String> {
+        let (reply, answer) = oneshot::channel();
+        let request = (format!("{request}\n"), reply);
+        let sent = self.requests.send(request).await;
+        sent.map_err(|_| io::ErrorKind::NotConnected)?;
+        let lost = io::ErrorKind::ConnectionAborted;
+        answer.await.map_err(|_| lost.into())
+    }
+}
+
+// ANCHOR: pipelined
+async fn drive(
+    socket: DuplexStream,
+    mut requests: mpsc::Receiver<(String, oneshot::Sender<String>)>,
+) -> io::Result<()> {
+    let (reader, mut writer) = split(socket);
+    let mut lines = BufReader::new(reader).lines();
+    let mut waiting = VecDeque::new();
+    loop {
+        tokio::select! {
+            biased;
+            line = lines.next_line() => {
+                let line = line?.ok_or(io::ErrorKind::UnexpectedEof)?;
+                // A caller that has given up still has its place.
+                if let Some(reply) = waiting.pop_front() {
+                    oneshot::Sender::send(reply, line).ok();
+                }
+            }
+            request = requests.recv() => match request {
+                Some((line, reply)) => {
+                    waiting.push_back(reply);
+                    writer.write_all(line.as_bytes()).await?;
+                }
+                None => return writer.shutdown().await,
+            },
+        }
+    }
+}
+// ANCHOR_END: pipelined
+
+/// Answers the requests of one connection in order. A `pop` waits for
+/// a job.
+async fn serve(socket: DuplexStream, job: &Notify) -> io::Result<()> {
+    let (reader, mut writer) = split(socket);
+    let mut lines = BufReader::new(reader).lines();
+    while let Some(request) = lines.next_line().await? {
+        let answer = if request.starts_with("pop") {
+            let wait = timeout(WAIT, job.notified()).await;
+            if wait.is_ok() { "a job\n" } else { "no job\n" }
+        } else {
+            "5 euros\n"
+        };
+        writer.write_all(answer.as_bytes()).await?;
+    }
+    Ok(())
+}
+
+// ANCHOR: both
+async fn both(cache: &Cache, jobs: &mut Jobs) {
+    let start = Instant::now();
+    let pop = async {
+        let job = jobs.pop("invoices").await;
+        println!("pop: {job:?} after {:?}", start.elapsed());
+    };
+    let get = async {
+        let price = cache.get("tea").await;
+        println!("get: {price:?} after {:?}", start.elapsed());
+    };
+    tokio::join!(pop, get);
+}
+// ANCHOR_END: both
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let job = Notify::new();
+    let ((ours, theirs), (own, its)) = (duplex(64), duplex(64));
+    let (cache, mut jobs) =
+        (Cache(Connection::new(ours)), Jobs(Connection::new(own)));
+    tokio::select! {
+        biased;
+        () = both(&cache, &mut jobs) => {}
+        _ = serve(theirs, &job) => {}
+        _ = serve(its, &job) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hazards::{HOUR, at_every_poll, no_task_left, within};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_pops_delay_no_other_request() {
+        let job = Notify::new();
+        let ((ours, theirs), (own, its)) = (duplex(64), duplex(64));
+        let cache = Cache(Connection::new(ours));
+        let mut jobs = Jobs(Connection::new(own));
+        let start = Instant::now();
+        let pop = async { jobs.pop("invoices").await };
+        let get = async {
+            let price = cache.get("tea").await.expect("in time");
+            (price, start.elapsed())
+        };
+        tokio::select! {
+            (popped, (price, elapsed)) =
+                async { tokio::join!(pop, get) } => {
+                    assert_eq!(popped.expect("answered"), None);
+                    assert_eq!(price, "5 euros");
+                    assert!(elapsed < Duration::from_secs(1));
+                }
+            _ = serve(theirs, &job) => panic!("it ended"),
+            _ = serve(its, &job) => panic!("it ended"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_server_is_limited() {
+        let (ours, _theirs) = duplex(64);
+        let mut jobs = Jobs(Connection::new(ours));
+        let popped = within(HOUR, jobs.pop("invoices")).await;
+        let error = popped.expect_err("no answer");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let (ours, _theirs) = duplex(64);
+        let cache = Cache(Connection::new(ours));
+        let got = within(HOUR, cache.get("tea")).await;
+        let error = got.expect_err("no answer");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_the_connection_is_an_error() {
+        let (ours, theirs) = duplex(64);
+        let mut jobs = Jobs(Connection::new(ours));
+        drop(theirs);
+        for _ in 0..2 {
+            jobs.pop("invoices").await.expect_err("no server");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_a_job_is_there() {
+        let job = Notify::new();
+        job.notify_one();
+        let (ours, theirs) = duplex(64);
+        let mut jobs = Jobs(Connection::new(ours));
+        tokio::select! {
+            popped = jobs.pop("invoices") => {
+                let popped = popped.expect("answered");
+                assert_eq!(popped.as_deref(), Some("a job"));
+            }
+            _ = serve(theirs, &job) => panic!("it ended"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_and_drop_end_the_driver() {
+        at_every_poll(async |cancel| {
+            let job = Notify::new();
+            let (ours, theirs) = duplex(64);
+            let mut jobs = Jobs(Connection::new(ours));
+            let popping = cancel.run(jobs.pop("invoices"));
+            tokio::select! {
+                _ = popping => {}
+                _ = serve(theirs, &job) => panic!("it ended"),
+            }
+            drop(jobs);
+            no_task_left().await;
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_ends_the_driver() {
+        let (ours, _theirs) = duplex(64);
+        drop(Cache(Connection::new(ours)));
+        no_task_left().await;
+    }
+}
