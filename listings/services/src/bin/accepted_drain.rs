@@ -18,18 +18,21 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// Serves until the stop, then drains within the grace period. Returns
-/// how many connections it had to close at the deadline. If this future
-/// is dropped, all connections are closed.
+/// how many connections were closed at the deadline.
 async fn serve(
     listener: TcpListener,
     shop: Router,
     stop: CancellationToken,
     grace: Duration,
 ) -> usize {
+    let mut http = Builder::new(TokioExecutor::new());
+    http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+    http.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD);
     let watched = GracefulShutdown::new();
     let mut open = JoinSet::new();
-    let accept = accept(&listener, shop, &stop, &watched, &mut open);
-    stop.run_until_cancelled(accept).await;
+    let all =
+        accept(&listener, &http, shop, &stop, &watched, &mut open);
+    stop.run_until_cancelled(all).await;
     drop(listener);
     let drained = timeout(grace, watched.shutdown()).await;
     while open.try_join_next().is_some() {}
@@ -42,20 +45,21 @@ async fn serve(
 // ANCHOR: accept
 async fn accept(
     listener: &TcpListener,
+    http: &Builder<TokioExecutor>,
     shop: Router,
     stop: &CancellationToken,
     watched: &GracefulShutdown,
     open: &mut JoinSet<()>,
 ) {
-    let mut http = Builder::new(TokioExecutor::new());
-    http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
-    http.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD);
     let places = Arc::new(Semaphore::new(PLACES));
     while let Ok(place) = places.clone().acquire_owned().await {
-        let Ok((socket, _)) = listener.accept().await else {
-            // For example, too many files are open.
-            sleep(PAUSE).await;
-            continue;
+        let socket = match listener.accept().await {
+            Ok((socket, _)) => socket,
+            Err(error) => {
+                eprintln!("no connection accepted: {error}");
+                sleep(PAUSE).await;
+                continue;
+            }
         };
         while open.try_join_next().is_some() {}
         let service = TowerToHyperService::new(shop.clone());
