@@ -167,7 +167,8 @@ impl Listen for TcpListener {
 
     async fn accept(&mut self) -> io::Result<TcpStream> {
         let (client, _address) = TcpListener::accept(self).await?;
-        client.set_nodelay(true)?;
+        // It's no reason to refuse a client, or to pause.
+        let _ = client.set_nodelay(true);
         Ok(client)
     }
 }
@@ -243,6 +244,7 @@ async fn clients(limits: Limits) -> io::Result<()> {
     let stop = CancellationToken::new();
     let routes = limits.layers(shop());
     let (silent, half, idle, slow) = tokio::select! {
+        biased;
         clients = async {
             tokio::join!(
                 talk(silent, ""),
