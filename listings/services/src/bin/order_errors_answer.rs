@@ -206,9 +206,10 @@ mod tests {
             });
             Body::from_stream(price.chain(panics))
         };
+        let catch = CatchPanicLayer::new();
         let routes = Router::new()
             .route("/price", axum::routing::get(body))
-            .layer(CatchPanicLayer::new());
+            .layer(catch);
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}/price", listener.local_addr()?);
         let served = axum::serve(listener, routes).into_future();
