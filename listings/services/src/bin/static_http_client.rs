@@ -7,7 +7,7 @@ use reqwest::Client;
 
 /// Wrong: a connection is a task of the runtime that opened it.
 static CLIENT: LazyLock<Client> = LazyLock::new(|| {
-    let limit = Duration::from_secs(8);
+    let limit = Duration::from_millis(500);
     let client = Client::builder().no_proxy().timeout(limit).build();
     client.expect("valid settings")
 });
@@ -102,10 +102,35 @@ fn verdict(answer: reqwest::Result<String>) -> String {
     }
 }
 
+/// Two calls from sync code, each on its own runtime. The first
+/// runtime still exists, but nothing runs in it.
+fn hangs() -> anyhow::Result<String> {
+    static ANSWER: Notify = Notify::const_new();
+    let (arrived, _arrives) = mpsc::channel();
+    let elsewhere = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let (url, _running) =
+        elsewhere.block_on(start(arrived, &ANSWER))?;
+    let first = runtime()?;
+    ANSWER.notify_one();
+    first.block_on(async {
+        let one = order(&url).await;
+        // The connection goes back to the pool.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        one
+    })?;
+    ANSWER.notify_one();
+    let second = runtime()?;
+    Ok(verdict(second.block_on(order(&url))))
+}
+
 fn main() -> anyhow::Result<()> {
     let [one, other] = verdicts()?;
     println!("the first test:  {one}");
     println!("the second test: {other}");
+    println!("while the first runtime is idle: {}", hangs()?);
     Ok(())
 }
 
@@ -119,6 +144,7 @@ mod tests {
         let [one, other] = verdicts()?;
         assert_eq!(one, "ok");
         assert!(other.contains("dispatch task is gone"), "{other}");
+        assert!(hangs()?.contains("timed out"));
         Ok(())
     }
 }
