@@ -150,7 +150,7 @@ mod tests {
     use axum::body::Body;
     use hazards::{HOUR, at_every_poll, within};
     use tokio::task::JoinSet;
-    use tower::ServiceExt;
+    use tower::{Layer, ServiceExt, service_fn};
 
     use super::*;
 
@@ -191,6 +191,40 @@ mod tests {
             assert_eq!(answer, 504);
         }
         assert_eq!(status(&app, "/price").await, 200);
+    }
+
+    /// The wait for a permit is in `poll_ready`, before the timeout's
+    /// `call`, but inside the future of the routes.
+    #[tokio::test(start_paused = true)]
+    async fn slow_permits_count_only_in_another_layer_call() {
+        let late = StatusCode::GATEWAY_TIMEOUT;
+        let timeout = TimeoutLayer::with_status_code(late, LIMIT);
+        let permits = GlobalConcurrencyLimitLayer::new(1);
+        for outer_call in [false, true] {
+            let shop = Shop::default();
+            let app: Router = match outer_call {
+                true => {
+                    shop.routes().layer(permits.clone()).layer(timeout)
+                }
+                false => shop.routes().layer(
+                    ServiceBuilder::new()
+                        .layer(timeout)
+                        .layer(permits.clone()),
+                ),
+            };
+            let app = app.layer(from_fn(with_id));
+            let held = permits.clone().layer(service_fn(async |()| {
+                std::future::pending::<Result<(), ()>>().await
+            }));
+            let held = tokio::spawn(held.oneshot(()));
+            tokio::task::yield_now().await;
+            let asked =
+                tokio::time::timeout(HOUR, status(&app, "/price"));
+            let answer = asked.await.ok().map(|it| it.as_u16());
+            assert_eq!(answer, outer_call.then_some(504));
+            held.abort();
+            let _ = held.await;
+        }
     }
 
     #[tokio::test]
