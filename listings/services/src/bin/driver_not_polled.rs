@@ -42,7 +42,8 @@ async fn answered() -> bool {
         );
     let client = timeout(Duration::from_secs(3600), departures(ours));
     let mut client = std::pin::pin!(client);
-    tokio::select! { biased;
+    tokio::select! {
+        biased;
         answer = &mut client => answer.is_ok(),
         _ = server => client.await.is_ok(),
     }

@@ -373,6 +373,40 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn silence_about_some_requests_frees_their_places() {
+        let (ours, theirs) = duplex(64);
+        let (client, driver) = connect(ours);
+        let server = async {
+            let (reader, mut writer) = split(theirs);
+            let mut lines = BufReader::new(reader).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                if line.ends_with("salt") {
+                    let line = format!("{line}\n");
+                    writer
+                        .write_all(line.as_bytes())
+                        .await
+                        .expect("room");
+                }
+            }
+        };
+        let ask = async move {
+            for _ in 0..3 {
+                let tea = client.ask("tea");
+                let salt = async {
+                    sleep(LIMIT / 2).await;
+                    client.ask("salt").await.expect("answered");
+                };
+                let (tea, ()) = tokio::join!(tea, salt);
+                tea.expect_err("never answered");
+            }
+            sleep(Duration::from_secs(2)).await; // The sweep.
+            assert_eq!(client.places.available_permits(), PLACES);
+        };
+        let (driven, (), ()) = tokio::join!(driver, ask, server);
+        driven.expect("all clients were dropped");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn silence_without_requests_is_no_error() {
         let (ours, theirs) = duplex(1024);
         let (client, driver) = connect(ours);

@@ -45,7 +45,8 @@ async fn answered() -> anyhow::Result<bool> {
     let client = Socket::from_raw_socket(client, Role::Client, None);
     let server = Socket::from_raw_socket(server, Role::Server, None);
     let (client, server) = tokio::join!(client, server);
-    tokio::select! { biased;
+    tokio::select! {
+        biased;
         pong = pong(server) => pong,
         ended = report(client) => ended.map(|()| false),
     }

@@ -13,7 +13,8 @@ async fn relay(
     let (mut from_client, mut to_client) = split(client);
     let (mut from_server, mut to_server) = split(server);
     // Wrong: the first EOF drops the copy of the other direction.
-    tokio::select! { biased;
+    tokio::select! {
+        biased;
         up = copy(&mut from_client, &mut to_server) => up?,
         down = copy(&mut from_server, &mut to_client) => down?,
     };

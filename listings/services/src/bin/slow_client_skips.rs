@@ -105,7 +105,7 @@ async fn read_boards(
 }
 
 /// Thirty boards, one a second, for three clients.
-async fn station() -> [Vec<String>; 2] {
+async fn station() -> ([Vec<String>; 2], String) {
     let start = Instant::now();
     let (fast, to_fast) = connection().await;
     let (slow, to_slow) = connection().await;
@@ -119,12 +119,13 @@ async fn station() -> [Vec<String>; 2] {
     };
     let stuck = async {
         let served = serve_client(to_stuck, departures.clone()).await;
-        if let Err(error) = served {
-            let after = start.elapsed().as_secs();
-            println!("after {after} s: {error}");
+        let after = start.elapsed().as_secs();
+        match served {
+            Ok(()) => format!("after {after} s: it has left"),
+            Err(error) => format!("after {after} s: {error}"),
         }
     };
-    let (fast, slow, _, _, (), ()) = tokio::join!(
+    let (fast, slow, _, _, stuck, ()) = tokio::join!(
         read_boards(fast, Duration::ZERO),
         read_boards(slow, Duration::from_secs(2)),
         serve_client(to_fast, departures.clone()),
@@ -132,12 +133,13 @@ async fn station() -> [Vec<String>; 2] {
         stuck,
         publish,
     );
-    [fast, slow]
+    ([fast, slow], stuck)
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    let [fast, slow] = station().await;
+    let ([fast, slow], stuck) = station().await;
+    println!("{stuck}");
     println!("the fast client got {} boards", fast.len());
     let last = slow.last().map_or("none", String::as_str);
     println!("the slow one got {}, the last is {last}", slow.len());
@@ -152,7 +154,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn slow_clients_do_not_delay_the_others() {
-        let [fast, slow] = within(HOUR, station()).await;
+        let ([fast, slow], stuck) = within(HOUR, station()).await;
+        assert!(stuck.ends_with("the client doesn't read"), "{stuck}");
         assert_eq!(fast.len(), 30);
         assert!(slow.len() < 20, "{slow:?}");
         assert_eq!(slow.last().expect("some"), "30");

@@ -120,7 +120,8 @@ async fn keep_connected<S: AsyncRead + AsyncWrite + Unpin>(
         }
         let pause = longest.mul_f64(random.f64()); // Full jitter.
         note(&format!("{error:#}; next try after {pause:.1?}"));
-        tokio::select! { biased;
+        tokio::select! {
+            biased;
             () = sleep(pause) => {}
             _ = station.wait_for(|_| false) => {} // It was dropped.
         }
@@ -147,7 +148,8 @@ async fn serve(
     let mut socket = accept_async(stream).await?;
     let mut station = String::new();
     loop {
-        tokio::select! { biased;
+        tokio::select! {
+            biased;
             message = socket.next() => match message {
                 Some(Ok(Message::Text(name))) => {
                     station = name.as_str().to_owned();
