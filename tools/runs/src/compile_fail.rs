@@ -47,11 +47,9 @@ pub fn messages(
             true => for_clippy.push(name),
             false => for_rustc.push(name),
         }
-        settings.extend(
-            text.lines()
-                .filter_map(|line| line.strip_prefix(SETTING))
-                .map(|setting| format!("{setting}\n")),
-        );
+        // In their order: a list may take several lines.
+        let own = text.lines().filter_map(|line| line.strip_prefix(SETTING));
+        settings.insert(own.map(|line| format!("{line}\n")).collect::<String>());
     }
     for (group, is_clippys) in [(for_rustc, false), (for_clippy, true)] {
         if group.is_empty() {

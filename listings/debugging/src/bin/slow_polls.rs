@@ -63,6 +63,9 @@ fn print(name: &str, metrics: &TaskMetrics) {
     let polls = metrics.total_poll_count;
     let slow = metrics.total_slow_poll_count;
     println!("{name}: {polls} polls, {slow} of them slow");
+    let slow = 100.0 * metrics.slow_poll_ratio();
+    let late = 100.0 * metrics.long_delay_ratio();
+    println!("    slow polls: {slow:.0} %, long delays: {late:.0} %");
     let waited = metrics.mean_scheduled_duration();
     println!("    mean delay from wake to poll: {waited:?}");
 }
