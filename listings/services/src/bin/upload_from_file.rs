@@ -27,7 +27,9 @@ async fn upload(
         .body(Body::wrap_stream(bytes))
         // One second for every `SLOWEST` bytes.
         .timeout(LEAST + Duration::from_secs(length / SLOWEST));
-    request.send().await?.error_for_status()?;
+    let status = request.send().await?.status();
+    // A stream can't follow a redirect.
+    anyhow::ensure!(status.is_success(), "not stored: {status}");
     Ok(())
 }
 
@@ -142,6 +144,10 @@ mod storage {
             "/stalls" => (Duration::MAX, "200 OK"),
             "/slow" => (Duration::from_millis(60), "200 OK"),
             "/full" => (Duration::ZERO, "507 Insufficient Storage"),
+            "/moved" => {
+                let to = "307 Temporary Redirect\r\nLocation: /file";
+                (Duration::ZERO, to)
+            }
             _ => (Duration::ZERO, "200 OK"),
         };
         let mut bytes = 0;
@@ -209,8 +215,10 @@ mod tests {
 
     #[tokio::test]
     async fn failure_is_an_error() -> anyhow::Result<()> {
-        let error = upload_to("full", 10).await.expect_err("it's full");
-        assert!(error.to_string().contains("507"), "{error:#}");
+        for (path, status) in [("full", "507"), ("moved", "307")] {
+            let error = upload_to(path, 10).await.expect_err("refused");
+            assert!(error.to_string().contains(status), "{error:#}");
+        }
         // A file that shrinks while it's sent.
         let storage = storage::start().await?;
         let url = format!("{}/slow", storage.base);
