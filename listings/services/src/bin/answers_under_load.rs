@@ -196,7 +196,7 @@ mod tests {
     /// The wait for a permit is in `poll_ready`, before the timeout's
     /// `call`, but inside the future of the routes.
     #[tokio::test(start_paused = true)]
-    async fn slow_permits_count_only_in_another_layer_call() {
+    async fn timeout_includes_permits_only_from_another_layer_call() {
         let late = StatusCode::GATEWAY_TIMEOUT;
         let timeout = TimeoutLayer::with_status_code(late, LIMIT);
         let permits = GlobalConcurrencyLimitLayer::new(1);
