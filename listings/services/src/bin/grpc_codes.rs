@@ -28,7 +28,7 @@ async fn print_codes(nobody: Endpoint) -> Result<(), Failed> {
     let mut client = HealthClient::new(nobody.connect_lazy());
     show("nobody listens", client.check(any()).await);
     if let Err(error) = nobody.connect().await {
-        println!("nobody listens: connect fails: {error}");
+        println!("Endpoint::connect: {}", causes(&error));
     }
 
     let stuck = Process::start(serve_stuck)?;
@@ -65,6 +65,23 @@ fn show<T>(what: &str, answer: Result<T, Status>) {
     }
 }
 // ANCHOR_END: cases
+
+/// The whole chain of causes. Numbers of the operating system are left
+/// out, because they differ between systems.
+fn causes(mut error: &(dyn Error + 'static)) -> String {
+    let mut chain = error.to_string();
+    while let Some(cause) = error.source() {
+        error = cause;
+        chain += " > ";
+        chain += &match error.downcast_ref::<std::io::Error>() {
+            Some(error) if error.raw_os_error().is_some() => {
+                error.kind().to_string()
+            }
+            _ => error.to_string(),
+        };
+    }
+    chain
+}
 
 /// The first call after a crash: it depends on whether the client
 /// knows already that the connection is lost.
