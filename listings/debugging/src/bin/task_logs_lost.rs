@@ -52,4 +52,26 @@ mod tests {
         assert!(text.contains("is placed"), "{text}");
         assert!(!text.contains("the mail is sent"), "{text}");
     }
+
+    #[test]
+    fn threads_one_thread_is_enough_for_tasks_but_not_for_closures() {
+        let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(std::sync::Mutex::new(writer))
+            .finish();
+        let guard = set_default(subscriber);
+        let runtime = Builder::new_current_thread().build();
+        runtime.expect("a runtime").block_on(async {
+            place(7).await;
+            let closure = || info!("the file is written");
+            let write = tokio::task::spawn_blocking(closure);
+            write.await.expect("it doesn't panic");
+        });
+        drop(guard);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).expect("it is text");
+        assert!(text.contains("the mail is sent"), "{text}");
+        assert!(!text.contains("the file is written"), "{text}");
+    }
 }
