@@ -1,6 +1,5 @@
 //! What `TimeoutLayer` covers, and which layer covers the answer's body.
 
-// ANCHOR: layers
 use axum::{Router, body::Body, http::StatusCode, routing::get};
 use futures::stream;
 use tokio::time::{Duration, sleep};
@@ -8,6 +7,7 @@ use tower_http::timeout::{
     ResponseBodyDeadlineLayer, ResponseBodyTimeoutLayer, TimeoutLayer,
 };
 
+// ANCHOR: layers
 const LIMIT: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(300);
 
@@ -22,10 +22,20 @@ async fn stalled() -> Body {
     Body::from_stream(begun.chain(stream::pending()))
 }
 
+/// There is always more to send.
+async fn endless() -> Body {
+    let pieces = stream::repeat(Ok::<_, Infallible>("12 "));
+    Body::from_stream(pieces.then(async |piece| {
+        sleep(LIMIT / 3).await;
+        piece
+    }))
+}
+
 fn routes() -> Router {
     Router::new()
         .route("/slow", get(slow))
         .route("/stalled", get(stalled))
+        .route("/endless", get(endless))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,
             LIMIT,
@@ -54,7 +64,7 @@ async fn ask(routes: Router, path: &str) -> anyhow::Result<String> {
     let request = Request::get(path).body(Body::empty())?;
     let answer = routes.oneshot(request).await?;
     let status = answer.status().as_u16();
-    let read = to_bytes(answer.into_body(), 1024);
+    let read = to_bytes(answer.into_body(), 1_000_000);
     let body = match timeout(HOUR, read).await {
         Ok(Ok(_)) => "complete",
         Ok(Err(_)) => "ended by an error",
@@ -65,13 +75,13 @@ async fn ask(routes: Router, path: &str) -> anyhow::Result<String> {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> anyhow::Result<()> {
-    println!("/slow:              {}", ask(routes(), "/slow").await?);
-    println!(
-        "/stalled:           {}",
-        ask(routes(), "/stalled").await?
-    );
-    let limited = with_body_limits();
-    println!("with body limits:   {}", ask(limited, "/stalled").await?);
+    for path in ["/slow", "/stalled", "/endless"] {
+        println!("{path}: {}", ask(routes(), path).await?);
+    }
+    println!("with limits for bodies:");
+    for path in ["/stalled", "/endless"] {
+        println!("{path}: {}", ask(with_body_limits(), path).await?);
+    }
     Ok(())
 }
 
@@ -84,8 +94,10 @@ mod tests {
     -> anyhow::Result<()> {
         let open = ask(routes(), "/stalled").await?;
         assert_eq!(open, "200, body still open after an hour");
-        let ended = ask(with_body_limits(), "/stalled").await?;
-        assert_eq!(ended, "200, body ended by an error");
+        for path in ["/stalled", "/endless"] {
+            let ended = ask(with_body_limits(), path).await?;
+            assert_eq!(ended, "200, body ended by an error");
+        }
         Ok(())
     }
 }
