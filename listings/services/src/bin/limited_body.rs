@@ -121,7 +121,7 @@ mod supplier {
         let mut check = u32::MAX;
         for _ in 0..length * 8 {
             let lowest = check & 1;
-            check = check >> 1 ^ lowest * 0xedb8_8320;
+            check = (check >> 1) ^ (lowest * 0xedb8_8320);
         }
         zipped.extend((!check).to_le_bytes());
         zipped.extend((length as u32).to_le_bytes());
@@ -140,7 +140,7 @@ mod tests {
 
     #[tokio::test]
     async fn overload_of_bytes_is_refused() {
-        for path in ["long", "endless", "zipped"] {
+        for path in ["long", "zipped", "endless"] {
             let error = read_path(path).await.expect_err("too long");
             assert!(
                 error.to_string().contains("too long"),

@@ -99,7 +99,7 @@ mod supplier {
         let mut check = u32::MAX;
         for _ in 0..length * 8 {
             let lowest = check & 1;
-            check = check >> 1 ^ lowest * 0xedb8_8320;
+            check = (check >> 1) ^ (lowest * 0xedb8_8320);
         }
         zipped.extend((!check).to_le_bytes());
         zipped.extend((length as u32).to_le_bytes());
