@@ -1,38 +1,60 @@
-//! What this listing shows, in one line: its caption.
+//! What keeps its memory after a burst, although it's empty or small.
 
-use tokio::time::{Duration, Instant, sleep};
+use std::collections::HashMap;
 
-// ANCHOR: pattern
-/// What it does, and what is lost when its future is dropped.
-async fn settle(invoice: u32) -> u32 {
-    sleep(Duration::from_millis(100)).await;
-    invoice
-}
-// ANCHOR_END: pattern
+use bytes::Bytes;
 
-#[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() {
-    let start = Instant::now();
-    let invoice = settle(7).await;
-    println!(
-        "{:>4} ms  invoice {invoice} settled",
-        start.elapsed().as_millis()
-    );
+type Order = [u8; 64];
+
+const ORDERS: usize = 100_000;
+
+// ANCHOR: stays
+fn vector() {
+    let mut orders: Vec<Order> = vec![[0; 64]; ORDERS];
+    orders.clear();
+    println!("an empty Vec has room for {}", orders.capacity());
+    orders.shrink_to_fit();
+    println!("after `shrink_to_fit`: {}", orders.capacity());
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn map() {
+    let mut orders: HashMap<usize, Order> = HashMap::new();
+    orders.extend((0..ORDERS).map(|number| (number, [0; 64])));
+    orders.retain(|number, _| *number == 7);
+    let large = orders.capacity() > ORDERS / 2;
+    println!("a map of one order has room for 50000: {large}");
+    orders.shrink_to_fit();
+    println!("after `shrink_to_fit`: {}", orders.capacity());
+}
 
-    #[tokio::test(start_paused = true)]
-    async fn takes_a_tenth_of_a_second() {
-        let start = Instant::now();
-        assert_eq!(settle(7).await, 7);
-        assert_eq!(start.elapsed(), Duration::from_millis(100));
-    }
+fn body() {
+    let body = Bytes::from_owner(Body([7; 4096])); // Or a large one.
+    let name = body.slice(..10);
+    drop(body);
+    println!("a slice of {} bytes is kept", name.len());
+    let copy = Bytes::copy_from_slice(&name);
+    drop(name);
+    println!("a copy of {} bytes is kept", copy.len());
+}
+// ANCHOR_END: stays
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn threads_run_it_as_well() {
-        assert_eq!(settle(7).await, 7);
+/// The body of a request, which says when it's freed.
+struct Body([u8; 4096]);
+
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
     }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        println!("the body is freed");
+    }
+}
+
+fn main() {
+    vector();
+    map();
+    body();
 }
