@@ -105,12 +105,16 @@ async fn ask(client: &reqwest::Client, url: String) -> String {
         Ok(answer) => answer,
         Err(error) => return error.to_string(),
     };
-    let header = |name| match answer.headers().get(name) {
-        Some(value) => value.to_str().unwrap_or("?").to_owned(),
-        None => "none".to_owned(),
+    let header = |name| {
+        let value = answer.headers().get(name)?.to_str().ok()?;
+        Some(value.to_owned())
     };
-    let (id, retry) = (header("x-request-id"), header("retry-after"));
-    format!("{}, ID {id}, Retry-After: {retry}", answer.status())
+    let id = header("x-request-id").unwrap_or("none".to_owned());
+    let retry =
+        header("retry-after").map(|it| format!(" (Retry-After: {it})"));
+    let (status, retry) = (answer.status(), retry.unwrap_or_default());
+    let text = answer.text().await.unwrap_or_default();
+    format!("ID {id}: {status}{retry} {text}").trim_end().to_owned()
 }
 
 #[tokio::main(flavor = "current_thread")]
