@@ -159,7 +159,10 @@ impl Map {
                 place.page
             ));
         }
-        let version = lock::locked(project, &place.package).map_err(to_string)?;
+        // Of several versions, the listings' own one.
+        let version = lock::version(project, &place.package)
+            .or_else(|_| lock::locked(project, &place.package))
+            .map_err(to_string)?;
         Ok(format!(
             "https://docs.rs/{}/{version}/{}",
             place.package, place.page

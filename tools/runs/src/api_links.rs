@@ -321,7 +321,14 @@ impl Probe {
             .env("CARGO_TARGET_DIR", self.workspace.root().join("target"))
             .env("CARGO_BUILD_BUILD_DIR", self.workspace.build_folder())
             .stdin(Stdio::null());
-        for library in self.libraries.iter().filter(|it| is_shown(&it.package)) {
+        // A second version, which a dependency uses, would be written to the same folder.
+        let is_other = |it: &&Library| {
+            !self
+                .direct()
+                .any(|own| own.name == it.name && own.version != it.version)
+        };
+        let shown = self.libraries.iter().filter(|it| is_shown(&it.package));
+        for library in shown.filter(is_other) {
             let id = format!("{}@{}", library.package, library.version);
             cargo.args(["--package", &id]);
         }
