@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 struct Client {
     sender: SendRequest<Body>,
     /// Polls the connection. Dropping the client aborts this task.
-    driver: AbortOnDropHandle<hyper::Result<()>>,
+    driver: AbortOnDropHandle<()>,
 }
 
 impl Client {
@@ -25,10 +25,19 @@ impl Client {
     ) -> anyhow::Result<Self> {
         let shaking = handshake(TokioIo::new(stream));
         let (sender, connection) = timeout(LIMIT, shaking).await??;
-        let driver = AbortOnDropHandle::new(tokio::spawn(connection));
+        let driver = tokio::spawn(async {
+            if let Err(error) = connection.await {
+                eprintln!("the connection: {error}");
+            }
+        });
+        let driver = AbortOnDropHandle::new(driver);
         Ok(Self { sender, driver })
     }
+}
+// ANCHOR_END: client
 
+// ANCHOR: get
+impl Client {
     /// Returns the answer, of 10,000 bytes at most. After an error, or
     /// if this future is dropped, use another connection.
     async fn get(&mut self, path: &str) -> anyhow::Result<String> {
@@ -44,7 +53,7 @@ impl Client {
         timeout(LIMIT, asking).await?
     }
 }
-// ANCHOR_END: client
+// ANCHOR_END: get
 
 use axum::{Router, routing::get};
 use hyper_util::service::TowerToHyperService;
