@@ -69,4 +69,25 @@ mod tests {
     async fn silence_pings_are_answered() {
         assert!(!answered().await.expect("in memory")); // They aren't.
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_read_queues_the_pong_and_the_next_one_sends_it() {
+        let (client, server) = duplex(1024);
+        let client =
+            Socket::from_raw_socket(client, Role::Client, None);
+        let server =
+            Socket::from_raw_socket(server, Role::Server, None);
+        let (mut client, mut server) = tokio::join!(client, server);
+        let ping = Message::Ping("".into());
+        server.send(ping).await.expect("room");
+        let read = client.next().await.expect("open").expect("a ping");
+        assert!(read.is_ping());
+        let limit = Duration::from_secs(90);
+        let pong = timeout(limit, server.next()).await;
+        assert!(pong.is_err(), "it's in the queue");
+        let again = timeout(limit, client.next()).await;
+        assert!(again.is_err(), "there's nothing to read");
+        let pong = server.next().await.expect("open").expect("sent");
+        assert!(pong.is_pong());
+    }
 }
