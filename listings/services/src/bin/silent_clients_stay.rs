@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn silence_is_noticed_by_some() {
+    async fn some_servers_notice_silence() {
         for (client, text) in CLIENTS {
             let auto =
                 if client == "silent" { "open" } else { "closed" };

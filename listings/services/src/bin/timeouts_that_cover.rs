@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn silence_of_a_body_needs_another_layer()
+    async fn a_stalled_body_needs_another_layer()
     -> anyhow::Result<()> {
         let open = ask(routes(), "/stalled").await?;
         assert_eq!(open, "200, body still open after an hour");
