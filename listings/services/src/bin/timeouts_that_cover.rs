@@ -90,8 +90,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_stalled_body_needs_another_layer()
-    -> anyhow::Result<()> {
+    async fn a_stalled_body_needs_another_layer() -> anyhow::Result<()>
+    {
         let open = ask(routes(), "/stalled").await?;
         assert_eq!(open, "200, body still open after an hour");
         for path in ["/stalled", "/endless"] {
