@@ -38,19 +38,19 @@ fn routes(shop: Arc<Shop>) -> Router {
 #[derive(Debug, thiserror::Error)]
 enum OrderError {
     #[error(transparent)]
-    NotAnOrder(#[from] JsonRejection),
+    Rejected(#[from] JsonRejection),
     #[error("we don't sell {0:?}")]
     NotSold(String),
     #[error("the order wasn't written")]
-    NotWritten(#[from] io::Error),
+    Disk(#[from] io::Error),
 }
 
 impl IntoResponse for OrderError {
     fn into_response(self) -> Response {
         let status = match &self {
-            Self::NotAnOrder(rejection) => rejection.status(),
+            Self::Rejected(rejection) => rejection.status(),
             Self::NotSold(_) => StatusCode::NOT_FOUND,
-            Self::NotWritten(cause) => {
+            Self::Disk(cause) => {
                 // The cause is for the log, and not for the client.
                 tracing::error!(%cause, "{self}");
                 StatusCode::INTERNAL_SERVER_ERROR

@@ -1,7 +1,11 @@
 //! Save an upload to a file, with limits, and leave no half of it behind.
 
 // ANCHOR: upload
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use axum::{
     extract::{Multipart, State, multipart::Field},
@@ -30,10 +34,10 @@ async fn upload(
 /// Writes each piece when it arrives. If this fails or is dropped, the
 /// temporary file is deleted, unless it's already the new photo.
 async fn save(
-    folder: &PathBuf,
+    folder: &Path,
     mut photo: Field<'_>,
 ) -> Result<(), UploadError> {
-    let at = folder.clone();
+    let at = folder.to_owned();
     let file = spawn_blocking(move || NamedTempFile::new_in(at));
     let (file, path) =
         file.await.map_err(io::Error::other)??.into_parts();
