@@ -169,7 +169,7 @@ fn check(command: &str) -> Result<(), String> {
         // Into the reader's own package, which the line above makes.
         ["cd", _] => Ok(()),
         // The operating system's, for a process that is in trouble.
-        ["gdb" | "ls" | "perf" | "ss" | "strace", ..] => Ok(()),
+        ["gdb" | "grep" | "ls" | "perf" | "ss" | "strace", ..] => Ok(()),
         _ => Err("there is no such command".to_owned()),
     }
 }
@@ -274,9 +274,9 @@ fn every_option_and_port_is_one_of_cargo_book() {
 
 #[test]
 fn every_path_exists() {
-    // What a reader creates, what `cargo book build` writes, and addresses.
+    // What a reader creates, what `cargo book build` writes, addresses, routes of servers, and types of bodies.
     let examples = Regex::new(
-        r"my_(?:benchmark|listing|page|program)|src/main\.rs|clippy\.toml|://|^book/|^\.[^/]*$",
+        r"my_(?:benchmark|listing|page|program)|src/main\.rs|clippy\.toml|://|^book/|^\.[^/]*$|^/[a-z]+$|^multipart/",
     )
     .expect("a valid pattern");
     let is_path =

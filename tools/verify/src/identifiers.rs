@@ -45,6 +45,9 @@ pub fn unverified_identifiers(project: &Project, items: &Items) -> Result<Vec<Pr
     Ok(problems)
 }
 
+/// Protocols whose names are also those of items.
+const PROTOCOLS: [&str; 1] = ["WebSocket"];
+
 /// Identifiers that are written as plain words.
 fn without_backticks(file: &str, page: &str, items: &Items) -> Vec<Problem> {
     static CODE: LazyLock<Regex> = LazyLock::new(|| {
@@ -63,8 +66,9 @@ fn without_backticks(file: &str, page: &str, items: &Items) -> Vec<Problem> {
             Event::Text(_) if !in_block && !is_in_directive_or_label(&page[..range.start]) => {
                 for found in CODE.find_iter(&page[range.clone()]) {
                     let name = found.as_str();
-                    let is_code =
-                        name.contains("::") || name.contains('_') || items.contains_key(name);
+                    let is_code = name.contains("::")
+                        || name.contains('_')
+                        || (items.contains_key(name) && !PROTOCOLS.contains(&name));
                     if is_code && !name.starts_with("{{#") && !name.contains("://") {
                         let message = format!(
                             "`{name}` is written as plain words, so nothing checks that it exists; write it as code, or \
