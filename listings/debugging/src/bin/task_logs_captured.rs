@@ -2,12 +2,12 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
 use tokio::task::JoinSet;
-use tracing::{info, instrument::WithSubscriber};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::{Dispatch, info, instrument::WithSubscriber};
+use tracing_subscriber::{fmt::MakeWriter, registry};
 
 // ANCHOR: order
 async fn place(number: u32) {
@@ -24,9 +24,15 @@ async fn send_mail(number: u32) {
 // ANCHOR_END: order
 
 // ANCHOR: logged
+/// While there's only one subscriber, tracing asks the thread that
+/// reaches a line first, and caches its "no" for all threads.
+static SECOND: LazyLock<Dispatch> =
+    LazyLock::new(|| Dispatch::new(registry()));
+
 /// What was logged by this future. It works on every runtime, and
 /// tests that run at the same time don't see each other's lines.
 async fn logged(work: impl Future<Output = ()>) -> String {
+    LazyLock::force(&SECOND);
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()
         .without_time()
@@ -76,8 +82,14 @@ mod tests {
     use super::*;
     use tokio::runtime::Builder;
 
+    /// One test after the other, so each has the only subscriber,
+    /// except for `SECOND`.
+    static ALONE: tokio::sync::Mutex<()> =
+        tokio::sync::Mutex::const_new(());
+
     #[test]
     fn threads_the_lines_of_spawned_tasks_are_captured() {
+        let _alone = ALONE.blocking_lock();
         let workers = Builder::new_multi_thread()
             .worker_threads(4)
             .build()
@@ -98,8 +110,28 @@ mod tests {
         }
     }
 
+    async fn write_label() {
+        info!("the label is written");
+    }
+
+    /// Without `SECOND`, the line is lost for both.
+    #[test]
+    fn threads_a_thread_without_a_subscriber_may_log_first() {
+        let _alone = ALONE.blocking_lock();
+        let text = logged(async {
+            let first = std::thread::spawn(|| {
+                futures::executor::block_on(write_label());
+            });
+            first.join().expect("it doesn't panic");
+            write_label().await;
+        });
+        let text = futures::executor::block_on(text);
+        assert!(text.contains("the label is written"), "{text}");
+    }
+
     #[tokio::test]
     async fn panic_of_the_work_reaches_the_test() {
+        let _alone = ALONE.lock().await;
         let work = async { panic!("no stock") };
         let run = tokio::spawn(async { logged(work).await });
         assert!(run.await.expect_err("it panics").is_panic());
@@ -107,6 +139,7 @@ mod tests {
 
     #[tokio::test]
     async fn edges_nothing_is_logged() {
+        let _alone = ALONE.lock().await;
         assert_eq!(logged(async {}).await, "");
     }
 }

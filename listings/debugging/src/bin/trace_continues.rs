@@ -254,6 +254,9 @@ mod tests {
 
     #[tokio::test]
     async fn owner_gone_the_request_is_answered_without_a_printer() {
+        // A thread without any could disable the spans of other tests.
+        let _none =
+            set_default(tracing::subscriber::NoSubscriber::new());
         let (printer, labels) = mpsc::channel(1);
         drop(labels);
         hazards::within(hazards::HOUR, handle(printer)).await;

@@ -282,6 +282,16 @@ mod tests {
         assert_eq!(status(&app, "/price").await, 200);
     }
 
+    /// A permit costs the task no budget of Tokio's, which would look
+    /// like an overload once it's used up.
+    #[tokio::test]
+    async fn again_in_one_task_is_no_overload() {
+        let app = layered(Shop::default().routes(), 1, LIMIT);
+        for _ in 0..1000 {
+            assert_eq!(status(&app, "/price").await, 200);
+        }
+    }
+
     #[tokio::test]
     async fn failure_of_a_layer_is_a_500() {
         let answer = refused("a layer failed".into()).await;

@@ -93,7 +93,7 @@ async fn limited(
         return next.run(request).await;
     };
     // Whole seconds, rounded up: at zero, a client would come too early.
-    let seconds = wait.as_millis().div_ceil(1000).to_string();
+    let seconds = wait.as_nanos().div_ceil(1_000_000_000).to_string();
     let retry = [(RETRY_AFTER, seconds)];
     (StatusCode::TOO_MANY_REQUESTS, retry).into_response()
 }
@@ -201,7 +201,9 @@ mod tests {
         advance(Duration::from_millis(9999)).await;
         let expected = (429, Some("1".to_owned()));
         assert_eq!(ask(&shop, SEVEN).await, expected);
-        advance(Duration::from_millis(1)).await;
+        advance(Duration::from_micros(999)).await;
+        assert_eq!(ask(&shop, SEVEN).await, expected);
+        advance(Duration::from_micros(1)).await;
         assert_eq!(ask(&shop, SEVEN).await.0, 200);
     }
 

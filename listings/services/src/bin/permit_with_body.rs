@@ -28,13 +28,13 @@ async fn limited(
     let permit = permits.try_acquire_owned();
     let permit = permit.or(Err(StatusCode::SERVICE_UNAVAILABLE))?;
     let answer = next.run(request).await;
-    let hold = |inner| Body::new(WithPermit { inner, _permit: permit });
-    Ok(answer.map(hold))
+    let permit = Arc::new(permit);
+    Ok(answer.map(|inner| Body::new(WithPermit { inner, permit })))
 }
 
 struct WithPermit {
     inner: Body,
-    _permit: OwnedSemaphorePermit,
+    permit: Arc<OwnedSemaphorePermit>,
 }
 // ANCHOR_END: body
 
@@ -47,7 +47,10 @@ impl hyper::body::Body for WithPermit {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        Pin::new(&mut self.inner).poll_frame(context)
+        let _permit = Arc::clone(&self.permit);
+        let piece = |bytes| Bytes::from_owner(Piece { bytes, _permit });
+        let frame = Pin::new(&mut self.inner).poll_frame(context);
+        frame.map_ok(|frame| frame.map_data(piece))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -58,9 +61,22 @@ impl hyper::body::Body for WithPermit {
         self.inner.size_hint()
     }
 }
+
+/// hyper drops the body as soon as it has taken the last piece, and the
+/// piece when it's sent.
+struct Piece {
+    bytes: Bytes,
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
 // ANCHOR_END: poll
 
-use std::io;
+use std::{future::ready, io};
 
 use axum::{Router, middleware::from_fn_with_state, routing::get};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -115,17 +131,23 @@ async fn main() -> io::Result<()> {
     println!("client left:       {}", permits.available_permits());
     let answer = ask(&shop, "/count").await;
     let body = answer.into_body().into_data_stream();
-    let all: Vec<_> =
-        body.try_collect().await.map_err(io::Error::other)?;
-    let permits = permits.available_permits();
-    println!("{} bytes sent:      {permits}", all.concat().len());
+    let count = |sum, piece: Bytes| ready(Ok(sum + piece.len()));
+    let bytes = body.try_fold(0, count).await;
+    let bytes = bytes.map_err(io::Error::other)?;
+    println!("{bytes} bytes sent:      {}", permits.available_permits());
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use hazards::at_every_poll;
     use hyper::body::Body as _;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
 
     use super::*;
 
@@ -207,6 +229,31 @@ mod tests {
         });
         assert!(asked.await.unwrap_err().is_panic());
         assert_eq!(permits.available_permits(), 1);
+    }
+
+    /// hyper takes the whole body, long before it's sent.
+    #[tokio::test]
+    async fn slow_client_keeps_the_permit_of_one_large_piece() {
+        let permits = Arc::new(Semaphore::new(1));
+        let limit = from_fn_with_state(Arc::clone(&permits), limited);
+        let export = async || vec![b'x'; 50_000_000];
+        let shop: Router =
+            Router::new().route("/export", get(export)).layer(limit);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let served = axum::serve(listener, shop).into_future();
+        let server = tokio::spawn(served);
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let request = b"GET /export HTTP/1.1\r\nhost: shop\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        // The answer has started, and the server has done what it can.
+        client.read_u8().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(permits.available_permits(), 0);
+        drop(client);
+        let free = Arc::clone(&permits).acquire_owned();
+        let _free = hazards::within(hazards::HOUR, free).await;
+        server.abort();
     }
 
     #[tokio::test]
