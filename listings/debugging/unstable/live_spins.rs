@@ -44,7 +44,8 @@ fn main() -> anyhow::Result<()> {
     let file = std::env::temp_dir()
         .join(format!("perf.{}", std::process::id()));
     let file = file.display();
-    let record = "perf record -F 99 --call-graph dwarf -p PID";
+    let record =
+        "perf record -e cpu-clock -F 99 --call-graph dwarf -p PID";
     let report = "perf report --children -g none --no-inline";
     println!("\n$ {record} -- sleep 1\n$ {report}");
     let record = format!("{record} -q -o {file} -- sleep 1 2>&1");

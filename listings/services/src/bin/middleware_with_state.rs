@@ -28,8 +28,9 @@ async fn authorize(
     let customer = headers
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .and_then(|token| tokens.get(token))
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .and_then(|(_, token)| tokens.get(token))
         .ok_or(StatusCode::UNAUTHORIZED)?;
     request.extensions_mut().insert(customer.clone());
     Ok(next.run(request).await)
@@ -161,6 +162,45 @@ mod tests {
         assert_eq!(all, [401, 404, 401, 500]);
         let all = statuses(with_method_layer(&tokens)).await;
         assert_eq!(all, [401, 404, 405, 500]);
+    }
+
+    #[tokio::test]
+    async fn edges_of_a_fallback_that_serves_files() {
+        let tokens = tokens();
+        let layer =
+            || from_fn_with_state(Arc::clone(&tokens), authorize);
+        let files = async || "a file";
+        let routes =
+            || Router::new().route("/orders", get(async || "orders"));
+        let merged = Router::new().fallback(files);
+        for (shop, status) in [
+            (routes().fallback(files).layer(layer()), 401),
+            (routes().layer(layer()).fallback(files), 200),
+            (routes().fallback(files).route_layer(layer()), 200),
+            (routes().layer(layer()).merge(merged), 200),
+        ] {
+            let (found, _) = ask(&shop, "GET /file", None).await;
+            assert_eq!(found, status);
+        }
+    }
+
+    #[tokio::test]
+    async fn edges_of_the_scheme() {
+        let shop = with_layer(&tokens());
+        for (value, status) in [
+            ("Bearer seven", 200),
+            ("bearer seven", 200),
+            ("Basic seven", 401),
+            ("Bearer", 401),
+            ("seven", 401),
+        ] {
+            let request = Request::get("/orders")
+                .header(AUTHORIZATION, value)
+                .body(Body::empty());
+            let Ok(answer) =
+                shop.clone().oneshot(request.unwrap()).await;
+            assert_eq!(answer.status(), status, "{value}");
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

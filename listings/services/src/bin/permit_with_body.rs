@@ -134,7 +134,10 @@ async fn main() -> io::Result<()> {
     let count = |sum, piece: Bytes| ready(Ok(sum + piece.len()));
     let bytes = body.try_fold(0, count).await;
     let bytes = bytes.map_err(io::Error::other)?;
-    println!("{bytes} bytes sent:      {}", permits.available_permits());
+    println!(
+        "{bytes} bytes sent:      {}",
+        permits.available_permits()
+    );
     Ok(())
 }
 
