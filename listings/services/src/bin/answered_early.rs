@@ -10,12 +10,12 @@ use tokio::{
 };
 
 // ANCHOR: refuse
-/// Refuses an upload after its head.
+/// Refuses an upload after reading its head.
 async fn refuse(mut client: TcpStream, drains: bool) -> io::Result<()> {
     read_head(&mut client).await?;
     client.write_all(TOO_LARGE).await?;
     if drains {
-        // No more to say. What the client still sends is thrown away.
+        // Sends EOF, and discards the rest of the upload.
         client.shutdown().await?;
         let mut nowhere = sink();
         let rest = copy(&mut client, &mut nowhere);

@@ -18,8 +18,8 @@ const LINGER: Duration = Duration::from_secs(5);
 const REST: u64 = 1024 * 1024;
 
 /// Sends EOF, and reads the rest of the input. Fails if the client
-/// sends too much of it, or doesn't close in time. Then, or if this
-/// future is dropped, the client may see a reset.
+/// sends too much of it, or doesn't close in time. After an error, or
+/// if this future is dropped, the client may see a reset.
 async fn close(
     mut socket: impl AsyncRead + AsyncWrite + Unpin,
 ) -> io::Result<()> {

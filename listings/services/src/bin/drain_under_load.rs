@@ -43,7 +43,7 @@ async fn serve(
 }
 // ANCHOR_END: serve
 
-/// Shorter than the time after which the supervisor kills.
+/// Shorter than the time after which the supervisor sends SIGKILL.
 const GRACE: Duration = Duration::from_millis(500);
 
 use std::convert::Infallible;

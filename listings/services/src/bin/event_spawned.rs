@@ -10,7 +10,7 @@ struct Forward {
 impl Forward {
     fn event(&mut self, event: Event) {
         let queue = self.queue.clone();
-        // Wrong: tasks don't start in the order of their spawning.
+        // Wrong: tasks don't always start in the order of `spawn`.
         tokio::spawn(async move { queue.send(event).await });
     }
 }

@@ -28,7 +28,7 @@ async fn ask(mut sender: Sender) -> anyhow::Result<String> {
 }
 // ANCHOR: serve
 /// Answers after a second. After half a second, it sends GOAWAY, as a
-/// server does that is shutting down.
+/// server that is shutting down does.
 async fn serve(stream: DuplexStream) -> hyper::Result<()> {
     let price = service_fn(async |_: Request<Incoming>| {
         sleep(Duration::from_secs(1)).await;

@@ -1,4 +1,4 @@
-//! HTTP/2: one body that nobody reads holds up the others of its
+//! HTTP/2: one body that nobody reads holds up the others on its
 //! connection.
 
 use axum::{

@@ -1,4 +1,4 @@
-//! Wrong: a liveness probe that knows nothing of the service's tasks.
+//! Wrong: a liveness probe that knows nothing about the service's tasks.
 
 use axum::{Router, http::StatusCode, routing::get};
 use tokio::sync::mpsc;

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use reqwest::Client;
 
-/// The supplier closes a connection that's idle for so long.
+/// How long a connection may be idle before the supplier closes it.
 const SERVER_KEEPS: Duration = Duration::from_millis(100);
 
-/// Doesn't use a connection that the supplier may be about to close.
+/// A client that doesn't reuse a connection that the supplier may be
+/// about to close.
 fn client() -> reqwest::Result<Client> {
     Client::builder()
-        // Half as long, because both sides measure it themselves.
+        // Half of that, because each side uses its own clock.
         .pool_idle_timeout(SERVER_KEEPS / 2)
         .timeout(Duration::from_secs(8))
         .no_proxy() // This program's supplier is on loopback.

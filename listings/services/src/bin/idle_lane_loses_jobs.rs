@@ -11,7 +11,7 @@ use tokio::{
 };
 
 // ANCHOR: wrong
-/// Runs the steps of an order until there was none for a while.
+/// Runs the steps of an order until none has come for a while.
 async fn run(order: u32, mut steps: mpsc::Receiver<Step>, shop: Shop) {
     while let Ok(Some(step)) = timeout(IDLE, steps.recv()).await {
         lock(&shop.done).push((order, step));

@@ -20,7 +20,7 @@ async fn rates() -> io::Result<&'static String> {
     RATES.get_or_try_init(async || load()).await
 }
 
-/// Fails at the first call for each of the two.
+/// Fails twice: once for each static.
 fn load() -> io::Result<String> {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     match CALLS.fetch_add(1, Ordering::Relaxed) {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use reqwest::{Client, StatusCode, retry};
 
-/// Retries reads, and orders, because each order has an idempotency
-/// key. `host` is the supplier's.
+/// Retries reads, and also orders, because each order has an
+/// idempotency key. `host` is the supplier's.
 fn client(host: &'static str) -> reqwest::Result<Client> {
     let retries = retry::for_host(host)
         .max_retries_per_request(2)

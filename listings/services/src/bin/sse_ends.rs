@@ -1,4 +1,4 @@
-//! End an event stream on a stop, and ask clients to reconnect.
+//! End an event stream at the stop, and ask clients to reconnect.
 
 // ANCHOR: ends
 use std::convert::Infallible;

@@ -1,4 +1,4 @@
-//! Notice the end of a thread, as of a task.
+//! Notice when a thread ends, as you would with a task.
 
 // ANCHOR: thread
 use std::{

@@ -1,4 +1,4 @@
-//! Which failed requests hyper knows not to have been sent.
+//! Find out which failed requests hyper hasn't sent.
 
 use http::Request;
 use hyper::client::conn::http1;

@@ -1,4 +1,4 @@
-//! Upload a file as a stream, with its length and a limit for its size.
+//! Upload a file as a stream, with its length and a timeout by size.
 
 // ANCHOR: upload
 use std::time::Duration;
@@ -11,7 +11,7 @@ const CHUNK: usize = 64 * 1024;
 const LEAST: Duration = Duration::from_secs(2);
 const SLOWEST: u64 = 1024 * 1024;
 
-/// Uploads a file. In memory, there's one chunk at a time. If this is
+/// Uploads a file, with one chunk in memory at a time. If this is
 /// dropped, the server may have stored the file, or a part of it.
 async fn upload(
     client: &Client,
@@ -19,7 +19,7 @@ async fn upload(
     file: File,
 ) -> anyhow::Result<()> {
     let length = file.metadata().await?.len();
-    // If somebody appends to the file now, that isn't sent.
+    // Bytes that are appended to the file later aren't sent.
     let bytes = ReaderStream::with_capacity(file.take(length), CHUNK);
     let request = client
         .put(url)
@@ -28,7 +28,7 @@ async fn upload(
         // One second for every `SLOWEST` bytes.
         .timeout(LEAST + Duration::from_secs(length / SLOWEST));
     let status = request.send().await?.status();
-    // A stream can't follow a redirect.
+    // A request with a stream doesn't follow redirects.
     anyhow::ensure!(status.is_success(), "not stored: {status}");
     Ok(())
 }

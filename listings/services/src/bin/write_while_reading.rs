@@ -11,8 +11,8 @@ use tokio::{
 const LIMIT: Duration = Duration::from_secs(60);
 const LONGEST: u64 = 1024 * 1024;
 
-/// Sends all orders, and returns the answers, of which there may be
-/// a mebibyte. Fails after a minute. Dropping it closes the connection.
+/// Sends all orders, and returns the answers, up to one mebibyte of
+/// them. Fails after a minute. Dropping it closes the connection.
 async fn send_all(
     socket: impl AsyncRead + AsyncWrite,
     orders: &str,
