@@ -282,10 +282,10 @@ mod tests {
         assert_eq!(status(&app, "/price").await, 200);
     }
 
-    /// A permit costs the task no budget of Tokio's, which would look
-    /// like an overload once it's used up.
+    /// A permit costs the task nothing of Tokio's budget. Otherwise, the
+    /// end of the budget would look like an overload.
     #[tokio::test]
-    async fn again_in_one_task_is_no_overload() {
+    async fn overload_is_only_reported_when_permits_are_used_up() {
         let app = layered(Shop::default().routes(), 1, LIMIT);
         for _ in 0..1000 {
             assert_eq!(status(&app, "/price").await, 200);
