@@ -40,20 +40,28 @@ impl Drop for LogThread {
 // ANCHOR_END: open
 
 // ANCHOR: run
-use std::{io, process::ExitCode, time::Duration};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    process::ExitCode,
+    time::Duration,
+};
 
 use tokio::runtime::Runtime;
 use tracing::{error, info};
 
-/// Runs the service until it ends, then the runtime's shutdown. After
-/// that, no task and no destructor of a task is left that could log.
+/// Runs the service until it ends, then the runtime's shutdown. A panic
+/// comes after the shutdown: otherwise, dropping the runtime would wait
+/// for blocking closures, without a limit.
 fn run(
     service: impl Future<Output = anyhow::Result<()>>,
+    limit: Duration,
 ) -> io::Result<ExitCode> {
     let runtime = Runtime::new()?;
-    let ended = runtime.block_on(service);
-    runtime.shutdown_timeout(Duration::from_secs(5));
-    Ok(match ended {
+    let service = AssertUnwindSafe(|| runtime.block_on(service));
+    let ended = catch_unwind(service);
+    runtime.shutdown_timeout(limit);
+    Ok(match ended.unwrap_or_else(|panic| resume_unwind(panic)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!("the service failed: {error:#}");
@@ -70,7 +78,7 @@ fn main() -> io::Result<ExitCode> {
     let (writer, log) = log_thread(std::fs::File::create(&path)?);
     subscriber(writer).init();
 
-    let code = run(take_orders())?;
+    let code = run(take_orders(), Duration::from_secs(5))?;
     drop(log); // The last step, after everything that logs.
 
     print!("{}", std::fs::read_to_string(path)?);
@@ -114,12 +122,11 @@ async fn take_orders() -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        panic::{AssertUnwindSafe, catch_unwind},
-        sync::{Arc, Mutex, mpsc},
-    };
+    use std::sync::{Arc, Mutex, mpsc};
 
     use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(60);
 
     /// A file in memory.
     #[derive(Clone, Default)]
@@ -172,7 +179,7 @@ mod tests {
             let fails = async {
                 Err(anyhow::anyhow!("no tea").context("order 7"))
             };
-            let code = run(fails).expect("a runtime");
+            let code = run(fails, LIMIT).expect("a runtime");
             assert_eq!(code, ExitCode::FAILURE);
         });
         assert_eq!(text, "ERROR the service failed: order 7: no tea\n");
@@ -190,12 +197,31 @@ mod tests {
                 let panics = async {
                     std::panic::resume_unwind(Box::new("no tea"))
                 };
-                run(panics)
+                run(panics, LIMIT)
             };
             tracing::subscriber::with_default(subscriber(writer), logs)
         };
         assert!(catch_unwind(AssertUnwindSafe(main)).is_err());
         assert_eq!(file.text(), " INFO order 7 is placed\n");
+    }
+
+    /// A blocking closure can't be stopped.
+    #[test]
+    fn panic_of_the_service_waits_only_until_the_limit() {
+        let (release, blocked) = mpsc::channel::<()>();
+        let (done, ended) = mpsc::channel();
+        let main = std::thread::spawn(move || {
+            let service = async {
+                tokio::task::spawn_blocking(move || blocked.recv());
+                std::panic::resume_unwind(Box::new("no tea"))
+            };
+            let run = || run(service, Duration::from_millis(10));
+            let ended = catch_unwind(AssertUnwindSafe(run));
+            done.send(ended.is_err()).expect("the test waits");
+        });
+        assert_eq!(ended.recv_timeout(LIMIT / 2), Ok(true));
+        drop(release);
+        main.join().expect("no panic");
     }
 
     /// A disk that hangs until the sender is dropped.

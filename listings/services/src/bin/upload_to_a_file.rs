@@ -31,25 +31,33 @@ async fn upload(
 // ANCHOR_END: upload
 
 // ANCHOR: save
-/// Writes each piece when it arrives. If this fails or is dropped, the
-/// temporary file is deleted, unless it's already the new photo.
+/// If this fails or is dropped, the temporary file is deleted, unless
+/// it's already the new photo.
 async fn save(
     folder: &Path,
-    mut photo: Field<'_>,
+    photo: Field<'_>,
 ) -> Result<(), UploadError> {
     let at = folder.to_owned();
     let file = spawn_blocking(move || NamedTempFile::new_in(at));
     let (file, path) =
         file.await.map_err(io::Error::other)??.into_parts();
-    let mut file = File::from_std(file);
-    while let Some(piece) = photo.chunk().await? {
-        file.write_all(&piece).await?;
-    }
-    file.sync_all().await?;
+    write(File::from_std(file), photo).await?;
     let at = folder.join("photo");
     let kept = spawn_blocking(move || path.persist(at)).await;
     kept.map_err(io::Error::other)?.map_err(|error| error.error)?;
     Ok(())
+}
+
+/// Writes each piece when it arrives.
+async fn write(
+    mut file: File,
+    mut photo: Field<'_>,
+) -> Result<(), UploadError> {
+    while let Some(piece) = photo.chunk().await? {
+        file.write_all(&piece).await?;
+    }
+    file.flush().await?; // The last write may have failed.
+    Ok(file.sync_all().await?)
 }
 // ANCHOR_END: save
 
@@ -163,7 +171,10 @@ async fn main() -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use axum::{body::Body, extract::Request};
+    use axum::{
+        body::Body,
+        extract::{FromRequest, Request},
+    };
     use bytes::Bytes;
     use futures::{StreamExt, stream};
     use tempfile::TempDir;
@@ -296,6 +307,20 @@ mod tests {
         std::fs::remove_dir(folder.path()).expect("an empty folder");
         let status = post_to(&folder, form("x")).await;
         assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    /// `write_all` returns before it's written, and `sync_all` returns
+    /// only its own errors.
+    #[tokio::test]
+    async fn failure_of_the_last_write_is_an_error() -> io::Result<()> {
+        let file = NamedTempFile::new()?;
+        let read_only = File::open(file.path()).await?;
+        let form = Multipart::from_request(request(form("x")), &());
+        let mut form = form.await.expect("a form");
+        let photo = form.next_field().await.expect("a form");
+        let written = write(read_only, photo.expect("a photo")).await;
+        assert!(matches!(written, Err(UploadError::NotSaved(_))));
+        Ok(())
     }
 
     #[tokio::test(flavor = "multi_thread")]
