@@ -1,4 +1,4 @@
-//! gdb shows which function blocks a worker, and nothing of a task that waits.
+//! gdb shows which function blocks a worker, but not a task that waits.
 
 use std::{
     io::{self, Read, Write},

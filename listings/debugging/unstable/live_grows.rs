@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tokio::{join, runtime::Builder, sync::mpsc};
 
 // ANCHOR: service
-/// The answer to each request, by its key. Nothing ever removes one.
+/// The answer to each request, by its key. Nothing removes an answer.
 type Answers = HashMap<String, Vec<u8>>;
 
 async fn answer_all(

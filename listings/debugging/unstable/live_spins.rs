@@ -1,4 +1,4 @@
-//! perf shows which function a busy core is in.
+//! perf shows which function keeps a core busy.
 
 use tokio::{
     runtime::Builder, select, sync::mpsc, task::JoinSet, time::sleep,

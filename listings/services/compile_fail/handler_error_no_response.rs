@@ -1,4 +1,4 @@
-//! Wrong: axum can't make a response of the handler's error.
+//! Wrong: axum can't turn the handler's error into a response.
 
 use std::io;
 

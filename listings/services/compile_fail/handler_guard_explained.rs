@@ -1,4 +1,4 @@
-//! Wrong: an explained handler holds a std guard across an `.await`.
+//! Wrong: the handler holds a std guard across an `.await`.
 
 use std::sync::{Arc, Mutex};
 

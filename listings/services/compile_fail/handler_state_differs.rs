@@ -1,4 +1,4 @@
-//! Wrong: the router's state isn't the handler's.
+//! Wrong: the router's state isn't the type that the handler needs.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Wrong: tower's timeout returns an error, which no layer turns into
+//! Wrong: tower's timeout returns an error, and no layer turns it into
 //! an answer.
 
 use std::time::Duration;

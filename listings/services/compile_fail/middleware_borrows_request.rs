@@ -1,4 +1,4 @@
-//! Wrong: the middleware holds a `&Request` across an await, and the
+//! Wrong: the middleware holds a `&Request` across an `.await`, but the
 //! request's body can't be shared between threads.
 
 use axum::{

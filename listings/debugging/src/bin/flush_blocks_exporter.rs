@@ -14,8 +14,8 @@ async fn main() {
 
     traces.tracer("shop").start("order 7").end();
 
-    // Wrong: it blocks the only thread, and waits for a task there. So
-    // did opentelemetry::global::shutdown_tracer_provider().
+    // Wrong: this blocks the only thread, and waits for a task on it, as
+    // opentelemetry::global::shutdown_tracer_provider() did.
     let limit = Duration::from_millis(200); // 5 s in `shutdown`
     if let Err(error) = traces.shutdown_with_timeout(limit) {
         println!("{error}");

@@ -1,4 +1,4 @@
-//! Each line of a request names it, whatever the filter is.
+//! Every log line of a request names the request, whatever the filter.
 
 use std::{
     convert::Infallible,
@@ -53,7 +53,7 @@ fn failed(
 // ANCHOR_END: app
 
 // ANCHOR: id
-/// The caller's id, if it's short and printable; or one of our own.
+/// The caller's id, if it's short and printable, or an id of our own.
 fn request_id(headers: &HeaderMap) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let header = headers.get("x-request-id");

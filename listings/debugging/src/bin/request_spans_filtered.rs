@@ -18,8 +18,8 @@ use tracing_subscriber::EnvFilter;
 fn app() -> Router {
     Router::new()
         .route("/orders/{number}", get(order))
-        // Its own line about a failure has the latency, which
-        // differs in each run.
+        // The default line about a failure contains the latency,
+        // which differs in each run.
         .layer(TraceLayer::new_for_http().on_failure(()))
 }
 

@@ -1,4 +1,4 @@
-//! A test sees what its task logs, and what the tasks that it spawned log.
+//! A test sees what its own task logs, and what its spawned tasks log.
 
 use std::{
     io,
@@ -29,7 +29,7 @@ async fn send_mail(number: u32) {
 static SECOND: LazyLock<Dispatch> =
     LazyLock::new(|| Dispatch::new(registry()));
 
-/// What was logged by this future. It works on every runtime, and
+/// Returns what `work` logs. This function works on every runtime, and
 /// tests that run at the same time don't see each other's lines.
 async fn logged(work: impl Future<Output = ()>) -> String {
     LazyLock::force(&SECOND);

@@ -1,4 +1,4 @@
-//! Wrong: `set_default` is for one thread, and the task runs on another.
+//! Wrong: `set_default` covers one thread, and the task runs on another.
 
 use std::io::Read;
 

@@ -45,7 +45,7 @@ impl Injector for Outgoing<'_> {
 fn request_span(headers: &HeaderMap) -> Span {
     let propagator = TraceContextPropagator::new();
     let span = error_span!("request");
-    // Before the span is entered. Later, this returns an error.
+    // The span isn't entered yet. After that, this returns an error.
     let parent = propagator.extract(&Incoming(headers));
     if let Err(error) = span.set_parent(parent) {
         warn!(%error, "the request isn't in its caller's trace");

@@ -8,9 +8,9 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-/// Sends the spans that are left, and stops the exporter. The wait is
-/// on a blocking thread, so that the exporter's tasks keep running.
-/// If it's canceled, the flush continues on that thread.
+/// Sends the spans that are left, and stops the exporter. This waits on
+/// a blocking thread, so the exporter's tasks can keep running. If this
+/// future is dropped, the flush continues on that thread.
 async fn flush(
     traces: &SdkTracerProvider,
     limit: Duration,

@@ -1,4 +1,4 @@
-//! When is an address still in use, and what `SO_REUSEADDR` changes?
+//! When is an address still in use, and what does `SO_REUSEADDR` change?
 
 // ANCHOR: restart
 use std::{io, net::SocketAddr};

@@ -1,5 +1,5 @@
-//! Every request gets an answer with an ID: under overload, too late,
-//! or after a panic.
+//! Every request gets an answer with an ID, even if it's shed, takes too
+//! long, or panics.
 
 // ANCHOR: layers
 use std::time::Duration;
@@ -32,7 +32,7 @@ fn layered(routes: Router, most: usize, limit: Duration) -> Router {
     )
 }
 
-/// Answers instead of the error of a layer.
+/// Turns a layer's error into an answer.
 async fn refused(error: BoxError) -> Response {
     if !error.is::<Overloaded>() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();

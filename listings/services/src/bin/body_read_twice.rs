@@ -13,7 +13,7 @@ use axum::{
 };
 use tokio::time::timeout;
 
-/// The time that a client has for its body.
+/// How long a client may take to send the body.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Compares the body with its checksum. Holds the whole body in memory,
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 async fn checked(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let request = Request::from_parts(parts.clone(), body);
-    // Like the extractor, this answers 413 to a body above the limit.
+    // Like any extractor, this rejects a body above the limit with 413.
     let read = Bytes::from_request(request, &());
     let bytes = match timeout(PATIENCE, read).await {
         Ok(Ok(bytes)) => bytes,
@@ -50,7 +50,7 @@ use axum::{
 };
 use tower::ServiceBuilder;
 
-/// The limit is outside of the middleware that reads the body.
+/// The limit is outside the middleware that reads the body.
 fn shop() -> Router {
     Router::new().route("/orders", post(placed)).layer(
         ServiceBuilder::new()

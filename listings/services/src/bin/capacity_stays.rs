@@ -1,4 +1,4 @@
-//! What keeps its memory after a burst, although it's empty or small.
+//! Empty collections and small slices that keep the memory of a burst.
 
 use std::collections::HashMap;
 
@@ -28,7 +28,7 @@ fn map() {
 }
 
 fn body() {
-    let body = Bytes::from_owner(Body([7; 4096])); // Or a large one.
+    let body = Bytes::from_owner(Body([7; 4096])); // A body of 4 KiB.
     let name = body.slice(..10);
     drop(body);
     println!("a slice of {} bytes is kept", name.len());

@@ -17,8 +17,8 @@ use tokio_util::task::AbortOnDropHandle;
 async fn export(State(shop): State<Arc<Shop>>) -> Body {
     let (lines, received) = mpsc::channel(8);
     let producer = tokio::spawn(produce(shop, lines));
-    // If the producer fails, the body has to end with an error, because
-    // the client would take half of the orders for all of them.
+    // If the producer fails, the body must end with an error, because the
+    // client would otherwise take half of the orders for all of them.
     let end = stream::once(AbortOnDropHandle::new(producer));
     let error = end.filter_map(|ended| {
         ready(match ended {

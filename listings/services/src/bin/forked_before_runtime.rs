@@ -6,13 +6,13 @@ use tokio::runtime::Runtime;
 
 /// Detaches the process from its terminal, and serves.
 fn daemon() -> anyhow::Result<()> {
-    // While there's one thread: what needs root, then the fork.
+    // There's only one thread yet. Do what needs root, and then fork.
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     println!("{}", listener.local_addr()?);
     Daemonize::new()
         .working_directory("/")
-        .stdout(Stdio::keep()) // Without this, it's /dev/null.
+        .stdout(Stdio::keep()) // The default is /dev/null.
         .stderr(Stdio::keep())
         .start()?;
 

@@ -7,7 +7,7 @@ use daemonize::{Daemonize, Stdio};
 async fn daemon() -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
-    // Wrong: only this thread is in the new process, and no worker.
+    // Wrong: the new process has only this thread, and no worker.
     Daemonize::new()
         .stdout(Stdio::keep())
         .stderr(Stdio::keep())

@@ -29,7 +29,7 @@ impl Heartbeat {
     }
 }
 
-/// The handler: busy is healthy, and stuck isn't.
+/// The handler. A busy service is healthy, and a stuck one isn't.
 async fn live(State(beat): State<Heartbeat>) -> (StatusCode, String) {
     let age = beat.last().elapsed();
     if age <= beat.longest {
@@ -114,9 +114,9 @@ fn health_while_blocked(longest: Duration) -> io::Result<String> {
     let (started, start) = mpsc::channel();
     let (release, blocked) = mpsc::channel::<()>();
     service.spawn(async move {
-        // Nobody waits for it only if `main` has failed.
+        // If this fails, the function has already returned an error.
         let _ = started.send(());
-        let _ = blocked.recv(); // Wrong code, which blocks its worker.
+        let _ = blocked.recv(); // Wrong: this blocks the worker.
     });
     start.recv().map_err(io::Error::other)?;
     let code = probe(address);

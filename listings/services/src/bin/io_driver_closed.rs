@@ -1,11 +1,11 @@
-//! What Tokio says if a daemon's setup closes the runtime's descriptors.
+//! Tokio panics if a daemon's setup closes the runtime's descriptors.
 
 use std::{env, io, process::Command};
 
 // ANCHOR: closed
 fn child() -> io::Result<()> {
     let runtime = idle_runtime()?;
-    // A daemon's setup closes all descriptors; this one wakes workers.
+    // A daemon's setup closes all descriptors. This one wakes workers.
     nix::unistd::close(descriptor_of("[eventfd]")?)?;
     runtime.spawn(async {}); // Panics.
     std::process::exit(0)

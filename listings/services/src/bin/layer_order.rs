@@ -1,4 +1,4 @@
-//! In a `ServiceBuilder`, the layer that was added first runs first.
+//! In a `ServiceBuilder`, the layer that's added first runs first.
 
 // ANCHOR: order
 use std::{

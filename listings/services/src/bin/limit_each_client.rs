@@ -1,4 +1,4 @@
-//! A rate limit for each client: 429 with Retry-After, and clients that
+//! A rate limit for each client: 429 with Retry-After, and idle clients
 //! are forgotten.
 
 // ANCHOR: limits
@@ -44,8 +44,8 @@ impl Limits {
 // ANCHOR_END: limits
 
 // ANCHOR: clock
-/// The network of an IPv6 client, which can choose its address freely
-/// there, or the IPv4 address.
+/// Returns an IPv4 address, or the network of an IPv6 address, because a
+/// client can choose any address in its network.
 fn network(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V6(it) => IpAddr::V6((it.to_bits() >> 64 << 64).into()),
@@ -92,7 +92,7 @@ async fn limited(
     let Err(wait) = limits.check(peer.ip()) else {
         return next.run(request).await;
     };
-    // Whole seconds, rounded up: at zero, a client would come too early.
+    // Rounded up to whole seconds, so that no client returns too early.
     let seconds = wait.as_nanos().div_ceil(1_000_000_000).to_string();
     let retry = [(RETRY_AFTER, seconds)];
     (StatusCode::TOO_MANY_REQUESTS, retry).into_response()

@@ -1,5 +1,5 @@
-//! Which requests share a limit of one: those of a connection, of a
-//! route, or all of them.
+//! Which requests share one limit: the requests of a connection, the
+//! requests of a route, or all requests.
 
 // ANCHOR: limits
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tower::{
     },
 };
 
-/// One request at a time, three times, or one request an hour.
+/// Adds a limit of one request at a time, or of one request an hour.
 fn limited(routes: Router, limit: &str) -> Router {
     match limit {
         "ConcurrencyLimitLayer" => {
@@ -63,8 +63,8 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 // ANCHOR: serve
-/// `once` applies the layers before it serves; without it, axum applies
-/// them again to each connection.
+/// With `once`, the layers are applied once, before the server starts.
+/// Otherwise, axum applies them again to each connection.
 async fn serve(
     listener: TcpListener,
     shop: Router,

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 #[global_allocator]
 static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// What to log once a minute, to see which of the numbers grows.
+/// The numbers to log once a minute, to see which of them grows.
 struct Memory {
     /// Allocated and not freed, in bytes.
     live: usize,
@@ -51,7 +51,7 @@ fn burst(sessions: &mut Vec<Box<[u8]>>) -> io::Result<()> {
         let message = vec![1_u8; 1024].into_boxed_slice();
         send.send(message).map_err(io::Error::other)?;
     }
-    // Something small that stays, behind the messages in memory.
+    // A small value that stays, behind the messages in memory.
     sessions.push(vec![0; 4096].into_boxed_slice());
     print("the queue is full")?;
 

@@ -32,7 +32,7 @@ impl Drop for LogThread {
     fn drop(&mut self) {
         let lost = self.lost.dropped_lines();
         if lost > 0 {
-            // Not into the log, which was too slow for them.
+            // The log was too slow for them, so use stderr.
             eprintln!("{lost} log lines were lost");
         }
     }
@@ -50,9 +50,9 @@ use std::{
 use tokio::runtime::Runtime;
 use tracing::{error, info};
 
-/// Runs the service until it ends, then the runtime's shutdown. A panic
-/// comes after the shutdown: otherwise, dropping the runtime would wait
-/// for blocking closures, without a limit.
+/// Runs the service until it ends, and shuts the runtime down. A panic
+/// is resumed only after that, because dropping the runtime during a
+/// panic would wait for blocking closures without a limit.
 fn run(
     service: impl Future<Output = anyhow::Result<()>>,
     limit: Duration,

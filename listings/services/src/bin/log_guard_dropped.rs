@@ -8,7 +8,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 fn subscriber(file: File) -> impl tracing::Subscriber + Send + Sync {
     let (writer, _guard) = tracing_appender::non_blocking(file);
     tracing_subscriber::fmt().with_writer(writer).finish()
-    // Wrong: `_guard` is dropped here, and so the log's thread ends.
+    // Wrong: `_guard` is dropped here, which ends the log's thread.
 }
 
 fn main() -> std::io::Result<()> {

@@ -1,4 +1,4 @@
-//! What happens to log lines while the disk doesn't accept any.
+//! Log lines are dropped while the disk hangs and the queue is full.
 
 use std::{
     io::{self, Write},

@@ -1,4 +1,4 @@
-//! A middleware that checks a token, and passes on whose token it is.
+//! A middleware that checks a token, and passes its owner to the handler.
 
 // ANCHOR: authorize
 use std::{collections::HashMap, sync::Arc};
@@ -17,8 +17,8 @@ type Tokens = Arc<HashMap<String, Customer>>;
 #[derive(Clone)]
 struct Customer(u32);
 
-/// First come the extractors that don't need the body, then the
-/// request, and `Next` comes last.
+/// The extractors that don't need the body come first, then the
+/// request, and `Next` last.
 async fn authorize(
     State(tokens): State<Tokens>,
     headers: HeaderMap,
@@ -54,7 +54,7 @@ fn with_layer(tokens: &Tokens) -> Router {
         .route("/refunds", get(orders))
 }
 
-/// The same without the fallback.
+/// The same, but without the layer on the fallback.
 fn with_route_layer(tokens: &Tokens) -> Router {
     let layer = from_fn_with_state(Arc::clone(tokens), authorize);
     Router::new()
@@ -63,7 +63,7 @@ fn with_route_layer(tokens: &Tokens) -> Router {
         .route("/refunds", get(orders))
 }
 
-/// The same without the answer to a method that the route lacks.
+/// The same, but a method that the route lacks is answered with 405.
 fn with_method_layer(tokens: &Tokens) -> Router {
     let layer = from_fn_with_state(Arc::clone(tokens), authorize);
     Router::new()

@@ -24,7 +24,7 @@ async fn order(
     Ok((StatusCode::CREATED, format!("{price} euros")))
 }
 
-/// The last layer is the outermost.
+/// The layer that's added last is the outermost.
 fn routes(shop: Arc<Shop>) -> Router {
     Router::new()
         .route("/orders", post(order))
@@ -51,7 +51,7 @@ impl IntoResponse for OrderError {
             Self::Rejected(rejection) => rejection.status(),
             Self::NotSold(_) => StatusCode::NOT_FOUND,
             Self::Disk(cause) => {
-                // The cause is for the log, and not for the client.
+                // The cause belongs in the log, not in the answer.
                 tracing::error!(%cause, "{self}");
                 StatusCode::INTERNAL_SERVER_ERROR
             }

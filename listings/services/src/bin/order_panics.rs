@@ -3,7 +3,7 @@
 // ANCHOR: wrong
 use axum::{Router, extract::Path, routing::get};
 
-/// Wrong: if there is no such size, this panics.
+/// Wrong: this panics if there is no such size.
 async fn price(Path(size): Path<usize>) -> String {
     let prices = [5, 9];
     format!("{} euros", prices[size])

@@ -6,7 +6,7 @@ use axum::{Router, body::Body, routing::get};
 use futures::{StreamExt, stream};
 use tower::limit::GlobalConcurrencyLimitLayer;
 
-/// Endless exports, two at a time.
+/// Sends endless exports, two at a time.
 fn shop() -> Router {
     let export = async || {
         let lines =

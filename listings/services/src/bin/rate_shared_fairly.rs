@@ -13,10 +13,10 @@ use tokio::{
 /// Clones share the bucket.
 #[derive(Clone)]
 struct Rate {
-    /// When all of the bucket's tokens will be back.
+    /// When the bucket will be full again.
     full: Arc<Mutex<Instant>>,
     period: Duration,
-    /// A call is allowed if the bucket is full this soon.
+    /// A call may start if the bucket will be full within this time.
     slack: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Wrong: calls a clone, but a different service was ready.
+//! Wrong: the middleware calls a clone, which isn't ready.
 
 // ANCHOR: wrong
 use std::task::{Context, Poll};

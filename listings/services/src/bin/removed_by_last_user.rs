@@ -1,4 +1,4 @@
-//! Share a container between tests, and remove it with the last one.
+//! Share a container between tests, and remove it after the last test.
 
 // ANCHOR: shared
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 /// dropped, so it doesn't own the container.
 static RUNNING: Mutex<Weak<Container>> = Mutex::new(Weak::new());
 
-/// Returns the container that other tests use already, or starts one.
+/// Returns the container that other tests already use, or starts one.
 /// It's removed when the last of the returned `Arc`s is dropped.
 fn container() -> std::io::Result<Arc<Container>> {
     let running = RUNNING.lock();
-    // If `start` panicked in another test, there's none, as before.
+    // If `start` panicked in another test, nothing was stored.
     let mut running = running.unwrap_or_else(PoisonError::into_inner);
     if let Some(container) = running.upgrade() {
         return Ok(container);

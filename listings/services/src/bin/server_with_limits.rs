@@ -12,8 +12,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 // ANCHOR: serve
-/// Serves until `stop` is canceled, or this is dropped. Either of them
-/// drops all connections.
+/// Serves until `stop` is canceled or this future is dropped. Either
+/// way, all connections are dropped.
 async fn serve<L: Listen>(
     mut listener: L,
     routes: Router,
@@ -43,7 +43,7 @@ async fn serve<L: Listen>(
             Err(error) => {
                 tracing::error!(%error, "can't accept a connection");
                 if !concerns_one_client(&error) {
-                    // It would recur immediately.
+                    // Otherwise, the error would recur immediately.
                     stop.run_until_cancelled(sleep(PAUSE)).await;
                 }
             }
@@ -54,8 +54,8 @@ async fn serve<L: Listen>(
 
 // ANCHOR: admit
 impl Limits {
-    /// Returns the next client, with its place. If this is dropped, the
-    /// client stays in the system's backlog, and the place is free.
+    /// Returns the next client, with its place. If this future is
+    /// dropped, the client stays in the backlog, and its place is free.
     async fn admit<L: Listen>(
         &self,
         listener: &mut L,
@@ -114,9 +114,9 @@ impl Limits {
 // ANCHOR: limits
 #[derive(Clone, Copy)]
 struct Limits {
-    /// How many connections there are at the same time.
+    /// How many connections may be open at the same time.
     connections: usize,
-    /// Whether more clients are refused, instead of waiting.
+    /// Whether further clients are refused, instead of waiting.
     refuse: bool,
     /// How long a client may take to send the head of a request, and
     /// may be idle between two requests.
@@ -167,7 +167,7 @@ impl Listen for TcpListener {
 
     async fn accept(&mut self) -> io::Result<TcpStream> {
         let (client, _address) = TcpListener::accept(self).await?;
-        // It's no reason to refuse a client, or to pause.
+        // A failure here is no reason to refuse the client, or to pause.
         let _ = client.set_nodelay(true);
         Ok(client)
     }

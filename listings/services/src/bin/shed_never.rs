@@ -1,5 +1,5 @@
-//! Wrong: `LoadShedLayer` is added by a `layer` call of its own, and
-//! never sheds load.
+//! Wrong: `LoadShedLayer` has a `layer` call of its own, so it never
+//! sheds load.
 
 // ANCHOR: wrong
 use axum::{

@@ -16,7 +16,7 @@ async fn by_axum(client: DuplexStream, routes: Router) -> Served {
     Ok(axum::serve(OneClient(Some(client)), routes).await?)
 }
 
-/// HTTP/1 or HTTP/2, by the first bytes of the client.
+/// Chooses HTTP/1 or HTTP/2 by the client's first bytes.
 async fn by_auto(client: DuplexStream, routes: Router) -> Served {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);

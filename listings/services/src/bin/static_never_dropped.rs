@@ -3,7 +3,7 @@
 // ANCHOR: wrong
 use std::sync::{Arc, LazyLock};
 
-// Wrong: nothing drops the `Arc` of the static.
+// Wrong: nothing ever drops the static's `Arc`.
 static RUNNING: LazyLock<Arc<Container>> =
     LazyLock::new(|| Arc::new(Container::start()));
 

@@ -1,4 +1,4 @@
-//! What arrives of Tokio's stdout if the process exits after a write.
+//! Is the output of Tokio's stdout lost if the process exits right away?
 
 use std::{env, io, process::Command, sync::mpsc};
 

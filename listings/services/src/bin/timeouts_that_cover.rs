@@ -16,13 +16,13 @@ async fn slow() -> &'static str {
     "12 euros"
 }
 
-/// The body starts, and then nothing follows.
+/// Sends the start of a body, and then nothing.
 async fn stalled() -> Body {
     let begun = stream::iter([Ok::<_, Infallible>("12 ")]);
     Body::from_stream(begun.chain(stream::pending()))
 }
 
-/// There is always more to send.
+/// Sends a body that never ends.
 async fn endless() -> Body {
     let pieces = stream::repeat(Ok::<_, Infallible>("12 "));
     Body::from_stream(pieces.then(async |piece| {
@@ -42,7 +42,7 @@ fn routes() -> Router {
         ))
 }
 
-/// Limits the pauses of a body, and its whole time.
+/// Limits a body's pauses, and its whole duration.
 fn with_body_limits() -> Router {
     routes()
         .layer(ResponseBodyTimeoutLayer::new(LIMIT))

@@ -1,4 +1,4 @@
-//! Save an upload to a file, with limits, and leave no half of it behind.
+//! Save an upload to a file, with limits, and never leave half a file.
 
 // ANCHOR: upload
 use std::{

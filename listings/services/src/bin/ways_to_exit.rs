@@ -24,7 +24,7 @@ const WAYS: [&str; 9] = [
 ];
 
 // ANCHOR: child
-/// Writes into the log and into a report, and ends in one of the ways.
+/// Writes to the log and to a report, and exits in one of the ways.
 #[tokio::main(flavor = "current_thread")]
 async fn end(way: &str, log: &Path) -> io::Result<ExitCode> {
     let disk = BusyDisk(File::create(log)?);
@@ -42,7 +42,7 @@ async fn end(way: &str, log: &Path) -> io::Result<ExitCode> {
         "panic in main" => panic!("no tea"),
         "panic in a task" => {
             let task = tokio::spawn(async { panic!("no tea") });
-            let _ = task.await; // As if nobody looked at it.
+            let _ = task.await; // The panic is ignored.
         }
         "process::exit(3)" => std::process::exit(3),
         "process::abort()" => std::process::abort(),

@@ -1,5 +1,5 @@
-//! A fixed window lets almost twice as many calls through in a moment:
-//! the end of one window and the start of the next.
+//! A fixed window lets almost twice its limit through within a moment,
+//! at the end of one window and the start of the next.
 
 // ANCHOR: window
 use std::{convert::Infallible, time::Duration};
