@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 const MOST: usize = 3;
 
 /// How many of the sections that name an API are linked.
-const MOST_PLACES: usize = 6;
+const MOST_PLACES: usize = 4;
 
 /// Each message, and where it is explained, except on the pages of a part. `up` leads from the page to the site's root.
 pub fn messages(sections: &[Section], except: Option<&str>, up: &str) -> String {
@@ -44,11 +44,19 @@ pub fn apis(
 ) -> Result<String, Problem> {
     let map = api::Map::read(project)?;
     let first = |name: &str| name.chars().next().unwrap_or('a').to_ascii_lowercase();
+    // Where a reader looks: `tokio::task::JoinSet::len` is beside `JoinSet`.
+    let own = |name: &str| {
+        let at = name.rfind("::").map_or(0, |at| at + 2);
+        let is_type = |(at, _): &(usize, &str)| name[at + 2..].starts_with(char::is_uppercase);
+        let of_type = name.match_indices("::").find(is_type).map(|(at, _)| at + 2);
+        let starts_with_type = name.starts_with(char::is_uppercase);
+        name[if starts_with_type { 0 } else { of_type.unwrap_or(at) }..].to_lowercase()
+    };
     let all = sections.iter().flat_map(|section| &section.apis);
     // In the order of a dictionary, whatever the case.
     let names: BTreeSet<(String, &String)> = all
-        .filter(|name| letters.contains(&first(name)))
-        .map(|name| (name.to_lowercase(), name))
+        .map(|name| (own(name), name))
+        .filter(|(own, _)| letters.contains(&first(own)))
         .collect();
     let programs = project.once("src", || Programs::of(sections));
     let mut list = String::new();
