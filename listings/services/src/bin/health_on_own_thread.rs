@@ -35,7 +35,8 @@ async fn live(State(beat): State<Heartbeat>) -> (StatusCode, String) {
     if age <= beat.longest {
         return (StatusCode::OK, "ok".to_owned());
     }
-    let text = format!("no task has run for {} s", age.as_secs());
+    let text =
+        format!("the last heartbeat was {} s ago", age.as_secs());
     (StatusCode::SERVICE_UNAVAILABLE, text)
 }
 // ANCHOR_END: heartbeat
