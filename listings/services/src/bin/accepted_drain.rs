@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use hyper::service::{Service, service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
@@ -27,11 +28,11 @@ async fn serve(
 ) -> usize {
     let mut http = Builder::new(TokioExecutor::new());
     http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
-    http.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD);
+    http.http2().timer(TokioTimer::new());
+    http.http2().keep_alive_interval(HEAD).keep_alive_timeout(HEAD);
     let watched = GracefulShutdown::new();
     let mut open = JoinSet::new();
-    let all =
-        accept(&listener, &http, shop, &stop, &watched, &mut open);
+    let all = accept(&listener, &http, shop, &watched, &mut open);
     stop.run_until_cancelled(all).await;
     drop(listener);
     let drained = timeout(grace, watched.shutdown()).await;
@@ -47,14 +48,13 @@ async fn accept(
     listener: &TcpListener,
     http: &Builder<TokioExecutor>,
     shop: Router,
-    stop: &CancellationToken,
     watched: &GracefulShutdown,
     open: &mut JoinSet<()>,
 ) {
     let places = Arc::new(Semaphore::new(PLACES));
     while let Ok(place) = places.clone().acquire_owned().await {
         let socket = match listener.accept().await {
-            Ok((socket, _)) => socket,
+            Ok((socket, _)) => TokioIo::new(socket),
             Err(error) => {
                 eprintln!("no connection accepted: {error}");
                 sleep(PAUSE).await;
@@ -62,20 +62,23 @@ async fn accept(
             }
         };
         while open.try_join_next().is_some() {}
-        let service = TowerToHyperService::new(shop.clone());
-        let watcher = watched.watcher();
-        let (http, stop) = (http.clone(), stop.clone());
+        let begun = CancellationToken::new();
+        let (first, shop) = (begun.clone(), shop.clone());
+        let service = service_fn(move |request| {
+            first.cancel();
+            TowerToHyperService::new(shop.clone()).call(request)
+        });
+        let (http, watcher) = (http.clone(), watched.watcher());
         open.spawn(async move {
-            // The timeout of `http` starts with the first byte.
-            let mut byte = [0];
-            let first = timeout(HEAD, socket.peek(&mut byte));
-            let first = stop.run_until_cancelled(first).await;
-            if let Some(Ok(Ok(1))) = first {
-                let socket = TokioIo::new(socket);
-                let served = http.serve_connection(socket, service);
-                if let Err(error) = watcher.watch(served).await {
-                    eprintln!("a connection failed: {error}");
+            let served = http.serve_connection(socket, service);
+            tokio::select! {
+                served = watcher.watch(served) => {
+                    if let Err(error) = served && begun.is_cancelled() {
+                        eprintln!("a connection failed: {error}");
+                    }
                 }
+                // `http` limits none of what precedes its protocol.
+                Err(_) = timeout(HEAD, begun.cancelled()) => {}
             }
             drop(place);
         });
@@ -267,6 +270,53 @@ mod tests {
         Ok(())
     }
 
+    /// Whatever a client sends first, it gets no more than `HEAD`. "P" may
+    /// begin POST, or HTTP/2.
+    #[tokio::test]
+    async fn silence_before_the_first_request_is_cut_off() -> Outcome {
+        for sent in
+            ["", "P", "GET /pri", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
+        {
+            let (shop, stop) =
+                (Shop::default(), CancellationToken::new());
+            let (address, server) = start(&shop, &stop, GRACE).await?;
+            let mut client = send(address, sent).await?;
+            tokio::time::pause();
+            let mut seen = Vec::new();
+            let read = client.read_to_end(&mut seen);
+            assert!(timeout(5 * HEAD, read).await.is_ok(), "{sent:?}");
+            tokio::time::resume();
+            stop.cancel();
+            assert_eq!(server.await?, 0);
+        }
+        Ok(())
+    }
+
+    /// An HTTP/2 client that gets its answer, and answers no ping.
+    #[tokio::test]
+    async fn silence_after_a_request_is_cut_off() -> Outcome {
+        const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+        const HEADERS: &[u8] = b"\0\0\x10\x01\x05\0\0\0\x01\
+            \x82\x86\x04\x06/price\x41\x04shop";
+        let (shop, stop) = (Shop::default(), CancellationToken::new());
+        let (address, server) = start(&shop, &stop, GRACE).await?;
+        let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        let mut client = send(address, preface).await?;
+        client.write_all(&[SETTINGS, HEADERS].concat()).await?;
+        let mut seen = Vec::new();
+        while !String::from_utf8_lossy(&seen).contains("12 euros") {
+            assert_ne!(client.read_buf(&mut seen).await?, 0);
+        }
+        tokio::time::pause();
+        // The ping comes after `HEAD`, and its answer doesn't.
+        let read = client.read_to_end(&mut seen);
+        timeout(5 * HEAD / 2, read).await??;
+        tokio::time::resume();
+        stop.cancel();
+        assert_eq!(server.await?, 0);
+        Ok(())
+    }
+
     /// The bank never answers: the deadline cuts its clients off.
     #[tokio::test]
     async fn slow_payments_are_cut_off() -> Outcome {
@@ -303,6 +353,35 @@ mod tests {
             sleep(Duration::from_millis(5)).await;
         }
         hazards::no_task_left().await;
+        Ok(())
+    }
+
+    /// More handlers panic than there are places.
+    #[tokio::test]
+    async fn panic_of_a_handler_ends_only_its_connection() -> Outcome {
+        let (listener, stop) = (
+            TcpListener::bind("127.0.0.1:0").await?,
+            CancellationToken::new(),
+        );
+        let address = listener.local_addr()?;
+        let bug = async || -> &'static str {
+            std::panic::resume_unwind(Box::new("a bug"))
+        };
+        let shop = Shop::default().routes().route("/bug", get(bug));
+        let server =
+            tokio::spawn(serve(listener, shop, stop.clone(), GRACE));
+        for _ in 0..2 * PLACES {
+            let request = "GET /bug HTTP/1.1\r\nhost: shop\r\n\r\n";
+            let mut client = send(address, request).await?;
+            let mut seen = Vec::new();
+            client.read_to_end(&mut seen).await?;
+            assert!(seen.is_empty());
+        }
+        let (sender, _connection) = connect(address).await?;
+        assert!(get_text(sender.clone(), "/bug").await.is_err());
+        assert_eq!(get_text(sender, "/price").await?, "12 euros");
+        stop.cancel();
+        assert_eq!(server.await?, 0);
         Ok(())
     }
 

@@ -142,6 +142,14 @@ mod tests {
             let torn = shop.reload(&good[..end]).await;
             assert!(torn.is_err(), "{end}");
         }
+        for (from, to) in [
+            (r#"free_above": 60"#, r#"free_above": 0"#),
+            ("shipping", "shiping"),
+            (r#""shipping""#, r#""colour": 1, "shipping""#),
+        ] {
+            let bad = shop.reload(&good.replace(from, to)).await;
+            assert!(bad.is_err(), "{to}");
+        }
         let other = good.replace("8080", "8081");
         assert!(shop.reload(&other).await.is_err());
         let missing = shop.folder.path().join("none.json");

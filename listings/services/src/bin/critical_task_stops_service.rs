@@ -9,12 +9,12 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-/// Runs a task that should never end, and restarts it when it ends.
-/// Returns after the stop, or with an error if the task has ended `MOST`
-/// times, each time within `CALM`. If dropped, it aborts the task.
+/// Runs a task that must not end before the stop, and restarts it when
+/// it does. Returns when it has ended after the stop, or an error after
+/// `MOST` ends without a calm run. If dropped, it aborts the task.
 async fn keep_running<T>(
     stop: CancellationToken,
-    mut start: impl FnMut() -> T,
+    mut start: impl FnMut(CancellationToken) -> T,
 ) -> Result<(), String>
 where
     T: Future<Output = io::Result<()>> + Send + 'static,
@@ -22,8 +22,8 @@ where
     let mut ends = 0;
     while !stop.is_cancelled() {
         let started = Instant::now();
-        let task = AbortOnDropHandle::new(tokio::spawn(start()));
-        let ended = outcome(task.await);
+        let task = tokio::spawn(start(stop.clone()));
+        let ended = outcome(AbortOnDropHandle::new(task).await);
         if stop.is_cancelled() {
             return ended;
         }
@@ -52,14 +52,17 @@ fn outcome(
     ended.map_err(|error| error.to_string())
 }
 
-/// Doubles with every end, with jitter: a quarter of it is random.
+/// Doubles each time the task ends, up to `LONGEST`; a quarter is random
+/// (jitter).
 fn pause(ends: u32) -> Duration {
-    PAUSE * 2_u32.pow(ends) * fastrand::u32(75..=100) / 100
+    let doubled = PAUSE.saturating_mul(2_u32.saturating_pow(ends));
+    doubled.min(LONGEST) * fastrand::u32(75..=100) / 100
 }
 
 const MOST: u32 = 3;
 const CALM: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(10);
+const LONGEST: Duration = Duration::from_secs(30);
 // ANCHOR_END: parts
 
 use axum::{Router, routing::get};
@@ -123,8 +126,13 @@ async fn serve(
     served.map_err(|error| error.to_string())
 }
 
-/// Sends the emails that customers expect.
-async fn mailer() -> io::Result<()> {
+/// Sends the emails that customers expect, until the stop.
+async fn mailer(stop: CancellationToken) -> io::Result<()> {
+    let sending = stop.run_until_cancelled(send_emails());
+    sending.await.unwrap_or(Ok(()))
+}
+
+async fn send_emails() -> io::Result<()> {
     Err(io::Error::other("the mail server refuses the password"))
 }
 
@@ -152,7 +160,9 @@ mod tests {
 
     use super::*;
 
-    async fn ended<T>(start: impl FnMut() -> T) -> Result<(), String>
+    async fn ended<T>(
+        start: impl FnMut(CancellationToken) -> T,
+    ) -> Result<(), String>
     where
         T: Future<Output = io::Result<()>> + Send + 'static,
     {
@@ -165,7 +175,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn panic_in_each_run_ends_with_its_message() {
         let error =
-            ended(|| async { resume_unwind(Box::new("no disk")) });
+            ended(|_| async { resume_unwind(Box::new("no disk")) });
         let error = error.await.expect_err("a panic");
         assert!(error.contains("no disk"), "{error}");
     }
@@ -173,7 +183,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn failure_or_return_is_retried_and_then_an_error() {
         let runs = Arc::new(AtomicU32::new(0));
-        let counted = || {
+        let counted = |_| {
             runs.fetch_add(1, Ordering::Relaxed);
             async { Err(io::Error::other("no mail server")) }
         };
@@ -181,7 +191,7 @@ mod tests {
         assert_eq!(error, "ended 3 times, at last: no mail server");
         assert_eq!(runs.load(Ordering::Relaxed), MOST);
         let error =
-            ended(|| async { Ok(()) }).await.expect_err("it ends");
+            ended(|_| async { Ok(()) }).await.expect_err("it ends");
         assert_eq!(error, "ended 3 times, at last: it returned");
     }
 
@@ -189,7 +199,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn again_after_a_calm_time_it_starts_from_the_first_pause() {
         let runs = Arc::new(AtomicU32::new(0));
-        let counted = || {
+        let counted = |_| {
             runs.fetch_add(1, Ordering::Relaxed);
             async {
                 sleep(CALM).await;
@@ -205,7 +215,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn overload_of_panics_is_slowed_down() {
         let start = Instant::now();
-        let panics = ended(|| async { resume_unwind(Box::new("no")) });
+        let panics = ended(|_| async { resume_unwind(Box::new("no")) });
         assert!(panics.await.is_err());
         let pauses = PAUSE * (2 + 4) * 75 / 100;
         assert!(start.elapsed() >= pauses, "{:?}", start.elapsed());
@@ -214,7 +224,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn stop_in_a_pause_or_in_the_task() {
         let stop = CancellationToken::new();
-        let failing = || async { Err(io::Error::other("no")) };
+        let failing = |_| async { Err(io::Error::other("no")) };
         let keep = tokio::spawn(keep_running(stop.clone(), failing));
         sleep(Duration::from_millis(1)).await;
         stop.cancel();
@@ -223,16 +233,10 @@ mod tests {
             [(true, Ok(())), (false, Err("not sent".to_owned()))]
         {
             let stop = CancellationToken::new();
-            let stops = stop.clone();
-            let start = move || {
-                let stop = stops.clone();
-                async move {
-                    stop.cancelled().await;
-                    sleep(Duration::from_secs(1)).await;
-                    result
-                        .then_some(())
-                        .ok_or(io::Error::other("not sent"))
-                }
+            let start = move |stop: CancellationToken| async move {
+                stop.cancelled().await;
+                sleep(Duration::from_secs(1)).await;
+                result.then_some(()).ok_or(io::Error::other("not sent"))
             };
             let keep = tokio::spawn(keep_running(stop.clone(), start));
             sleep(Duration::from_secs(1)).await;
@@ -244,7 +248,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn cancel_aborts_the_task() {
         hazards::at_every_poll(async |cancel| {
-            let start = || async {
+            let start = |_| async {
                 sleep(Duration::from_secs(1)).await;
                 Err(io::Error::other("no"))
             };
@@ -258,10 +262,42 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn owner_gone_leaves_no_task() {
         let stop = CancellationToken::new();
-        let owner = tokio::spawn(keep_running(stop, pending));
+        let owner = tokio::spawn(keep_running(stop, |_| pending()));
         sleep(Duration::from_secs(1)).await;
         owner.abort();
         hazards::no_task_left().await;
+    }
+
+    /// A task that gets the token doesn't use up the grace period.
+    #[tokio::test(start_paused = true)]
+    async fn stop_of_a_healthy_task_is_quick_and_no_error() {
+        let (mut parts, stop) =
+            (Parts::new(), CancellationToken::new());
+        let healthy = async |stop: CancellationToken| {
+            let never = stop.run_until_cancelled(pending());
+            never.await.unwrap_or(Ok(()))
+        };
+        let start = move |stop| Box::pin(healthy(stop));
+        parts.spawn("mailer", keep_running(stop.clone(), start));
+        tokio::spawn({
+            let stop = stop.clone();
+            async move {
+                sleep(Duration::from_secs(1)).await;
+                stop.cancel();
+            }
+        });
+        let start = Instant::now();
+        let ended = run(parts, stop, Duration::from_secs(10)).await;
+        assert_eq!(ended, Ok(()));
+        assert!(start.elapsed() < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn overload_pause_has_a_limit() {
+        for ends in [1, 31, 32, u32::MAX] {
+            assert!(pause(ends) <= LONGEST);
+        }
+        assert!(pause(u32::MAX) >= LONGEST * 3 / 4);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -33,13 +33,12 @@ async fn connect_patiently<C, F: Future<Output = io::Result<C>>>(
     }
 }
 
-/// A wrong password or an unknown database won't get better.
+/// A wrong password or address won't get better. Others may: a host name
+/// that isn't known yet, for example, is an error without its own kind.
 fn may_be_starting(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionRefused, ConnectionReset, TimedOut};
-    matches!(
-        error.kind(),
-        ConnectionRefused | ConnectionReset | TimedOut
-    )
+    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+    let kind = error.kind();
+    !matches!(kind, InvalidInput | PermissionDenied | Unsupported)
 }
 // ANCHOR_END: connect
 
@@ -111,6 +110,23 @@ mod tests {
         let error = refused.await.expect_err("a wrong password");
         assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
         assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+
+    /// In docker compose, the name is known when the container exists.
+    #[tokio::test(start_paused = true)]
+    async fn failure_to_find_the_host_is_retried() {
+        let tries = Cell::new(0);
+        let connect = async || {
+            tries.set(tries.get() + 1);
+            match tries.get() {
+                1 => Err(io::Error::other("failed to lookup address")),
+                2 => Err(io::ErrorKind::HostUnreachable.into()),
+                3 => Err(io::ErrorKind::UnexpectedEof.into()),
+                _ => Ok(()),
+            }
+        };
+        assert!(connect_patiently(connect, PATIENCE).await.is_ok());
+        assert_eq!(tries.get(), 4);
     }
 
     #[tokio::test(start_paused = true)]

@@ -15,8 +15,11 @@ type Due = BTreeMap<&'static str, Option<Instant>>;
 struct Health(Arc<Mutex<Due>>);
 
 impl Health {
-    /// A task that must show a sign of life within every `limit`.
+    /// A task that must show a sign of life within every `limit`. Panics
+    /// if another task has this name: it would hide the end of this one.
     fn task(&self, name: &'static str, limit: Duration) -> Beat {
+        let taken = self.lock().get(name).is_some_and(Option::is_some);
+        assert!(!taken, "two tasks are named {name}");
         let beat = Beat { name, limit, health: self.clone() };
         beat.now();
         beat
@@ -247,6 +250,15 @@ mod tests {
             is(&health, "200 ok").await;
             sleep(Duration::from_secs(1)).await;
         }
+    }
+
+    /// The signs of life of one would hide the end of the other.
+    #[tokio::test(start_paused = true)]
+    #[should_panic = "two tasks are named import"]
+    async fn edges_two_tasks_of_one_name_are_refused() {
+        let health = Health::default();
+        let _first = health.task("import", LIMIT);
+        let _second = health.task("import", LIMIT);
     }
 
     #[tokio::test(start_paused = true)]

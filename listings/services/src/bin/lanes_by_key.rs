@@ -47,8 +47,10 @@ impl Lanes {
     async fn drain(&self, grace: Duration) -> usize {
         self.stop.cancel();
         self.left.close();
-        let _ = timeout(grace, self.left.wait()).await;
-        self.left.len()
+        match timeout(grace, self.left.wait()).await {
+            Ok(()) => 0,
+            Err(_elapsed) => self.left.len(),
+        }
     }
     // ANCHOR_END: drain
 
@@ -91,7 +93,7 @@ struct Job {
 type Queued = (TaskTrackerToken, Job);
 
 /// Runs a lane. A job that fails, panics, or hangs is reported, and the
-/// next job runs.
+/// next job runs. `report` must not panic, because that ends the lane.
 async fn run(
     mut jobs: mpsc::Receiver<Queued>,
     report: impl Fn(u32, String),

@@ -38,29 +38,30 @@ struct Shop {
 }
 
 // ANCHOR: run
-use std::time::Duration;
-
 use anyhow::{Context, bail};
 use tokio::{
     net::TcpListener,
     time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 /// Serves until the stop. Returns an error if the start fails or takes
 /// too long, or if clients are still connected after the grace period.
 async fn run(
     listener: TcpListener,
-    start: impl Future<Output = anyhow::Result<Shop>>,
+    start: impl Future<Output = anyhow::Result<Shop>> + Send + 'static,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let started = Started::default();
     let server = axum::serve(listener, routes(started.clone()))
         .with_graceful_shutdown(stop.clone().cancelled_owned());
+    // Its own task: even if a step blocks, probes are answered.
+    let start = AbortOnDropHandle::new(tokio::spawn(start));
     let starting = async {
         let start = timeout(LONGEST_START, start);
         if let Some(shop) = stop.run_until_cancelled(start).await {
-            let shop = shop.context("the start takes too long")??;
+            let shop =
+                shop.context("the start takes too long")???;
             started.get_or_init(|| shop);
         }
         anyhow::Ok(())
@@ -91,10 +92,9 @@ async fn start_shop(mut database: Database) -> anyhow::Result<Shop> {
 }
 // ANCHOR_END: start
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::sync::oneshot;
-use tokio_util::task::AbortOnDropHandle;
 
 /// Its migrations take as long as the other side wants.
 struct Database {
@@ -187,6 +187,41 @@ mod tests {
         assert_eq!(answers, "live 200, ready 503, price 503");
     }
 
+    /// A step that computes or blocks holds up no probe.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+    async fn slow_step_that_blocks_answers_the_liveness_probe() {
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let (begun, has_begun) = oneshot::channel();
+        let (end, ended) = std::sync::mpsc::channel();
+        let start = async move {
+            begun.send(()).ok().context("nobody waits")?;
+            let price = ended.recv_timeout(2 * SOON)?;
+            Ok(Shop { price })
+        };
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(run(listener, start, stop.clone()));
+        has_begun.await.expect("it starts");
+        let alive = hazards::within(SOON, status(address, "live"));
+        assert_eq!(alive.await.expect("an answer"), 200);
+        end.send("12 euros".to_owned()).expect("it waits");
+        until_ready(address).await.expect("ready");
+        stop.cancel();
+        assert!(running.await.expect("no panic").is_ok());
+    }
+
+    #[tokio::test]
+    async fn panic_of_a_step_is_an_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let start =
+            async { std::panic::resume_unwind(Box::new("no table")) };
+        let stop = CancellationToken::new();
+        let ran = run(listener.expect("a port"), start, stop).await;
+        let error = ran.expect_err("a panic").to_string();
+        assert!(error.contains("no table"), "{error}");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn slow_start_ends_with_an_error() {
         let listener = TcpListener::bind("127.0.0.1:0").await;
@@ -248,7 +283,9 @@ mod tests {
         status(address, "live").await.expect("an answer");
         stop.cancel();
         tokio::time::pause();
+        let stopped = tokio::time::Instant::now();
         let ended = running.await.expect("no panic");
+        assert!(stopped.elapsed() < 2 * GRACE);
         let error = ended.expect_err("still connected").to_string();
         assert_eq!(error, "clients are still connected");
     }
@@ -270,7 +307,13 @@ mod tests {
         let stop = CancellationToken::new();
         let (_, _migrated, running) =
             service(&stop).await.expect("a port");
+        // The start has begun, in its own task.
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
         drop(running);
+        // axum has a task of its own, which waits for the stop.
+        stop.cancel();
         hazards::no_task_left().await;
     }
 

@@ -12,8 +12,8 @@ use tokio::{
 struct InOrder<T> {
     queue: mpsc::Receiver<(u64, T)>,
     next: u64,
-    early: BTreeMap<u64, T>,
-    until: Option<Instant>,
+    /// Each event with the time of its arrival.
+    early: BTreeMap<u64, (Instant, T)>,
 }
 
 impl<T> InOrder<T> {
@@ -21,14 +21,14 @@ impl<T> InOrder<T> {
     /// and `None` after the last event. Cancel safe.
     async fn receive(&mut self) -> Option<Received<T>> {
         loop {
-            if let Some(event) = self.early.remove(&self.next) {
+            if let Some((_, event)) = self.early.remove(&self.next) {
                 self.next = self.next.saturating_add(1);
-                self.until = None;
                 return Some(Received::Event(event));
             }
             match self.arrived().await {
                 Some((number, event)) if number >= self.next => {
-                    self.early.entry(number).or_insert(event);
+                    let early = (Instant::now(), event);
+                    self.early.entry(number).or_insert(early);
                 }
                 Some(_repeated) => {}
                 None => return self.skip().map(Received::Missing),
@@ -41,14 +41,14 @@ impl<T> InOrder<T> {
     /// Receives an event with any number. Returns `None` if there is no
     /// event left, no room for another one, or no time to wait.
     async fn arrived(&mut self) -> Option<(u64, T)> {
-        if self.early.is_empty() {
+        let first = self.early.values().map(|(at, _)| *at).min();
+        let Some(first) = first else {
             return self.queue.recv().await;
-        }
+        };
         if self.early.len() == ROOM {
             return None;
         }
-        let patience = || Instant::now() + PATIENCE;
-        let until = *self.until.get_or_insert_with(patience);
+        let until = first + PATIENCE;
         timeout_at(until, self.queue.recv()).await.ok().flatten()
     }
 
@@ -62,8 +62,7 @@ impl<T> InOrder<T> {
     // ANCHOR_END: gap
 
     fn new(queue: mpsc::Receiver<(u64, T)>) -> Self {
-        let early = BTreeMap::new();
-        Self { queue, next: 1, early, until: None }
+        Self { queue, next: 1, early: BTreeMap::new() }
     }
 }
 
@@ -223,6 +222,31 @@ mod tests {
         assert!(matches!(received, Some(Received::Missing(_))));
         assert!(start.elapsed() < PATIENCE + Duration::from_millis(5));
         sender.abort();
+    }
+
+    /// Several gaps don't add up: an event waits for all of them.
+    #[tokio::test(start_paused = true)]
+    async fn clock_no_event_waits_longer_than_the_limit() {
+        let (queue, mut events) = in_order(20);
+        for number in (2..=40).step_by(2) {
+            queue.send((number, number)).await.expect("open");
+        }
+        let start = Instant::now();
+        for number in (2..=40).step_by(2) {
+            let missing = events.receive().await;
+            assert!(matches!(missing, Some(Received::Missing(_))));
+            let event = events.receive().await;
+            assert!(
+                matches!(event, Some(Received::Event(n)) if n == number)
+            );
+        }
+        assert!(start.elapsed() < PATIENCE + Duration::from_millis(5));
+    }
+
+    /// The numbers of a sender that starts again count as repeated.
+    #[tokio::test(start_paused = true)]
+    async fn again_from_one_needs_a_new_receiver() {
+        assert_eq!(all(sent(&[1, 2, 3, 1, 2]).await).await, [1, 2, 3]);
     }
 
     #[tokio::test(start_paused = true)]

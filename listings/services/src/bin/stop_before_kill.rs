@@ -1,24 +1,17 @@
 //! Stop in steps, all of them before the supervisor's SIGKILL.
 
 // ANCHOR: stop
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
 use tokio::{
     sync::watch,
-    time::{Duration, Instant, sleep_until, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
-/// How long after SIGTERM each step must be done.
-struct Limits {
-    /// Load balancers have noticed by then. Keep serving until then.
-    unready: Duration,
-    /// The requests in flight are answered, or given up.
-    drained: Duration,
-    /// Pools are closed, and logs are written. The process exits.
-    cleaned_up: Duration,
-}
-
-/// Call it when SIGTERM arrives. Returns the steps that were given up.
-/// If this future is dropped, the listener closes immediately.
+/// Call it when SIGTERM arrives. Returns the steps that were given up,
+/// or panicked. If dropped after it began, it closes the listener.
 async fn stop(
     ready: &watch::Sender<bool>,
     close: CancellationToken,
@@ -32,7 +25,9 @@ async fn stop(
     sleep_until(sigterm + limits.unready).await;
     drop(close);
     let mut given_up = Vec::new();
-    if timeout_at(sigterm + limits.drained, drain).await.is_err() {
+    let drain = AssertUnwindSafe(drain).catch_unwind();
+    let drained = timeout_at(sigterm + limits.drained, drain).await;
+    if !matches!(drained, Ok(Ok(()))) {
         given_up.push("drain");
     }
     let end = sigterm + limits.cleaned_up;
@@ -43,10 +38,20 @@ async fn stop(
 }
 // ANCHOR_END: stop
 
-use tokio::time::sleep;
+use tokio::time::{Duration, sleep};
 
 // ANCHOR: limits
-/// Below 30 seconds, Kubernetes' default. A preStop hook counts, too.
+/// How long after SIGTERM each step must be done.
+struct Limits {
+    /// Keep serving until then, so that load balancers can notice.
+    unready: Duration,
+    /// The requests in flight are answered, or given up.
+    drained: Duration,
+    /// Pools are closed, and logs are written. The process exits.
+    cleaned_up: Duration,
+}
+
+/// Below Kubernetes's default of 30 s, which includes a preStop hook.
 const LIMITS: Limits = Limits {
     unready: Duration::from_secs(5),
     drained: Duration::from_secs(20),
@@ -164,18 +169,30 @@ mod tests {
         assert!(given_up.await.is_empty());
     }
 
-    /// The drain panics: the listener is closed already.
+    async fn bug() {
+        std::panic::resume_unwind(Box::new(()))
+    }
+
+    /// The logs are written, even if the drain panics.
     #[tokio::test(start_paused = true)]
-    async fn panic_of_a_step_reaches_the_caller() {
+    async fn panic_of_the_drain_still_cleans_up() {
         let (ready, _probe) = watch::channel(true);
         let close = CancellationToken::new();
-        let closed = close.clone();
+        let (closed, mut cleaned_up) = (close.clone(), false);
+        let clean_up = async { cleaned_up = true };
+        let stopped = stop(&ready, close, bug(), clean_up, LIMITS);
+        assert_eq!(stopped.await, ["drain"]);
+        assert!(closed.is_cancelled() && cleaned_up);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_the_cleanup_reaches_the_caller() {
         let stopping = tokio::spawn(async move {
-            let bug = async { std::panic::resume_unwind(Box::new(())) };
+            let (ready, _probe) = watch::channel(true);
             let done = std::future::ready(());
-            stop(&ready, close, bug, done, LIMITS).await
+            let close = CancellationToken::new();
+            stop(&ready, close, done, bug(), LIMITS).await
         });
         assert!(stopping.await.is_err_and(|error| error.is_panic()));
-        assert!(closed.is_cancelled());
     }
 }

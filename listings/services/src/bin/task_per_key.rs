@@ -17,7 +17,7 @@ struct PerOrder {
 }
 
 impl PerOrder {
-    /// Waits for a place, of which all orders have `PLACES`. Returns the
+    /// Waits for one of the `PLACES` that all orders share. Returns the
     /// job if there's no room in its order's queue, or after a stop. If
     /// dropped, the job isn't submitted.
     async fn submit(&self, job: Job) -> Result<(), Job> {
@@ -47,8 +47,10 @@ impl PerOrder {
     async fn drain(&self, grace: Duration) -> usize {
         self.places.close();
         self.left.close();
-        let _ = timeout(grace, self.left.wait()).await;
-        self.left.len()
+        match timeout(grace, self.left.wait()).await {
+            Ok(()) => 0,
+            Err(_elapsed) => self.left.len(),
+        }
     }
 
     fn new() -> Self {
@@ -69,15 +71,16 @@ use tokio::{
 };
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
-/// Runs the jobs of one order until there are none.
+/// Runs the jobs of one order until there are none. It must not panic:
+/// the order's queue would stay, without a task.
 async fn run(order: u32, queues: Arc<Mutex<Queues>>) {
     while let Some((_place, _left, job)) = next(order, &queues) {
         let work = async { timeout(LONGEST, job.work).await };
         match AssertUnwindSafe(work).catch_unwind().await {
             Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => eprintln!("order {order}: {error}"),
-            Ok(Err(_elapsed)) => eprintln!("order {order}: too slow"),
-            Err(_panic) => eprintln!("order {order}: panicked"),
+            Ok(Ok(Err(error))) => tracing::error!(order, %error),
+            Ok(Err(_elapsed)) => tracing::error!(order, "too slow"),
+            Err(_panic) => tracing::error!(order, "panicked"),
         }
     }
 }

@@ -22,7 +22,7 @@ struct Chats {
     stop: CancellationToken,
     open: TaskTracker,
     places: Arc<Semaphore>,
-    /// For a client that's silent, or doesn't read.
+    /// How long to wait for a client that's silent or doesn't read.
     patience: Duration,
 }
 
@@ -34,7 +34,9 @@ async fn chat(
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     let open = chats.open.token();
-    upgrade.max_message_size(4096).on_upgrade(async move |socket| {
+    // Without the limit of a frame, one can announce 16 MiB.
+    let upgrade = upgrade.max_frame_size(4096).max_message_size(4096);
+    upgrade.on_upgrade(async move |socket| {
         talk(socket, &chats).await;
         drop((open, place));
     })
@@ -59,7 +61,7 @@ async fn talk(mut socket: WebSocket, chats: &Chats) {
                 let Ok(Ok(())) = sent.await else { return };
             }
             Some(Ok(Some(Ok(_)))) => {}
-            // The connection is lost.
+            // The connection is lost, or the message is too large.
             Some(Ok(None | Some(Err(_)))) => return,
         }
     };
@@ -96,10 +98,10 @@ async fn stop_all(
 ) -> io::Result<usize> {
     chats.stop.cancel();
     let ended = async {
-        (&mut server).await??;
+        let served = (&mut server).await;
         chats.open.close();
         chats.open.wait().await;
-        io::Result::Ok(())
+        served?
     };
     if let Ok(ended) = timeout(grace, ended).await {
         ended?;
@@ -316,6 +318,63 @@ mod tests {
         drop(place??);
         drop(join(address).await?);
         assert_eq!(stop_all(&chats, server, GRACE).await?, 0);
+        Ok(())
+    }
+
+    /// A client that sends, and doesn't read what it gets.
+    #[tokio::test]
+    async fn slow_reader_does_not_hold_a_chat() -> Outcome {
+        let chats = Chats::new(1, Duration::from_millis(300));
+        let (address, server) = chats.serve().await?;
+        let mut client = join(address).await?;
+        let text = "x".repeat(4000);
+        let mut sent = true;
+        while sent {
+            let next = client.send(Sent::text(text.clone()));
+            sent = matches!(timeout(SHORT, next).await, Ok(Ok(())));
+        }
+        let place = timeout(GRACE, chats.places.acquire()).await;
+        drop(place??);
+        assert_eq!(stop_all(&chats, server, GRACE).await?, 0);
+        Ok(())
+    }
+
+    /// A frame that announces a megabyte ends the chat: the server
+    /// doesn't wait for it.
+    #[tokio::test]
+    async fn overload_of_memory_by_a_frame_is_refused() -> Outcome {
+        use tokio::io::AsyncWriteExt;
+        let chats = Chats::new(1, hazards::HOUR);
+        let (address, server) = chats.serve().await?;
+        let mut client = join(address).await?;
+        let mut header = vec![0x81, 0xff];
+        header.extend((1_u64 << 20).to_be_bytes());
+        header.extend([0; 4]);
+        client.get_mut().write_all(&header).await?;
+        let place = timeout(GRACE, chats.places.acquire()).await;
+        drop(place??);
+        assert_eq!(stop_all(&chats, server, GRACE).await?, 0);
+        Ok(())
+    }
+
+    /// The server fails: its chats still get their close frame.
+    #[tokio::test]
+    async fn failure_of_the_server_waits_for_chats() -> Outcome {
+        let chats = Chats::new(1, GRACE);
+        let (address, _server) = chats.serve().await?;
+        let mut client = join(address).await?;
+        let failed = tokio::spawn(async {
+            Err(io::Error::other("no more files"))
+        });
+        let stopped = async {
+            let stopped = stop_all(&chats, failed, GRACE).await;
+            assert_eq!(chats.open.len(), 0);
+            stopped
+        };
+        let (stopped, frame) =
+            tokio::join!(stopped, farewell(&mut client));
+        assert!(away(frame?));
+        assert!(stopped.is_err());
         Ok(())
     }
 
