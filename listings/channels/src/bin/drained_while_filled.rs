@@ -8,7 +8,8 @@ use tokio::{sync::mpsc, time::timeout};
 /// Both futures are polled: whenever the queue is full, `collect` makes room.
 async fn import(lines: u32) -> Vec<u32> {
     let (sender, receiver) = mpsc::channel(2);
-    let ((), collected) = tokio::join!(fill(sender, lines), collect(receiver));
+    let ((), collected) =
+        tokio::join!(fill(sender, lines), collect(receiver));
     collected
 }
 // ANCHOR_END: pattern

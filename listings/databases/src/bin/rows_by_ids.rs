@@ -38,10 +38,8 @@ async fn on_postgres(
 
 use sqlx::{postgres::PgPoolOptions, sqlite::SqlitePoolOptions};
 
-const TABLE: &str =
-    "CREATE TEMP TABLE articles (id BIGINT PRIMARY KEY, name TEXT NOT NULL)";
-const ROWS: &str =
-    "INSERT INTO articles VALUES (1, 'lamp'), (2, 'desk'), (3, 'chair')";
+const TABLE: &str = "CREATE TEMP TABLE articles (id BIGINT PRIMARY KEY, name TEXT NOT NULL)";
+const ROWS: &str = "INSERT INTO articles VALUES (1, 'lamp'), (2, 'desk'), (3, 'chair')";
 
 /// A table with three articles, which only one connection sees.
 async fn sqlite() -> sqlx::Result<SqlitePool> {
@@ -56,8 +54,10 @@ async fn sqlite() -> sqlx::Result<SqlitePool> {
 }
 
 async fn postgres(address: &str) -> sqlx::Result<PgPool> {
-    let pool =
-        PgPoolOptions::new().max_connections(1).connect(address).await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .connect(address)
+        .await?;
     for statement in [TABLE, ROWS] {
         sqlx::query(statement).execute(&pool).await?;
     }
@@ -80,10 +80,11 @@ async fn main() -> sqlx::Result<()> {
     let pool = postgres(&address).await?;
     print(on_postgres(&pool, &[1, 3, 9]).await?);
     print(on_postgres(&pool, &[]).await?);
-    let wrong = sqlx::query("SELECT name FROM articles WHERE id IN ($1)")
-        .bind(vec![1_i64, 3])
-        .execute(&pool)
-        .await;
+    let wrong =
+        sqlx::query("SELECT name FROM articles WHERE id IN ($1)")
+            .bind(vec![1_i64, 3])
+            .execute(&pool)
+            .await;
     if let Err(sqlx::Error::Database(error)) = wrong {
         println!("IN ($1): {}", error.message());
     }

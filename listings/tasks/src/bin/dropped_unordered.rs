@@ -25,8 +25,9 @@ async fn drop_futures(finished: &Arc<AtomicU32>) {
 
 /// It only waits for tasks. When it's dropped, they keep running.
 async fn drop_handles(finished: &Arc<AtomicU32>) {
-    let mut exports: FuturesUnordered<_> =
-        (0..3).map(|_| tokio::spawn(export(Arc::clone(finished)))).collect();
+    let mut exports: FuturesUnordered<_> = (0..3)
+        .map(|_| tokio::spawn(export(Arc::clone(finished))))
+        .collect();
     let _ = timeout(HALF, exports.next()).await;
 }
 
@@ -55,9 +56,18 @@ async fn main() {
     let tracked = Arc::default();
     drop_tracker(&tracked).await;
     sleep(Duration::from_secs(1)).await;
-    println!("FuturesUnordered of futures: {} finished", of_futures.load(Relaxed));
-    println!("FuturesUnordered of handles: {} finished", of_handles.load(Relaxed));
-    println!("TaskTracker:                 {} finished", tracked.load(Relaxed));
+    println!(
+        "FuturesUnordered of futures: {} finished",
+        of_futures.load(Relaxed)
+    );
+    println!(
+        "FuturesUnordered of handles: {} finished",
+        of_handles.load(Relaxed)
+    );
+    println!(
+        "TaskTracker:                 {} finished",
+        tracked.load(Relaxed)
+    );
 }
 
 #[cfg(test)]
