@@ -226,6 +226,24 @@ mod tests {
         }
     }
 
+    /// The header's last number is 1 if the caller's trace is sampled.
+    #[tokio::test]
+    async fn edges_a_caller_decides_whether_a_trace_is_sampled() {
+        for (flag, spans) in [("01", 3), ("00", 0)] {
+            let mut headers = caller();
+            let parent = headers["traceparent"].to_str().expect("text");
+            let parent = format!("{}{flag}", &parent[..53]);
+            let parent = parent.parse().expect("a header");
+            headers.insert("traceparent", parent);
+            let (exporter, provider) = traces();
+            let dispatch = dispatch(&provider);
+            let guard = tracing::dispatcher::set_default(&dispatch);
+            serve(&headers).await;
+            drop(guard);
+            assert_eq!(tree(&exporter).len(), spans);
+        }
+    }
+
     #[tokio::test]
     async fn edges_without_a_subscriber_nothing_fails() {
         let _none =
