@@ -264,6 +264,7 @@ mod tests {
         let (shop, permits) = shop(1);
         let answer = ask(&shop, "/unknown").await;
         assert_eq!(answer.status(), 404);
+        assert!(answer.body().is_end_stream());
         drop(answer);
         let answer = ask(&shop, "/count").await;
         assert_eq!(answer.body().size_hint().exact(), Some(8));
