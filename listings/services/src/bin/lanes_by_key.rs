@@ -354,6 +354,24 @@ mod tests {
         assert_eq!(sorted(&log).len(), 1);
     }
 
+    /// A caller that waits for room isn't forgotten.
+    #[tokio::test(start_paused = true)]
+    async fn stop_counts_a_caller_that_waits_for_room() {
+        let (lanes, _) = lanes(1, 1);
+        let log = Log::default();
+        submitted(&lanes, job(1, "placed", 1000, &log)).await;
+        tokio::task::yield_now().await;
+        submitted(&lanes, job(1, "paid", 1000, &log)).await;
+        let third = lanes.submit(job(1, "shipped", 1000, &log));
+        let mut third = std::pin::pin!(third);
+        assert!(futures::poll!(third.as_mut()).is_pending());
+        // It's counted, even while its caller is busy elsewhere.
+        assert_eq!(lanes.drain(GRACE).await, 1);
+        assert!(third.await.is_ok());
+        assert_eq!(lanes.drain(GRACE).await, 0);
+        assert_eq!(sorted(&log).len(), 3);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn owner_gone_aborts_the_lanes() {
         let (lanes, _) = lanes(4, 4);
