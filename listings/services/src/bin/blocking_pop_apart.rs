@@ -2,6 +2,8 @@
 
 use std::{collections::VecDeque, io};
 
+use bytes::BytesMut;
+use futures::StreamExt;
 use tokio::{
     io::{
         AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream,
@@ -10,7 +12,10 @@ use tokio::{
     sync::{Notify, mpsc, oneshot},
     time::{Duration, Instant, timeout},
 };
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::{
+    codec::{Decoder, FramedRead, LinesCodec, LinesCodecError},
+    task::AbortOnDropHandle,
+};
 
 // ANCHOR: apart
 /// How long the server waits for a job, and how much longer we do.
@@ -74,22 +79,25 @@ async fn drive(
     mut requests: mpsc::Receiver<(String, oneshot::Sender<String>)>,
 ) -> io::Result<()> {
     let (reader, mut writer) = split(socket);
-    let mut lines = BufReader::new(reader).lines();
+    let codec = WholeLines(LinesCodec::new_with_max_length(LONGEST));
+    let mut lines = FramedRead::new(reader, codec);
     let mut waiting = VecDeque::new();
     loop {
         tokio::select! {
             biased;
-            line = lines.next_line() => {
-                let line = line?.ok_or(io::ErrorKind::UnexpectedEof)?;
+            line = lines.next() => {
+                let line = line.ok_or(io::ErrorKind::UnexpectedEof)?;
+                let line = line.map_err(io::Error::other)?;
                 // A caller that has given up still has its place.
                 if let Some(reply) = waiting.pop_front() {
                     oneshot::Sender::send(reply, line).ok();
                 }
             }
-            request = requests.recv() => match request {
+            request = requests.recv(), if waiting.len() < 16 => match request {
                 Some((line, reply)) => {
                     waiting.push_back(reply);
-                    writer.write_all(line.as_bytes()).await?;
+                    let write = writer.write_all(line.as_bytes());
+                    timeout(LIMIT, write).await??;
                 }
                 None => return writer.shutdown().await,
             },
@@ -97,6 +105,24 @@ async fn drive(
     }
 }
 // ANCHOR_END: pipelined
+
+const LONGEST: usize = 64 * 1024;
+
+/// Lines that end with `\n`: the start of a line that the server never
+/// finished is an error.
+struct WholeLines(LinesCodec);
+
+impl Decoder for WholeLines {
+    type Item = String;
+    type Error = LinesCodecError;
+
+    fn decode(
+        &mut self,
+        bytes: &mut BytesMut,
+    ) -> Result<Option<String>, LinesCodecError> {
+        self.0.decode(bytes)
+    }
+}
 
 /// Answers the requests of one connection in order. A `pop` waits for
 /// a job.
@@ -147,6 +173,7 @@ async fn main() {
 #[cfg(test)]
 mod tests {
     use hazards::{HOUR, at_every_poll, no_task_left, within};
+    use tokio::io::AsyncReadExt;
 
     use super::*;
 
@@ -235,5 +262,17 @@ mod tests {
         let (ours, _theirs) = duplex(64);
         drop(Cache(Connection::new(ours)));
         no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_in_the_middle_of_an_answer_is_an_error() {
+        let (ours, mut theirs) = duplex(64);
+        let mut jobs = Jobs(Connection::new(ours));
+        let hang_up = async move {
+            theirs.read_u8().await.expect("asked");
+            theirs.write_all(b"a jo").await.expect("room");
+        };
+        let (popped, ()) = tokio::join!(jobs.pop("invoices"), hang_up);
+        popped.expect_err("half an answer");
     }
 }

@@ -3,7 +3,7 @@
 // ANCHOR: download
 use std::path::Path;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use reqwest::Client;
 use tempfile::NamedTempFile;
 use tokio::{
@@ -13,19 +13,19 @@ use tokio::{
 };
 
 /// Downloads at most `limit` bytes, and replaces `target` when it has
-/// all of them. After an error, `target` is what it was, and no other
-/// file is left, unless the process is killed.
-///
-/// If this is dropped, `target` is the old or the new file.
+/// all of them. If this fails or is dropped, `target` is the old file,
+/// or the new one if the rename has started. No other file is left,
+/// unless the process is killed.
 async fn download(
     client: &Client,
     url: &str,
     target: &Path,
     limit: u64,
 ) -> anyhow::Result<u64> {
-    let folder = target.parent().context("not a file")?.to_owned();
+    let folder = folder(target).to_owned();
     let get = client.get(url).timeout(LONGEST);
     let mut answer = get.send().await?.error_for_status()?;
+    ensure!(answer.status() == 200, "got {}", answer.status());
     let new = spawn_blocking(move || NamedTempFile::new_in(folder));
     let (file, part) = new.await??.into_parts();
     let mut file = BufWriter::new(File::from_std(file));
@@ -57,20 +57,23 @@ fn client() -> reqwest::Result<Client> {
         .build()
 }
 
-/// Stops a server that sends a byte now and then.
+/// Limits a download from a server that sends a byte now and then.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// Gives the file its name. After `Ok`, both are on the disk.
 async fn rename(part: TempPath, target: PathBuf) -> io::Result<()> {
     let rename = move || {
         part.persist(&target)?;
-        match target.parent() {
-            #[cfg(unix)] // Windows can't sync a folder this way.
-            Some(folder) => std::fs::File::open(folder)?.sync_all(),
-            _ => Ok(()),
-        }
+        #[cfg(unix)] // Windows can't sync a folder this way.
+        std::fs::File::open(folder(&target))?.sync_all()?;
+        Ok(())
     };
     spawn_blocking(rename).await?
+}
+
+fn folder(file: &Path) -> &Path {
+    let folder = file.parent().filter(|it| *it != Path::new(""));
+    folder.unwrap_or(Path::new("."))
 }
 // ANCHOR_END: client
 
@@ -139,6 +142,7 @@ mod supplier {
         let path = request.split(' ').nth(1).unwrap_or_default();
         let status = match path {
             "/missing" => "404 Not Found",
+            "/moved" => "303 See Other", // Without a location.
             _ => "200 OK",
         };
         let head =
@@ -188,7 +192,7 @@ mod tests {
 
     #[tokio::test]
     async fn failure_leaves_the_old_file() -> anyhow::Result<()> {
-        for path in ["cut", "missing"] {
+        for path in ["cut", "missing", "moved"] {
             let (outcome, text) = over_old(path, LIMIT, LONG).await?;
             assert!(outcome.is_some_and(|it| it.is_err()));
             assert_eq!(text, "old");
@@ -299,6 +303,21 @@ mod tests {
         assert!(answer.chunk().await?.is_some());
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert!(sent.load(Ordering::Relaxed) < LENGTH / 2);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn edges_a_target_without_a_folder() -> anyhow::Result<()> {
+        let (client, supplier) = (client()?, supplier::start().await?);
+        let url = format!("{}/catalog", supplier.base);
+        // In the folder in which the test runs.
+        let name = format!(".catalog-{}", std::process::id());
+        let target = Path::new(&name);
+        let outcome = download(&client, &url, target, LIMIT).await;
+        let text = std::fs::read_to_string(target);
+        std::fs::remove_file(target)?;
+        assert_eq!(outcome?, 8);
+        assert_eq!(text?, "tea,milk");
         Ok(())
     }
 }

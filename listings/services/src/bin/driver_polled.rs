@@ -46,6 +46,8 @@ impl Client {
         let asking = async {
             self.sender.ready().await?;
             let answer = self.sender.send_request(request).await?;
+            let status = answer.status();
+            anyhow::ensure!(status.is_success(), "{status}");
             let body = Body::new(answer.into_body());
             let body = to_bytes(body, 10_000).await?;
             anyhow::Ok(String::from_utf8(body.into())?)
@@ -237,5 +239,17 @@ mod tests {
         };
         let (answer, ()) = tokio::join!(client.get("/"), serve);
         answer.expect_err("it's no text");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_a_request_is_no_answer() {
+        let (ours, theirs) = duplex(1024);
+        let ask = async {
+            let mut client = Client::connect(ours).await?;
+            client.get("/nothing").await
+        };
+        let (answer, _) = tokio::join!(ask, serve(theirs));
+        let error = answer.expect_err("not found");
+        assert!(error.to_string().contains("404"), "{error}");
     }
 }

@@ -7,13 +7,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use bytes::BytesMut;
 use futures::{SinkExt, StreamExt};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, split},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     time::{Duration, Instant, interval, timeout},
 };
-use tokio_util::codec::{Framed, LinesCodec};
+use tokio_util::codec::{
+    Decoder, FramedRead, FramedWrite, LinesCodec, LinesCodecError,
+};
 
 // ANCHOR: client
 #[derive(Clone)]
@@ -30,7 +33,7 @@ struct Request {
 
 #[derive(Debug, thiserror::Error)]
 enum AskError {
-    #[error("a request is one line")]
+    #[error("a request is one line, and not too long")]
     NotALine,
     #[error("the connection is closed, and the request wasn't sent")]
     NotSent,
@@ -49,7 +52,7 @@ impl Client {
     /// Asks the server. After the errors `Lost` and `Late`, or if this
     /// future is dropped, the server may have executed the request.
     async fn ask(&self, text: &str) -> Result<String, AskError> {
-        if text.contains('\n') {
+        if text.len() > LONGEST || text.contains(['\r', '\n']) {
             return Err(AskError::NotALine);
         }
         let asking = async {
@@ -71,8 +74,8 @@ impl Client {
 const PLACES: usize = 100;
 
 /// Returns a client, and the driver of its connection, which must be
-/// polled. The driver ends when all clients are dropped, or with an
-/// error; then every waiting caller gets one, too.
+/// polled. The driver ends when all clients are dropped. It can also
+/// fail, and then every waiting caller gets an error, too.
 fn connect(
     socket: impl AsyncRead + AsyncWrite,
 ) -> (Client, impl Future<Output = io::Result<()>>) {
@@ -90,9 +93,10 @@ async fn drive(
     socket: impl AsyncRead + AsyncWrite,
     mut requests: mpsc::Receiver<Request>,
 ) -> io::Result<()> {
+    let (reader, writer) = split(socket);
     let codec = LinesCodec::new_with_max_length(LONGEST);
-    let socket = std::pin::pin!(socket);
-    let (mut sink, answers) = Framed::new(socket, codec).split();
+    let answers = FramedRead::new(reader, WholeLines(codec.clone()));
+    let mut sink = FramedWrite::new(writer, codec);
     let waiting = Waiting::default(); // Dropped with this future.
     let write = async {
         let mut id = 0;
@@ -106,7 +110,7 @@ async fn drive(
             let sending = timeout(WRITE, sink.send(line)).await?;
             sending.map_err(io::Error::other)?;
         }
-        timeout(WRITE, sink.close()).await?.map_err(io::Error::other)
+        timeout(WRITE, sink.get_mut().shutdown()).await?
     };
     tokio::select! {
         biased;
@@ -121,7 +125,7 @@ async fn drive(
 const SILENCE: Duration = Duration::from_secs(15);
 
 async fn read(
-    mut answers: impl Lines + Unpin,
+    mut answers: FramedRead<impl AsyncRead + Unpin, WholeLines>,
     waiting: &Waiting,
 ) -> io::Result<()> {
     let mut sweep = interval(Duration::from_secs(1));
@@ -132,7 +136,7 @@ async fn read(
                 let line = line.ok_or(io::ErrorKind::UnexpectedEof)?;
                 let line = line.map_err(io::Error::other)?;
                 let (id, text) = parse(&line)?;
-                // Without a request, its caller has given up.
+                // If the id is unknown, the caller has given up.
                 if let Some(request) = waiting.remove(id) {
                     request.reply.send(text.to_owned()).ok();
                 }
@@ -155,18 +159,20 @@ fn parse(line: &str) -> io::Result<(u64, &str)> {
 }
 // ANCHOR_END: read
 
-trait Lines:
-    futures::Stream<
-        Item = Result<String, tokio_util::codec::LinesCodecError>,
-    >
-{
-}
+/// Lines that end with `\n`: the start of a line that the server never
+/// finished is an error.
+struct WholeLines(LinesCodec);
 
-impl<T> Lines for T where
-    T: futures::Stream<
-            Item = Result<String, tokio_util::codec::LinesCodecError>,
-        >
-{
+impl Decoder for WholeLines {
+    type Item = String;
+    type Error = LinesCodecError;
+
+    fn decode(
+        &mut self,
+        bytes: &mut BytesMut,
+    ) -> Result<Option<String>, LinesCodecError> {
+        self.0.decode(bytes)
+    }
 }
 
 // ANCHOR: waiting
@@ -174,7 +180,7 @@ impl<T> Lines for T where
 #[derive(Default)]
 struct Waiting {
     requests: Mutex<HashMap<u64, Request>>,
-    /// When the server was asked, unless it has answered since.
+    /// Since when requests have been waiting without any answer.
     unanswered: Mutex<Option<Instant>>,
 }
 
@@ -210,10 +216,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 // ANCHOR_END: waiting
 
 use tokio::{
-    io::{
-        AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream,
-        duplex, split,
-    },
+    io::{AsyncBufReadExt, BufReader, DuplexStream, duplex},
     time::sleep,
 };
 
@@ -261,7 +264,7 @@ async fn main() {
 #[cfg(test)]
 mod tests {
     use hazards::{HOUR, Silent, at_every_poll, no_task_left, within};
-    use tokio::task::JoinSet;
+    use tokio::{io::AsyncReadExt, task::JoinSet};
 
     use super::*;
 
@@ -515,8 +518,11 @@ mod tests {
                 let answer = client.ask(text).await;
                 assert_eq!(answer.expect("in time"), text);
             }
-            let two = client.ask("a\n2 b").await;
-            assert!(matches!(two, Err(AskError::NotALine)));
+            let long = "x".repeat(LONGEST + 1);
+            for text in ["a\n2 b", "a\r", long.as_str()] {
+                let two = client.ask(text).await;
+                assert!(matches!(two, Err(AskError::NotALine)));
+            }
         };
         let (driven, (), ()) =
             tokio::join!(driver, ask, echo(theirs, Duration::ZERO));
@@ -556,5 +562,19 @@ mod tests {
         drop(client);
         driver.await.expect("no panic").expect("a normal end");
         server.await.expect("no panic");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_in_the_middle_of_an_answer_is_no_answer() {
+        let (ours, mut theirs) = duplex(64);
+        let (client, driver) = connect(ours);
+        let hang_up = async move {
+            theirs.read_u8().await.expect("asked");
+            theirs.write_all(b"1 12").await.expect("room");
+        };
+        let (driven, asked, ()) =
+            tokio::join!(driver, client.ask("tea"), hang_up);
+        assert!(matches!(asked, Err(AskError::Lost)), "{asked:?}");
+        driven.expect_err("half an answer");
     }
 }

@@ -1,7 +1,7 @@
 //! Send a request again only if that can't do harm.
 
 // ANCHOR: send
-use reqwest::{Client, Request, Response};
+use reqwest::{Client, Request, Response, redirect};
 use tokio::time::{Duration, sleep};
 
 /// Whether the server may get the request twice.
@@ -10,8 +10,8 @@ fn is_repeatable(request: &Request) -> bool {
         || request.headers().contains_key("idempotency-key")
 }
 
-/// Sends a request up to three times. If this is dropped, the request
-/// may or may not have been executed.
+/// Sends a request up to three times, with a client from `client`. If
+/// this is dropped, the request may or may not have been executed.
 async fn send(
     client: &Client,
     request: Request,
@@ -125,10 +125,18 @@ async fn execute(
     client.write_all(answer).await
 }
 
+// ANCHOR: client
+/// It follows no redirects: if one failed to connect, `is_connect`
+/// would be true, although the first server has read the request.
 fn client() -> reqwest::Result<Client> {
-    let limit = Duration::from_secs(8);
-    Client::builder().no_proxy().timeout(limit).build()
+    Client::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .timeout(Duration::from_secs(8))
+        .redirect(redirect::Policy::none())
+        .no_proxy() // This program's supplier is on loopback.
+        .build()
 }
+// ANCHOR_END: client
 
 fn outcome(sent: reqwest::Result<Response>) -> String {
     match sent {
@@ -232,6 +240,38 @@ mod tests {
             sleep(PAUSE * 3).await;
             assert_eq!(supplier.counts().0, received);
         }
+        Ok(())
+    }
+
+    /// The order was executed, and only its redirect fails.
+    #[tokio::test]
+    async fn again_not_after_a_redirect() -> anyhow::Result<()> {
+        let client = client()?;
+        let closed = TcpListener::bind("127.0.0.1:0").await?;
+        let to = closed.local_addr()?;
+        drop(closed);
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let orders = Arc::new(AtomicUsize::new(0));
+        let count = orders.clone();
+        let mut running = JoinSet::new();
+        running.spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut order = Vec::new();
+                client.read_buf(&mut order).await?;
+                count.fetch_add(1, Ordering::Relaxed);
+                let answer = format!(
+                    "HTTP/1.1 303 See Other\r\nLocation: \
+                     http://{to}/\r\nContent-Length: 0\r\n\r\n"
+                );
+                client.write_all(answer.as_bytes()).await?;
+            }
+            io::Result::Ok(())
+        });
+        let order = client.post(url).build()?;
+        let answer = send(&client, order).await?;
+        assert_eq!(answer.status(), 303);
+        assert_eq!(orders.load(Ordering::Relaxed), 1);
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 // ANCHOR: client
 use std::{sync::Arc, time::Duration};
 
+use anyhow::Context;
 use reqwest::{Client, Url, redirect};
 use tokio::{sync::Semaphore, time::timeout};
 
@@ -30,17 +31,24 @@ impl Supplier {
         let places = Arc::new(Semaphore::new(PLACES));
         Ok(Self { http, prices, places })
     }
+}
+// ANCHOR_END: client
 
+// ANCHOR: price
+impl Supplier {
     /// Waits until fewer than `PLACES` requests are in progress, then
     /// asks for a price, and reads the answer to its end.
     async fn price(&self, item: &str) -> anyhow::Result<u32> {
-        let _place = timeout(LIMIT, self.places.acquire()).await??;
-        let url = self.prices.join(item)?;
+        let place = timeout(LIMIT, self.places.acquire()).await;
+        let _place = place.context("all places are taken")??;
+        let mut url = self.prices.clone();
+        let path = url.path_segments_mut().ok(); // Not `join`.
+        path.context("not http")?.pop_if_empty().push(item);
         let answer = self.http.get(url).send().await?;
         Ok(answer.error_for_status()?.json().await?)
     }
 }
-// ANCHOR_END: client
+// ANCHOR_END: price
 
 const LIMIT: Duration = Duration::from_secs(8);
 const PLACES: usize = 4;
@@ -205,6 +213,34 @@ mod tests {
         drop(server);
         tokio::time::sleep(Duration::from_millis(5)).await;
         assert!(supplier.price("tea").await.is_err());
+        Ok(())
+    }
+
+    /// Whatever the item is, it's asked for at the supplier.
+    #[tokio::test]
+    async fn edges_of_items_stay_at_the_supplier() -> anyhow::Result<()>
+    {
+        let other = start().await?;
+        let server = start().await?;
+        let supplier = Supplier::new(server.prices.clone())?;
+        let elsewhere = other.prices.join("tea")?.to_string();
+        let no_scheme = elsewhere.replace("http:", "");
+        for item in [
+            elsewhere.as_str(),
+            no_scheme.as_str(),
+            "../price/tea",
+            "tea?a=1",
+            "tea#1",
+            "grüner tee",
+        ] {
+            assert_eq!(supplier.price(item).await?, 12, "{item}");
+        }
+        assert_eq!(server.seen.requests.load(Ordering::Relaxed), 6);
+        // These aren't items.
+        for item in ["", ".", ".."] {
+            assert!(supplier.price(item).await.is_err());
+        }
+        assert_eq!(other.seen.requests.load(Ordering::Relaxed), 0);
         Ok(())
     }
 }

@@ -59,15 +59,15 @@ async fn serve_client(
 // ANCHOR: until_closed
 const SILENCE: Duration = Duration::from_secs(25);
 
-/// Reads until the client leaves. Its answers to pings are messages.
+/// Reads until the client leaves. Its pongs count as messages.
 async fn until_closed(
     mut stream: impl Stream<Item = Result<Message, Error>> + Unpin,
 ) -> anyhow::Result<()> {
     loop {
         let message = timeout(SILENCE, stream.next()).await;
         match message.context("the client is silent")?.transpose()? {
-            None | Some(Message::Close(_)) => return Ok(()),
-            Some(_) => {}
+            None => return Ok(()),
+            Some(_) => {} // Reading on answers a close frame.
         }
     }
 }
@@ -246,5 +246,22 @@ mod tests {
             within(HOUR, all).await;
         })
         .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_by_the_client_is_answered() {
+        let (mut client, server) = connection().await;
+        let (_boards, departures) = watch::channel(String::new());
+        let leave = async {
+            client.close(None).await.expect("open");
+            let mut last = None;
+            while let Some(message) = client.next().await {
+                last = Some(message.expect("a closing handshake"));
+            }
+            assert!(last.expect("some").is_close());
+        };
+        let (served, ()) =
+            tokio::join!(serve_client(server, departures), leave);
+        served.expect("a normal end");
     }
 }

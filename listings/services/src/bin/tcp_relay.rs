@@ -1,5 +1,5 @@
-//! Relay TCP connections, and limit how long one waits for its second
-//! end.
+//! Relay TCP connections, and limit how long a relay may be silent
+//! after the first EOF.
 
 use std::{io, net::SocketAddr, pin::pin};
 
@@ -13,14 +13,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 // ANCHOR: relay
-/// How long nothing may move: while both directions are open, and
+/// How long a relay may be silent: while both directions are open, and
 /// after one of them has ended.
 const IDLE: Duration = Duration::from_secs(3600);
 const AFTER_FIRST_END: Duration = Duration::from_secs(30);
 
-/// Passes bytes and EOF on, until both directions have ended. If one
-/// of them fails, the other may still finish. Dropping this future
-/// closes both connections.
+/// Passes bytes and EOF on, until both directions have ended or one of
+/// the connections fails. Dropping this future closes both connections.
 async fn relay(
     client: impl AsyncRead + AsyncWrite,
     server: impl AsyncRead + AsyncWrite,
@@ -30,16 +29,19 @@ async fn relay(
     let moved = Notify::new();
     let mut up = pin!(one_way(from_client, to_server, &moved));
     let mut down = pin!(one_way(from_server, to_client, &moved));
-    let (first, second) = tokio::select! {
-        biased;
-        first = &mut up => (first, within(down, &moved).await),
-        first = &mut down => (first, within(up, &moved).await),
+    // Not `biased`: a busy direction would keep the other one waiting.
+    tokio::select! {
+        ended = &mut up => ended?,
+        ended = &mut down => {
+            ended?;
+            return within(up, &moved).await;
+        }
         () = idle(&moved, IDLE) => return Err(io::ErrorKind::TimedOut.into()),
-    };
-    first.and(second)
+    }
+    within(down, &moved).await
 }
 
-/// Waits for the second direction, as long as its bytes move.
+/// Waits for the second direction for as long as its bytes move.
 async fn within(
     second: impl Future<Output = io::Result<()>>,
     moved: &Notify,
@@ -53,7 +55,7 @@ async fn within(
 // ANCHOR_END: relay
 
 // ANCHOR: one_way
-/// Completes when nothing has moved for so long.
+/// Completes when no byte has moved for `limit`.
 async fn idle(moved: &Notify, limit: Duration) {
     while timeout(limit, moved.notified()).await.is_ok() {}
 }
@@ -64,18 +66,33 @@ async fn one_way(
     moved: &Notify,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 8 * 1024];
+    let mut written = Ok(());
     loop {
         let length = from.read(&mut buffer).await?;
         if length == 0 {
+            written?;
             // Passes EOF on; on TLS, after close_notify.
             return to.shutdown().await;
         }
-        let mut rest = &buffer[..length];
-        while to.write_buf(&mut rest).await? > 0 {
-            moved.notify_one();
+        // After an error, the rest is read, but not passed on.
+        if written.is_ok() {
+            written = write(&mut to, &buffer[..length], moved).await;
         }
-        to.flush().await?; // A TLS stream has a buffer.
     }
+}
+
+async fn write(
+    to: &mut (impl AsyncWrite + Unpin),
+    mut rest: &[u8],
+    moved: &Notify,
+) -> io::Result<()> {
+    while !rest.is_empty() {
+        if to.write_buf(&mut rest).await? == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        moved.notify_one();
+    }
+    to.flush().await // A TLS stream has a buffer.
 }
 // ANCHOR_END: one_way
 
@@ -220,7 +237,7 @@ mod tests {
         Failing, HOUR, Silent, Slow, at_every_poll, no_task_left,
         within as in_time,
     };
-    use tokio::io::join;
+    use tokio::io::{join, repeat, sink};
 
     use super::*;
 
@@ -308,13 +325,35 @@ mod tests {
         let server =
             join(&b"too large\n"[..], Failing::after(Vec::new(), 0));
         client.write_all(b"order 1\n").await.expect("in memory");
-        let mut got = String::new();
-        let reading = client.read_to_string(&mut got);
-        let (ended, read) = tokio::join!(relay(ours, server), reading);
+        let reading = async move {
+            // More than the buffers hold: the relay still reads.
+            client.write_all(&[b'x'; 100_000]).await.expect("read");
+            let mut got = String::new();
+            client.read_to_string(&mut got).await.expect("text");
+            got
+        };
+        let (ended, got) = tokio::join!(relay(ours, server), reading);
         let error = ended.expect_err("the server's write half fails");
         assert_eq!(error.to_string(), "disk full");
-        read.expect("it's text");
         assert_eq!(got, "too large\n");
+    }
+
+    /// A reset of the server ends the relay without a pause.
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_the_server_reaches_a_waiting_client() {
+        let start = Instant::now();
+        let (mut client, ours) = duplex(64);
+        let server =
+            join(Failing::after(&b"half an answer"[..], 1), sink());
+        let waiting = async {
+            let mut got = Vec::new();
+            client.read_to_end(&mut got).await.expect("EOF");
+            got
+        };
+        let (ended, got) = tokio::join!(relay(ours, server), waiting);
+        ended.expect_err("the server's read half fails");
+        assert_eq!(got, b"half an answer");
+        assert_eq!(start.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
@@ -436,5 +475,29 @@ mod tests {
         }
         it.stop.cancel();
         in_time(SECONDS, it.serving).await.expect("no panic");
+    }
+
+    /// A direction that never pauses doesn't stop the other one.
+    #[tokio::test]
+    async fn overload_of_one_direction_does_not_stop_the_other() {
+        for upload in [true, false] {
+            let (mut gets, to) = duplex(64);
+            let (from, mut sends) = duplex(64);
+            let floods = join(repeat(b'x'), to);
+            let answers = join(from, sink());
+            let relaying = tokio::spawn(async move {
+                if upload {
+                    relay(floods, answers).await
+                } else {
+                    relay(answers, floods).await
+                }
+            });
+            sends.write_all(b"ok\n").await.expect("room");
+            let mut got = [0; 3];
+            let getting = gets.read_exact(&mut got);
+            in_time(SECONDS / 6, getting).await.expect("relayed");
+            assert_eq!(&got, b"ok\n");
+            relaying.abort();
+        }
     }
 }

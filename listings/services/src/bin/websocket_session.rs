@@ -1,13 +1,14 @@
 //! Keep a WebSocket connected: answer pings, notice a dead network,
 //! reconnect, and load the state again.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, pin::pin};
 
 use anyhow::Context;
 use futures::{Sink, SinkExt, Stream, StreamExt};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
+    task::coop::consume_budget,
     time::{Duration, Instant, interval, sleep, timeout},
 };
 use tokio_tungstenite::{
@@ -37,35 +38,37 @@ async fn session(
     board: &watch::Sender<Board>,
 ) -> anyhow::Result<()> {
     let (sink, stream) = socket.split();
+    let mut reading = pin!(read(stream, board));
     tokio::select! {
-        biased;
-        ended = read(stream, board) => ended,
-        ended = write(sink, station) => ended,
+        ended = &mut reading => return ended,
+        ended = write(sink, station) => ended?,
     }
+    // Until the server has answered the close frame.
+    timeout(WRITE, reading).await.ok();
+    Ok(())
 }
 
-/// Reading also answers the server's pings.
 async fn read(
     mut stream: impl Stream<Item = Result<Message, Error>> + Unpin,
     board: &watch::Sender<Board>,
 ) -> anyhow::Result<()> {
     loop {
+        consume_budget().await; // Many messages may be buffered.
         let message = timeout(SILENCE, stream.next()).await;
         let message = message.context("the server is silent")?;
-        match message.context("the stream has ended")?? {
+        match message.context("the server has closed")?? {
             Message::Text(text) => {
                 let departures = text.as_str().to_owned();
                 board.send_replace(Board { live: true, departures });
             }
-            Message::Close(_) => anyhow::bail!("the server closes"),
-            _ => {} // A ping, or the answer to one of ours.
+            _ => {} // Reading on answers pings and a close frame.
         }
     }
 }
 // ANCHOR_END: session
 
 // ANCHOR: write
-/// Sends the station whenever it changes, and pings.
+/// Sends pings, and the station whenever it changes.
 async fn write(
     mut sink: impl Sink<Message, Error = Error> + Unpin,
     station: &mut watch::Receiver<String>,
@@ -116,14 +119,14 @@ async fn keep_connected<S: AsyncRead + AsyncWrite + Unpin>(
         board.send_if_modified(|it| std::mem::take(&mut it.live));
         let Err(error) = outcome else { break };
         if start.elapsed() > LONGEST {
-            longest = FIRST; // It has worked for a while.
+            longest = FIRST; // The connection has worked for a while.
         }
         let pause = longest.mul_f64(random.f64()); // Full jitter.
         note(&format!("{error:#}; next try after {pause:.1?}"));
         tokio::select! {
             biased;
             () = sleep(pause) => {}
-            _ = station.wait_for(|_| false) => {} // It was dropped.
+            _ = station.wait_for(|_| false) => {} // Sender dropped.
         }
         longest = LONGEST.min(longest * 2);
     }
@@ -245,7 +248,9 @@ fn main() {
 #[cfg(test)]
 mod tests {
     use hazards::{HOUR, Silent, at_every_poll, within};
-    use tokio::io::{DuplexStream, duplex};
+    use tokio::io::{
+        AsyncReadExt, AsyncWriteExt, DuplexStream, duplex,
+    };
     use tokio_tungstenite::tungstenite::protocol::Role;
 
     use super::*;
@@ -441,5 +446,104 @@ mod tests {
         ended.expect("it was asked to end");
         assert!(shown.borrow().live);
         assert_eq!(shown.borrow().departures, "");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_by_the_server_is_answered() {
+        let (_choose, mut station) = chosen();
+        let (board, _) = watch::channel(Board::default());
+        let (client, mut server) = connection(1024).await;
+        let close = async move {
+            server.close(None).await.expect("open");
+            while let Some(message) = server.next().await {
+                message.expect("a closing handshake");
+            }
+        };
+        let talking = session(client, &mut station, &board);
+        let both = async { tokio::join!(talking, close).0 };
+        let error = within(HOUR, both).await.expect_err("to reconnect");
+        assert_eq!(error.to_string(), "the server has closed");
+    }
+
+    /// A server that never pauses still gets the station and pings.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn overload_of_messages_does_not_stop_writing() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0");
+        let listener = listener.await.expect("loopback");
+        let to = listener.local_addr().expect("bound");
+        let client = tokio::net::TcpStream::connect(to).await;
+        let (server, _) = listener.accept().await.expect("a client");
+        let (mut sent, mut floods) = server.into_split();
+        let flood = tokio::spawn(async move {
+            let boards = [0x81, 1, b'a'].repeat(20_000);
+            while floods.write_all(&boards).await.is_ok() {}
+        });
+        sleep(Duration::from_millis(50)).await; // The buffers fill.
+        let client = client.expect("connected");
+        let client = WebSocketStream::from_raw_socket(
+            client,
+            Role::Client,
+            None,
+        );
+        let client = client.await;
+        let (_choose, mut station) = chosen();
+        let (board, _) = watch::channel(Board::default());
+        let talking = tokio::spawn(async move {
+            session(client, &mut station, &board).await
+        });
+        let limit = Duration::from_secs(30);
+        let first = timeout(limit, sent.read_u8()).await;
+        first.expect("written while it reads").expect("open");
+        talking.abort();
+        flood.abort();
+    }
+
+    /// The server gets the close frame although it's still sending.
+    #[tokio::test(start_paused = true)]
+    async fn stop_waits_for_the_answer_to_the_close() {
+        let (choose, mut name) = chosen();
+        let (board, shown) = watch::channel(Board::default());
+        let (client, mut server) = connection(1024).await;
+        drop(choose);
+        let serve = async move {
+            loop {
+                let message = server.next().await.expect("open");
+                if message.expect("a frame").is_close() {
+                    break;
+                }
+            }
+            // The answer is sent by the next read.
+            sleep(WRITE / 2).await;
+            while let Some(message) = server.next().await {
+                message.expect("a closing handshake");
+            }
+        };
+        let talking = session(client, &mut name, &board);
+        let (ended, ()) = tokio::join!(talking, serve);
+        ended.expect("it was asked to end");
+        assert!(!shown.borrow().live);
+    }
+
+    /// Its receivers notice, though the board still says that it's
+    /// live.
+    #[tokio::test(start_paused = true)]
+    async fn cancel_of_the_loop_drops_the_sender_of_the_board() {
+        let (_choose, station) = chosen();
+        let (board, mut shown) = watch::channel(Board::default());
+        let (servers, _open) = tokio::sync::mpsc::channel(1);
+        let connect = async || -> anyhow::Result<Socket> {
+            let (client, mut server) = connection(1024).await;
+            server.send(Message::text("Oslo 12:05")).await?;
+            servers.send(server).await?;
+            Ok(client)
+        };
+        let random = fastrand::Rng::with_seed(1);
+        let keep = keep_connected(connect, station, board, random);
+        tokio::select! {
+            () = keep => panic!("the station is still there"),
+            _ = shown.wait_for(|it| it.live) => {}
+        }
+        shown.changed().await.expect_err("dropped");
+        assert!(shown.borrow().live);
     }
 }
