@@ -32,7 +32,8 @@ fn keep_alive(endpoint: Endpoint) -> Endpoint {
 // ANCHOR: calls
 async fn lose_the_network(endpoint: Endpoint) -> Result<(), Failed> {
     let network = Network::start()?;
-    let mut client = HealthClient::new(network.connect(endpoint).await?);
+    let mut client =
+        HealthClient::new(network.connect(endpoint).await?);
     client.check(HealthCheckRequest::default()).await?;
 
     network.pull_the_cable();
@@ -82,7 +83,8 @@ impl Network {
     fn start() -> Result<Self, Failed> {
         let (pulled, _) = watch::channel(0);
         let (server, connections) = mpsc::channel(1);
-        let (_reporter, health) = tonic_health::server::health_reporter();
+        let (_reporter, health) =
+            tonic_health::server::health_reporter();
         let incoming = ReceiverStream::new(connections);
         tokio::spawn(async move {
             let server = Server::builder().add_service(health);
@@ -99,7 +101,8 @@ impl Network {
         &self,
         endpoint: Endpoint,
     ) -> Result<Channel, tonic::transport::Error> {
-        let (pulled, server) = (self.pulled.clone(), self.server.clone());
+        let (pulled, server) =
+            (self.pulled.clone(), self.server.clone());
         let connector = service_fn(move |_: Uri| {
             let (pulled, server) = (pulled.subscribe(), server.clone());
             async move { dial(pulled, server).await.map(TokioIo::new) }

@@ -20,15 +20,14 @@ const MIB: usize = 1024 * 1024;
 
 async fn send_five_mib() -> Result<(), Failed> {
     let by_default = HealthServer::new(Catalog);
-    let raised = HealthServer::new(Catalog)
-        .max_decoding_message_size(8 * MIB);
+    let raised =
+        HealthServer::new(Catalog).max_decoding_message_size(8 * MIB);
     for service in [by_default, raised] {
         let url = start(service).await?;
         let channel = Endpoint::from_shared(url)?.connect().await?;
         let mut client = HealthClient::new(channel)
             .max_decoding_message_size(8 * MIB);
-        let large =
-            HealthCheckRequest { service: "x".repeat(5 * MIB) };
+        let large = HealthCheckRequest { service: "x".repeat(5 * MIB) };
         match client.check(large).await {
             Ok(_) => println!("accepted"),
             Err(status) => {
@@ -63,7 +62,9 @@ impl Health for Catalog {
     }
 }
 
-async fn start(service: HealthServer<Catalog>) -> Result<String, Failed> {
+async fn start(
+    service: HealthServer<Catalog>,
+) -> Result<String, Failed> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     tokio::spawn(async move {

@@ -50,7 +50,12 @@ pub fn apis(
         let is_type = |(at, _): &(usize, &str)| name[at + 2..].starts_with(char::is_uppercase);
         let of_type = name.match_indices("::").find(is_type).map(|(at, _)| at + 2);
         let starts_with_type = name.starts_with(char::is_uppercase);
-        name[if starts_with_type { 0 } else { of_type.unwrap_or(at) }..].to_lowercase()
+        name[if starts_with_type {
+            0
+        } else {
+            of_type.unwrap_or(at)
+        }..]
+            .to_lowercase()
     };
     let all = sections.iter().flat_map(|section| &section.apis);
     // In the order of a dictionary, whatever the case.
