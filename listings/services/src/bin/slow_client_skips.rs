@@ -64,10 +64,14 @@ async fn until_closed(
     mut stream: impl Stream<Item = Result<Message, Error>> + Unpin,
 ) -> anyhow::Result<()> {
     loop {
+        // Reading on answers a close frame.
         let message = timeout(SILENCE, stream.next()).await;
-        match message.context("the client is silent")?.transpose()? {
-            None => return Ok(()),
-            Some(_) => {} // Reading on answers a close frame.
+        if message
+            .context("the client is silent")?
+            .transpose()?
+            .is_none()
+        {
+            return Ok(());
         }
     }
 }

@@ -56,12 +56,11 @@ async fn read(
         consume_budget().await; // Many messages may be buffered.
         let message = timeout(SILENCE, stream.next()).await;
         let message = message.context("the server is silent")?;
-        match message.context("the server has closed")?? {
-            Message::Text(text) => {
-                let departures = text.as_str().to_owned();
-                board.send_replace(Board { live: true, departures });
-            }
-            _ => {} // Reading on answers pings and a close frame.
+        let message = message.context("the server has closed")??;
+        // Reading on also answers pings and a close frame.
+        if let Message::Text(text) = message {
+            let departures = text.as_str().to_owned();
+            board.send_replace(Board { live: true, departures });
         }
     }
 }
