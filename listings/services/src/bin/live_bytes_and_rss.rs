@@ -64,7 +64,7 @@ fn burst(sessions: &mut Vec<Box<[u8]>>) -> io::Result<()> {
 /// Prints both numbers, rounded so that each run prints the same.
 fn print(when: &str) -> io::Result<()> {
     let memory = Memory::now(&Handle::current())?;
-    let mib = |bytes: usize| (bytes / (1 << 20) + 10) / 20 * 20;
+    let mib = |bytes: usize| (bytes / (1 << 20) + 25) / 50 * 50;
     let (live, rss) = (mib(memory.live), mib(memory.resident));
     let tasks = memory.tasks;
     println!(

@@ -122,7 +122,9 @@ async fn main() {
         println!("{what:<12}  {layer:<5}  {route_layer:<11}  {method}");
     }
     let (_, body) = ask(&shops[0], REQUESTS[3], None).await;
-    println!("\n500: {body}");
+    // The rest names the type, with its path.
+    let message = body.split(" of type").next().unwrap_or_default();
+    println!("\n500: {message} ...");
 }
 
 #[cfg(test)]
