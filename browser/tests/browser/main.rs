@@ -27,12 +27,17 @@ fn every_page_of_the_book_works() -> Result<()> {
             "BOOK_PAGE is set to {only}, which is not a page of the book"
         );
     }
-    // Two Chromiums take half of the views each: one of them leaves a core idle while it waits.
-    let [wide, narrow] = views(SystemTime::now());
-    let check = |views: &[View]| with_browser(|it| it.check(project, &book.site, &pages, views));
+    let today = Today::at(SystemTime::now());
+    let numbered = pages.iter().enumerate();
+    let on_wide = numbered.filter(|(number, _)| today.shows_wide(*number));
+    let on_wide: Vec<_> = on_wide.map(|(_, page)| page.clone()).collect();
+    // Two Chromiums: one of them leaves a core idle while it waits.
+    let check = |pages: &[_], views: &[View]| {
+        with_browser(|it| it.check(project, &book.site, pages, views))
+    };
     let (wide, narrow) = std::thread::scope(|scope| {
-        let wide = scope.spawn(|| check(&wide));
-        let narrow = check(&narrow);
+        let wide = scope.spawn(|| check(&on_wide, &today.wide));
+        let narrow = check(&pages, &today.narrow);
         (wide.join(), narrow)
     });
     let wide = wide.map_err(|_panic| anyhow!("a check of the pages panicked"))?;
@@ -42,16 +47,47 @@ fn every_page_of_the_book_works() -> Result<()> {
     Ok(Problems::none_in(problems)?)
 }
 
-/// The views on the wide screen and on the narrow one: light and dark, and on the next day dark and light. With
-/// `BOOK_ALL`, all four of them.
-fn views(now: SystemTime) -> [Vec<View>; 2] {
-    let [wide, wide_dark, narrow, narrow_dark] = View::ALL;
-    let days = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / (24 * 60 * 60);
-    if std::env::var_os("BOOK_ALL").is_some() {
-        [vec![wide, wide_dark], vec![narrow, narrow_dark]]
-    } else if days.is_multiple_of(2) {
-        [vec![wide], vec![narrow_dark]]
-    } else {
-        [vec![wide_dark], vec![narrow]]
+/// What is opened on a day: every page on the narrow screen, where most breaks, and a quarter of the pages on the wide
+/// one, other ones every day; light or dark. With `BOOK_ALL`, every page in all four views.
+struct Today {
+    wide: Vec<View>,
+    narrow: Vec<View>,
+    /// Which quarter is opened on the wide screen; all, if none.
+    quarter: Option<usize>,
+}
+
+impl Today {
+    fn at(now: SystemTime) -> Self {
+        let [wide, wide_dark, narrow, narrow_dark] = View::ALL;
+        if std::env::var_os("BOOK_ALL").is_some() {
+            let (wide, narrow) = (vec![wide, wide_dark], vec![narrow, narrow_dark]);
+            return Self {
+                wide,
+                narrow,
+                quarter: None,
+            };
+        }
+        let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let day = usize::try_from(seconds / (24 * 60 * 60)).unwrap_or_default();
+        // After four days the wide screen changes between light and dark, so that each page is seen in both.
+        let wide = if (day / 4).is_multiple_of(2) {
+            wide
+        } else {
+            wide_dark
+        };
+        let narrow = if day.is_multiple_of(2) {
+            narrow_dark
+        } else {
+            narrow
+        };
+        Self {
+            wide: vec![wide],
+            narrow: vec![narrow],
+            quarter: Some(day % 4),
+        }
+    }
+
+    fn shows_wide(&self, page: usize) -> bool {
+        self.quarter.is_none_or(|quarter| page % 4 == quarter)
     }
 }
