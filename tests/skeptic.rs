@@ -119,7 +119,7 @@ fn shown_programs(
                         .with_context(|| format!("cannot write {}", file.display()))?;
                     programs.push((name, page.source.clone()));
                 }
-                Some(Origin::CompileFail(_) | Origin::Unstable(_)) => {}
+                Some(Origin::CompileFail(_) | Origin::Unstable(_) | Origin::Source(_)) => {}
                 None => bail!(
                     "{}: a block of Rust that no directive made, so nothing checks it:\n{}",
                     page.source,

@@ -3,6 +3,7 @@
 use crate::progress::Progress;
 use anyhow::{Result, anyhow, bail};
 use drift::snapshot::{self, BookSnapshot};
+use model::directive::Directive;
 use model::hazards::Declarations;
 use model::suggest::did_you_mean;
 use model::{
@@ -114,9 +115,17 @@ impl Subject {
                 .into_iter()
                 .filter(|it| shown.contains(&it.to_string())),
         );
+        let crate_files = uses::all(project)
+            .into_iter()
+            .filter(|it| pages.contains(&it.page))
+            .filter_map(|it| match it.parsed {
+                Some(Directive::Source(shown)) => Some(shown.file()),
+                _ => None,
+            });
         let files = programs
             .iter()
             .flat_map(files_of)
+            .chain(crate_files)
             .chain(pages.iter().cloned());
         Ok(Self {
             files: Some(files.map(PathBuf::from).collect()),

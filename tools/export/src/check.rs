@@ -44,6 +44,11 @@ fn expected(project: &Project) -> Result<BTreeMap<String, Content>> {
                 Ok(Directive::Program(kind, program)) => {
                     content.add_program(project, *kind, program)?
                 }
+                Ok(Directive::Source(shown)) => {
+                    let text = shown.shown(project).map_err(anyhow::Error::msg)?.text;
+                    content.blocks.push(text);
+                    content.captions.push(vec![shown.file()]);
+                }
                 Ok(Directive::Output(id)) => {
                     for output in output::shown(project, id)? {
                         content.blocks.push(project.read(&output.file)?);

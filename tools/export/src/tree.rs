@@ -88,6 +88,7 @@ const DROPPED_CLASSES: &[&str] = &["boring", "buttons", "stepper", "tools", "wor
 const KEPT_DATA: &[&str] = &[
     "data-compile-fail",
     "data-listing",
+    "data-source",
     "data-unstable",
     "data-manifest",
     "data-timeline",

@@ -35,17 +35,17 @@ pub const KINDS: &[(&str, &str)] = &[
 pub fn count(project: &Project, kind: &str) -> Result<usize, Problem> {
     let failed = |error: anyhow::Error| Problem::of("listings", format!("{error:#}"));
     let pages = uses::pages_below(project, "src");
-    let used = |names: &[&str]| {
-        let all = uses::all(project).into_iter();
-        all.filter(|used| names.contains(&used.directive.as_str()))
-            .count()
-    };
     Ok(match kind {
         "pages" => pages
             .iter()
             .filter(|page| *page != "src/SUMMARY.md")
             .count(),
-        "blocks" => used(&["listing", "compile_fail", "unstable"]),
+        "blocks" => {
+            let pages = uses::pages(project);
+            let directives = pages.iter().flat_map(|page| &page.directives);
+            let directives = directives.filter_map(|placed| placed.directive.as_ref().ok());
+            directives.filter(|it| it.is_rust()).count()
+        }
         "listings" => project.listings().map_err(failed)?.len(),
         "mistakes" => {
             let mut mistakes = 0;

@@ -2,6 +2,7 @@
 //!
 //! A directive inside a code block or a code span is text about directives, and is left alone.
 
+use crate::crate_file::CrateFile;
 use crate::program::{ProgramId, ProgramKind, ProgramRef};
 use crate::since::Since;
 use crate::suggest;
@@ -14,6 +15,10 @@ pub const KNOWN: &[(&str, &str)] = &[
     (
         "listing",
         "{{#listing part/name}} or {{#listing part/name:anchor}}",
+    ),
+    (
+        "source",
+        "{{#source crate/src/file.rs}} or {{#source crate/src/file.rs:anchor}}, for a crate in listings/ that isn't a part",
     ),
     ("output", "{{#output part/name}}"),
     (
@@ -55,6 +60,8 @@ pub const KNOWN: &[(&str, &str)] = &[
 pub enum Directive {
     /// `{{#listing}}`, `{{#compile_fail}}`, `{{#unstable}}`: a program, or what an anchor holds.
     Program(ProgramKind, ProgramRef),
+    /// `{{#source}}`: a file of a crate that isn't a part, or what an anchor holds.
+    Source(CrateFile),
     /// `{{#output}}`: what a program prints.
     Output(ProgramId),
     /// `{{#timeline}}`: how the tasks of these listings move, on one scale.
@@ -109,6 +116,7 @@ impl Directive {
             "listing" => program(ProgramKind::Listing),
             "compile_fail" => program(ProgramKind::CompileFail),
             "unstable" => program(ProgramKind::Unstable),
+            "source" => CrateFile::parse(argument).map(Self::Source),
             "output" => ProgramId::parse(argument).map(Self::Output),
             "timeline" => {
                 let names = argument.split_whitespace().map(ProgramId::parse);
@@ -123,6 +131,15 @@ impl Directive {
             "versions" => Ok(Self::Versions),
             "cancel_safety" => Ok(Self::CancelSafety(text)),
             _ => Err(unknown(name)),
+        }
+    }
+
+    /// Whether it becomes a block of Rust.
+    pub fn is_rust(&self) -> bool {
+        match self {
+            Self::Program(..) => true,
+            Self::Source(shown) => shown.is_rust(),
+            _ => false,
         }
     }
 

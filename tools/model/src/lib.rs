@@ -6,6 +6,7 @@ pub mod address;
 pub mod api;
 pub mod cancel_safety;
 pub mod census;
+pub mod crate_file;
 pub mod directive;
 pub mod hand_written;
 pub mod hazards;

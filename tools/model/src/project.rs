@@ -186,19 +186,87 @@ impl Project {
         Ok(path)
     }
 
-    /// The parts: the folders below `listings/` that are crates, sorted.
+    /// All files below a folder, relative to the root with forward slashes, sorted; none if there's no such folder.
+    ///
+    /// # Errors
+    ///
+    /// A folder cannot be read.
+    pub fn files_below(&self, folder: &str) -> Result<Vec<String>, Problem> {
+        let path = self.root.join(folder);
+        if !path.is_dir() {
+            return Ok(Vec::new());
+        }
+        let failed = |error| Problem::of(folder, format!("cannot read the folder: {error}"));
+        let mut files = Vec::new();
+        for entry in fs::read_dir(path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let below = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            // Symbolic links aren't followed: they may lead in a circle.
+            if entry.file_type().map_err(failed)?.is_dir() {
+                files.extend(self.files_below(&below)?);
+            } else {
+                files.push(below);
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// The folders below `listings/` that are crates, sorted.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be read.
+    pub fn crates(&self) -> Result<Vec<String>> {
+        let folder = self.root.join("listings");
+        let mut crates: Vec<_> = names_in(&folder)?
+            .into_iter()
+            .filter(|name| folder.join(name).join("Cargo.toml").is_file())
+            .collect();
+        crates.sort();
+        Ok(crates)
+    }
+
+    /// The parts: the crates that consist of listings, sorted.
     ///
     /// # Errors
     ///
     /// The folder cannot be read.
     pub fn parts(&self) -> Result<Vec<String>> {
-        let folder = self.root.join("listings");
-        let mut parts: Vec<_> = names_in(&folder)?
-            .into_iter()
-            .filter(|name| folder.join(name).join("Cargo.toml").is_file())
-            .collect();
-        parts.sort();
+        let mut parts = self.crates()?;
+        parts.retain(|name| !self.is_source_crate(name));
         Ok(parts)
+    }
+
+    /// The crates of which pages show parts of files with `{{#source}}`, sorted: each is a program in several files, and no part.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be read.
+    pub fn source_crates(&self) -> Result<Vec<String>> {
+        let mut crates = self.crates()?;
+        crates.retain(|name| self.is_source_crate(name));
+        Ok(crates)
+    }
+
+    /// Whether a crate has a library, and no listings. (A part without a listing so far has neither.)
+    fn is_source_crate(&self, name: &str) -> bool {
+        let folder = self.root.join("listings").join(name).join("src");
+        folder.join("lib.rs").is_file() && !folder.join("bin").is_dir()
+    }
+
+    /// The Rust files of the crates that aren't parts, relative to the root.
+    ///
+    /// # Errors
+    ///
+    /// A folder cannot be read.
+    pub fn source_files(&self) -> Result<Vec<String>> {
+        let mut files = Vec::new();
+        for name in self.source_crates()? {
+            files.extend(self.files_below(&format!("listings/{name}"))?);
+        }
+        files.retain(|file| file.ends_with(".rs"));
+        Ok(files)
     }
 
     /// All listings, sorted by part and name.
@@ -286,6 +354,27 @@ fn names_in(folder: &Path) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_crate_with_a_library_and_without_listings_is_no_part() {
+        let book = scratch::Scratch::sound();
+        book.write("listings/shop/Cargo.toml", "");
+        book.write("listings/shop/src/lib.rs", "");
+        book.write("listings/shop/tests/all.rs", "");
+        book.write("listings/fresh/Cargo.toml", "");
+        book.write("listings/notes/note.txt", "");
+        let project = Project::open(book.root()).expect("a book");
+        assert_eq!(project.parts().expect("parts"), ["demo", "fresh"]);
+        assert_eq!(project.source_crates().expect("crates"), ["shop"]);
+        let files = project.source_files().expect("files");
+        assert_eq!(
+            files,
+            ["listings/shop/src/lib.rs", "listings/shop/tests/all.rs"]
+        );
+        // In a part, a library belongs to no listing.
+        book.write("listings/demo/src/lib.rs", "");
+        assert_eq!(project.parts().expect("parts"), ["demo", "fresh"]);
+    }
 
     #[test]
     fn the_long_form_of_a_windows_path_is_made_plain() {

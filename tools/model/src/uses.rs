@@ -1,10 +1,9 @@
 //! The pages, and which of them use which programs.
 
+use crate::crate_file::CrateFile;
 use crate::directive::{self, Directive, Malformed, Placed};
 use crate::program::ProgramId;
 use crate::project::Project;
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
 /// A page with what was understood of it.
@@ -97,26 +96,19 @@ pub fn of_listing(project: &Project, name: &ProgramId) -> Vec<String> {
         .collect()
 }
 
-/// The Markdown files below a folder, sorted, relative to the book's root with forward slashes.
-pub fn pages_below(project: &Project, folder: &str) -> Vec<String> {
-    let mut pages = Vec::new();
-    collect(&project.root().join(folder), folder, &mut pages);
-    pages.sort();
-    pages
+/// The files of crates, and the anchors in them, that pages show.
+pub fn crate_files(project: &Project) -> Vec<CrateFile> {
+    let uses = all(project).into_iter().filter_map(|used| used.parsed);
+    let files = uses.filter_map(|directive| match directive {
+        Directive::Source(shown) => Some(shown),
+        _ => None,
+    });
+    files.collect()
 }
 
-fn collect(folder: &Path, name: &str, pages: &mut Vec<String>) {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    for entry in entries {
-        let Ok(file) = entry.file_name().into_string() else {
-            continue;
-        };
-        let below = format!("{name}/{file}");
-        // A link to a folder is not followed: it may lead round in a circle.
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            collect(&entry.path(), &below, pages);
-        } else if file.ends_with(".md") {
-            pages.push(below);
-        }
-    }
+/// The Markdown files below a folder, sorted, relative to the book's root with forward slashes.
+pub fn pages_below(project: &Project, folder: &str) -> Vec<String> {
+    let mut pages = project.files_below(folder).unwrap_or_default();
+    pages.retain(|file| file.ends_with(".md"));
+    pages
 }

@@ -2,7 +2,9 @@
 
 use crate::program_figure::ProgramFigures;
 use crate::timeline_figure;
-use crate::{cancel_safety, find, manifest_figure, measured, provenance, table_anchors};
+use crate::{
+    cancel_safety, find, manifest_figure, measured, provenance, source_figure, table_anchors,
+};
 use model::directive::{Directive, Placed};
 use model::hand_written::hand_written_code;
 use model::uses::Page;
@@ -107,6 +109,7 @@ impl<'a> Expander<'a> {
         let to_string = |problem: Problem| problem.to_string();
         match directive {
             Directive::Program(kind, shown) => programs.program(*kind, shown, is_first),
+            Directive::Source(shown) => source_figure::figure(project, shown, self.repository),
             Directive::Output(name) => programs.output(name),
             Directive::Timeline(names) => timeline_figure::figure(project, file, names),
             Directive::Index(index) => find::index(project, file, index),

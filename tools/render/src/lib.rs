@@ -15,5 +15,6 @@ pub mod preprocessor;
 mod program_figure;
 mod provenance;
 pub mod site;
+mod source_figure;
 mod table_anchors;
 mod timeline_figure;

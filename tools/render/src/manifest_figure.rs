@@ -4,20 +4,20 @@ use crate::caption::{TOOLS, figcaption};
 use model::html::fenced;
 use model::{Project, manifest};
 
-/// The dependencies of a part, or of all parts, as a reader's own Cargo.toml needs them.
+/// The dependencies of a part or another crate, or of all parts, as a reader's own Cargo.toml needs them.
 ///
 /// # Errors
 ///
 /// There is no such part, or a manifest cannot be read.
 pub fn figure(project: &Project, part: &str, repository: Option<&str>) -> Result<String, String> {
-    let parts = project.parts().unwrap_or_default();
+    let crates = project.crates().unwrap_or_default();
     let is_unstable = part
         .strip_suffix(manifest::UNSTABLE)
         .is_some_and(|_| project.has(&manifest::file(part)));
-    if part != manifest::ALL && !is_unstable && !parts.iter().any(|known| known == part) {
+    if part != manifest::ALL && !is_unstable && !crates.iter().any(|known| known == part) {
         return Err(format!(
             "there is no part `{part}` under listings/; there are: {}, and `{}` for the manifest of all",
-            parts.join(", "),
+            crates.join(", "),
             manifest::ALL
         ));
     }

@@ -12,12 +12,12 @@ use std::fmt::Write as _;
 ///
 /// A manifest or Cargo.lock cannot be read.
 pub fn versions(project: &Project) -> Result<String, Problem> {
-    let parts = project
-        .parts()
+    let crates = project
+        .crates()
         .map_err(|error| Problem::of("listings", format!("{error:#}")))?;
     let mut versions = BTreeMap::new();
-    for part in parts {
-        let file = format!("listings/{part}/Cargo.toml");
+    for name in crates {
+        let file = format!("listings/{name}/Cargo.toml");
         let manifest: toml::Table = toml::from_str(&project.read(&file)?)
             .map_err(|error| Problem::of(&file, format!("is not a manifest: {error}")))?;
         let names = manifest.get("dependencies").and_then(toml::Value::as_table);

@@ -24,6 +24,8 @@ pub enum Origin {
     CompileFail(String),
     /// A program (`part/name`) that needs `--cfg tokio_unstable`.
     Unstable(String),
+    /// A part of a file (`crate/src/file.rs`) of a crate that isn't a part of the book: it doesn't compile alone.
+    Source(String),
 }
 
 /// The Rust blocks of a rendered page, in order.
@@ -61,7 +63,8 @@ fn origin(code: ElementRef<'_>) -> Option<Origin> {
     let listing = named("data-listing").map(Origin::Listing);
     let compile_fail = named("data-compile-fail").map(Origin::CompileFail);
     let unstable = named("data-unstable").map(Origin::Unstable);
-    listing.or(compile_fail).or(unstable)
+    let source = named("data-source").map(Origin::Source);
+    listing.or(compile_fail).or(unstable).or(source)
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 //! Each check returns the problems it found: none if the book is sound.
 
 use crate::blocks::{Origin, rust_blocks};
-use crate::built_page;
 use crate::programs::{self, Program};
+use crate::{built_page, failed};
+use model::crate_file::CrateFile;
 use model::directive::{Directive, Placed};
 use model::problem::Problem;
 use model::program::{ProgramId, ProgramKind};
@@ -73,6 +74,29 @@ pub fn unshown(project: &Project) -> Result<Vec<Problem>, Problem> {
             let message = format!("no page shows it; add {{{{#output {id}}}}}");
             problems.push(Problem::of(output, message));
         }
+    }
+    problems.extend(unshown_in_crates(project)?);
+    Ok(problems)
+}
+
+/// Anchors in the files of crates that aren't parts that no page shows, and excerpts that don't fit a screen.
+fn unshown_in_crates(project: &Project) -> Result<Vec<Problem>, Problem> {
+    let used = uses::crate_files(project);
+    let mut problems = Vec::new();
+    for file in project.source_files().map_err(failed("listings"))? {
+        let shown = used.iter().filter(|it| it.file() == file);
+        let anchors: BTreeSet<_> = shown.map(|it| it.anchor.as_deref()).collect();
+        // Of a file that a page shows, the page says so.
+        if anchors.is_empty()
+            && let Err(error) = Source::parse(&project.read(&file)?)
+        {
+            problems.push(Problem {
+                file: (&file).into(),
+                line: error.line,
+                message: error.message,
+            });
+        }
+        excerpts(project, &file, &anchors, &mut problems)?;
     }
     Ok(problems)
 }
@@ -148,7 +172,7 @@ pub fn altered_programs(
         let sources = uses::pages(project);
         let source = sources.iter().find(|source| source.file == page.source);
         let directives = source.iter().flat_map(|page| &page.directives);
-        let shows_rust = |it: &&Placed| matches!(it.directive, Ok(Directive::Program(..)));
+        let shows_rust = |it: &&Placed| it.directive.as_ref().is_ok_and(Directive::is_rust);
         let directives: Vec<_> = directives.filter(shows_rust).collect();
         if blocks.len() != directives.len() {
             let message = format!(
@@ -160,8 +184,9 @@ pub fn altered_programs(
             continue;
         }
         for (block, used) in blocks.iter().zip(directives) {
+            let is_excerpt = block.is_excerpt || matches!(block.origin, Some(Origin::Source(_)));
             let message = match program_text(project, block.origin.as_ref()) {
-                Ok(text) if is_of_program(&text, &block.program, block.is_excerpt) => continue,
+                Ok(text) if is_of_program(&text, &block.program, is_excerpt) => continue,
                 Ok(_) => "this block isn't the program's text".to_owned(),
                 Err(message) => message,
             };
@@ -173,15 +198,16 @@ pub fn altered_programs(
 
 /// The text of the file that a block comes from.
 fn program_text(project: &Project, origin: Option<&Origin>) -> Result<String, String> {
+    // The message names this file; the problem itself is at the directive.
+    let read = |file: &str| project.read(file).map_err(|problem| problem.to_string());
     let (name, kind) = match origin {
+        Some(Origin::Source(file)) => return read(&CrateFile::parse(file)?.file()),
         Some(Origin::Listing(name)) => (name, ProgramKind::Listing),
         Some(Origin::CompileFail(name)) => (name, ProgramKind::CompileFail),
         Some(Origin::Unstable(name)) => (name, ProgramKind::Unstable),
         None => return Err("no directive made this block of Rust".to_owned()),
     };
-    let file = ProgramId::parse(name)?.file(kind);
-    // The message names this file; the problem itself is at the directive.
-    project.read(&file).map_err(|problem| problem.to_string())
+    read(&ProgramId::parse(name)?.file(kind))
 }
 
 /// Whether what a page holds is a listing's program, with its tests or without them, or an excerpt of it.

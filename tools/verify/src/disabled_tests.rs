@@ -39,7 +39,7 @@ static SWITCHES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     .into()
 });
 
-/// Tests and lints that are disabled in a listing or in a part's manifest, and mistakes (listings whose caption
+/// Tests and lints that are disabled in a listing, in a crate, or in a manifest, and mistakes (listings whose caption
 /// starts with `Wrong:`) without a test.
 ///
 /// # Errors
@@ -55,7 +55,10 @@ pub fn find(project: &Project) -> Result<Vec<Problem>, Problem> {
         problems.extend(mistake_without_test(&name, &text));
         listings.entry(name.part.clone()).or_default().push(name);
     }
-    for part in project.parts().map_err(&failed)? {
+    for file in project.source_files().map_err(&failed)? {
+        problems.extend(in_source(&file, &project.read(&file)?));
+    }
+    for part in project.crates().map_err(&failed)? {
         let file = format!("listings/{part}/Cargo.toml");
         let text = project.read(&file)?;
         let listings = listings.remove(&part).unwrap_or_default();

@@ -8,7 +8,6 @@ use model::project::Project;
 use model::{provenance, uses};
 use render::site::Page;
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
 /// Pages below `src/` that aren't in the table of contents.
@@ -37,14 +36,15 @@ pub fn unlinked_files(
         linked.extend(links::targets(document, &project.read(document)?));
     }
     let mut scripts = String::new();
-    for file in files_below(project, "theme")? {
+    for file in project.files_below("theme")? {
         if file.ends_with(".js") {
             scripts.push_str(&project.read(&file)?);
         }
     }
     let is_loaded =
         |file: &str| file.ends_with(".js") && scripts.contains(&file[folder.len() + 1..]);
-    let unlinked = files_below(project, folder)?
+    let unlinked = project
+        .files_below(folder)?
         .into_iter()
         .filter(|file| !file.ends_with(".md"))
         .filter(|file| !linked.contains(Path::new(file)) && !is_loaded(file));
@@ -59,7 +59,7 @@ pub fn unlinked_files(
 /// book.toml or a folder can't be read.
 pub fn unused_theme(project: &Project) -> Result<Vec<Problem>, Problem> {
     let config = project.read("book.toml")?;
-    let unused = files_below(project, "theme")?.into_iter().filter(|file| {
+    let unused = project.files_below("theme")?.into_iter().filter(|file| {
         let below = file.trim_start_matches("theme/");
         // What mdBook looks for, and what documents the theme.
         let starts = ["css/", "fonts/", "favicon.", "highlight.", "LICENSE"];
@@ -100,35 +100,38 @@ pub fn listing_files(project: &Project) -> Result<Vec<Problem>, Problem> {
         expected.insert(program.file);
         expected.extend(program.records);
     }
-    let orphans = files_below(project, "listings")?
-        .into_iter()
-        .filter(|file| {
-            // model::cancel_safety compares these tests with the table.
-            !expected.contains(file) && !file.starts_with("listings/concepts/tests/cancel_safety/")
-        });
+    for name in project.source_crates().map_err(failed("listings"))? {
+        expected.extend(of_source_crate(project, &name)?);
+    }
+    let orphans = project.files_below("listings")?.into_iter().filter(|file| {
+        // model::cancel_safety compares these tests with the table.
+        !expected.contains(file) && !file.starts_with("listings/concepts/tests/cancel_safety/")
+    });
     let message = "belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, \
-                   and unstable, with their records beside them";
+                   and unstable, with their records beside them; or, in a crate that isn't a part, code, and files that its code names or a page shows";
     Ok(orphans.map(|file| Problem::of(file, message)).collect())
 }
 
-/// All files below a folder, relative to the root with forward slashes, sorted; none if there's no such folder.
-pub(crate) fn files_below(project: &Project, folder: &str) -> Result<Vec<String>, Problem> {
-    let path = project.root().join(folder);
-    if !path.is_dir() {
-        return Ok(Vec::new());
+/// The files of a crate that isn't a part which belong to it: Cargo compiles them, its code names them or their folder, or a
+/// page shows them.
+fn of_source_crate(project: &Project, name: &str) -> Result<Vec<String>, Problem> {
+    let folder = format!("listings/{name}/");
+    let files = project.files_below(folder.trim_end_matches('/'))?;
+    let mut code = String::new();
+    for file in files.iter().filter(|file| file.ends_with(".rs")) {
+        code.push_str(&project.read(file)?);
     }
-    let failed = |error| Problem::of(folder, format!("cannot read the folder: {error}"));
-    let mut files = Vec::new();
-    for entry in fs::read_dir(path).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let below = format!("{folder}/{}", entry.file_name().to_string_lossy());
-        // Symbolic links aren't followed: they may lead in a circle.
-        if entry.file_type().map_err(failed)?.is_dir() {
-            files.extend(files_below(project, &below)?);
-        } else {
-            files.push(below);
-        }
-    }
-    files.sort();
-    Ok(files)
+    let shown = uses::crate_files(project);
+    let is_named = |file: &str| {
+        let mut names = file[folder.len()..].split('/');
+        names.any(|name| !CODE_FOLDERS.contains(&name) && code.contains(name))
+    };
+    let belongs = |file: &String| {
+        let is_cargos = file.ends_with(".rs") || *file == format!("{folder}Cargo.toml");
+        is_cargos || shown.iter().any(|it| it.file() == *file) || is_named(file)
+    };
+    Ok(files.into_iter().filter(belongs).collect())
 }
+
+/// Folders in which Cargo looks for code.
+const CODE_FOLDERS: [&str; 4] = ["benches", "examples", "src", "tests"];

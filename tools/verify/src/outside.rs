@@ -1,7 +1,6 @@
 //! What a page would load from another server, and pictures without alt text. `browser/` finds what shows only when
 //! a page is opened.
 
-use crate::orphans::files_below;
 use crate::{built_page, numbered, regex, selector};
 use model::problem::Problem;
 use model::project::Project;
@@ -64,8 +63,8 @@ pub fn resources(project: &Project, site: &Path, pages: &[Page]) -> Result<Vec<P
     }
     // mdBook puts a picture on the page a second time, enlarged.
     problems.dedup();
-    let theme = files_below(project, "theme")?.into_iter();
-    for file in theme.chain(files_below(project, "src")?) {
+    let theme = project.files_below("theme")?.into_iter();
+    for file in theme.chain(project.files_below("src")?) {
         if ![".css", ".js", ".hbs", ".html", ".svg"]
             .iter()
             .any(|ending| file.ends_with(ending))

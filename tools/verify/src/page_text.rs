@@ -8,7 +8,7 @@ use model::uses::Page;
 use render::measured;
 
 /// The text of everything that the directives of a page name: whole programs, what they print, what the compiler says,
-/// manifests, and measurements.
+/// manifests, and measurements; of a crate's file, only what is shown.
 ///
 /// # Errors
 ///
@@ -24,6 +24,10 @@ pub fn of(project: &Project, page: &Page) -> Result<String, Problem> {
             }
             Ok(Directive::Measured(name)) => {
                 text.extend(measured::figure(project, name));
+                continue;
+            }
+            Ok(Directive::Source(shown)) => {
+                text.extend(shown.shown(project).map(|shown| shown.text));
                 continue;
             }
             Ok(Directive::Program(_, shown)) => vec![&shown.id],

@@ -56,7 +56,8 @@ pub fn check(project: &Project) -> anyhow::Result<Vec<Problem>> {
     let refused = project.compile_fail_programs()?.into_iter();
     let unstable = project.unstable_programs()?.into_iter();
     let programs = listings.chain(refused.map(|it| it.compile_fail()));
-    for program in programs.chain(unstable.map(|it| it.unstable())) {
+    let programs = programs.chain(unstable.map(|it| it.unstable()));
+    for program in programs.chain(project.source_files()?) {
         problems.extend(in_comments(&program, &project.read(&program)?));
     }
     Ok(problems)

@@ -10,8 +10,8 @@ use scratch::{HELLO, PAGE, Scratch, assert_has, render};
 use std::process::Command;
 use verify::identifiers::{Items, unverified_identifiers};
 use verify::{
-    checks, disabled_tests, length, links, messages, orphans, outside, page_text, prose, published,
-    tables, weekly_coverage,
+    checks, disabled_tests, hazards, length, links, messages, orphans, outside, page_text, prose,
+    published, tables, weekly_coverage,
 };
 
 const HELLO_FILE: &str = "listings/demo/src/bin/hello.rs";
@@ -185,20 +185,109 @@ fn files_that_belong_to_no_program_are_found() {
     }
     let found = render(orphans::listing_files(&project(&book)));
     expect![[r#"
-        listings/demo/compile_fail/bad.out: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
-        listings/demo/compile_fail/gone.stderr: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
-        listings/demo/examples/old.rs: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
-        listings/demo/src/bin/gone.out: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
-        listings/demo/src/bin/gone.timeline.json: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
-        listings/demo/src/bin/hello.json: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
-        listings/demo/src/bin/nested/main.rs: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
-        listings/demo/src/lib.rs: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
-        listings/demo/unstable/gone.out: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
-        listings/lost/Cargo.tml: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
-        listings/lost/compile_fail/b.rs: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
-        listings/lost/src/bin/a.rs: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
-        listings/notes.txt: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them
+        listings/demo/compile_fail/bad.out: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them; or, in a crate that isn't a part, code, and files that its code names or a page shows
+        listings/demo/compile_fail/gone.stderr: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them; or, in a crate that isn't a part, code, and files that its code names or a page shows
+        listings/demo/examples/old.rs: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them; or, in a crate that isn't a part, code, and files that its code names or a page shows
+        listings/demo/src/bin/gone.out: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them; or, in a crate that isn't a part, code, and files that its code names or a page shows
+        listings/demo/src/bin/gone.timeline.json: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them; or, in a crate that isn't a part, code, and files that its code names or a page shows
+        listings/demo/src/bin/hello.json: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them; or, in a crate that isn't a part, code, and files that its code names or a page shows
+        listings/demo/src/bin/nested/main.rs: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them; or, in a crate that isn't a part, code, and files that its code names or a page shows
+        listings/demo/src/lib.rs: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them; or, in a crate that isn't a part, code, and files that its code names or a page shows
+        listings/demo/unstable/gone.out: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them; or, in a crate that isn't a part, code, and files that its code names or a page shows
+        listings/lost/Cargo.tml: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them; or, in a crate that isn't a part, code, and files that its code names or a page shows
+        listings/lost/compile_fail/b.rs: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them; or, in a crate that isn't a part, code, and files that its code names or a page shows
+        listings/lost/src/bin/a.rs: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them; or, in a crate that isn't a part, code, and files that its code names or a page shows
+        listings/notes.txt: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them; or, in a crate that isn't a part, code, and files that its code names or a page shows
     "#]].assert_eq(&found);
+}
+
+/// A crate that isn't a part.
+const CRATE: &[(&str, &str)] = &[
+    (
+        "listings/shop/Cargo.toml",
+        "[package]\nname = \"shop\"\n\n[dependencies]\n",
+    ),
+    (
+        "listings/shop/src/lib.rs",
+        "//! A shop.\n\npub mod store;\n\nconst SCHEMA: &str = include_str!(\"../schema/orders.sql\");\n",
+    ),
+    (
+        "listings/shop/src/store.rs",
+        "//! Keeps orders.\n\n// ANCHOR: put\npub fn put(order: u32) -> u32 {\n    order + 4711\n}\n// ANCHOR_END: put\n\n// `mislaid`\npub fn get() -> u32 {\n    4712\n}\n",
+    ),
+    ("listings/shop/examples/step.out", "sold 4713\n"),
+    (
+        "listings/shop/schema/orders.sql",
+        "CREATE TABLE orders (id);\n",
+    ),
+];
+
+const SHOWN: &str = "{{#source shop/src/store.rs:put}}\n\n{{#source shop/examples/step.out}}\n\n{{#manifest shop}}\n";
+
+/// A sound book with a crate that isn't a part, and this on its page as well.
+fn with_crate(more: &str) -> Scratch {
+    let book = with(CRATE);
+    book.write("src/page.md", format!("{PAGE}\n{more}"));
+    book
+}
+
+#[test]
+fn a_crate_whose_files_a_page_shows_has_no_problems() {
+    let book = with_crate(&format!(
+        "{SHOWN}\n`put` adds 4711 ms, and not `order * 4713`.\n"
+    ));
+    assert_eq!(all_problems(&book), "");
+    assert_eq!(render(hazards::find(&project(&book))), "");
+}
+
+#[test]
+fn what_is_wrong_with_a_crate_is_found() {
+    let book = with_crate("`put` and `get`, 4711 ms\n");
+    let store = book.read("listings/shop/src/store.rs");
+    let long = "// ANCHOR: long\n".to_owned() + &"// x\nconst _: () = ();\n".repeat(21);
+    book.write(
+        "listings/shop/src/store.rs",
+        format!("{store}{long}// ANCHOR_END: long\n#[allow(unused)]\nfn unused() {{}}\n"),
+    );
+    book.write("listings/shop/src/open.rs", "// ANCHOR: open\n");
+    book.write("listings/shop/notes.txt", "");
+    expect![[r#"
+        listings/shop/examples/step.out: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them; or, in a crate that isn't a part, code, and files that its code names or a page shows
+        listings/shop/notes.txt: belongs to no program, so nothing verifies it; expected are programs (.rs) in src/bin, compile_fail, and unstable, with their records beside them; or, in a crate that isn't a part, code, and files that its code names or a page shows
+        listings/shop/src/open.rs:1: anchor `open` is opened here but never closed; add `// ANCHOR_END: open`
+        listings/shop/src/store.rs:3: no page shows the anchor `put`
+        listings/shop/src/store.rs:13: no page shows the anchor `long`
+        src/page.md:8: `4711 ms` is in no program and no output on this page; count or measure it in a listing, and show that
+        src/page.md:8: `put` is in no program, output, or manifest on this page, so nothing checks that it exists. Correct it, show it, or, if it's an API, write it as a link: [`put`]
+        src/page.md:8: `get` is in no program, output, or manifest on this page, so nothing checks that it exists. Correct it, show it, or, if it's an API, write it as a link: [`get`]
+    "#]]
+    .assert_eq(&all_problems(&book));
+    let show_long = "{{#source shop/src/store.rs:long}}\n";
+    book.write("src/page.md", format!("{PAGE}\n{SHOWN}\n{show_long}"));
+    book.remove("listings/shop/src/open.rs");
+    book.remove("listings/shop/notes.txt");
+    expect![[r#"
+        listings/shop/src/store.rs: anchor `long` shows 42 lines, and 40 fit a screen; show less of it
+    "#]]
+    .assert_eq(&all_problems(&book));
+    let found = render(disabled_tests::find(&project(&book)));
+    expect![[r#"
+        listings/shop/src/store.rs:57: this silences a lint; write the code so that the lint doesn't fire
+        listings/demo/Cargo.toml:1: the array `bin` has no entry `{ name = "hello", test = false }`; `cargo book new` writes this array
+    "#]]
+    .assert_eq(&found);
+}
+
+#[test]
+fn a_block_that_differs_from_its_crates_file_is_found() {
+    let book = with_crate(SHOWN);
+    let pages = built(&book);
+    let file = "listings/shop/src/store.rs";
+    book.write(file, book.read(file).replace("order + 4711", "order"));
+    expect![[r#"
+        src/page.md:8: this block isn't the program's text
+    "#]]
+    .assert_eq(&problems(&book, &pages));
 }
 
 #[test]
