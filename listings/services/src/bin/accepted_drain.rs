@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Serves until the stop, then drains within the grace period. Returns
+/// Serves until shutdown, then drains within the grace period. Returns
 /// how many connections were closed at the deadline.
 async fn serve(
     listener: TcpListener,
@@ -77,7 +77,7 @@ async fn accept(
                         eprintln!("a connection failed: {error}");
                     }
                 }
-                // `http` limits none of what precedes its protocol.
+                // `http` has no time limit until it knows the protocol.
                 Err(_) = timeout(HEAD, begun.cancelled()) => {}
             }
             drop(place);

@@ -1,4 +1,4 @@
-//! Every request gets an answer with an ID, even if it's shed, takes too
+//! Every request gets a response with an ID, even if it's shed, takes too
 //! long, or panics.
 
 // ANCHOR: layers
@@ -32,7 +32,7 @@ fn layered(routes: Router, most: usize, limit: Duration) -> Router {
     )
 }
 
-/// Turns a layer's error into an answer.
+/// Turns a layer's error into a response.
 async fn refused(error: BoxError) -> Response {
     if !error.is::<Overloaded>() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
@@ -49,7 +49,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use axum::{extract::Request, http::HeaderValue, middleware::Next};
 
 /// Numbers the requests. Because this is the outermost layer, the
-/// answers of all the other layers have an ID as well.
+/// responses of all the other layers have an ID as well.
 async fn with_id(request: Request, next: Next) -> Response {
     static REQUESTS: AtomicU64 = AtomicU64::new(1);
     let id = HeaderValue::from(REQUESTS.fetch_add(1, Relaxed));

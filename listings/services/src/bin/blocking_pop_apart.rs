@@ -1,4 +1,4 @@
-//! Give requests that wait at the server a connection of their own.
+//! Give requests that block on the server a connection of their own.
 
 use std::{collections::VecDeque, io};
 

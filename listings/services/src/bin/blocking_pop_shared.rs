@@ -1,4 +1,4 @@
-//! Wrong: a request that waits at the server holds up the ones behind
+//! Wrong: a request that blocks on the server holds up the ones behind
 //! it.
 
 use std::{collections::VecDeque, io};

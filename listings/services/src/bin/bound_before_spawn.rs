@@ -1,4 +1,4 @@
-//! Bind the listener before the server's task is spawned, so that an error ends the start.
+//! Bind the listener before the server's task is spawned, so that an error aborts startup.
 
 // ANCHOR: start
 use std::net::SocketAddr;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 
-/// Takes the money, then writes the order down.
+/// Takes the money, then records the order.
 async fn pay(State(shop): State<Arc<Shop>>) -> &'static str {
     shop.take_money();
     // Wrong: if the client disconnects, this future is dropped here.

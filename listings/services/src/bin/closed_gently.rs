@@ -13,7 +13,7 @@ use tokio::{
 
 // ANCHOR: close
 /// How long a client may take to read the answer and close, and how
-/// many bytes of its rest are read.
+/// many of the remaining bytes are read.
 const LINGER: Duration = Duration::from_secs(5);
 const REST: u64 = 1024 * 1024;
 

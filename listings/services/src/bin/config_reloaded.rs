@@ -49,7 +49,7 @@ struct Config {
     free_above: u32,
 }
 
-/// Reads the configuration once, and uses this version to its end.
+/// Reads the configuration once, and uses this version throughout.
 async fn handle(current: &watch::Receiver<Arc<Config>>) -> String {
     let config = Arc::clone(&current.borrow());
     let shipping = config.shipping;
@@ -78,7 +78,7 @@ async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("shop.json");
     fs::write(&path, file(5, r#""free_above": 50"#)).await?;
-    // At the start, a bad file is an error.
+    // At startup, a bad file is an error.
     let (current, config) =
         watch::channel(Config::read(&path).await?.into());
     println!("{}", handle(&config).await);

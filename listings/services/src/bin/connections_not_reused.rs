@@ -9,7 +9,7 @@ async fn price(url: Url) -> reqwest::Result<String> {
     client.get(url).send().await?.text().await
 }
 
-/// Wrong: half of the answer stays unread in the connection.
+/// Wrong: half of the response stays unread in the connection.
 async fn is_up(client: &Client, url: Url) -> reqwest::Result<bool> {
     let answer = client.get(url).send().await?;
     Ok(answer.status() == StatusCode::OK)

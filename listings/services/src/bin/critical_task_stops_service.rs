@@ -9,8 +9,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-/// Runs a task that must not end before the stop, and restarts it when
-/// it does. Returns when it has ended after the stop, or an error after
+/// Runs a task that must not end before shutdown, and restarts it when
+/// it does. Returns when it has ended after shutdown, or an error after
 /// `MOST` ends without a calm run. If dropped, it aborts the task.
 async fn keep_running<T>(
     stop: CancellationToken,
@@ -126,7 +126,7 @@ async fn serve(
     served.map_err(|error| error.to_string())
 }
 
-/// Sends the emails that customers expect, until the stop.
+/// Sends the emails that customers expect, until shutdown.
 async fn mailer(stop: CancellationToken) -> io::Result<()> {
     let sending = stop.run_until_cancelled(send_emails());
     sending.await.unwrap_or(Ok(()))

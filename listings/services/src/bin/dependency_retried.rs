@@ -1,11 +1,11 @@
-//! Wait for a dependency at the start, if it may still be starting itself.
+//! Wait for a dependency at startup, if it may still be starting itself.
 
 // ANCHOR: connect
 use std::io;
 
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
-/// Connects to a dependency that may still be starting, for as long as
+/// Connects to a dependency that may still be starting, and retries for
 /// `patience`. Returns any other error immediately.
 async fn connect_patiently<C, F: Future<Output = io::Result<C>>>(
     mut connect: impl FnMut() -> F,
@@ -33,8 +33,8 @@ async fn connect_patiently<C, F: Future<Output = io::Result<C>>>(
     }
 }
 
-/// A wrong password or address won't get better. Others may: a host name
-/// that isn't known yet, for example, is an error without its own kind.
+/// A wrong password or address stays wrong. Other errors may pass: a host
+/// name that isn't known yet, for example, has no error kind of its own.
 fn may_be_starting(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
     let kind = error.kind();

@@ -60,7 +60,7 @@ fn client() -> reqwest::Result<Client> {
 /// Limits a download from a server that sends a byte now and then.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
-/// Gives the file its name. After `Ok`, both are on the disk.
+/// Gives the file its name. After `Ok`, both are on disk.
 async fn rename(part: TempPath, target: PathBuf) -> io::Result<()> {
     let rename = move || {
         part.persist(&target)?;

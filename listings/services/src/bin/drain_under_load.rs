@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Serves until the stop, then drains requests and payments within the
+/// Serves until shutdown, then drains requests and payments within the
 /// grace period. Returns whether all of them were done.
 async fn serve(
     listener: TcpListener,
@@ -64,7 +64,7 @@ async fn pay(
     Ok("paid")
 }
 
-/// Sends orders as they come, until the stop.
+/// Sends orders as they come, until shutdown.
 async fn orders(
     State(shop): State<Arc<Shop>>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {

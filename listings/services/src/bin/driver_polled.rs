@@ -38,7 +38,7 @@ impl Client {
 
 // ANCHOR: get
 impl Client {
-    /// Returns the answer, of 10,000 bytes at most. After an error, or
+    /// Returns the answer, up to 10,000 bytes. After an error, or
     /// if this future is dropped, use another connection.
     async fn get(&mut self, path: &str) -> anyhow::Result<String> {
         let request = Request::get(path).header("host", "station");

@@ -1,4 +1,4 @@
-//! Stream an answer whose producer stops when the client leaves.
+//! Stream a response whose producer stops when the client leaves.
 
 // ANCHOR: export
 use std::{future::ready, io, sync::Arc};

@@ -18,7 +18,7 @@ impl Health for Shop {
     type WatchStream =
         BoxStream<'static, Result<HealthCheckResponse, Status>>;
 
-    /// Sends the status of the shop, and ends at the stop.
+    /// Sends the status of the shop, and ends at shutdown.
     async fn watch(
         &self,
         _: Request<HealthCheckRequest>,
@@ -49,7 +49,7 @@ use tokio::{
 use tonic::transport::{self, Server, server::TcpIncoming};
 use tonic_health::pb::health_server::HealthServer;
 
-/// Serves until the stop, then drains within the grace period. Returns
+/// Serves until shutdown, then drains within the grace period. Returns
 /// whether all connections have ended; any others are still tasks of
 /// the runtime, and end with it.
 async fn serve(

@@ -1,4 +1,4 @@
-//! HTTP/2 keep-alive finds out that a gRPC server's network is lost, and
+//! HTTP/2 keep-alive detects that a gRPC server's network is lost, and
 //! the next call opens another connection.
 
 use std::{error::Error, io};

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::{self, Server, server::TcpIncoming};
 use tonic_health::server::health_reporter;
 
-/// Serves until the stop.
+/// Serves until shutdown.
 async fn serve(
     listener: TcpListener,
     stop: CancellationToken,

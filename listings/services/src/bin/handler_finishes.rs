@@ -8,7 +8,7 @@ use axum::{
 use futures::FutureExt;
 use tokio::time::{Duration, timeout};
 
-/// Takes the money and writes the order down, even if the client
+/// Takes the money and records the order, even if the client
 /// disconnects. Two requests for one order charge it twice.
 async fn pay(
     State(shop): State<Arc<Shop>>,
@@ -33,7 +33,7 @@ async fn pay(
 // ANCHOR: finished
 use std::{io, panic::AssertUnwindSafe, sync::Arc};
 
-/// Runs in the task, so failures are reported without the client.
+/// Runs in the task, so it reports failures even without a client.
 async fn finished(
     order: u32,
     work: impl Future<Output = io::Result<()>>,

@@ -1,4 +1,4 @@
-//! Wrong: a timeout without a timer panics at the first connection.
+//! Wrong: a timeout without a timer panics on the first connection.
 
 // ANCHOR: wrong
 use axum::Router;

@@ -5,7 +5,7 @@ use std::{env, io, process::Command};
 // ANCHOR: closed
 fn child() -> io::Result<()> {
     let runtime = idle_runtime()?;
-    // A daemon's setup closes all descriptors. This one wakes workers.
+    // A daemon's setup closes all of them. This descriptor wakes workers.
     nix::unistd::close(descriptor_of("[eventfd]")?)?;
     runtime.spawn(async {}); // Panics.
     std::process::exit(0)

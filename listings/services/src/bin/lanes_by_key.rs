@@ -12,7 +12,7 @@ use tokio_util::{
     task::{AbortOnDropHandle, TaskTracker},
 };
 
-/// A fixed number of lanes. A lane runs its jobs one after the other.
+/// A fixed number of lanes. A lane runs its jobs one after another.
 /// If dropped, it aborts the jobs that are left.
 struct Lanes {
     queues: Vec<mpsc::Sender<Queued>>,
@@ -150,7 +150,7 @@ async fn main() -> Result<(), &'static str> {
         (NonZeroUsize::MIN.saturating_add(7), Log::default());
     let report = |order, why| println!("order {order}: {why}");
     let lanes = Lanes::new(eight, eight, report);
-    // Every order's first step takes longest.
+    // The first step of every order takes the longest.
     for (step, takes) in [("placed", 30), ("paid", 20), ("shipped", 10)]
     {
         for order in 1..=3 {

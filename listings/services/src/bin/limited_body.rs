@@ -1,4 +1,4 @@
-//! Read an HTTP answer with a limit, counted after decompression.
+//! Read an HTTP response with a limit, counted after decompression.
 
 // ANCHOR: limited
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use anyhow::bail;
 use reqwest::{Client, Response};
 
-/// Reads an answer of at most `limit` bytes. A longer one is refused
-/// before more than that is in memory, plus one chunk.
+/// Reads a response of at most `limit` bytes. A longer one is refused
+/// before more than `limit` bytes and one chunk are in memory.
 async fn read_limited(
     mut answer: Response,
     limit: usize,
 ) -> anyhow::Result<Vec<u8>> {
-    // A compressed answer has no known length.
+    // A compressed response has no known length.
     let announced = answer.content_length().unwrap_or(0);
     if announced > limit as u64 {
         bail!("too long: {announced} bytes announced");

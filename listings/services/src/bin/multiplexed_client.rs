@@ -200,7 +200,7 @@ impl Waiting {
         request
     }
 
-    /// Frees the places of callers that don't wait any more.
+    /// Frees the places of callers that have stopped waiting.
     fn remove_given_up(&self) {
         lock(&self.requests).retain(|_, it| !it.reply.is_closed());
     }

@@ -1,4 +1,4 @@
-//! Answer every request: errors by `?`, and even a panic, become responses.
+//! Answer every request: errors from `?`, and even a panic, become responses.
 
 // ANCHOR: handler
 use std::{io, sync::Arc};
@@ -51,7 +51,7 @@ impl IntoResponse for OrderError {
             Self::Rejected(rejection) => rejection.status(),
             Self::NotSold(_) => StatusCode::NOT_FOUND,
             Self::Disk(cause) => {
-                // The cause belongs in the log, not in the answer.
+                // The cause belongs in the log, not in the response.
                 tracing::error!(%cause, "{self}");
                 StatusCode::INTERNAL_SERVER_ERROR
             }

@@ -26,7 +26,7 @@ async fn start() -> io::Result<(String, AbortHandle)> {
 }
 
 // ANCHOR: client
-/// Returns what the client sees: the answer, or the error's chain.
+/// Returns what the client sees: the response, or the error's chain.
 async fn ask(url: &str) -> Result<String, String> {
     let client = reqwest::Client::builder().no_proxy().build();
     let asked = async { client?.get(url).send().await?.text().await };

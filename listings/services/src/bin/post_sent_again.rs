@@ -1,4 +1,4 @@
-//! Wrong: every failed request is sent again, and so are orders.
+//! Wrong: every failed request is sent again, even an order.
 
 // ANCHOR: wrong
 use reqwest::{Client, Request, Response};

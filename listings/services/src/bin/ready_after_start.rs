@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 
-/// What the handlers need. It's empty until the start is complete.
+/// What the handlers need. It's empty until startup is complete.
 type Started = Arc<OnceLock<Shop>>;
 
 fn routes(started: Started) -> Router {
@@ -45,7 +45,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-/// Serves until the stop. Returns an error if the start fails or takes
+/// Serves until shutdown. Returns an error if startup fails or takes
 /// too long, or if clients are still connected after the grace period.
 async fn run(
     listener: TcpListener,

@@ -3,7 +3,7 @@
 // ANCHOR: shared
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// The container that runs at the moment, if any. A static is never
+/// The container that's currently running, if any. A static is never
 /// dropped, so it doesn't own the container.
 static RUNNING: Mutex<Weak<Container>> = Mutex::new(Weak::new());
 

@@ -1,4 +1,4 @@
-//! Put numbered events into order, and give up on one that doesn't arrive.
+//! Put numbered events in order, and give up on one that doesn't arrive.
 
 // ANCHOR: in_order
 use std::{collections::BTreeMap, ops::Range};

@@ -16,7 +16,7 @@ fn client(host: &'static str) -> reqwest::Result<Client> {
             let is_safe = tried.method().is_idempotent() || is_order;
             // `for_host` alone doesn't prevent the first retry.
             let is_ours = tried.uri().host() == Some(host);
-            // Without a status, there was no answer.
+            // Without a status, there was no response.
             let failed = tried.status().is_none_or(|status| {
                 status == StatusCode::BAD_GATEWAY
                     || status == StatusCode::GATEWAY_TIMEOUT

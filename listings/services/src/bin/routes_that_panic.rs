@@ -7,7 +7,7 @@ use axum::{Router, routing::get};
 // ANCHOR: routers
 async fn order() {}
 
-/// Builds four routers with a mistake, and returns axum's messages.
+/// Builds four routers, each with a mistake. Returns the messages.
 fn mistakes() -> [Option<String>; 4] {
     let order = get(order);
     let again = order.clone();

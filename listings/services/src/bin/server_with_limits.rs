@@ -119,11 +119,11 @@ struct Limits {
     /// Whether further clients are refused, instead of waiting.
     refuse: bool,
     /// How long a client may take to send the head of a request, and
-    /// may be idle between two requests.
+    /// how long it may be idle between two requests.
     head: Duration,
     /// How long a request may take, including its body.
     request: Duration,
-    /// After this time, a connection gets no further request.
+    /// After this time, a connection accepts no more requests.
     age: Duration,
 }
 

@@ -37,7 +37,7 @@ impl Supplier {
 // ANCHOR: price
 impl Supplier {
     /// Waits until fewer than `PLACES` requests are in progress, then
-    /// asks for a price, and reads the answer to its end.
+    /// asks for a price, and reads the response to its end.
     async fn price(&self, item: &str) -> anyhow::Result<u32> {
         let place = timeout(LIMIT, self.places.acquire()).await;
         let _place = place.context("all places are taken")??;

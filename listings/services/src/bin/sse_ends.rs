@@ -1,4 +1,4 @@
-//! End an event stream at the stop, and ask clients to reconnect.
+//! End an event stream at shutdown, and ask clients to reconnect.
 
 // ANCHOR: ends
 use std::convert::Infallible;
@@ -10,7 +10,7 @@ use axum::{
 use futures::{Stream, StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
-/// Sends orders as they arrive, until the stop.
+/// Sends orders as they arrive, until shutdown.
 async fn orders(
     State(stop): State<CancellationToken>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {

@@ -12,7 +12,7 @@ static CLIENT: LazyLock<Client> = LazyLock::new(|| {
     client.expect("valid settings")
 });
 
-/// What each of two tests does.
+/// What each of the two tests does.
 async fn order(supplier: &str) -> reqwest::Result<String> {
     CLIENT.post(supplier).send().await?.text().await
 }

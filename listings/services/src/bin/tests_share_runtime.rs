@@ -24,7 +24,7 @@ fn run<T>(test: impl AsyncFnOnce(&Client) -> T) -> anyhow::Result<T> {
     Ok(runtime.block_on(test(client)))
 }
 
-/// What each of two tests does.
+/// What each of the two tests does.
 fn order_is_accepted(supplier: &str) -> anyhow::Result<()> {
     let order = async |client: &Client| {
         client.post(supplier).send().await?.text().await

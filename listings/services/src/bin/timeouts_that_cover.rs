@@ -1,4 +1,4 @@
-//! What `TimeoutLayer` covers, and which layer covers the answer's body.
+//! What `TimeoutLayer` covers, and which layer covers the response body.
 
 use axum::{Router, body::Body, http::StatusCode, routing::get};
 use futures::stream;

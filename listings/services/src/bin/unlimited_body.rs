@@ -1,4 +1,4 @@
-//! Wrong: an answer is read to its end, however long that is.
+//! Wrong: a response is read to its end, however long it is.
 
 // ANCHOR: wrong
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Upload a file as a stream, with its length and a timeout by size.
+//! Upload a file as a stream, with its length and a size-based timeout.
 
 // ANCHOR: upload
 use std::time::Duration;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::Client;
 use tokio::fs::File;
 
-/// Wrong: until the answer arrives, nothing renews the read timeout.
+/// Wrong: until the response arrives, nothing renews the read timeout.
 fn client() -> reqwest::Result<Client> {
     let limit = Duration::from_millis(100);
     Client::builder().read_timeout(limit).no_proxy().build()

@@ -33,7 +33,7 @@ use tokio_tungstenite::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Serves until the stop.
+/// Serves until shutdown.
 async fn serve(
     listener: TcpListener,
     stop: CancellationToken,

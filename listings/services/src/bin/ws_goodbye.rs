@@ -1,4 +1,4 @@
-//! Close WebSockets at the stop: close frame 1001, and wait for the answer.
+//! Close WebSockets at shutdown: close frame 1001, and wait for the answer.
 
 // ANCHOR: chat
 use std::{io, sync::Arc};
@@ -34,7 +34,7 @@ async fn chat(
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     let open = chats.open.token();
-    // Without the limit of a frame, one can announce 16 MiB.
+    // Without a limit for frames, one can announce 16 MiB.
     let upgrade = upgrade.max_frame_size(4096).max_message_size(4096);
     upgrade.on_upgrade(async move |socket| {
         talk(socket, &chats).await;
@@ -46,7 +46,7 @@ async fn chat(
 use tokio::time::timeout;
 
 // ANCHOR: talk
-/// Answers each text until the stop, then closes with code 1001.
+/// Answers each text until shutdown, then closes with code 1001.
 async fn talk(mut socket: WebSocket, chats: &Chats) {
     let (code, reason) = loop {
         let message = timeout(chats.patience, socket.recv());
