@@ -1,4 +1,4 @@
-//! Wrong: the extractor of the body isn't the last argument.
+//! Wrong: the body extractor isn't the last argument.
 
 use axum::{Json, Router, extract::State, routing::post};
 

@@ -1,5 +1,5 @@
 //! Wrong: tower's timeout returns an error, and no layer turns it into
-//! an answer.
+//! a response.
 
 use std::time::Duration;
 

@@ -189,7 +189,7 @@ async fn goaway() -> Result<(), Failed> {
     let refused = async {
         shop.begun.notified().await;
         stop.cancel();
-        // After GOAWAY, the connection takes no new request.
+        // After GOAWAY, the connection accepts no new request.
         loop {
             let answer = get_text(sender.clone(), "/price").await;
             if let Err(refused) = answer {

@@ -1,4 +1,4 @@
-//! Close a connection without a reset, although the client has sent
+//! Close a connection without a reset, even though the client has sent
 //! more than the server has read.
 
 use std::io;

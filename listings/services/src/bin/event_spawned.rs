@@ -1,4 +1,4 @@
-//! Wrong: spawn a task for every event.
+//! Wrong: every event spawns a task of its own.
 
 // ANCHOR: wrong
 use tokio::sync::mpsc;

@@ -1,4 +1,4 @@
-//! One task per order with work to do, which ends when its queue is empty.
+//! One task per order: it ends when the order's queue is empty.
 
 // ANCHOR: keyed
 use std::{
