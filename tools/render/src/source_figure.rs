@@ -36,9 +36,8 @@ pub fn figure(
         None => quiet(&id, &file, repository),
     };
     let excerpt = shown.anchor.as_ref().map_or("", |_| " data-excerpt");
-    let path = file.trim_start_matches("listings/");
     Ok(format!(
-        "<figure class=\"listing\" id=\"{id}\" data-source=\"{path}\"{excerpt}>\n{figcaption}\n\n{block}\n</figure>\n"
+        "<figure class=\"listing\" id=\"{id}\" data-source=\"{shown}\"{excerpt}>\n{figcaption}\n\n{block}\n</figure>\n"
     ))
 }
 

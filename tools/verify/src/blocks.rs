@@ -24,7 +24,7 @@ pub enum Origin {
     CompileFail(String),
     /// A program (`part/name`) that needs `--cfg tokio_unstable`.
     Unstable(String),
-    /// A part of a file (`crate/src/file.rs`) of a crate that isn't a part of the book: it doesn't compile alone.
+    /// A file of a crate that isn't a part, or what an anchor in it holds (`crate/src/file.rs:anchor`): it doesn't compile alone.
     Source(String),
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Each check returns the problems it found: none if the book is sound.
 
-use crate::blocks::{Origin, rust_blocks};
+use crate::blocks::{Origin, RustBlock, rust_blocks};
 use crate::programs::{self, Program};
 use crate::{built_page, failed};
 use model::crate_file::CrateFile;
@@ -184,10 +184,9 @@ pub fn altered_programs(
             continue;
         }
         for (block, used) in blocks.iter().zip(directives) {
-            let is_excerpt = block.is_excerpt || matches!(block.origin, Some(Origin::Source(_)));
-            let message = match program_text(project, block.origin.as_ref()) {
-                Ok(text) if is_of_program(&text, &block.program, is_excerpt) => continue,
-                Ok(_) => "this block isn't the program's text".to_owned(),
+            let message = match is_as_in_its_file(project, block) {
+                Ok(true) => continue,
+                Ok(false) => "this block isn't the program's text".to_owned(),
                 Err(message) => message,
             };
             problems.push(Problem::at(&page.source, used.line, message));
@@ -196,18 +195,22 @@ pub fn altered_programs(
     Ok(problems)
 }
 
-/// The text of the file that a block comes from.
-fn program_text(project: &Project, origin: Option<&Origin>) -> Result<String, String> {
-    // The message names this file; the problem itself is at the directive.
-    let read = |file: &str| project.read(file).map_err(|problem| problem.to_string());
-    let (name, kind) = match origin {
-        Some(Origin::Source(file)) => return read(&CrateFile::parse(file)?.file()),
+/// Whether a block is what its directive names.
+fn is_as_in_its_file(project: &Project, block: &RustBlock) -> Result<bool, String> {
+    let (name, kind) = match &block.origin {
         Some(Origin::Listing(name)) => (name, ProgramKind::Listing),
         Some(Origin::CompileFail(name)) => (name, ProgramKind::CompileFail),
         Some(Origin::Unstable(name)) => (name, ProgramKind::Unstable),
+        Some(Origin::Source(name)) => {
+            let shown = CrateFile::parse(name)?.shown(project)?;
+            return Ok(shown.text.trim_end() == block.program.trim_end());
+        }
         None => return Err("no directive made this block of Rust".to_owned()),
     };
-    read(&ProgramId::parse(name)?.file(kind))
+    let file = ProgramId::parse(name)?.file(kind);
+    // The message names this file; the problem itself is at the directive.
+    let text = project.read(&file).map_err(|problem| problem.to_string())?;
+    Ok(is_of_program(&text, &block.program, block.is_excerpt))
 }
 
 /// Whether what a page holds is a listing's program, with its tests or without them, or an excerpt of it.

@@ -1,8 +1,8 @@
 //! The book as a skill that coding agents load: a short `SKILL.md`, and a file of references for each part.
 //!
 //! Rules come first. From a page come its paragraph "In short", one whole program with its output, and a line for each
-//! of its mistakes; a page without programs, such as a table, is included as it is. The format is that of
-//! <https://agentskills.io>.
+//! of its mistakes; a page that shows parts of a crate has the first of them instead of a program, and a page without code, such as
+//! a table, is included as it is. The format is that of <https://agentskills.io>.
 
 pub mod check;
 mod page;
@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use model::ids::heading_id;
 use model::{Project, manifest};
 use page::{SEE_ALSO, below, choices, local_markdown, paragraphs};
-use programs::{Kind, listings, mistakes, programs};
+use programs::{Kind, crate_code, excerpt, listings, mistakes, programs};
 use render::expand::Expander;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -192,11 +192,16 @@ fn reference(project: &Project, parts: &[Part<'_>], part: &Part<'_>) -> Result<S
     for page in &part.pages {
         let listings = listings(&page.expanded);
         let of_page = local_markdown(page, parts);
-        if listings.iter().any(|found| found.kind == Kind::Right) {
+        let is_right = listings.iter().any(|found| found.kind == Kind::Right);
+        let code = crate_code(&page.expanded).filter(|_| !is_right);
+        if is_right || code.is_some() {
             let _ = write!(text, "\n## {}\n\n", page.heading());
             let short = paragraphs(&of_page).find(|it| it.starts_with("**In short:**"));
             if let Some(short) = short {
                 let _ = write!(text, "{short}\n\n");
+            }
+            if let Some(code) = code {
+                excerpt(project, &code, &mut text)?;
             }
             programs(project, &listings, &mut text)?;
             mistakes(project, &listings, &mut text)?;

@@ -4,6 +4,7 @@ use anyhow::Result;
 use mdbook_markdown::pulldown_cmark::{Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 
+use model::crate_file::CrateFile;
 use model::hazards::Declarations;
 use model::source::{CLIPPYS, Source, WRONG};
 use model::{ProgramId, Project, output};
@@ -63,6 +64,25 @@ pub(super) fn listings(expanded: &str) -> Vec<Found> {
         }
     }
     found
+}
+
+/// The first code on an expanded page that is part of a crate, and no program.
+pub(super) fn crate_code(expanded: &str) -> Option<CrateFile> {
+    let names = expanded.split(" data-source=\"").skip(1);
+    let mut files = names.filter_map(|rest| CrateFile::parse(rest.split('"').next()?).ok());
+    files.find(CrateFile::is_rust)
+}
+
+/// Adds code that is part of a crate. It can't be compiled alone, so it's marked unlike a program.
+pub(super) fn excerpt(project: &Project, code: &CrateFile, to: &mut String) -> Result<()> {
+    let shown = code.shown(project).map_err(anyhow::Error::msg)?;
+    let _ = write!(
+        to,
+        "Part of `{}`:\n\n```rust,ignore\n{}```\n\n",
+        code.file(),
+        shown.text
+    );
+    Ok(())
 }
 
 /// Adds the page's first right program, and its output.
@@ -162,6 +182,28 @@ mod tests {
                 ("z", Kind::DoesNotCompile, "Two"),
             ]
         );
+    }
+
+    #[test]
+    fn code_of_a_crate_stands_for_a_program_and_is_marked() {
+        let book = Scratch::sound();
+        book.write("listings/shop/Cargo.toml", "");
+        book.write(
+            "listings/shop/src/lib.rs",
+            "// ANCHOR: a\npub mod a;\n// ANCHOR_END: a\n",
+        );
+        let project = Project::open(book.root()).expect("a book");
+        let figure =
+            |of: &str| format!("<figure id=\"x\" data-source=\"shop/{of}\">\n</figure>\n\n");
+        let expanded = figure("shop.toml") + &figure("src/lib.rs:a") + &figure("src/b.rs");
+        let code = crate_code(&expanded).expect("there is code");
+        let mut text = String::new();
+        excerpt(&project, &code, &mut text).expect("it can be read");
+        assert_eq!(
+            text,
+            "Part of `listings/shop/src/lib.rs`:\n\n```rust,ignore\npub mod a;\n```\n\n"
+        );
+        assert_eq!(crate_code("data-listing=\"a/x\""), None);
     }
 
     #[test]
