@@ -2,7 +2,7 @@
 //!
 //! An API of the crates that the listings depend on is linked to its documentation at least once on each page, and the
 //! link checks it. Any other identifier between backticks must be in a program, an output, a message, or a manifest
-//! that the page shows, where it was compiled or printed, unless it's a word of Rust itself. Anything else is a typo
+//! that the page shows, or in the file of a crate of which the page shows a part, where it was compiled or printed, unless it's a word of Rust itself. Anything else is a typo
 //! or has gone stale.
 
 use crate::{Lines, messages, numbered, page_text, programs, regex};
@@ -27,7 +27,7 @@ pub fn unverified_identifiers(project: &Project, items: &Items) -> Result<Vec<Pr
     let mut problems = Vec::new();
     for page in uses::pages(project).iter() {
         let text = messages::removed_from(&page.text);
-        let shown = page_text::of(project, page)?;
+        let shown = page_text::of(project, page)? + &page_text::whole_files(project, page)?;
         problems.extend(in_code_spans(&page.file, &text, &shown, items));
         // mdBook shows the labels of the table of contents as plain words.
         if page.file != "src/SUMMARY.md" {

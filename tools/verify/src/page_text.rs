@@ -53,3 +53,20 @@ pub fn of(project: &Project, page: &Page) -> Result<String, Problem> {
     }
     Ok(text)
 }
+
+/// The whole files of crates of which a page shows parts: every name in their code exists.
+///
+/// # Errors
+///
+/// A file can't be read.
+pub fn whole_files(project: &Project, page: &Page) -> Result<String, Problem> {
+    let mut text = String::new();
+    for placed in &page.directives {
+        if let Ok(Directive::Source(shown)) = &placed.directive
+            && project.has(&shown.file())
+        {
+            text.push_str(&project.read(&shown.file())?);
+        }
+    }
+    Ok(text)
+}

@@ -241,6 +241,16 @@ fn a_crate_whose_files_a_page_shows_has_no_problems() {
 }
 
 #[test]
+fn a_name_may_be_elsewhere_in_the_file_of_a_crate_and_a_number_must_be_shown() {
+    let book = with_crate(&format!("{SHOWN}\n`get` and `gett`\n\n4712 ms\n"));
+    expect![[r#"
+        src/page.md:16: `4712 ms` is in no program and no output on this page; count or measure it in a listing, and show that
+        src/page.md:14: `gett` is in no program, output, or manifest on this page, so nothing checks that it exists; did you mean `get`?. Correct it, show it, or, if it's an API, write it as a link: [`gett`]
+    "#]]
+    .assert_eq(&all_problems(&book));
+}
+
+#[test]
 fn what_is_wrong_with_a_crate_is_found() {
     let book = with_crate("`put` and `get`, 4711 ms\n");
     let store = book.read("listings/shop/src/store.rs");
