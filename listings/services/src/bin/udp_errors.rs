@@ -41,9 +41,34 @@ async fn errors() -> io::Result<()> {
 }
 // ANCHOR_END: errors
 
+// ANCHOR: flood
+/// Sends 10 MB, and only then receives.
+async fn flood() -> io::Result<()> {
+    let server = UdpSocket::bind("127.0.0.1:0").await?;
+    let client = UdpSocket::bind("127.0.0.1:0").await?;
+    client.connect(server.local_addr()?).await?;
+    let (sent, mut received) = (10_000, 0);
+    for _ in 0..sent {
+        client.send(&[b'x'; 1000]).await?;
+    }
+    let (mut buffer, silence) = ([0; 1000], Duration::from_millis(20));
+    while let Ok(datagram) =
+        timeout(silence, server.recv(&mut buffer)).await
+    {
+        datagram?;
+        received += 1;
+    }
+    println!("sent without an error: {sent}");
+    println!("some of them received: {}", received > 0);
+    println!("all of them received: {}", received == sent);
+    Ok(())
+}
+// ANCHOR_END: flood
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    errors().await
+    errors().await?;
+    flood().await
 }
 
 #[cfg(test)]
