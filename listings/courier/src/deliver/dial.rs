@@ -1,0 +1,136 @@
+//! Connections to public addresses, within a time limit.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use hyper::Uri;
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use tokio::{sync::watch, time::timeout};
+use tower::Service;
+
+use super::{BoxError, late};
+use crate::config::Settings;
+
+/// Connects, TLS included, within `connect_timeout`.
+#[derive(Clone)]
+pub struct Dial<C> {
+    pub(super) connector: C,
+    pub(super) private: bool,
+    pub(super) settings: watch::Receiver<Arc<Settings>>,
+}
+
+type Boxed<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
+
+impl<C> Service<Uri> for Dial<C>
+where
+    C: Service<Uri, Error: Into<BoxError>, Future: Send + 'static>,
+{
+    type Response = C::Response;
+    type Error = BoxError;
+    type Future = Boxed<C::Response, BoxError>;
+
+    fn poll_ready(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), BoxError>> {
+        self.connector.poll_ready(cx).map_err(Into::into)
+    }
+
+    // ANCHOR: dial
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let host = uri.host().unwrap_or_default();
+        // Addresses in URLs aren't resolved: refused here.
+        if let Ok(ip) = host.trim_matches(['[', ']']).parse::<IpAddr>()
+            && !self.private
+            && !is_public(ip)
+        {
+            let error = format!("{ip} isn't a public address");
+            return Box::pin(async move { Err(error.into()) });
+        }
+        let limit = self.settings.borrow().deliver.connect_timeout;
+        let connecting = timeout(limit, self.connector.call(uri));
+        Box::pin(async move {
+            let connected = connecting.await;
+            connected
+                .map_err(|_| late("connection", limit))?
+                .map_err(Into::into)
+        })
+    }
+    // ANCHOR_END: dial
+}
+
+/// Resolves names, and leaves out special addresses.
+#[derive(Clone)]
+pub struct Resolve {
+    pub(super) gai: GaiResolver,
+    pub(super) private: bool,
+}
+
+impl Service<Name> for Resolve {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Boxed<Self::Response, io::Error>;
+
+    fn poll_ready(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.gai.poll_ready(cx)
+    }
+
+    // ANCHOR: resolve
+    fn call(&mut self, name: Name) -> Self::Future {
+        let private = self.private;
+        let text = format!("{name} has no public address");
+        let found = self.gai.call(name);
+        Box::pin(async move {
+            let allowed =
+                |it: &SocketAddr| private || is_public(it.ip());
+            let found: Vec<_> = found.await?.filter(allowed).collect();
+            match found.is_empty() {
+                true => Err(io::Error::other(text)),
+                false => Ok(found.into_iter()),
+            }
+        })
+    }
+    // ANCHOR_END: resolve
+}
+
+/// Whether an address belongs to the public internet. IPv6: only
+/// unicast addresses that contain no IPv4 address.
+fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => is_public_v4(ip),
+        IpAddr::V6(ip) => is_public_v6(ip),
+    }
+}
+
+fn is_public_v4(ip: Ipv4Addr) -> bool {
+    !matches!(
+        ip.octets(),
+        [0 | 10 | 127 | 224.., ..]
+            | [100, 64..=127, ..]
+            | [169, 254, ..]
+            | [172, 16..=31, ..]
+            | [192, 0, 0 | 2, _]
+            | [192, 168, ..]
+            | [192, 88, 99, _]
+            | [198, 18 | 19, ..]
+            | [198, 51, 100, _]
+            | [203, 0, 113, _]
+    )
+}
+
+fn is_public_v6(ip: Ipv6Addr) -> bool {
+    match ip.segments() {
+        [0x2001, 0..=0x1ff | 0xdb8, ..]
+        | [0x2002, ..]
+        | [0x3fff, 0..=0xfff, ..] => false,
+        [first, ..] => (0x2000..=0x3fff).contains(&first),
+    }
+}

@@ -1,0 +1,282 @@
+//! courier as a program: `courier --help` says what it does.
+
+mod ctl;
+
+use std::{
+    io::Write, net::SocketAddr, path::PathBuf, process::ExitCode,
+    sync::Arc, thread, time::Duration,
+};
+
+use anyhow::{Context, bail};
+use clap::{Args, Parser, Subcommand};
+use courier::{
+    config::Settings,
+    http::Token,
+    service::{self, Options},
+    store::{SharedStore, SqlOptions, SqlStore, StoreError},
+};
+use tokio::{net::TcpListener, runtime::Builder};
+use tokio_util::sync::CancellationToken;
+
+/// Accepts events over HTTP, and delivers each one to webhooks at least
+/// once, in order for each key.
+#[derive(Parser)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Try it:\n  courier &\n  \
+        courier ctl subscribe shop https://example.com/hook\n  \
+        echo '{\"order\": 7}' | courier ctl send order.shipped\n  \
+        courier ctl status\n\n\
+        Exit codes: 0 it was stopped, and everything was finished or \
+        is kept; 1 an error; 2 wrong arguments; 130 a second signal \
+        ended it.\nSignals: SIGTERM or SIGINT stops it; a second one \
+        ends it immediately; SIGHUP reads the configuration again."
+)]
+struct Cli {
+    #[command(flatten)]
+    serve: Serve,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve, which it also does without a command.
+    Serve(Serve),
+    /// Ask a running courier something, or change its queue.
+    Ctl(ctl::Ctl),
+}
+
+#[derive(Args)]
+struct Serve {
+    /// Where to listen; with port 0, a free port is chosen. Other
+    /// machines can connect only if it isn't 127.0.0.1 or [::1], and
+    /// there must be a token then.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8080"
+    )]
+    bind: SocketAddr,
+    /// The database: sqlite:FILE, or
+    /// postgres://USER:PASSWORD@HOST/NAME (or nats://HOST, if it was
+    /// built with the feature jetstream). A file is created if it's
+    /// missing.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        default_value = "sqlite:courier.db"
+    )]
+    database: String,
+    /// A TOML file with the settings. When it changes, they're adopted;
+    /// if it's wrong then, the old ones stay.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A file with the token that clients must send, of at least 16
+    /// characters.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// How long stopping may take.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    grace: Duration,
+    /// How long to accept connections after /ready has become false,
+    /// until the load balancer has noticed.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    notice: Duration,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<jiff::SignedDuration>();
+    let parsed = parsed.map_err(|error| error.to_string())?;
+    match Duration::try_from(parsed) {
+        Ok(it) if it.as_secs() <= 24 * 3600 => Ok(it),
+        _ => Err("must be 0s to 24h".to_owned()),
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let (done, code) = match cli.command {
+        Some(Command::Ctl(ctl)) => (run(ctl::run(ctl)), 0),
+        Some(Command::Serve(serve)) => start(serve),
+        None => start(cli.serve),
+    };
+    match done {
+        Ok(()) => ExitCode::from(code),
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "courier: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a future. Blocking calls that it has left behind, such as a
+/// file that never answers, don't keep the process alive.
+fn run(
+    future: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(future);
+    runtime.shutdown_background();
+    done
+}
+
+fn start(options: Serve) -> (anyhow::Result<()>, u8) {
+    let stop = CancellationToken::new();
+    let hurry = CancellationToken::new();
+    let done = listen_for_signals(stop.clone(), hurry.clone())
+        .context("can't handle signals")
+        .and_then(|()| run(serve(options, stop, hurry.clone())));
+    (done, if hurry.is_cancelled() { SECOND_SIGNAL } else { 0 })
+}
+
+async fn serve(
+    options: Serve,
+    stop: CancellationToken,
+    hurry: CancellationToken,
+) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let token = options.token_file.as_deref().map(ctl::read_token);
+    let token = token.transpose()?;
+    let bind = options.bind;
+    if !bind.ip().to_canonical().is_loopback() && token.is_none() {
+        bail!(
+            "other machines could connect to {bind}, and anyone could \
+            read and change the queue: set --token-file, or listen on \
+            127.0.0.1"
+        );
+    }
+    if let Some(path) = &options.config {
+        Settings::read(path).await?;
+    }
+    let listener = TcpListener::bind(bind).await.with_context(|| {
+        format!(
+            "can't listen on {bind}; if the port is in use, stop the \
+            program that uses it, or choose another one with --bind"
+        )
+    })?;
+    let address = listener.local_addr()?;
+    let connecting = connect(&options.database);
+    let Some(store) = stop.run_until_cancelled(connecting).await else {
+        return Ok(());
+    };
+    let store = store?;
+    let options = Options {
+        config: options.config,
+        token: token.as_deref().map(Token::new),
+        grace: options.grace,
+        notice: options.notice,
+    };
+    // Nobody may be there to read it.
+    let _ = writeln!(
+        std::io::stdout(),
+        "courier listens on http://{address}: open it in a browser, or \
+        try `courier ctl --url http://{address} status`; Ctrl-C stops it"
+    );
+    service::serve(listener, store, options, stop, hurry).await
+}
+
+async fn connect(url: &str) -> anyhow::Result<SharedStore> {
+    let store = open(url).await;
+    store.with_context(|| {
+        // There's a password in the others.
+        let place = match url.strip_prefix("sqlite:") {
+            Some(file) => file,
+            None => url.split("//").next().unwrap_or_default(),
+        };
+        format!(
+            "can't open the database {place:?}; check --database or \
+            DATABASE_URL"
+        )
+    })
+}
+
+// ANCHOR: open
+async fn open(url: &str) -> Result<SharedStore, StoreError> {
+    #[cfg(feature = "jetstream")]
+    if url.starts_with("nats:") {
+        use courier::store::{JetStreamOptions, JetStreamStore};
+        let options = JetStreamOptions::default();
+        let store = JetStreamStore::connect(url, options).await?;
+        return Ok(Arc::new(store));
+    }
+    let store = SqlStore::connect(url, SqlOptions::default()).await?;
+    Ok(Arc::new(store))
+}
+// ANCHOR_END: open
+
+const SECOND_SIGNAL: u8 = 130;
+
+// ANCHOR: signals
+/// The first signal cancels `stop`; the second one cancels `hurry`, and
+/// ends the process a second later, whatever it does.
+///
+/// It has a thread of its own, so it works even if the program is
+/// stuck.
+fn listen_for_signals(
+    stop: CancellationToken,
+    hurry: CancellationToken,
+) -> std::io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let mut signals = {
+        let _in_runtime = runtime.enter();
+        Signals::listen()?
+    };
+    let listen = async move {
+        signals.next().await;
+        stop.cancel();
+        signals.next().await;
+        hurry.cancel();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        std::process::exit(SECOND_SIGNAL.into())
+    };
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || runtime.block_on(listen))?;
+    Ok(())
+}
+// ANCHOR_END: signals
+
+#[cfg(unix)]
+struct Signals([tokio::signal::unix::Signal; 2]);
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self([interrupt, signal(SignalKind::terminate())?]))
+    }
+
+    async fn next(&mut self) {
+        let [interrupt, terminate] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The whole service: it starts the parts, watches them, adopts changed
+//! settings, and stops everything in order.
+
+use std::{any::Any, path::PathBuf, sync::Arc};
+
+use anyhow::{Context, anyhow};
+use tokio::{
+    sync::watch,
+    task::JoinError,
+    time::{Duration, Instant, sleep, sleep_until, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::JoinMap};
+
+use crate::{
+    config::Settings,
+    deliver::HttpDeliver,
+    dispatch::dispatch,
+    http::{self, Api, Token},
+    listener::{self, Listen},
+    metrics::Metrics,
+    store::SharedStore,
+};
+
+/// How a service runs. What can change while it does is in
+/// [`Settings`].
+#[derive(Default)]
+pub struct Options {
+    /// The file with the settings. Without one, they are the defaults.
+    pub config: Option<PathBuf>,
+    /// What clients must send. Without one, only clients on this
+    /// machine are served.
+    pub token: Option<Token>,
+    /// How long stopping may take.
+    pub grace: Duration,
+    /// How much of this new connections are accepted for, so that a
+    /// load balancer can notice that courier isn't ready anymore.
+    pub notice: Duration,
+}
+
+/// How often the configuration file is read.
+const POLL: Duration = Duration::from_secs(1);
+
+const LISTENER: &str = "the listener";
+type Parts = JoinMap<&'static str, ()>;
+
+/// Serves until `stop`, or until a part of the service ends by itself,
+/// which is an error.
+///
+/// Then it stops in this order, within `grace`: it's not ready; after
+/// `notice`, it accepts no connections, answers the requests that have
+/// begun, and finishes the attempts that are running; it closes the
+/// store. What takes longer is cut off shortly before the end of
+/// `grace`, or when `hurry` is canceled; what wasn't delivered then is
+/// attempted again later. If this is dropped, everything is cut off.
+///
+/// # Errors
+///
+/// The configuration can't be read, or a part of the service ended,
+/// panicked, or didn't stop in time.
+pub async fn serve(
+    listener: impl Listen,
+    store: SharedStore,
+    options: Options,
+    stop: CancellationToken,
+    hurry: CancellationToken,
+) -> anyhow::Result<()> {
+    let settings = match &options.config {
+        Some(path) => Settings::read(path).await?,
+        None => Settings::default(),
+    };
+    let (current, settings) = watch::channel(Arc::new(settings));
+    let metrics = Metrics::new();
+    let (stopping, closing) =
+        (stop.child_token(), CancellationToken::new());
+    let hurried = hurry.child_token();
+    let api = Arc::new(Api {
+        store: store.clone(),
+        settings: settings.clone(),
+        metrics: metrics.clone(),
+        token: options.token,
+        stop: stopping.clone(),
+        pinged: Default::default(),
+    });
+    let deliver = Arc::new(HttpDeliver::new(settings.clone()));
+    let mut parts = Parts::new();
+    let reloading = reload(options.config, current, closing.clone());
+    parts.spawn("the reader of the configuration", reloading);
+    let listening = listener::serve(
+        listener,
+        http::router(api),
+        settings.clone(),
+        metrics.clone(),
+        closing.clone(),
+    );
+    parts.spawn(LISTENER, listening);
+    let dispatching = dispatch(
+        store.clone(),
+        deliver,
+        settings,
+        metrics,
+        closing.clone(),
+        hurried.clone(),
+    );
+    parts.spawn("the dispatcher", dispatching);
+
+    // ANCHOR: watch
+    let mut failed = None;
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => tracing::info!("stopping"),
+        Some((name, ended)) = parts.join_next() => {
+            let why = match ended {
+                Ok(()) => "ended by itself".to_owned(),
+                Err(error) => text(error),
+            };
+            tracing::error!("{name} {why}: stopping");
+            failed = Some(anyhow!("{name} {why}"));
+        }
+    }
+    // ANCHOR_END: watch
+    // ANCHOR: stop
+    stopping.cancel();
+    let start = Instant::now();
+    let last = (options.grace / 4).min(Duration::from_secs(3));
+    if failed.is_none() {
+        let notice = options.notice.min(options.grace / 2);
+        hurry.run_until_cancelled(sleep(notice)).await;
+    }
+    closing.cancel();
+    tokio::select! {
+        () = join(&mut parts, &mut failed) => {}
+        () = hurry.cancelled() => {}
+        () = sleep_until(start + (options.grace - 2 * last)) => {}
+    }
+    if !parts.is_empty() {
+        let left: Vec<_> = parts.keys().copied().collect();
+        tracing::warn!(?left, "not everything is finished: cut off");
+        hurried.cancel();
+        parts.abort(LISTENER);
+        let _ = timeout(last, join(&mut parts, &mut failed)).await;
+    }
+    for name in parts.keys() {
+        failed.get_or_insert(anyhow!("{name} didn't stop in time"));
+    }
+    parts.abort_all();
+    if timeout(last, store.close()).await.is_err() {
+        tracing::warn!("the store didn't close in time");
+    }
+    // ANCHOR_END: stop
+    failed.map_or(Ok(()), Err)
+}
+
+/// Waits for all parts, and keeps the first error.
+async fn join(parts: &mut Parts, failed: &mut Option<anyhow::Error>) {
+    while let Some((name, ended)) = parts.join_next().await {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            let why = text(error);
+            tracing::error!("{name} {why}");
+            failed.get_or_insert(anyhow!("{name} {why}"));
+        }
+    }
+}
+
+fn text(error: JoinError) -> String {
+    match error.try_into_panic() {
+        Ok(panic) => format!("panicked: {}", panic_text(panic)),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The message of a panic.
+pub fn panic_text(panic: Box<dyn Any + Send>) -> String {
+    let text = panic.downcast_ref::<&str>().map(|it| it.to_string());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}
+
+/// Adopts the configuration when its file has changed and is the same
+/// twice in a row (a file that's being written may be valid in the
+/// middle), and immediately on SIGHUP. A file that's wrong changes
+/// nothing.
+async fn reload(
+    path: Option<PathBuf>,
+    current: watch::Sender<Arc<Settings>>,
+    stop: CancellationToken,
+) {
+    let Some(path) = path else { return stop.cancelled().await };
+    let mut hangups = Hangups::listen();
+    let read = async || {
+        let text = Settings::text(&path).await;
+        text.map_err(|error| error.to_string())
+    };
+    let mut adopted = Err("nothing".to_owned());
+    let mut before = read().await;
+    loop {
+        // ANCHOR: reload
+        let hung_up = tokio::select! {
+            () = stop.cancelled() => return,
+            () = hangups.next() => true,
+            () = sleep(POLL) => false,
+        };
+        let Some(text) = stop.run_until_cancelled(read()).await else {
+            return;
+        };
+        let settled = text != adopted && text == before;
+        before.clone_from(&text);
+        if !hung_up && !settled {
+            continue;
+        }
+        adopted.clone_from(&text);
+        let new = text.map_err(anyhow::Error::msg).and_then(|text| {
+            Settings::parse(&text).map_err(anyhow::Error::from)
+        });
+        match new.with_context(|| path.display().to_string()) {
+            Ok(new) => {
+                let changed = current.send_if_modified(|old| {
+                    let changed = **old != new;
+                    *old = Arc::new(new);
+                    changed
+                });
+                tracing::info!(changed, "the configuration was read");
+            }
+            Err(error) => {
+                tracing::error!("the old settings stay: {error:#}");
+            }
+        }
+        // ANCHOR_END: reload
+    }
+}
+
+/// Requests to read the configuration.
+struct Hangups {
+    #[cfg(unix)]
+    signals: std::io::Result<tokio::signal::unix::Signal>,
+}
+
+impl Hangups {
+    #[cfg(unix)]
+    fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        Self { signals: signal(SignalKind::hangup()) }
+    }
+
+    #[cfg(not(unix))]
+    fn listen() -> Self {
+        Self {}
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Ok(signals) = &mut self.signals
+            && signals.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}

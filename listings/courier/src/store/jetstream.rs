@@ -1,0 +1,1236 @@
+//! The queue in NATS JetStream (server 2.9 or later), on one node or replicated on three.
+//!
+//! | Stream | Subject | What it contains |
+//! |---|---|---|
+//! | `<name>-queue` | `<name>.d.<subscription>.<lane>.<event>` | a message for each open delivery (a work queue) |
+//! | `<name>-records` | `<name>.s`, `<name>.e.<event>` | the subscriptions; each event's digest and fan-out list |
+//! | `<name>-leases` | `<name>.l.<subscription>.<message>` | the attempts of a delivery, and how it ended |
+//! | `<name>-dead` | `<name>.x.<subscription>.<event>.<delivery>` | dead deliveries |
+//!
+//! The records and leases are key-value buckets, but they're read as streams, because a read of a bucket may be answered
+//! by a replica that lags behind, and here only the stream's leader answers.
+//!
+//! **Order.** Each subscription has durable pull consumers, one for each lane. Lane 0 has the events without a key. An
+//! event with a key is in the lane that the key's hash chooses, and there `max_ack_pending` is 1: the server keeps the next message until the one before it is
+//! acknowledged.
+//!
+//! **Fan-out.** [`accept`](Store::accept) stores the fan-out list under the event's id, publishes one message for each subscription, and then marks the
+//! list as done. If it stops in between, a repeat finds the list and finishes it.
+//!
+//! **Leases.** The consumer's `ack_wait` is the lease. But an acknowledgment names only a message, not an attempt, so the server obeys a late one,
+//! and its reply doesn't say whether it had an effect. So each claim writes a lease record, whose sequence number is the fencing token,
+//! and [`settle`](Store::settle) first replaces the record if it's still the same one (`Nats-Expected-Last-Subject-Sequence`): that
+//! decides. The acknowledgment comes after it, and if it's lost, the next claim sees the record and acknowledges the message then.
+//!
+//! # What it promises less than the SQL store does
+//!
+//! - Keys of the same lane wait for each other: a retry delays all of them. More lanes cost more consumers.
+//! - Events with and without keys aren't ordered among each other: `claim` leases the oldest first only within a lane.
+//! - `accept` isn't one transaction. If it fails (also with [`AcceptError::Full`]), some subscriptions may get the event; a repeat with the same id
+//!   reaches the others. A repeat later than two minutes after a half-done attempt (or after a restart of the server) may send it twice to the first ones.
+//!   An event that's accepted while its subscription is being removed may leave a message; [`purge`](Store::purge) removes it.
+//! - An attempt can begin while the lease's former owner still believes it has it, if the consumer's leader changed (server 2.9 doesn't wait for
+//!   the quorum before it delivers a message or confirms an acknowledgment). Only the later one can settle.
+//! - Only the process that made an attempt knows that its delivery waits for a retry: for others it counts as leased in
+//!   [`backlog`](Store::backlog), and [`due`](Store::due) may name a subscription whose deliveries are all leased to others.
+//!   `due` sorts by the age of the oldest open delivery.
+//! - Attempts are counted for [`remember`](JetStreamOptions::remember) after the last one. After that, they're counted from 1 again.
+//! - A retry of a lease with another duration than `ack_wait` is requested from the server as a delayed negative acknowledgment, and a dropped `claim` leaves
+//!   messages leased for `ack_wait`.
+//! - All subscriptions together fit into one message (1 MB unless the server allows more), and each `due` asks the server for the state of each lane
+//!   of each subscription.
+//! - Reads come from the leader, without a quorum: a leader that was cut off can answer with old subscriptions until it notices (some seconds).
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use async_nats::{
+    Client, ConnectOptions, Subscriber,
+    jetstream::{
+        AckKind, Context, ErrorCode, Message,
+        consumer::{self, Consumer, pull},
+        context::{ContextBuilder, PublishErrorKind},
+        message::{PublishMessage, StreamMessage},
+        stream::{
+            self, ConsumerErrorKind, DiscardPolicy,
+            RawMessageErrorKind, RetentionPolicy, Stream,
+        },
+    },
+};
+use async_trait::async_trait;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use futures::{
+    FutureExt, StreamExt, TryStreamExt,
+    future::{join_all, ready, try_join, try_join_all},
+    stream::iter,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
+
+use super::{
+    AcceptError, Accepted, Backlog, DeadLetter, Outcome, Store,
+    StoreError,
+};
+use crate::event::{
+    DeliveryId, Event, Lease, Name, Secret, Subscription,
+};
+
+/// How the store is set up. Every process that shares the store uses the same options.
+#[derive(Debug, Clone)]
+pub struct JetStreamOptions {
+    /// The first part of the names of streams and subjects: letters, digits, `-`, `_`.
+    pub name: String,
+    /// How many nodes have each message: 1 or 3.
+    pub replicas: usize,
+    /// How many lanes each subscription has for events with keys. It can't change while a queue exists.
+    pub lanes: u64,
+    /// How many deliveries may be open, all together.
+    pub max_open: i64,
+    /// How many deliveries of events without a key may be leased or waiting for a retry, for each subscription.
+    pub max_unkeyed: i64,
+    /// How long deliveries are usually leased: [`crate::config::Deliver::lease`].
+    pub lease: Duration,
+    /// How long attempts and settled leases are remembered: longer than the longest delay of a retry.
+    pub remember: Duration,
+    /// How long each request to the server may take.
+    pub timeout: Duration,
+}
+
+impl Default for JetStreamOptions {
+    fn default() -> Self {
+        Self {
+            name: "courier".to_owned(),
+            replicas: 1,
+            lanes: 8,
+            max_open: 100_000,
+            max_unkeyed: 10_000,
+            lease: Duration::from_secs(60),
+            remember: Duration::from_secs(2 * 3600),
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A store in NATS JetStream.
+pub struct JetStreamStore {
+    options: JetStreamOptions,
+    client: Client,
+    context: Context,
+    queue: Stream<()>,
+    records: Stream<()>,
+    leases: Stream<()>,
+    dead: Stream<()>,
+    news: tokio::sync::Mutex<Subscriber>,
+    /// Wakes the other callers of `changed`.
+    changed: Notify,
+    /// This process's leases, and its deliveries that wait for a retry. Those whose time is over are removed by the next claim.
+    known: Mutex<HashMap<DeliveryId, Known>>,
+}
+
+/// A delivery that isn't due until a time.
+struct Known {
+    consumer: String,
+    until: Instant,
+    /// The token and the message, while it's leased.
+    held: Option<(i64, Message)>,
+}
+
+type Table = BTreeMap<Name, Row>;
+
+/// A subscription, as it's stored.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    url: String,
+    topics: Vec<Name>,
+    secret: String,
+}
+
+/// What is known of an event by its id.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    digest: String,
+    accepted: u64,
+    to: Vec<Name>,
+    done: bool,
+}
+
+/// A lease record: the attempts of a delivery, and how they ended.
+#[derive(Default, Serialize, Deserialize)]
+struct Attempts {
+    attempts: u32,
+    ended: Option<End>,
+    /// The token of the lease that was settled, until the next claim.
+    settled: Option<i64>,
+}
+
+/// The delivery is dead if there's an error, else the receiver has the event.
+#[derive(Serialize, Deserialize)]
+struct End {
+    error: Option<String>,
+}
+
+/// A message's header: all of a delivery but the event's body.
+#[derive(Clone, Serialize, Deserialize)]
+struct Meta {
+    id: Name,
+    topic: Name,
+    key: Option<String>,
+    accepted: u64,
+    /// The number of a delivery that was dead before; else it's the message's.
+    delivery: Option<DeliveryId>,
+    attempts: u32,
+    error: Option<String>,
+}
+
+const META: &str = "Courier-Meta";
+
+impl JetStreamStore {
+    /// Connects to one of the servers (their addresses are separated by commas), and creates the streams and consumers that are missing.
+    ///
+    /// # Errors
+    ///
+    /// No server answers, JetStream is off, or the queue was created with another number of lanes.
+    pub async fn connect(
+        url: &str,
+        options: JetStreamOptions,
+    ) -> Result<Self, StoreError> {
+        let limit = options.timeout;
+        let connecting = ConnectOptions::new().name("courier");
+        let servers: Vec<_> = url.split(',').collect();
+        let connecting = connecting.connect(&servers[..]);
+        let client = within(limit, connecting).await?;
+        // The time limit of each request is `within`'s; this one only has to be longer.
+        let context = ContextBuilder::new()
+            .timeout(limit * 2)
+            .backpressure_on_inflight(true)
+            .build(client.clone());
+        let stream = async |kind: &str, subjects: &[&str], config| {
+            let name = format!("{}-{kind}", options.name);
+            let lanes = format!("courier, {} lanes", options.lanes);
+            let found = within(limit, context.get_stream(&name)).await;
+            if let Ok(found) = found
+                && found.cached_info().config.description.as_ref()
+                    != Some(&lanes)
+            {
+                return Err(StoreError::Unreadable(format!(
+                    "a stream that wasn't made for {lanes}"
+                )));
+            }
+            let subject = |s: &&str| format!("{}.{s}", options.name);
+            let config = stream::Config {
+                name: name.clone(),
+                subjects: subjects.iter().map(subject).collect(),
+                num_replicas: options.replicas,
+                description: Some(lanes),
+                ..config
+            };
+            let creating = context.create_or_update_stream(config);
+            within(limit, creating).await?;
+            within(limit, context.get_stream_no_info(name)).await
+        };
+        let queue = stream::Config {
+            retention: RetentionPolicy::WorkQueue,
+            discard: DiscardPolicy::New,
+            max_messages: options.max_open,
+            ..Default::default()
+        };
+        let newest = stream::Config {
+            max_messages_per_subject: 1,
+            ..Default::default()
+        };
+        let leases = stream::Config {
+            max_age: options.remember,
+            ..newest.clone()
+        };
+        let news = client.subscribe(format!("{}.news", options.name));
+        let store = Self {
+            queue: stream("queue", &["d.>"], queue).await?,
+            records: stream("records", &["s", "e.>"], newest.clone())
+                .await?,
+            leases: stream("leases", &["l.>"], leases).await?,
+            dead: stream("dead", &["x.>"], newest).await?,
+            news: within(limit, news).await?.into(),
+            changed: Notify::new(),
+            known: Mutex::default(),
+            options,
+            client,
+            context,
+        };
+        for name in store.table().await?.1.keys() {
+            store.create_consumers(name).await?;
+        }
+        Ok(store)
+    }
+
+    async fn ask<T, E: Into<BoxError>>(
+        &self,
+        request: impl IntoFuture<Output = Result<T, E>>,
+    ) -> Result<T, StoreError> {
+        within(self.options.timeout, request).await
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<DeliveryId, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn subject(&self, kind: &str, parts: &[&str]) -> String {
+        format!("{}.{kind}.{}", self.options.name, parts.join("."))
+    }
+
+    /// The first message of a subject (with wildcards) from a sequence number on.
+    async fn next(
+        &self,
+        stream: &Stream<()>,
+        subject: &str,
+        from: u64,
+    ) -> Result<Option<StreamMessage>, StoreError> {
+        let get = stream.raw_message_builder().sequence(from);
+        found(self.ask(get.next_by_subject(subject).send()).await)
+    }
+
+    /// The newest value of a subject, and its sequence number.
+    async fn read<T: DeserializeOwned>(
+        &self,
+        stream: &Stream<()>,
+        subject: &str,
+    ) -> Result<Option<(u64, T)>, StoreError> {
+        let get = stream.raw_message_builder().last_by_subject(subject);
+        let Some(message) = found(self.ask(get.send()).await)? else {
+            return Ok(None);
+        };
+        Ok(Some((message.sequence, parse(&message.payload, subject)?)))
+    }
+
+    /// Replaces a subject's value if its sequence number is still `expected` (0: if there is none). Returns the new one.
+    async fn replace<T: Serialize>(
+        &self,
+        subject: &str,
+        expected: u64,
+        value: &T,
+    ) -> Result<Option<u64>, StoreError> {
+        let value =
+            serde_json::to_vec(value).map_err(StoreError::failed)?;
+        let message = PublishMessage::build()
+            .payload(value.into())
+            .expected_last_subject_sequence(expected);
+        let publish = async {
+            let sent =
+                self.context.send_publish(subject.to_owned(), message);
+            match sent.await?.await {
+                Ok(ack) => Ok(Some(ack.sequence)),
+                Err(error) => match error.kind() {
+                    PublishErrorKind::WrongLastSequence => Ok(None),
+                    _ => Err(error),
+                },
+            }
+        };
+        self.ask(publish).await
+    }
+
+    /// Stores a delivery or a dead one, if the stream doesn't have a message with this `id` already.
+    async fn publish(
+        &self,
+        subject: String,
+        id: String,
+        meta: &Meta,
+        body: Bytes,
+    ) -> Result<(), AcceptError> {
+        let header =
+            serde_json::to_string(meta).map_err(StoreError::failed)?;
+        let message = PublishMessage::build()
+            .message_id(id)
+            .header(META, header)
+            .payload(body);
+        let publish = async {
+            self.context.send_publish(subject, message).await?.await
+        };
+        match self.ask(publish).await {
+            Err(StoreError::Failed(error)) if is_full(&error) => {
+                Err(AcceptError::Full)
+            }
+            done => Ok(done.map(drop)?),
+        }
+    }
+
+    fn delivery_subject(
+        &self,
+        to: &Name,
+        id: &Name,
+        key: Option<&str>,
+    ) -> String {
+        let lane = self.lane(key).to_string();
+        self.subject("d", &[&token(to), &lane, &token(id)])
+    }
+
+    fn lane(&self, key: Option<&str>) -> u64 {
+        let hash = |key| match Sha256::digest(key)[..] {
+            [a, b, c, d, ..] => u32::from_be_bytes([a, b, c, d]).into(),
+            _ => 0,
+        };
+        key.map_or(0, |key| 1 + hash(key) % self.options.lanes)
+    }
+
+    /// The subscriptions, and the sequence number of their table.
+    async fn table(&self) -> Result<(u64, Table), StoreError> {
+        let subject = format!("{}.s", self.options.name);
+        let found = self.read(&self.records, &subject).await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    async fn create_consumers(
+        &self,
+        subscription: &Name,
+    ) -> Result<(), StoreError> {
+        // ANCHOR: lanes
+        try_join_all((0..=self.options.lanes).map(async |lane| {
+            let parts = [&token(subscription), &lane.to_string(), "*"];
+            self.ask(self.queue.create_consumer(pull::Config {
+                durable_name: Some(consumer(subscription, lane)),
+                filter_subject: self.subject("d", &parts),
+                ack_wait: self.options.lease,
+                max_ack_pending: match lane {
+                    0 => self.options.max_unkeyed,
+                    _ => 1,
+                },
+                ..Default::default()
+            }))
+            .await
+        }))
+        .await
+        .map(drop)
+        // ANCHOR_END: lanes
+    }
+
+    /// The consumers of a subscription, with their present state. One without a leader is left out, unless all are.
+    async fn consumers(
+        &self,
+        subscription: &Name,
+    ) -> Result<Vec<Consumer<pull::Config>>, StoreError> {
+        let found =
+            join_all((0..=self.options.lanes).map(async |lane| {
+                let name = consumer(subscription, lane);
+                self.ask(self.queue.get_consumer(&name)).await
+            }))
+            .await;
+        let (mut consumers, mut failure) = (vec![], None);
+        for result in found {
+            match result {
+                Ok(consumer) => consumers.push(consumer),
+                Err(StoreError::Failed(e)) if is_missing(&e) => {}
+                Err(error) => failure = Some(error),
+            }
+        }
+        match failure {
+            Some(error) if consumers.is_empty() => Err(error),
+            _ => Ok(consumers),
+        }
+    }
+
+    /// What this process knows of a consumer's deliveries: how many aren't leased any more, and how many aren't due.
+    fn asleep(&self, info: &consumer::Info) -> (usize, usize) {
+        let (known, now) = (self.known(), Instant::now());
+        let known = known.values().filter(|k| k.consumer == info.name);
+        known.fold((0, 0), |(free, asleep), known| {
+            let waits = known.until > now;
+            let leased = waits && known.held.is_some();
+            (free + usize::from(!leased), asleep + usize::from(waits))
+        })
+    }
+
+    /// Whether a consumer has something to lease, as far as this process knows.
+    fn ready(&self, info: &consumer::Info) -> bool {
+        let pending = info.num_ack_pending;
+        let room = (pending as i64) < info.config.max_ack_pending;
+        pending > self.asleep(info).1 || room && info.num_pending > 0
+    }
+
+    /// Fetches what a consumer has now. The server's answer ends it, so that no message is sent to a request that nobody waits for.
+    async fn fetch(
+        &self,
+        from: &Consumer<pull::Config>,
+        most: usize,
+    ) -> Result<Vec<Message>, StoreError> {
+        let fetch = async {
+            let request = from.fetch().max_messages(most);
+            let messages = request.expires(FETCH).messages().await?;
+            // A status, such as "consumer deleted", ends it, too.
+            let messages = messages.take_while(|m| ready(m.is_ok()));
+            Ok(messages.filter_map(|m| ready(m.ok())).collect().await)
+        };
+        self.ask::<_, BoxError>(fetch).await
+    }
+
+    /// Writes the lease record of a message that was fetched after `start`.
+    async fn lease(
+        &self,
+        message: Message,
+        to: &Subscription,
+        start: Instant,
+        lease: Duration,
+    ) -> Result<Option<Lease>, StoreError> {
+        let info = message.info().map_err(StoreError::failed)?;
+        let Ok(meta) = meta(message.headers.as_ref()) else {
+            let sequence = info.stream_sequence;
+            tracing::error!(sequence, "the queue has a bad message");
+            return Ok(None);
+        };
+        let subject = self.lease_subject(&to.name, &message)?;
+        let (mut sequence, mut state) = (0, Attempts::default());
+        if info.delivered > 1 {
+            let found = self.read(&self.leases, &subject).await?;
+            (sequence, state) = found.unwrap_or_default();
+        }
+        let sure = start + self.options.lease;
+        let token = loop {
+            if let Some(end) = &state.ended {
+                self.finish(&message, to, meta, state.attempts, end)
+                    .await?;
+                return Ok(None);
+            }
+            if Instant::now() >= sure {
+                return Ok(None); // another claim may have it now
+            }
+            state.attempts += 1;
+            state.settled = None;
+            match self.replace(&subject, sequence, &state).await? {
+                Some(token) => break token,
+                None => {
+                    let found =
+                        self.read(&self.leases, &subject).await?;
+                    (sequence, state) = found.unwrap_or_default();
+                }
+            }
+        };
+        if lease != self.options.lease {
+            self.extend(&message, lease).await?;
+        }
+        let lease = Lease {
+            delivery: meta
+                .delivery
+                .unwrap_or(DeliveryId(info.stream_sequence as i64)),
+            token: token as i64,
+            attempt: state.attempts,
+            age: Duration::from_millis(
+                now().saturating_sub(meta.accepted),
+            ),
+            expires: start + lease,
+            event: Event {
+                id: meta.id,
+                topic: meta.topic,
+                key: meta.key,
+                body: message.payload.clone(),
+            },
+            subscription: to.clone(),
+        };
+        let known = Known {
+            consumer: info.consumer.to_owned(),
+            until: lease.expires,
+            held: Some((lease.token, message.clone())),
+        };
+        self.known().insert(lease.delivery, known);
+        Ok(Some(lease))
+    }
+
+    fn lease_subject(
+        &self,
+        to: &Name,
+        message: &Message,
+    ) -> Result<String, StoreError> {
+        let info = message.info().map_err(StoreError::failed)?;
+        let sequence = info.stream_sequence.to_string();
+        Ok(self.subject("l", &[&token(to), &sequence]))
+    }
+
+    /// Sets a message's deadline: a negative acknowledgment with a delay doesn't end anything, it only replaces the deadline.
+    async fn extend(
+        &self,
+        message: &Message,
+        lease: Duration,
+    ) -> Result<(), StoreError> {
+        let kind = match lease == self.options.lease {
+            true => AckKind::Progress,
+            false => AckKind::Nak(Some(lease.max(SHORTEST))),
+        };
+        self.ask(message.double_ack_with(kind)).await
+    }
+
+    /// Carries out an end that was recorded. It may be repeated.
+    async fn finish(
+        &self,
+        message: &Message,
+        to: &Subscription,
+        mut meta: Meta,
+        attempts: u32,
+        end: &End,
+    ) -> Result<(), StoreError> {
+        let info = message.info().map_err(StoreError::failed)?;
+        if let Some(error) = &end.error {
+            let number = DeliveryId(info.stream_sequence as i64);
+            let number = *meta.delivery.get_or_insert(number);
+            meta.attempts = attempts;
+            meta.error = Some(error.clone());
+            let parts = [&token(&to.name), &token(&meta.id)];
+            let subject = self.subject(
+                "x",
+                &[parts[0], parts[1], &number.to_string()],
+            );
+            let id = format!("dead.{}", info.stream_sequence);
+            let body = message.payload.clone();
+            self.publish(subject, id, &meta, body)
+                .await
+                .map_err(StoreError::failed)?;
+        }
+        self.ask(message.double_ack()).await
+    }
+
+    /// The message of a lease that this process still has.
+    fn held(&self, lease: &Lease) -> Option<Message> {
+        let mut known = self.known();
+        let own = known.get(&lease.delivery)?;
+        let (token, message) = own.held.as_ref()?;
+        if *token != lease.token {
+            return None;
+        }
+        let message = message.clone();
+        if own.until <= Instant::now() {
+            known.remove(&lease.delivery);
+            return None;
+        }
+        Some(message)
+    }
+}
+
+#[async_trait]
+impl Store for JetStreamStore {
+    async fn accept(
+        &self,
+        event: &Event,
+    ) -> Result<Accepted, AcceptError> {
+        let subject = self.subject("e", &[&token(&event.id)]);
+        let mut digest = Sha256::new();
+        let key = event.key.as_deref();
+        let parts = [event.topic.as_str().as_bytes(), &event.body];
+        digest.update(format!("{key:?} {} ", parts[0].len()));
+        parts.iter().for_each(|part| digest.update(part));
+        let digest = BASE64_STANDARD.encode(digest.finalize());
+        let table = self.table().await?.1;
+        let wanted = |(name, row): (&Name, &Row)| {
+            let all = row.topics.is_empty();
+            (all || row.topics.contains(&event.topic))
+                .then(|| name.clone())
+        };
+        for _ in 0..REPEATS {
+            let to: Vec<_> = table.iter().filter_map(wanted).collect();
+            let mut record = Record {
+                digest: digest.clone(),
+                accepted: now(),
+                done: to.is_empty(),
+                to,
+            };
+            let first = self.replace(&subject, 0, &record).await?;
+            let sequence = match first {
+                Some(_) if record.done => return Ok(Accepted::New(0)),
+                Some(sequence) => sequence,
+                None => {
+                    let found = self.read(&self.records, &subject);
+                    let Some((sequence, old)) = found.await? else {
+                        continue;
+                    };
+                    record = old;
+                    sequence
+                }
+            };
+            if record.digest != digest {
+                return Err(AcceptError::IdReused);
+            }
+            if record.done {
+                return Ok(Accepted::Again);
+            }
+            let meta = Meta {
+                id: event.id.clone(),
+                topic: event.topic.clone(),
+                key: event.key.clone(),
+                accepted: record.accepted,
+                delivery: None,
+                attempts: 0,
+                error: None,
+            };
+            let to = record.to.iter();
+            let to = to.filter(|name| table.contains_key(name));
+            try_join_all(to.map(|name| {
+                let subject =
+                    self.delivery_subject(name, &event.id, key);
+                let id = format!("{name}.{sequence}");
+                self.publish(subject, id, &meta, event.body.clone())
+            }))
+            .await?;
+            record.done = true;
+            let done =
+                self.replace(&subject, sequence, &record).await?;
+            if done.is_some() {
+                self.announce().await;
+                return Ok(Accepted::New(record.to.len()));
+            }
+        }
+        Err(contended().into())
+    }
+
+    async fn due(&self, most: usize) -> Result<Vec<Name>, StoreError> {
+        let names = self.table().await?.1.into_keys();
+        let due = iter(names).map(async |name| {
+            let consumers = self.consumers(&name).await?;
+            let ready = |c: &Consumer<_>| self.ready(c.cached_info());
+            if !consumers.iter().any(ready) {
+                return Ok::<_, StoreError>(None);
+            }
+            let subject = self.subject("d", &[&token(&name), ">"]);
+            let oldest = self.next(&self.queue, &subject, 1).await?;
+            Ok(oldest.map(|message| (message.sequence, name)))
+        });
+        let due: Vec<Option<_>> =
+            due.buffer_unordered(16).try_collect().await?;
+        let mut due: Vec<_> = due.into_iter().flatten().collect();
+        due.sort();
+        Ok(due.into_iter().take(most).map(|(_, name)| name).collect())
+    }
+
+    async fn claim(
+        &self,
+        subscription: &Name,
+        most: usize,
+        lease: Duration,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let Some(row) = self.table().await?.1.remove(subscription)
+        else {
+            return Ok(vec![]);
+        };
+        let to = row.subscription(subscription.clone())?;
+        self.known().retain(|_, known| known.until > Instant::now());
+        let mut consumers = self.consumers(subscription).await?;
+        consumers.retain(|c| self.ready(c.cached_info()));
+        fastrand::shuffle(&mut consumers);
+        let (most, lease) = (most.min(BATCH), lease.min(FOREVER));
+        let start = Instant::now();
+        let mut messages = vec![];
+        while messages.len() < most && !consumers.is_empty() {
+            // One of each lane, so that none starves; what's left over is for the events without a key.
+            let left = most - messages.len();
+            let round = consumers.len().min(left);
+            let extra = left - round;
+            let round = consumers.drain(..round).map(async |from| {
+                let single =
+                    from.cached_info().config.max_ack_pending == 1;
+                let most = 1 + if single { 0 } else { extra };
+                self.fetch(&from, most).await
+            });
+            messages.extend(
+                try_join_all(round).await?.into_iter().flatten(),
+            );
+        }
+        let leases = messages
+            .into_iter()
+            .map(|message| self.lease(message, &to, start, lease));
+        let leases = try_join_all(leases).await?;
+        let mut leases: Vec<_> = leases.into_iter().flatten().collect();
+        leases.sort_by_key(|lease| lease.delivery);
+        Ok(leases)
+    }
+
+    async fn renew(
+        &self,
+        lease: &Lease,
+        for_: Duration,
+    ) -> Result<bool, StoreError> {
+        let (start, for_) = (Instant::now(), for_.min(FOREVER));
+        let Some(message) = self.held(lease) else {
+            return Ok(false);
+        };
+        let name = &lease.subscription.name;
+        let subject = self.lease_subject(name, &message)?;
+        let now: Option<(u64, Attempts)> =
+            self.read(&self.leases, &subject).await?;
+        if now.is_none_or(|(token, _)| token as i64 != lease.token) {
+            return Ok(false);
+        }
+        self.extend(&message, for_).await?;
+        if let Some(known) = self.known().get_mut(&lease.delivery) {
+            known.until = start + for_;
+        }
+        Ok(true)
+    }
+
+    async fn settle(
+        &self,
+        lease: &Lease,
+        outcome: &Outcome,
+    ) -> Result<bool, StoreError> {
+        let Some(message) = self.held(lease) else {
+            return Ok(false);
+        };
+        let to = &lease.subscription;
+        let (unused, ended, wait) = match outcome {
+            Outcome::Delivered => (0, Some(End { error: None }), None),
+            Outcome::Dead { error } => {
+                (0, Some(End { error: Some(error.clone()) }), None)
+            }
+            Outcome::Retry { after, .. } => {
+                (0, None, Some((*after).min(FOREVER)))
+            }
+            Outcome::Unused => (1, None, None),
+        };
+        // ANCHOR: decide
+        let attempts = lease.attempt - unused;
+        let settled = Some(lease.token);
+        let mut state = Attempts { attempts, ended, settled };
+        let subject = self.lease_subject(&to.name, &message)?;
+        let expected = lease.token as u64;
+        if self.replace(&subject, expected, &state).await?.is_none() {
+            // Lost, unless this is a repeat of a call that was dropped.
+            let found: Option<(u64, Attempts)> =
+                self.read(&self.leases, &subject).await?;
+            match found {
+                Some((_, own)) if own.settled == settled => state = own,
+                _ => {
+                    self.known().remove(&lease.delivery);
+                    return Ok(false);
+                }
+            }
+        }
+        // ANCHOR_END: decide
+        // It's decided. If the rest fails, the next claim of the message, after the lease, makes up for it.
+        let wait = wait.filter(|wait| !wait.is_zero());
+        let rest = match &state.ended {
+            Some(end) => {
+                let meta = meta(message.headers.as_ref())?;
+                let attempts = lease.attempt;
+                self.finish(&message, to, meta, attempts, end).await
+            }
+            None => {
+                // Never without a delay: then the old deadline would remain, and if the request that the server takes the
+                // message for is over by then, the message would wait for that deadline.
+                let delay = wait.unwrap_or(SHORTEST);
+                let retry = AckKind::Nak(Some(delay));
+                self.ask(message.double_ack_with(retry)).await
+            }
+        };
+        if let Err(error) = rest {
+            tracing::warn!(%error, "an end is finished later");
+        }
+        let mut known = self.known();
+        match (wait, known.get_mut(&lease.delivery)) {
+            (Some(wait), Some(known)) => {
+                known.until = Instant::now() + wait;
+                known.held = None;
+            }
+            _ => drop(known.remove(&lease.delivery)),
+        }
+        Ok(true)
+    }
+
+    async fn changed(&self) {
+        let news = async {
+            let mut news = self.news.lock().await;
+            if news.next().await.is_none() {
+                drop(news);
+                std::future::pending::<()>().await; // closed: poll
+            } else {
+                while news.next().now_or_never().flatten().is_some() {}
+            }
+        };
+        tokio::select! {
+            () = self.changed.notified() => {}
+            () = news => self.changed.notify_waiters(),
+        }
+    }
+
+    async fn subscribe(
+        &self,
+        subscription: &Subscription,
+    ) -> Result<(), StoreError> {
+        let name = &subscription.name;
+        let row = || Row {
+            url: subscription.url.to_string(),
+            topics: subscription.topics.clone(),
+            secret: BASE64_STANDARD.encode(&subscription.secret.0),
+        };
+        for _ in 0..REPEATS {
+            let (sequence, mut table) = self.table().await?;
+            if table.insert(name.clone(), row()).is_none() {
+                self.forget(name).await?;
+                self.create_consumers(name).await?;
+            }
+            if self.replace_table(sequence, &table).await? {
+                return Ok(());
+            }
+        }
+        Err(contended())
+    }
+
+    async fn unsubscribe(
+        &self,
+        name: &Name,
+    ) -> Result<bool, StoreError> {
+        for _ in 0..REPEATS {
+            let (sequence, mut table) = self.table().await?;
+            let found = table.remove(name).is_some();
+            if !found || self.replace_table(sequence, &table).await? {
+                // Also if it wasn't found: a call that was dropped may have left something.
+                for lane in 0..=self.options.lanes {
+                    let name = consumer(name, lane);
+                    let gone = self.queue.delete_consumer(&name);
+                    if let Err(error) = self.ask(gone).await {
+                        tracing::debug!(%error, name, "no consumer");
+                    }
+                }
+                self.forget(name).await?;
+                return Ok(found);
+            }
+        }
+        Err(contended())
+    }
+
+    async fn subscriptions(
+        &self,
+    ) -> Result<Vec<Subscription>, StoreError> {
+        let table = self.table().await?.1.into_iter();
+        table.map(|(name, row)| row.subscription(name)).collect()
+    }
+
+    async fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
+        let mut dead: HashMap<String, u64> = HashMap::new();
+        let all = self.subject("x", &[">"]);
+        let listing = async {
+            let listing = self.dead.info_with_subjects(all).await?;
+            listing.try_collect::<Vec<_>>().await
+        };
+        for (subject, _) in self.ask(listing).await? {
+            let name = subject.split('.').nth(2).unwrap_or_default();
+            *dead.entry(name.to_owned()).or_default() += 1;
+        }
+        let names = self.table().await?.1.into_keys();
+        let backlog = iter(names).map(async |name| {
+            let (mut open, mut leased) = (0, 0);
+            for consumer in self.consumers(&name).await? {
+                let info = consumer.cached_info();
+                let pending = info.num_ack_pending;
+                open += info.num_pending + pending as u64;
+                let free = self.asleep(info).0;
+                leased += pending.saturating_sub(free) as u64;
+            }
+            let subject = self.subject("d", &[&token(&name), ">"]);
+            let oldest = self.next(&self.queue, &subject, 1).await?;
+            let oldest = oldest.map(|oldest| {
+                let meta = meta(Some(&oldest.headers))?;
+                let age = now().saturating_sub(meta.accepted);
+                Ok::<_, StoreError>(age / 1000)
+            });
+            Ok(Backlog {
+                dead: dead.get(&token(&name)).copied().unwrap_or(0),
+                subscription: name,
+                open,
+                leased,
+                oldest_seconds: oldest.transpose()?,
+            })
+        });
+        backlog.buffered(16).try_collect().await
+    }
+
+    async fn dead(
+        &self,
+        most: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        let state = self.ask(self.dead.get_info()).await?.state;
+        // At most so many sequence numbers hold the newest `most` messages.
+        let span = most as u64 + state.deleted_count.unwrap_or(0);
+        let mut from = (state.last_sequence + 1).saturating_sub(span);
+        let mut dead = VecDeque::new();
+        let all = self.subject("x", &[">"]);
+        while let Some(message) =
+            self.next(&self.dead, &all, from.max(1)).await?
+        {
+            from = message.sequence + 1;
+            let meta = meta(Some(&message.headers))?;
+            let parts: Vec<_> = message.subject.split('.').collect();
+            let name = parts.get(2).map(|name| name.replace('=', "."));
+            dead.push_front(DeadLetter {
+                delivery: meta.delivery.unwrap_or(DeliveryId(0)),
+                subscription: name
+                    .unwrap_or_default()
+                    .try_into()
+                    .map_err(StoreError::failed)?,
+                event: meta.id,
+                topic: meta.topic,
+                attempts: meta.attempts,
+                error: meta.error.unwrap_or_default(),
+            });
+            dead.truncate(most);
+        }
+        Ok(dead.into())
+    }
+
+    async fn redeliver(
+        &self,
+        delivery: DeliveryId,
+    ) -> Result<bool, StoreError> {
+        let number = delivery.to_string();
+        let subject = self.subject("x", &["*", "*", &number]);
+        let Some(message) = self.next(&self.dead, &subject, 1).await?
+        else {
+            return Ok(false);
+        };
+        let table = self.table().await?.1;
+        let name = message.subject.split('.').nth(2);
+        let name = table.keys().find(|to| Some(&*token(to)) == name);
+        let Some(name) = name else {
+            return Ok(false);
+        };
+        let mut meta = meta(Some(&message.headers))?;
+        (meta.attempts, meta.error) = (0, None);
+        let key = meta.key.as_deref();
+        let back = self.delivery_subject(name, &meta.id, key);
+        let id = format!("again.{}", message.sequence);
+        self.publish(back, id, &meta, message.payload)
+            .await
+            .map_err(StoreError::failed)?;
+        let gone = self.dead.delete_message(message.sequence);
+        if let Err(error) = self.ask(gone).await {
+            // Another call was faster, and the delivery wasn't stored twice.
+            return match self.next(&self.dead, &subject, 1).await? {
+                None => Ok(false),
+                Some(_) => Err(error),
+            };
+        }
+        self.announce().await;
+        Ok(true)
+    }
+
+    async fn purge(
+        &self,
+        keep: Duration,
+        most: usize,
+    ) -> Result<u64, StoreError> {
+        let all = self.subject("e", &["*"]);
+        let table = self.table().await?.1;
+        let (mut from, mut purged) = (1, 0);
+        while purged < most as u64
+            && let Some(message) =
+                self.next(&self.records, &all, from).await?
+        {
+            from = message.sequence + 1;
+            let record: Record =
+                parse(&message.payload, &message.subject)?;
+            let age = now().saturating_sub(record.accepted);
+            if u128::from(age) < keep.as_millis() {
+                break; // the newer ones follow
+            }
+            let id = message.subject.split('.').nth(2).unwrap_or("");
+            let mut open = false;
+            for name in &record.to {
+                let of = self.subject("d", &[&token(name), "*", id]);
+                if !table.contains_key(name) {
+                    self.purge_subject(&self.queue, of).await?;
+                } else if self
+                    .next(&self.queue, &of, 1)
+                    .await?
+                    .is_some()
+                {
+                    open = true;
+                }
+            }
+            if open {
+                continue;
+            }
+            let letters = record.to.iter().map(async |name| {
+                let of = self.subject("x", &[&token(name), id, "*"]);
+                self.purge_subject(&self.dead, of).await
+            });
+            // Sent together, so that a dropped call does all or nothing.
+            let gone = self.records.delete_message(message.sequence);
+            try_join(try_join_all(letters), self.ask(gone)).await?;
+            purged += 1;
+        }
+        Ok(purged)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.table().await.map(drop)
+    }
+
+    async fn close(&self) {
+        let closing = async {
+            self.client.drain().await?;
+            let mut news = self.news.lock().await;
+            while news.next().await.is_some() {} // until it's closed
+            Ok::<_, BoxError>(())
+        };
+        if let Err(error) = self.ask(closing).await {
+            tracing::debug!(%error, "the connection wasn't drained");
+        }
+    }
+}
+
+impl JetStreamStore {
+    /// Wakes all processes' [`changed`](Store::changed). If it fails, they poll.
+    async fn announce(&self) {
+        let subject = format!("{}.news", self.options.name);
+        let news = self.client.publish(subject, Bytes::new());
+        if let Err(error) = self.ask(news).await {
+            tracing::debug!(%error, "no announcement");
+        }
+    }
+
+    async fn replace_table(
+        &self,
+        expected: u64,
+        table: &Table,
+    ) -> Result<bool, StoreError> {
+        let subject = format!("{}.s", self.options.name);
+        let new = self.replace(&subject, expected, table).await?;
+        Ok(new.is_some())
+    }
+
+    /// Removes all deliveries and leases of a subscription.
+    async fn forget(&self, name: &Name) -> Result<(), StoreError> {
+        let streams = [
+            ("d", &self.queue),
+            ("x", &self.dead),
+            ("l", &self.leases),
+        ];
+        for (kind, stream) in streams {
+            let subject = self.subject(kind, &[&token(name), ">"]);
+            self.purge_subject(stream, subject).await?;
+        }
+        let ours = |lane| consumer(name, lane);
+        let ours: Vec<_> = (0..=self.options.lanes).map(ours).collect();
+        self.known().retain(|_, known| !ours.contains(&known.consumer));
+        Ok(())
+    }
+
+    async fn purge_subject(
+        &self,
+        stream: &Stream<()>,
+        subject: String,
+    ) -> Result<(), StoreError> {
+        self.ask(stream.purge().filter(subject)).await.map(drop)
+    }
+}
+
+impl Row {
+    fn subscription(
+        self,
+        name: Name,
+    ) -> Result<Subscription, StoreError> {
+        let secret = BASE64_STANDARD
+            .decode(self.secret)
+            .map_err(|_| StoreError::Unreadable("a secret".into()))?;
+        Ok(Subscription {
+            name,
+            url: self.url.parse().map_err(StoreError::failed)?,
+            topics: self.topics,
+            secret: Secret(secret.into()),
+        })
+    }
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How often a change is attempted that others may be making, too.
+const REPEATS: usize = 20;
+
+/// How long the server waits for a message that another claim was faster to get.
+const FETCH: Duration = Duration::from_millis(50);
+
+/// The longest lease or delay; the server counts in nanoseconds.
+const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+/// The shortest delay that the server gets.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// How many deliveries one claim leases at most.
+const BATCH: usize = 1_000;
+
+async fn within<T, E: Into<BoxError>>(
+    limit: Duration,
+    request: impl IntoFuture<Output = Result<T, E>>,
+) -> Result<T, StoreError> {
+    match timeout(limit, request.into_future()).await {
+        Ok(answer) => answer.map_err(StoreError::failed),
+        Err(_) => Err(StoreError::Silent(limit)),
+    }
+}
+
+fn contended() -> StoreError {
+    StoreError::failed("others change it all the time")
+}
+
+/// `None` if the error says that there is no such message.
+fn found(
+    answer: Result<StreamMessage, StoreError>,
+) -> Result<Option<StreamMessage>, StoreError> {
+    match answer {
+        Err(StoreError::Failed(error)) => {
+            let kind = error.downcast_ref::<stream::RawMessageError>();
+            match kind.map(|error| error.kind()) {
+                Some(RawMessageErrorKind::NoMessageFound) => Ok(None),
+                _ => Err(StoreError::Failed(error)),
+            }
+        }
+        answer => answer.map(Some),
+    }
+}
+
+/// Whether the stream has as many messages as it may have. (The error's code is the same for all failures to store a message.)
+fn is_full(error: &BoxError) -> bool {
+    error.to_string().contains("maximum messages exceeded")
+}
+
+/// Whether there's no such consumer: the subscription is being removed.
+fn is_missing(error: &BoxError) -> bool {
+    let missing = ErrorCode::CONSUMER_NOT_FOUND;
+    error.downcast_ref::<stream::ConsumerError>().is_some_and(|error| {
+        match error.kind() {
+            ConsumerErrorKind::JetStream(e) => {
+                e.error_code() == missing
+            }
+            _ => false,
+        }
+    })
+}
+
+/// A name as a part of a subject: dots separate the parts.
+fn token(name: &Name) -> String {
+    name.as_str().replace('.', "=")
+}
+
+fn consumer(subscription: &Name, lane: u64) -> String {
+    format!("{}-{lane}", token(subscription))
+}
+
+fn parse<T: DeserializeOwned>(
+    json: &[u8],
+    what: &str,
+) -> Result<T, StoreError> {
+    serde_json::from_slice(json)
+        .map_err(|_| StoreError::Unreadable(what.to_owned()))
+}
+
+fn meta(
+    headers: Option<&async_nats::HeaderMap>,
+) -> Result<Meta, StoreError> {
+    let header = headers.and_then(|headers| headers.get(META));
+    parse(header.map_or("", |h| h.as_str()).as_bytes(), "a message")
+}
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| now.as_millis() as u64)
+}

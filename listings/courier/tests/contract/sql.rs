@@ -1,0 +1,427 @@
+//! The places of the SQL stores, and what only they promise.
+
+use std::{sync::Arc, time::Duration};
+
+use courier::store::{
+    Outcome, SharedStore, SqlOptions, SqlStore, Store as _, StoreError,
+};
+use hazards::within;
+use sqlx::{
+    AnyConnection, AssertSqlSafe, Connection as _,
+    any::install_default_drivers,
+};
+
+use crate::suite::{Harness, claim, event, name, run, subscription};
+
+pub fn options() -> SqlOptions {
+    SqlOptions {
+        connections: 4,
+        timeout: Duration::from_secs(20),
+        ..SqlOptions::default()
+    }
+}
+
+/// A place that has an address.
+pub trait Address: Harness {
+    fn url(&self) -> &str;
+
+    async fn connection(&self) -> AnyConnection {
+        install_default_drivers();
+        let connection = AnyConnection::connect(self.url()).await;
+        connection.expect("a database")
+    }
+
+    async fn run(&self, sql: &str) {
+        let mut connection = self.connection().await;
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        sql.execute(&mut connection).await.expect("it runs");
+        connection.close().await.expect("it closes");
+    }
+}
+
+async fn open(url: &str, options: SqlOptions) -> SharedStore {
+    let store = SqlStore::connect(url, options).await;
+    Arc::new(store.expect("a store"))
+}
+
+pub struct Sqlite {
+    folder: tempfile::TempDir,
+    url: String,
+}
+
+impl Harness for Sqlite {
+    async fn start(_test: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("courier.db");
+        Some(Self { url: format!("sqlite:{}", file.display()), folder })
+    }
+
+    async fn open(&self) -> SharedStore {
+        open(&self.url, options()).await
+    }
+
+    async fn open_small(&self, max_open: usize) -> SharedStore {
+        let max_open = max_open as u64;
+        open(&self.url, SqlOptions { max_open, ..options() }).await
+    }
+
+    async fn end(self) {
+        drop(self.folder);
+    }
+}
+
+impl Address for Sqlite {
+    fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+/// A schema of its own.
+pub struct Postgresql {
+    schema: String,
+    url: String,
+}
+
+impl Harness for Postgresql {
+    async fn start(test: &str) -> Option<Self> {
+        let server = std::env::var("DATABASE_URL").ok()?;
+        let random = fastrand::u32(..);
+        let schema = format!("courier_{random:x}_{test}");
+        let schema = schema[..schema.len().min(60)].to_owned();
+        let mark = if server.contains('?') { '&' } else { '?' };
+        let url = format!(
+            "{server}{mark}application_name={schema}&options[search_path]={schema}"
+        );
+        let place = Self { schema, url };
+        place.run(&format!("CREATE SCHEMA {}", place.schema)).await;
+        Some(place)
+    }
+
+    async fn open(&self) -> SharedStore {
+        open(&self.url, options()).await
+    }
+
+    async fn open_small(&self, max_open: usize) -> SharedStore {
+        let max_open = max_open as u64;
+        open(&self.url, SqlOptions { max_open, ..options() }).await
+    }
+
+    async fn end(self) {
+        let drop = format!("DROP SCHEMA {} CASCADE", self.schema);
+        self.run(&drop).await;
+    }
+}
+
+impl Address for Postgresql {
+    fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+/// A test for each database.
+macro_rules! on_both {
+    ($($test:ident)*) => {
+        mod sqlite {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                let test = async |it: &Sqlite| super::$test(it).await;
+                run(stringify!($test), test).await;
+            })*
+        }
+        mod postgresql {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                let test = async |it: &_| super::$test(it).await;
+                run::<Postgresql>(stringify!($test), test).await;
+            })*
+        }
+    };
+}
+
+on_both! {
+    threads_of_processes_that_start_together
+    failure_of_a_newer_version
+    failure_of_torn_rows
+    silence_of_the_database
+    owner_gone_no_task_is_left
+    slow_behind_a_huge_key
+    clock_that_jumps
+}
+
+const LONG: Duration = Duration::from_secs(600);
+
+async fn with_a(place: &impl Address) -> SharedStore {
+    let store = place.open().await;
+    let to = subscription("a", &[]);
+    store.subscribe(&to).await.expect("subscribed");
+    store
+}
+
+async fn accept(store: &SharedStore, id: &str, key: Option<&str>) {
+    store.accept(&event(id, key)).await.expect("accepted");
+}
+
+async fn threads_of_processes_that_start_together(
+    place: &impl Address,
+) {
+    let starting = (0..6).map(|_| {
+        let url = place.url().to_owned();
+        std::thread::spawn(move || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime")
+                .block_on(async {
+                    let options =
+                        SqlOptions { connections: 2, ..options() };
+                    let store =
+                        SqlStore::connect(&url, options).await?;
+                    store.subscribe(&subscription("a", &[])).await?;
+                    store.close().await;
+                    Ok::<_, StoreError>(())
+                })
+        })
+    });
+    for started in starting.collect::<Vec<_>>() {
+        started.join().expect("no panic").expect("it starts");
+    }
+    let store = place.open().await;
+    let all = store.subscriptions().await.expect("one");
+    assert_eq!(all, [subscription("a", &[])]);
+}
+
+async fn failure_of_a_newer_version(place: &impl Address) {
+    with_a(place).await.close().await;
+    place.run("UPDATE courier SET version = 1000").await;
+    let error = SqlStore::connect(place.url(), options()).await;
+    let error = error.expect_err("it's newer").to_string();
+    assert!(error.contains("tables of version 1000"), "{error}");
+    place.run("UPDATE courier SET version = -1").await;
+    let error = SqlStore::connect(place.url(), options()).await;
+    assert!(matches!(error, Err(StoreError::Unreadable(_))));
+}
+
+/// Each column in turn. What's good is delivered anyway.
+async fn failure_of_torn_rows(place: &impl Address) {
+    let store = with_a(place).await;
+    for id in ["torn", "good"] {
+        accept(&store, id, None).await;
+    }
+    let back = "UPDATE deliveries SET state = 'ready', due_at = 0";
+    for tear in [
+        "UPDATE events SET topic = '\u{17c}' WHERE id = 'torn'",
+        "UPDATE events SET id = 'to rn' WHERE id = 'torn'",
+        "DELETE FROM events WHERE id <> 'good'",
+        "UPDATE deliveries SET attempts = -99 WHERE id = 1",
+        "UPDATE deliveries SET attempts = 9e15 WHERE id = 1",
+    ] {
+        place.run(tear).await;
+        place.run(back).await;
+        let leases = claim(&store, 9).await;
+        assert_eq!(leases.len(), 1, "{tear}");
+        assert_eq!(leases[0].event, event("good", None));
+        // Alone, it's an error.
+        place
+            .run(
+                "UPDATE deliveries SET due_at = 0, state = 'ready'
+            WHERE id = 1",
+            )
+            .await;
+        let torn = store.claim(&name("a"), 1, LONG).await;
+        let is = matches!(torn, Err(StoreError::Unreadable(_)));
+        assert!(is, "{tear}: {torn:?}");
+    }
+    place.run("UPDATE subscriptions SET url = 'no URL'").await;
+    let torn = store.subscriptions().await;
+    assert!(matches!(torn, Err(StoreError::Unreadable(_))));
+    let torn = store.claim(&name("a"), 9, LONG).await;
+    assert!(matches!(torn, Err(StoreError::Unreadable(_))));
+    place.run("UPDATE subscriptions SET name = ''").await;
+    place.run(back).await;
+    let torn = store.due(9).await;
+    assert!(matches!(torn, Err(StoreError::Unreadable(_))));
+    let torn = store.backlog().await;
+    assert!(matches!(torn, Err(StoreError::Unreadable(_))));
+    place.run("DROP TABLE deliveries").await;
+    let failed = store.due(9).await;
+    assert!(matches!(failed, Err(StoreError::Failed(_))));
+}
+
+/// Somebody holds the lock that everyone needs.
+async fn silence_of_the_database(place: &impl Address) {
+    let store = with_a(place).await;
+    accept(&store, "1", Some("k")).await;
+    let lease = claim(&store, 1).await.remove(0);
+    let timeout = Duration::from_millis(500);
+    let hasty = SqlOptions { timeout, ..options() };
+    let hasty = SqlStore::connect(place.url(), hasty).await;
+    let hasty = hasty.expect("a store");
+    let mut holder = place.connection().await;
+    let lock = match place.url().starts_with("sqlite:") {
+        true => "BEGIN IMMEDIATE",
+        false => "BEGIN; LOCK TABLE events, deliveries",
+    };
+    let lock = sqlx::raw_sql(lock).execute(&mut holder).await;
+    lock.expect("it's locked");
+    let all = async {
+        // More calls than connections.
+        let new = (0..8).map(|it| {
+            let event = event(&format!("new{it}"), Some("k"));
+            let hasty = &hasty;
+            async move { hasty.accept(&event).await.is_err() }
+        });
+        let failed = futures::future::join_all(new).await;
+        assert_eq!(failed, [true; 8]);
+        let outcome = Outcome::Delivered;
+        assert!(hasty.settle(&lease, &outcome).await.is_err());
+        assert!(hasty.renew(&lease, LONG).await.is_err());
+        assert!(hasty.claim(&name("a"), 9, LONG).await.is_err());
+    };
+    within(Duration::from_secs(20), all).await;
+    let end = sqlx::raw_sql("ROLLBACK").execute(&mut holder).await;
+    end.expect("it's unlocked");
+    // Its connections are as good as new.
+    let settled = async {
+        while hasty.settle(&lease, &Outcome::Delivered).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    within(Duration::from_secs(20), settled).await;
+    for id in 0..10 {
+        let event = event(&id.to_string(), Some("k"));
+        let accepted = hasty.accept(&event).await;
+        accepted.expect("accepted");
+    }
+    holder.close().await.expect("it closes");
+}
+
+async fn owner_gone_no_task_is_left(place: &impl Address) {
+    let metrics = tokio::runtime::Handle::current().metrics();
+    let before = metrics.num_alive_tasks();
+    for closes in [true, false] {
+        let store = with_a(place).await;
+        accept(&store, &closes.to_string(), None).await;
+        if closes {
+            store.close().await;
+        }
+        drop(store);
+        let ended = async {
+            while metrics.num_alive_tasks() > before {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        within(Duration::from_secs(10), ended).await;
+    }
+}
+
+/// 100,000 events behind the first one of a key, and as many dead ones.
+async fn slow_behind_a_huge_key(place: &impl Address) {
+    let store = with_a(place).await;
+    accept(&store, "first", Some("k")).await;
+    place.run(&many("'waiting', {key}")).await;
+    place.run(&many("'dead', {key}")).await;
+    let start = std::time::Instant::now();
+    for _ in 0..100 {
+        assert_eq!(store.due(9).await.expect("due"), [name("a")]);
+        let leases = claim(&store, 9).await;
+        assert_eq!(leases.len(), 1);
+        let settled =
+            store.settle(&leases[0], &Outcome::Delivered).await;
+        assert!(settled.expect("an answer"));
+    }
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    let start = std::time::Instant::now();
+    let gone: Result<bool, _> = store.unsubscribe(&name("a")).await;
+    assert!(gone.expect("an answer"));
+    let gone = start.elapsed();
+    // Its rows follow, and nothing keeps counting them as open.
+    let open = "SELECT COUNT(*) FROM deliveries WHERE state <> 'dead'";
+    let removed = "SELECT COUNT(*) FROM subscriptions";
+    let mut connection = place.connection().await;
+    for left in [open, removed] {
+        let swept = async {
+            let left = || sqlx::query_scalar::<_, i64>(left);
+            while left().fetch_one(&mut connection).await.expect("it")
+                > 0
+            {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        within(Duration::from_secs(60), swept).await;
+    }
+    connection.close().await.expect("it closes");
+    let swept = start.elapsed();
+    println!("100 rounds: {took:?}, gone: {gone:?}, swept: {swept:?}");
+}
+
+/// Statements that add 100,000 deliveries like the first one.
+fn many(state_and_key: &str) -> String {
+    let values = state_and_key.replace("{key}", "d.key");
+    format!(
+        "WITH RECURSIVE n(n) AS (
+            SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100000)
+         INSERT INTO deliveries (event, subscription, accepted_at,
+            due_at, state, key)
+         SELECT d.event, d.subscription, d.accepted_at, d.due_at,
+            {values} FROM n, (SELECT * FROM deliveries
+                ORDER BY id LIMIT 1) AS d"
+    )
+}
+
+/// Another process's clock doesn't matter, and a lease that ends in a day (the database's clock was set back) can be settled.
+async fn clock_that_jumps(place: &impl Address) {
+    let store = with_a(place).await;
+    accept(&store, "1", None).await;
+    let lease = claim(&store, 1).await.remove(0);
+    place
+        .run(
+            "UPDATE deliveries SET due_at = due_at + 86400000,
+        accepted_at = accepted_at + 86400000",
+        )
+        .await;
+    let age = store.backlog().await.expect("it")[0].oldest_seconds;
+    assert_eq!(age, Some(0));
+    let settled = store.settle(&lease, &Outcome::Delivered).await;
+    assert!(settled.expect("an answer"));
+}
+
+/// Two processes, of which one accepts and the other one waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn changed_wakes_another_process() {
+    let test = async |place: &Postgresql| {
+        let store = with_a(place).await;
+        let other = place.open().await;
+        for round in 0..3 {
+            // After a moment, the listener listens (again).
+            let cut = "SELECT pg_terminate_backend(pid)
+                FROM pg_stat_activity WHERE query LIKE 'LISTEN%'
+                AND application_name = current_schema()";
+            place.run(cut).await;
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            while futures::FutureExt::now_or_never(other.changed())
+                .is_some()
+            {}
+            let start = std::time::Instant::now();
+            accept(&store, &round.to_string(), None).await;
+            within(Duration::from_secs(10), other.changed()).await;
+            println!("woken after {:?}", start.elapsed());
+        }
+    };
+    run("changed", test).await;
+}
+
+#[tokio::test]
+async fn edges_of_addresses() {
+    for url in ["", "mysql://x", "sqlite::memory:", "sqlite:/no/such/a"]
+    {
+        let error = SqlStore::connect(url, options()).await;
+        assert!(error.is_err(), "{url}");
+    }
+    let closed = "postgres://nobody:secret@127.0.0.1:1/none";
+    let error = SqlStore::connect(closed, options()).await;
+    let error = format!("{:?}", error.expect_err("nobody's there"));
+    assert!(!error.contains("secret"), "{error}");
+}

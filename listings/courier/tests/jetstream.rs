@@ -1,0 +1,213 @@
+//! The contract of all stores, for JetStream, and what only this one promises. Each test has a server of its own.
+
+#[path = "contract/suite.rs"]
+mod suite;
+
+mod nats;
+
+use std::{sync::Arc, time::Duration};
+
+use courier::store::{
+    AcceptError, Accepted, JetStreamOptions, JetStreamStore, Outcome,
+    SharedStore, Store as _, StoreError,
+};
+use nats::Nats;
+use suite::{event, name, subscription};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn options() -> JetStreamOptions {
+    // What a dropped claim leaves behind is free again soon.
+    let lease = Duration::from_millis(500);
+    let timeout = Duration::from_secs(20);
+    JetStreamOptions { lease, timeout, ..Default::default() }
+}
+
+async fn open(nats: &Nats, options: JetStreamOptions) -> SharedStore {
+    let store = JetStreamStore::connect(&nats.url(), options).await;
+    Arc::new(store.expect("a store"))
+}
+
+struct JetStream(Nats);
+
+impl suite::Harness for JetStream {
+    /// Claims are ordered within a lane, not among lanes.
+    const EXACT: bool = false;
+
+    async fn start(_test: &str) -> Option<Self> {
+        Some(Self(Nats::start(1)))
+    }
+
+    async fn open(&self) -> SharedStore {
+        open(&self.0, options()).await
+    }
+
+    async fn open_small(&self, max_open: usize) -> SharedStore {
+        let max_open = max_open as i64;
+        open(&self.0, JetStreamOptions { max_open, ..options() }).await
+    }
+
+    async fn end(self) {}
+}
+
+contract!(jetstream, JetStream);
+
+/// A repeat with the same id finishes what the first attempt began, for those who were on the list then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn again_a_half_done_fan_out() {
+    let nats = Nats::start(1);
+    let max_open = 3;
+    let small = JetStreamOptions { max_open, ..options() };
+    let store = open(&nats, small).await;
+    for of in ["a", "b"] {
+        store.subscribe(&subscription(of, &[])).await.unwrap();
+    }
+    let new = store.accept(&event("1", None)).await;
+    assert_eq!(new.unwrap(), Accepted::New(2));
+    // There's room for one of its two deliveries.
+    for _ in 0..2 {
+        let full = store.accept(&event("2", None)).await;
+        assert!(matches!(full, Err(AcceptError::Full)), "{full:?}");
+    }
+    let other = store.accept(&event("2", Some("k"))).await;
+    assert!(matches!(other, Err(AcceptError::IdReused)));
+    store.subscribe(&subscription("c", &[])).await.unwrap();
+    for lease in store.claim(&name("a"), 1, MINUTE).await.unwrap() {
+        assert!(
+            store.settle(&lease, &Outcome::Delivered).await.unwrap()
+        );
+    }
+    let new = store.accept(&event("2", None)).await;
+    assert_eq!(new.unwrap(), Accepted::New(2));
+    let again = store.accept(&event("2", None)).await;
+    assert_eq!(again.unwrap(), Accepted::Again);
+    let open = store.backlog().await.unwrap();
+    let open = open.iter().map(|it| it.open);
+    assert_eq!(Vec::from_iter(open), [1, 2, 0]);
+}
+
+/// `kill -9` of the server: what was accepted is there when it's back, and so are leases and attempts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn crash_of_the_server() {
+    let mut nats = Nats::start(1);
+    let timeout = Duration::from_secs(2);
+    let hasty = JetStreamOptions { timeout, ..options() };
+    let store = open(&nats, hasty).await;
+    store.subscribe(&subscription("a", &[])).await.unwrap();
+    for id in ["1", "2"] {
+        store.accept(&event(id, Some("k"))).await.unwrap();
+    }
+    let lease = suite::claim(&store, 1).await.remove(0);
+    nats.kill(0);
+    let lost = store.accept(&event("3", Some("k"))).await;
+    assert!(matches!(lost, Err(AcceptError::Store(_))), "{lost:?}");
+    nats.restart(0);
+    let patience = Duration::from_secs(20);
+    hazards::within(patience, async {
+        while store.ping().await.is_err() {}
+        let settled = store.settle(&lease, &Outcome::Delivered).await;
+        assert!(settled.unwrap());
+        store.accept(&event("3", Some("k"))).await.unwrap();
+        for id in ["2", "3"] {
+            let lease = loop {
+                let mut leases = suite::claim(&store, 1).await;
+                if let Some(lease) = leases.pop() {
+                    break lease;
+                }
+            };
+            assert_eq!(lease.event.id, name(id));
+            let settled = store.settle(&lease, &Outcome::Delivered);
+            assert!(settled.await.unwrap());
+        }
+    })
+    .await;
+}
+
+/// A server that's stopped (SIGSTOP) is silent: each call ends within its time limit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silence_of_the_server() {
+    let nats = Nats::start(1);
+    let timeout = Duration::from_millis(300);
+    let hasty = JetStreamOptions { timeout, ..options() };
+    let store = open(&nats, hasty).await;
+    let to = subscription("a", &[]);
+    store.subscribe(&to).await.unwrap();
+    store.accept(&event("1", None)).await.unwrap();
+    let lease = suite::claim(&store, 1).await.remove(0);
+    nats.freeze(0, true);
+    let limit = Duration::from_secs(10);
+    hazards::within(limit, async {
+        let silent = store.accept(&event("2", None)).await;
+        assert!(matches!(
+            silent,
+            Err(AcceptError::Store(StoreError::Silent(_)))
+        ));
+        assert!(store.due(9).await.is_err());
+        assert!(store.claim(&name("a"), 9, MINUTE).await.is_err());
+        assert!(store.renew(&lease, MINUTE).await.is_err());
+        let outcome = Outcome::Delivered;
+        assert!(store.settle(&lease, &outcome).await.is_err());
+        assert!(store.subscribe(&to).await.is_err());
+        assert!(store.unsubscribe(&to.name).await.is_err());
+        assert!(store.backlog().await.is_err());
+        assert!(store.dead(9).await.is_err());
+        assert!(store.redeliver(lease.delivery).await.is_err());
+        assert!(store.purge(MINUTE, 9).await.is_err());
+        assert!(store.ping().await.is_err());
+    })
+    .await;
+    nats.freeze(0, false);
+    hazards::within(limit, async {
+        while store.accept(&event("2", None)).await.is_err() {}
+    })
+    .await;
+}
+
+/// How many events are accepted in a second: `cargo test --release ... -- --ignored --nocapture`
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn speed() {
+    for replicas in [1, 3] {
+        let nats = Nats::start(replicas);
+        let options = JetStreamOptions { replicas, ..options() };
+        let url = nats.url();
+        let store = loop {
+            let store = JetStreamStore::connect(&url, options.clone());
+            if let Ok(store) = store.await {
+                break Arc::new(store);
+            }
+        };
+        store.subscribe(&subscription("a", &[])).await.unwrap();
+        let start = std::time::Instant::now();
+        let count = 3_000;
+        let accepts = (0..count).map(|n| {
+            let store = Arc::clone(&store);
+            async move {
+                let event = event(&n.to_string(), None);
+                store.accept(&event).await.unwrap();
+            }
+        });
+        let accepts = futures::stream::iter(accepts);
+        let accepts =
+            futures::StreamExt::buffer_unordered(accepts, 100);
+        let _: Vec<()> = futures::StreamExt::collect(accepts).await;
+        let each = start.elapsed() / count;
+        println!("{replicas} replicas: {each:?} for each accept");
+        let start = std::time::Instant::now();
+        let mut settled = 0;
+        while settled < count {
+            let leases = store.claim(&name("a"), 100, MINUTE).await;
+            let settling = leases.unwrap().into_iter().map(|lease| {
+                let store = Arc::clone(&store);
+                async move {
+                    let outcome = Outcome::Delivered;
+                    store.settle(&lease, &outcome).await.unwrap()
+                }
+            });
+            let done = futures::future::join_all(settling).await;
+            settled += done.len() as u32;
+        }
+        let each = start.elapsed() / count;
+        println!("{replicas} replicas: {each:?} for each delivery");
+    }
+}
