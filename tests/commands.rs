@@ -105,14 +105,36 @@ fn cargo(arguments: &[&str]) -> Result<String, String> {
     run(Command::new(runs::cargo()).args(arguments))
 }
 
-/// Runs `cargo book` without asking cargo each time whether it's up to date.
-fn book(arguments: &[&str]) -> Result<String, String> {
-    static BUILT: LazyLock<Result<String, String>> =
-        LazyLock::new(|| cargo(&["build", "--quiet", "--package", "book"]));
+/// Runs `cargo book` or `courier` without asking cargo each time whether it's up to date.
+fn built(program: &str, arguments: &[&str]) -> Result<String, String> {
+    static BUILT: LazyLock<Result<String, String>> = LazyLock::new(|| {
+        let packages = ["--package", "book", "--package", "courier"];
+        cargo(&[&["build", "--quiet", "--bins"], packages.as_slice()].concat())
+    });
     BUILT.as_ref()?;
     let target = METADATA["target_directory"].as_str().unwrap_or_default();
-    let name = format!("book{}", std::env::consts::EXE_SUFFIX);
+    let name = format!("{program}{}", std::env::consts::EXE_SUFFIX);
     run(Command::new(Path::new(target).join("debug").join(name)).args(arguments))
+}
+
+fn book(arguments: &[&str]) -> Result<String, String> {
+    built("book", arguments)
+}
+
+/// What all subcommands of a program print with `--help`.
+fn helps(program: &str, before: &[&str]) -> String {
+    let help =
+        |words: &[&str]| built(program, &[words, &["--help"]].concat()).expect("the program runs");
+    let overview = help(before);
+    let commands = overview.lines().skip_while(|line| *line != "Commands:");
+    let commands = commands
+        .skip(1)
+        .map_while(|line| line.split_whitespace().next());
+    let others = commands.filter(|command| *command != "help");
+    let others: String = others
+        .map(|command| help(&[before, &[command]].concat()))
+        .collect();
+    overview + &others
 }
 
 /// The options of every test executable, such as this one.
@@ -136,7 +158,12 @@ fn exists(file: &str) -> Result<(), String> {
 
 fn check(command: &str) -> Result<(), String> {
     let command = command.trim_start_matches("RUSTFLAGS=\"--cfg tokio_unstable\" ");
-    let words: Vec<&str> = command.split_whitespace().collect();
+    let words = command.split_whitespace();
+    // Variables come before a command; it may read a file, or run beside the next one.
+    let words = words.skip_while(|word| *word == "export" || is_variable(word));
+    let words: Vec<&str> = words
+        .take_while(|word| !["<", "&"].contains(word))
+        .collect();
     match words.as_slice() {
         // They need not be installed; `.ci/run` runs them.
         ["cargo", "fmt" | "clippy", ..] => {
@@ -150,6 +177,11 @@ fn check(command: &str) -> Result<(), String> {
             let (rest, own) = rest.split_at(end.unwrap_or(rest.len()));
             for pair in rest.windows(2) {
                 has_target(pair[0], pair[1])?;
+            }
+            if rest.contains(&"courier") && rest.first() == Some(&"run") {
+                let own = own.iter().skip(1).copied();
+                let own: Vec<_> = own.chain(["--help"]).collect();
+                return built("courier", &own).map(drop);
             }
             // The options of `measure`, which isn't built here.
             let source = read("measure/src/main.rs");
@@ -170,8 +202,18 @@ fn check(command: &str) -> Result<(), String> {
         ["cd", _] => Ok(()),
         // The operating system's, for a process that is in trouble.
         ["gdb" | "grep" | "ls" | "perf" | "ss" | "strace", ..] => Ok(()),
+        // A server of JetStream.
+        ["nats-server", ..] => Ok(()),
+        // Only variables.
+        [] => Ok(()),
         _ => Err("there is no such command".to_owned()),
     }
+}
+
+/// Whether a word sets a variable of the environment.
+fn is_variable(word: &str) -> bool {
+    let name = word.split_once('=').map_or("", |(name, _)| name);
+    !name.is_empty() && name.chars().all(|it| it.is_ascii_uppercase() || it == '_')
 }
 
 /// Checks that there's a package, bin, test, or bench of this name, if the option selects one.
@@ -233,16 +275,7 @@ fn every_command_works() {
 
 #[test]
 fn every_option_and_port_is_one_of_cargo_book() {
-    let overview = book(&["--help"]).expect("cargo book runs");
-    let commands = overview
-        .lines()
-        .skip_while(|line| *line != "Commands:")
-        .skip(1);
-    let help: String = commands
-        .map_while(|line| line.split_whitespace().next())
-        .filter(|command| *command != "help")
-        .map(|command| book(&[command, "--help"]).expect("cargo book runs"))
-        .collect();
+    let help = helps("book", &[]) + &helps("courier", &[]) + &helps("courier", &["ctl"]);
     assert!(is_option(&help, "--port"), "{help}");
     let options = CODE.iter().filter(|code| {
         // That one is the compiler's; `cargo unstable` sets it.
@@ -254,10 +287,14 @@ fn every_option_and_port_is_one_of_cargo_book() {
                 .into_iter()
                 .any(|help| is_option(help, &code.text))
         })
-        .map(|code| code.problem("no command of `cargo book` and no test has that option"))
+        .map(|code| {
+            code.problem("no command of `cargo book` or courier and no test has that option")
+        })
         .collect();
     let port = Regex::new(r"127\.0\.0\.1:(\d+)").expect("a valid pattern");
-    for document in documents() {
+    // Courier's processes and their neighbors have several ports.
+    let is_of_courier = |document: &String| document.starts_with("src/courier/");
+    for document in documents().into_iter().filter(|it| !is_of_courier(it)) {
         for (number, line) in (1..).zip(read(&document).lines()) {
             let mut ports = port
                 .captures_iter(line)

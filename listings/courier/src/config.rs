@@ -23,8 +23,8 @@ pub struct Settings {
     pub retry: Retry,
     /// When a destination that fails is left alone.
     pub breaker: Breaker,
-    /// For how long events are kept after their last delivery, so that
-    /// their ids are recognized.
+    /// For how long events are kept, in addition to `retry.max_age`, so
+    /// that their ids are recognized, and dead ones can be redelivered.
     #[serde(with = "duration")]
     pub keep: Duration,
 }

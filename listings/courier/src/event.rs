@@ -134,7 +134,7 @@ pub struct Lease {
     pub token: i64,
     /// Which attempt this is, from 1. Every claim counts, even if its process died.
     pub attempt: u32,
-    /// How long ago the event was accepted, when the lease was given out.
+    /// How long ago the event was accepted (or put back, when it was dead), when the lease was given out.
     pub age: Duration,
     /// When the lease expires, by this process's clock (never later than by the store's).
     pub expires: Instant,

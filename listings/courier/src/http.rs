@@ -19,6 +19,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, RequestPartsExt, Router,
+    body::Body,
     extract::{
         DefaultBodyLimit, FromRequestParts, Path, Request, State,
     },
@@ -28,7 +29,7 @@ use axum::{
     routing::{get, post, put},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -131,7 +132,7 @@ async fn guard(
     if body.size_hint().lower() > limits.max_body as u64 {
         return Err(too_large());
     }
-    let body = Limited::new(body, limits.max_body).collect();
+    let body = whole(Limited::new(body, limits.max_body));
     let Ok(body) = timeout_at(deadline, body).await else {
         let text = "the request didn't arrive in time";
         return Err(refused(StatusCode::REQUEST_TIMEOUT, text));
@@ -145,13 +146,27 @@ async fn guard(
         api.metrics.refused("requests");
         return Err(unavailable("too many requests; try again"));
     }
-    let request = Request::from_parts(parts, body.to_bytes().into());
+    let request = Request::from_parts(parts, body.into());
     let answer = timeout_at(deadline, next.run(request)).await;
     answer.map_err(|_| {
         api.metrics.refused("timeout");
         unavailable("it took too long; try again, with the same key")
     })
     // ANCHOR_END: guard
+}
+
+/// Copies a body: each of its parts, even a single byte, may hold a
+/// buffer of kilobytes.
+async fn whole(
+    mut body: Limited<Body>,
+) -> Result<Bytes, axum::BoxError> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            whole.extend_from_slice(&data);
+        }
+    }
+    Ok(whole.freeze())
 }
 
 /// Lets clients pass that have the token, or that are on this machine,
@@ -319,6 +334,11 @@ async fn accept(
     };
     let id = Name::try_from(id)
         .map_err(|error| bad(format!("idempotency-key: {error}")))?;
+    if id.as_str().contains('.') {
+        let text =
+            "idempotency-key: no '.', which separates what's signed";
+        return Err(bad(text));
+    }
     let key = text("ordering-key")?;
     let length = key.as_ref().map_or(1, String::len);
     if !(1..=Event::MAX_KEY).contains(&length) {

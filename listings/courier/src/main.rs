@@ -60,9 +60,9 @@ struct Serve {
     )]
     bind: SocketAddr,
     /// The database: sqlite:FILE, or
-    /// postgres://USER:PASSWORD@HOST/NAME (or nats://HOST, if it was
-    /// built with the feature jetstream). A file is created if it's
-    /// missing.
+    /// postgres://USER:PASSWORD@HOST/NAME (or nats://HOST, or several
+    /// of them with commas, if it was built with the feature
+    /// jetstream). A file is created if it's missing.
     #[arg(
         long,
         value_name = "URL",
@@ -204,7 +204,10 @@ async fn open(url: &str) -> Result<SharedStore, StoreError> {
     #[cfg(feature = "jetstream")]
     if url.starts_with("nats:") {
         use courier::store::{JetStreamOptions, JetStreamStore};
-        let options = JetStreamOptions::default();
+        // A cluster, if there are several servers.
+        let replicas = if url.contains(',') { 3 } else { 1 };
+        let options =
+            JetStreamOptions { replicas, ..Default::default() };
         let store = JetStreamStore::connect(url, options).await?;
         return Ok(Arc::new(store));
     }

@@ -104,7 +104,8 @@ pub trait Store: Send + Sync + 'static {
         most: usize,
     ) -> Result<Vec<DeadLetter>, StoreError>;
 
-    /// Makes a dead delivery due again, under a new number and with no attempts counted, after the open ones of the same key.
+    /// Makes a dead delivery due again, as if its event were accepted now: under a new number, with no attempts counted, after
+    /// the open ones of the same key.
     /// `Ok(false)`: no dead delivery has this number.
     async fn redeliver(
         &self,

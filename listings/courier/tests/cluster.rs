@@ -164,6 +164,7 @@ async fn crash_of_a_leader_loses_nothing() {
     let url = nats.url();
     let servers: Vec<_> = url.split(',').collect();
     let client = async_nats::connect(&servers[..]).await.unwrap();
+    // ANCHOR: kill
     for round in 0..2 {
         sleep(Duration::from_millis(random.u64(500..1500))).await;
         let victim = match round {
@@ -178,6 +179,7 @@ async fn crash_of_a_leader_loses_nothing() {
         // Until it has caught up, another node's crash is the end of the quorum.
         sleep(Duration::from_secs(2)).await;
     }
+    // ANCHOR_END: kill
     full.store(true, SeqCst);
     let failures: usize = clients.join_all().await.into_iter().sum();
     println!("{:?}: all accepted", start.elapsed());

@@ -29,6 +29,8 @@ impl suite::Harness for Memory {
     async fn end(self) {}
 }
 
+// ANCHOR: stores
 contract!(memory, Memory);
 contract!(sqlite, sql::Sqlite);
 contract!(postgresql, sql::Postgresql);
+// ANCHOR_END: stores

@@ -775,6 +775,22 @@ async fn edges_old_events_are_given_up_without_an_attempt() {
     within(SECOND, task).await.expect("no panic");
 }
 
+#[tokio::test(start_paused = true)]
+async fn again_old_dead_ones_are_kept_and_redelivered() {
+    let world = to("a", World::new(well), 1).await;
+    sleep(72 * HOUR).await;
+    let task = tokio::spawn(world.dispatch());
+    sleep(23 * HOUR).await;
+    let dead = world.dead().await;
+    assert_eq!(dead[0].error, "the event is older than 259200s");
+    let back = world.store.redeliver(dead[0].delivery).await;
+    assert!(back.expect("an answer"));
+    within(SECOND, world.done()).await;
+    assert_eq!(world.seen().len(), 1);
+    world.stop.cancel();
+    within(SECOND, task).await.expect("no panic");
+}
+
 /// An event in whose attempts courier dies isn't attempted forever.
 #[tokio::test(start_paused = true)]
 async fn crash_attempts_without_an_outcome_are_counted() {
@@ -875,8 +891,9 @@ fn edges_delays_double_up_to_a_limit() {
 #[tokio::test(start_paused = true)]
 async fn clock_old_events_are_forgotten_now_and_then() {
     let world = to("a", World::new(well), 2_500).await;
+    world.change(|it| it.retry.max_age = HOUR);
     let task = tokio::spawn(world.dispatch());
-    sleep(24 * HOUR - MINUTE).await;
+    sleep(25 * HOUR - MINUTE).await;
     let again = world.store.accept(&World::event("a", 0, None)).await;
     assert_eq!(again.expect("ok"), courier::store::Accepted::Again);
     sleep(3 * MINUTE).await;

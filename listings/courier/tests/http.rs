@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use courier::{
     config::{Accept, Settings},
     event::{Event, Name, Secret},
@@ -18,6 +19,7 @@ use courier::{
     store::{Outcome, Store},
 };
 use faulty::{Answer, Client, Fault, Faulty, ask, event, get, request};
+use futures::StreamExt;
 use hazards::within;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
@@ -26,6 +28,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
+use tower::Service;
 
 type Tested = io::Result<()>;
 
@@ -244,6 +247,8 @@ async fn edges_of_names_and_keys() -> Tested {
         (format!("idempotency-key: {too_long}"), 400),
         ("idempotency-key: ".to_owned(), 400),
         ("idempotency-key: a b".to_owned(), 400),
+        // Signed, `a.1` at second 2 would be `a` at second 1.
+        ("idempotency-key: a.1".to_owned(), 400),
         (format!("ordering-key: {key}"), 202),
         (format!("ordering-key: {key}k"), 400),
         ("ordering-key: ".to_owned(), 400),
@@ -403,6 +408,33 @@ async fn slow_bodies_take_no_places() -> Tested {
         within(LONG, client.closed()).await;
     }
     assert_eq!(it.store.begun.load(SeqCst), 1);
+    Ok(())
+}
+
+/// A byte that arrives alone comes in a buffer of kilobytes.
+#[tokio::test]
+async fn slow_bodies_hold_only_their_bytes() -> Tested {
+    struct Part(Arc<()>);
+    impl AsRef<[u8]> for Part {
+        fn as_ref(&self) -> &[u8] {
+            assert!(Arc::strong_count(&self.0) < 5, "parts are held");
+            b"x"
+        }
+    }
+    let (store, parts) = (Faulty::new(9), Arc::new(()));
+    let settings = watch::Sender::new(Arc::default());
+    let (metrics, stop) = (Metrics::new(), CancellationToken::new());
+    let mut router = api(&store, &settings, &metrics, None, &stop);
+    let held = parts.clone();
+    let body = futures::stream::iter(0..1000).map(move |_| {
+        Ok::<_, io::Error>(Bytes::from_owner(Part(held.clone())))
+    });
+    let request = axum::http::Request::post("/events/a")
+        .header("host", "localhost")
+        .body(axum::body::Body::from_stream(body))
+        .expect("a request");
+    let Ok(answer) = router.call(request).await;
+    assert_eq!(answer.status(), 202);
     Ok(())
 }
 

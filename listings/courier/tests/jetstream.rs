@@ -12,6 +12,7 @@ use courier::store::{
     SharedStore, Store as _, StoreError,
 };
 use nats::Nats;
+use nix::sys::signal::Signal;
 use suite::{event, name, subscription};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -134,7 +135,7 @@ async fn silence_of_the_server() {
     store.subscribe(&to).await.unwrap();
     store.accept(&event("1", None)).await.unwrap();
     let lease = suite::claim(&store, 1).await.remove(0);
-    nats.freeze(0, true);
+    nats.signal(0, Signal::SIGSTOP);
     let limit = Duration::from_secs(10);
     hazards::within(limit, async {
         let silent = store.accept(&event("2", None)).await;
@@ -156,7 +157,7 @@ async fn silence_of_the_server() {
         assert!(store.ping().await.is_err());
     })
     .await;
-    nats.freeze(0, false);
+    nats.signal(0, Signal::SIGCONT);
     hazards::within(limit, async {
         while store.accept(&event("2", None)).await.is_err() {}
     })

@@ -164,7 +164,10 @@ impl Attempts {
             sleep(pause).await;
             let mut purged = Some(most as u64);
             while purged == Some(most as u64) {
-                let keep = settings.borrow().keep;
+                // Dead ones can be seen for so long, too, however old
+                // they were when they were given up.
+                let set = settings.borrow().clone();
+                let keep = set.keep.saturating_add(set.retry.max_age);
                 let purge = self.store.purge(keep, most);
                 purged = self.call(purge).await;
             }

@@ -24,6 +24,8 @@
 //!
 //! # What it promises less than the SQL store does
 //!
+//! - The server confirms a message when it's written, but it calls `fsync` only every two minutes (`sync_interval`). A `kill -9` loses
+//!   nothing, a power failure may, unless there are three replicas on machines that don't fail together.
 //! - Keys of the same lane wait for each other: a retry delays all of them. More lanes cost more consumers.
 //! - Events with and without keys aren't ordered among each other: `claim` leases the oldest first only within a lane.
 //! - `accept` isn't one transaction. If it fails (also with [`AcceptError::Full`]), some subscriptions may get the event; a repeat with the same id
@@ -35,8 +37,10 @@
 //!   [`backlog`](Store::backlog), and [`due`](Store::due) may name a subscription whose deliveries are all leased to others.
 //!   `due` sorts by the age of the oldest open delivery.
 //! - Attempts are counted for [`remember`](JetStreamOptions::remember) after the last one. After that, they're counted from 1 again.
-//! - A retry of a lease with another duration than `ack_wait` is requested from the server as a delayed negative acknowledgment, and a dropped `claim` leaves
-//!   messages leased for `ack_wait`.
+//! - A lease that isn't as long as `ack_wait` is requested from the server as a negative acknowledgment with a delay (which only replaces the deadline), and
+//!   a dropped `claim` may leave messages leased for `ack_wait`.
+//! - [`redeliver`](Store::redeliver) first stores the delivery, and then removes the dead one: for a moment there are both.
+//! - After a `settle` that fails, the delivery may stay leased until the lease expires, even if its end was recorded.
 //! - All subscriptions together fit into one message (1 MB unless the server allows more), and each `due` asks the server for the state of each lane
 //!   of each subscription.
 //! - Reads come from the leader, without a quorum: a leader that was cut off can answer with old subscriptions until it notices (some seconds).
@@ -994,6 +998,7 @@ impl Store for JetStreamStore {
         };
         let mut meta = meta(Some(&message.headers))?;
         (meta.attempts, meta.error) = (0, None);
+        meta.accepted = now();
         let key = meta.key.as_deref();
         let back = self.delivery_subject(name, &meta.id, key);
         let id = format!("again.{}", message.sequence);

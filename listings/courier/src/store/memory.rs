@@ -379,7 +379,8 @@ impl Store for MemoryStore {
             Some((name.clone(), delivery.stored))
         });
         let Some((name, stored)) = found else { return Ok(false) };
-        state.push(&name, stored);
+        let (event, accepted) = (stored.event.clone(), Instant::now());
+        state.push(&name, Arc::new(Stored { event, accepted }));
         drop(state);
         self.wake();
         Ok(true)

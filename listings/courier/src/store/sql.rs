@@ -31,7 +31,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::{
     rows::{
         at_most_a_century, backlog_of, bytes, key, lease_millis,
-        lease_of, letter_of, limit, list, millis, name, readable,
+        lease_of, letter_of, limit, list, millis, readable,
         subscription_of, text,
     },
     schema::{POSTGRESQL, SQLITE, Words, sql},
@@ -380,14 +380,17 @@ impl Store for SqlStore {
 
     async fn due(&self, most: usize) -> Result<Vec<Name>, StoreError> {
         let due = "
-            SELECT name FROM (SELECT name, (
+            SELECT * FROM (SELECT subscriptions.*, (
                     SELECT MIN(due_at) FROM deliveries
                     WHERE subscription = number
                     AND state IN ('ready', 'leased')) AS due_at
                 FROM subscriptions WHERE name IS NOT NULL) AS first
             WHERE due_at <= {now} ORDER BY due_at LIMIT $1";
         let due = sqlx::query(self.sql(due)).bind(limit(most));
-        readable(&self.ask(due).await?, |row| name(row, "name"))
+        // Nothing could be claimed of one that can't be read.
+        readable(&self.ask(due).await?, |row| {
+            Ok(subscription_of(row)?.name)
+        })
     }
 
     async fn claim(
@@ -569,7 +572,7 @@ impl Store for SqlStore {
         let all = "SELECT * FROM subscriptions
             WHERE name IS NOT NULL ORDER BY name {bytewise}";
         let rows = self.ask(sqlx::query(self.sql(all))).await?;
-        rows.iter().map(subscription_of).collect()
+        readable(&rows, subscription_of)
     }
 
     async fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
@@ -617,7 +620,7 @@ impl Store for SqlStore {
         let again = "
             INSERT INTO deliveries (event, subscription, key,
                 accepted_at, due_at, state)
-            SELECT d.event, d.subscription, d.key, d.accepted_at, {now},
+            SELECT d.event, d.subscription, d.key, {now}, {now},
                 CASE WHEN EXISTS (
                     SELECT 1 FROM deliveries AS o
                     WHERE o.subscription = d.subscription
@@ -804,7 +807,10 @@ async fn sweep(
             Ok::<_, sqlx::Error>(Some(Duration::from_secs(1)))
         };
         match timeout(limit, round).await {
-            Ok(Ok(None)) => wake.removed.notified().await,
+            // The process that removed one may have died meanwhile.
+            Ok(Ok(None)) => {
+                drop(timeout(limit, wake.removed.notified()).await);
+            }
             Ok(Ok(Some(pause))) => sleep(pause).await,
             failed => {
                 tracing::warn!(?failed, "can't delete deliveries");
@@ -833,6 +839,7 @@ fn pool(
              SET idle_in_transaction_session_timeout = {busy};
              SET synchronous_commit = on;
              SET plan_cache_mode = force_custom_plan;
+             SET enable_bitmapscan = off;
              SET SESSION CHARACTERISTICS AS TRANSACTION
                 ISOLATION LEVEL READ COMMITTED"
         ),

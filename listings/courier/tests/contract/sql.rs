@@ -144,6 +144,8 @@ on_both! {
     threads_of_processes_that_start_together
     failure_of_a_newer_version
     failure_of_torn_rows
+    failure_of_a_torn_subscription
+    owner_gone_after_unsubscribing
     silence_of_the_database
     owner_gone_no_task_is_left
     slow_behind_a_huge_key
@@ -249,6 +251,49 @@ async fn failure_of_torn_rows(place: &impl Address) {
     assert!(matches!(failed, Err(StoreError::Failed(_))));
 }
 
+/// The others are served.
+async fn failure_of_a_torn_subscription(place: &impl Address) {
+    let store = with_a(place).await;
+    let b = subscription("b", &[]);
+    store.subscribe(&b).await.expect("subscribed");
+    accept(&store, "1", None).await;
+    place
+        .run("UPDATE subscriptions SET url = 'no URL' WHERE name = 'a'")
+        .await;
+    assert_eq!(store.due(9).await.expect("due"), [name("b")]);
+    assert_eq!(store.subscriptions().await.expect("one"), [b]);
+}
+
+/// Another process removes a subscription, and dies.
+async fn owner_gone_after_unsubscribing(place: &impl Address) {
+    let timeout = Duration::from_secs(1);
+    let options = SqlOptions { timeout, ..options() };
+    let small = open(place.url(), options).await;
+    let to = subscription("a", &[]);
+    small.subscribe(&to).await.expect("subscribed");
+    accept(&small, "1", None).await;
+    place.run("UPDATE subscriptions SET name = NULL").await;
+    swept(place).await;
+}
+
+async fn swept(place: &impl Address) {
+    let open = "SELECT COUNT(*) FROM deliveries WHERE state <> 'dead'";
+    let removed = "SELECT COUNT(*) FROM subscriptions";
+    let mut connection = place.connection().await;
+    for left in [open, removed] {
+        let swept = async {
+            let left = || sqlx::query_scalar::<_, i64>(left);
+            while left().fetch_one(&mut connection).await.expect("it")
+                > 0
+            {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        within(Duration::from_secs(60), swept).await;
+    }
+    connection.close().await.expect("it closes");
+}
+
 /// Somebody holds the lock that everyone needs.
 async fn silence_of_the_database(place: &impl Address) {
     let store = with_a(place).await;
@@ -338,21 +383,7 @@ async fn slow_behind_a_huge_key(place: &impl Address) {
     assert!(gone.expect("an answer"));
     let gone = start.elapsed();
     // Its rows follow, and nothing keeps counting them as open.
-    let open = "SELECT COUNT(*) FROM deliveries WHERE state <> 'dead'";
-    let removed = "SELECT COUNT(*) FROM subscriptions";
-    let mut connection = place.connection().await;
-    for left in [open, removed] {
-        let swept = async {
-            let left = || sqlx::query_scalar::<_, i64>(left);
-            while left().fetch_one(&mut connection).await.expect("it")
-                > 0
-            {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        within(Duration::from_secs(60), swept).await;
-    }
-    connection.close().await.expect("it closes");
+    swept(place).await;
     let swept = start.elapsed();
     println!("100 rounds: {took:?}, gone: {gone:?}, swept: {swept:?}");
 }

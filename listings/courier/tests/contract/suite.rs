@@ -790,6 +790,8 @@ pub async fn dead_letters_and_redelivery(place: &impl Harness) {
     assert_eq!(two, letters[..2]);
     assert_eq!(numbers(&store).await, [0, 0, 3]);
 
+    sleep(2 * SHORT).await;
+    let start = Instant::now();
     let put_back = other.redeliver(letters[1].delivery).await;
     assert!(put_back.expect("an answer"));
     let again = store.redeliver(letters[1].delivery).await;
@@ -798,6 +800,8 @@ pub async fn dead_letters_and_redelivery(place: &impl Harness) {
     let lease = claim_one(&store, LONG).await;
     assert_eq!(lease.event, event("2", None));
     assert_eq!(lease.attempt, 1);
+    // Or else one that was given up for its age would be, again.
+    assert!(lease.age < start.elapsed() + SHORT, "{:?}", lease.age);
     assert!(settle(&store, &lease, dead()).await);
     let letters = store.dead(100).await.expect("dead ones");
     let found = letters.iter().find(|it| it.event.as_str() == "2");
@@ -1046,6 +1050,7 @@ pub async fn overload_is_refused<H: Harness>(place: &H) {
     assert!(matches!(full, Err(AcceptError::Full)), "{full:?}");
 }
 
+// ANCHOR: test
 /// What a process that was killed has accepted, another one finds.
 pub async fn crash_before_close(place: &impl Harness) {
     let store = with_a(place).await;
@@ -1059,6 +1064,7 @@ pub async fn crash_before_close(place: &impl Harness) {
     assert_eq!(again.expect("it"), Accepted::Again);
     assert_eq!(ids(&claim(&store, 9).await), ["2"]);
 }
+// ANCHOR_END: test
 
 pub async fn stop_ends_all_calls(place: &impl Harness) {
     let store = with_a(place).await;

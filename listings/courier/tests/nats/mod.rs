@@ -7,6 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
 /// Servers with JetStream: a single one, or a cluster.
 pub struct Nats {
     nodes: Vec<Node>,
@@ -68,20 +73,16 @@ impl Nats {
 
     /// Kills a server as `kill -9` does.
     pub fn kill(&mut self, node: usize) {
+        if self.nodes[node].child.is_some() {
+            self.signal(node, Signal::SIGKILL);
+        }
         if let Some(mut child) = self.nodes[node].child.take() {
-            child.kill().unwrap();
             child.wait().unwrap();
         }
     }
 
-    /// Stops a server's process, which keeps its connections, or lets it continue.
-    pub fn freeze(&self, node: usize, stop: bool) {
-        use nix::{
-            sys::signal::{Signal, kill},
-            unistd::Pid,
-        };
-        let signal =
-            if stop { Signal::SIGSTOP } else { Signal::SIGCONT };
+    /// Sends a signal to a server that's running.
+    pub fn signal(&self, node: usize, signal: Signal) {
         let child = self.nodes[node].child.as_ref().unwrap();
         kill(Pid::from_raw(child.id() as i32), signal).unwrap();
     }

@@ -136,6 +136,7 @@ async fn slow_silent_and_broken_receivers_delay_nobody_else() {
         Bad::Answers(format!("HTTP/1.1 {status}\r\n{header}{end}"))
     };
     let elsewhere = format!("location: {}\r\n", good.url("redirected"));
+    // ANCHOR: kinds
     let kinds = [
         // What each does, and what its dead letter must say.
         ("silent", Bad::Silent, "within"),
@@ -153,6 +154,7 @@ async fn slow_silent_and_broken_receivers_delay_nobody_else() {
         // It has the event, whatever follows.
         ("endless-body", Bad::EndlessBody, ""),
     ];
+    // ANCHOR_END: kinds
     let config = CONFIG
         .replace("total = 16", "total = 200")
         .replace("attempts = 1000", "attempts = 2");
@@ -170,7 +172,7 @@ async fn slow_silent_and_broken_receivers_delay_nobody_else() {
     let memory = courier.memory();
 
     let start = Instant::now();
-    let plan = Plan { most: 10, ..Plan::SMALL };
+    let plan = Plan { most: 6, ..Plan::SMALL };
     let load = Load::start(vec![courier.url.clone()], plan);
     let sent = load.complete().await;
     let count = sent.acknowledged.len();

@@ -2,7 +2,10 @@
 
 use std::{
     net::IpAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,6 +18,7 @@ use crate::receiver::Body;
 /// Chains of events: each client sends the next event when the one before it is acknowledged.
 pub struct Load {
     stop: CancellationToken,
+    held: Arc<AtomicBool>,
     clients: JoinSet<()>,
     progress: Arc<Mutex<Progress>>,
 }
@@ -64,6 +68,7 @@ impl Load {
         let run: u32 = fastrand::u32(..);
         let progress = Arc::new(Mutex::new(Progress::default()));
         let stop = CancellationToken::new();
+        let held = Arc::new(AtomicBool::new(false));
         let mut clients = JoinSet::new();
         for chain in 0..=plan.chains {
             let address = IpAddr::from(plan.from);
@@ -75,10 +80,16 @@ impl Load {
                 run,
                 progress: progress.clone(),
                 stop: stop.clone(),
+                held: held.clone(),
             };
             clients.spawn(sender.send_all(chain));
         }
-        Self { stop, clients, progress }
+        Self { stop, held, clients, progress }
+    }
+
+    /// Sends nothing new for a while, so that deliveries catch up.
+    pub fn hold(&self, held: bool) {
+        self.held.store(held, Ordering::Relaxed);
     }
 
     /// What is known now.
@@ -107,6 +118,7 @@ struct Sender {
     run: u32,
     progress: Arc<Mutex<Progress>>,
     stop: CancellationToken,
+    held: Arc<AtomicBool>,
 }
 
 impl Sender {
@@ -114,6 +126,9 @@ impl Sender {
         for number in 0..self.plan.most {
             if self.stop.is_cancelled() {
                 break;
+            }
+            while self.held.load(Ordering::Relaxed) {
+                sleep(Duration::from_millis(10)).await;
             }
             let body = Body {
                 chain,

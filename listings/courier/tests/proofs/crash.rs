@@ -53,11 +53,13 @@ async fn again_and_again(
         }
         // It's killed again at any moment, of its start, too.
         victim.start();
+        load.hold(true);
         until("nearly everything delivered", MINUTE, async || {
             let accepted = load.progress().acknowledged.len();
             receiver.count("one") + 200 > accepted
         })
         .await;
+        load.hold(false);
     }
     let sent = load.finish().await;
     for courier in &mut couriers {
@@ -65,7 +67,6 @@ async fn again_and_again(
         courier.drained().await;
     }
     let doubles = receiver.verify(&["one", "two"], &sent.acknowledged);
-    // ANCHOR_END: kill
     eprintln!(
         "{test}: {} events, 2 deliveries each; {times} times {signal}, \
          {} unknown outcomes ({} of them stored), {doubles} doubles",
@@ -73,6 +74,7 @@ async fn again_and_again(
         sent.unknown,
         sent.again,
     );
+    // ANCHOR_END: kill
     doubles
 }
 
@@ -144,15 +146,17 @@ async fn shared(how: &str) -> (String, Place, usize) {
 #[tokio::test]
 async fn silence_of_one_of_three_for_longer_than_its_leases() {
     let (test, place, processes) = shared("stalled").await;
-    let times = kills().div_ceil(4);
+    let times = kills().div_ceil(6);
     let signal = Signal::SIGSTOP;
     let doubles =
         again_and_again(&test, place, processes, times, signal);
     at_most_in_flight(times, doubles.await);
 }
 
+// ANCHOR: bound
 /// A kill or a stall makes a double of each event that arrived, and that courier hadn't recorded yet.
 fn at_most_in_flight(times: u64, doubles: usize) {
     let times = usize::try_from(times).expect("a number");
     assert!(doubles <= times * IN_FLIGHT, "{doubles} doubles");
 }
+// ANCHOR_END: bound

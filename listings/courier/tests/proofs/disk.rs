@@ -104,6 +104,7 @@ async fn full_and_free(test: &str, disk: Disk, killed: bool) {
         load.progress().acknowledged.len() > 20
     })
     .await;
+    // ANCHOR: full
     disk.fill(&courier);
     until("answered 503", MINUTE, async || {
         load.progress().unavailable > 20
@@ -115,6 +116,7 @@ async fn full_and_free(test: &str, disk: Disk, killed: bool) {
     let full = load.progress();
     let silent = full.unknown - full.unavailable;
     assert_eq!(silent, 0, "requests without an answer, or not 503");
+    // ANCHOR_END: full
     if killed {
         courier.kill().await;
         courier.start();

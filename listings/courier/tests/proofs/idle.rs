@@ -17,12 +17,14 @@ use crate::{
     until,
 };
 
+// ANCHOR: limits
 const SETTINGS: &str = r#"
 [accept]
 connections = 1000
 connections_per_address = 200
 head_timeout = "60s"
 "#;
+// ANCHOR_END: limits
 
 /// Another address of this machine.
 const OTHER: [u8; 4] = [127, 0, 0, 2];

@@ -1,6 +1,7 @@
 //! The whole program as processes, attacked from outside: killed, stopped, without a disk, without its database, among
 //! thousands of idle clients and hostile receivers. The receivers and the load run in this process.
 //!
+// ANCHOR: knobs
 //! | Variable | What | Default |
 //! |---|---|---|
 //! | `COURIER_KILLS` | how many processes each test kills or stops | 6 |
@@ -19,6 +20,7 @@ mod postgres;
 mod process;
 mod receiver;
 mod torn;
+// ANCHOR_END: knobs
 
 use std::{
     env, fs,

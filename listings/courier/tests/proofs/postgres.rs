@@ -140,6 +140,7 @@ async fn failure_of_postgresql_that_restarts_loses_nothing() {
         return;
     };
     let place = Place::postgres_on(&server.url()).await;
+    // ANCHOR: restart
     let restart = async |_: &Place, time| match time {
         0 => server.control(&["restart", "-m", "fast"]),
         1 => server.control(&["restart", "-m", "immediate"]),
@@ -150,6 +151,7 @@ async fn failure_of_postgresql_that_restarts_loses_nothing() {
         }
     };
     recovers("PostgreSQL restarted", place, 2, restart).await;
+    // ANCHOR_END: restart
 }
 
 #[tokio::test]

@@ -107,6 +107,7 @@ impl Receiver {
         subscriptions: &[&str],
         acknowledged: &[String],
     ) -> usize {
+        // ANCHOR: verify
         let seen = self.seen.lock().expect("no panic");
         assert_eq!(seen.wrong, Vec::<String>::new());
         let lost: Vec<_> = subscriptions
@@ -125,6 +126,7 @@ impl Receiver {
         );
         assert_eq!(seen.events.len(), all, "more than was sent");
         seen.events.values().map(|times| times - 1).sum()
+        // ANCHOR_END: verify
     }
 }
 
@@ -171,6 +173,7 @@ impl Seen {
         if !id.ends_with(&format!("{}.{}", body.chain, body.number)) {
             self.wrong.push(format!("{id} has another body: {body:?}"));
         }
+        // ANCHOR: order
         if body.ordered {
             let chain = (subscription.clone(), body.chain);
             let next = self.next.entry(chain).or_default();
@@ -181,5 +184,6 @@ impl Seen {
             *next = (*next).max(body.number + 1);
         }
         *self.events.entry((subscription, id)).or_default() += 1;
+        // ANCHOR_END: order
     }
 }

@@ -76,6 +76,7 @@ async fn recovers(from: &Place, cut: u64, tail: &[u8], all: &Written) {
     let store = store.unwrap_or_else(|error| panic!("{cut}: {error}"));
     let backlog = store.backlog().await.expect("it's readable");
     let open = backlog.iter().map(|it| it.open).sum::<u64>();
+    // ANCHOR: compare
     let mut again = 0;
     for (event, length) in all {
         match store.accept(event).await.expect("it's writable") {
@@ -91,6 +92,7 @@ async fn recovers(from: &Place, cut: u64, tail: &[u8], all: &Written) {
     }
     // Never an event without its delivery.
     assert_eq!(open, again, "cut at {cut}");
+    // ANCHOR_END: compare
     store.close().await;
 }
 
