@@ -23,7 +23,7 @@ use bytes::Bytes;
 use clap::Parser;
 use courier::{
     service::{Options, serve},
-    store::{SqlOptions, SqlStore},
+    store::{SharedStore, SqlOptions, SqlStore},
 };
 use reqwest::Client;
 use tokio::{
@@ -40,7 +40,7 @@ struct Arguments {
     /// How many processes of courier share the queue (1, if it's SQLite).
     #[arg(long, default_value_t = 1)]
     processes: usize,
-    /// An empty database. Without it: SQLite, in a new folder.
+    /// An empty database, or an empty JetStream (nats://..), with the feature jetstream. Without it: SQLite, in a new folder.
     #[arg(long)]
     database: Option<String>,
     /// How long each of the measurements takes.
@@ -109,12 +109,28 @@ async fn main() -> Result<()> {
 /// What the program `courier` does, without its command line.
 async fn be_courier(address: &str, given: &Arguments) -> Result<()> {
     let database = given.database.as_deref().context("no database")?;
+    #[cfg(feature = "jetstream")]
+    if database.starts_with("nats:") {
+        use courier::store::{JetStreamOptions, JetStreamStore};
+        let replicas = if database.contains(',') { 3 } else { 1 };
+        let options =
+            JetStreamOptions { replicas, ..Default::default() };
+        let store = JetStreamStore::connect(database, options);
+        return be(Arc::new(store.await?), address, given).await;
+    }
     let store = SqlStore::connect(database, SqlOptions::default());
+    be(Arc::new(store.await?), address, given).await
+}
+
+async fn be(
+    store: SharedStore,
+    address: &str,
+    given: &Arguments,
+) -> Result<()> {
     let options =
         Options { config: given.config.clone(), ..Options::default() };
     let listener = TcpListener::bind(address).await?;
     let never = CancellationToken::new();
-    let store = Arc::new(store.await?);
     serve(listener, store, options, never.clone(), never).await
 }
 

@@ -184,7 +184,7 @@ where
             Ok(Ok(answer)) => {
                 let (head, body) = answer.into_parts();
                 let rest = read(body, set.max_answer);
-                // If it isn't read to its end, its connection closes.
+                // If the body isn't read to its end, the connection closes.
                 let _ = timeout(REST, rest).await;
                 Answer::of(head.status, &head.headers)
             }

@@ -52,16 +52,16 @@ impl Destinations {
             None => most,
             Some(it) => match it.open_until {
                 Some(until) if Instant::now() < until => 0,
-                // The one that tests it, after all earlier ones.
+                // A single test attempt, once all earlier ones have ended.
                 Some(_) => usize::from(it.running == 0).min(most),
                 None => most.saturating_sub(it.running),
             },
         }
     }
 
-    /// Whose turn it is: the least goes first. That's the one with the
-    /// fewest running attempts; of those, the one that has had none
-    /// for the longest time.
+    /// The sort key for fairness: the smallest value is served first.
+    /// Fewest running attempts come first, and among equals, the
+    /// destination whose last attempt started the longest ago.
     pub fn turn(&self, name: &Name) -> (usize, Option<Instant>) {
         let it = self.0.get(name);
         it.map_or((0, None), |it| (it.running, Some(it.started)))
@@ -114,7 +114,7 @@ impl Destinations {
         it.running = it.running.saturating_sub(1);
         it.used = now;
         if it.open_until.is_some_and(|until| now < until) {
-            return false; // It was started before the breaker opened.
+            return false; // Started before the breaker opened.
         }
         match well {
             None => false,

@@ -73,6 +73,8 @@ pub struct Api {
     pub stop: CancellationToken,
     /// When the store was pinged, and whether it answered.
     pub pinged: Mutex<Option<(Instant, bool)>>,
+    /// A subscription is being changed.
+    pub subscribing: Mutex<()>,
 }
 
 type Shared = State<Arc<Api>>;
@@ -414,6 +416,8 @@ async fn subscribe(
     let wanted =
         serde_json::from_slice::<Wanted>(&body).map_err(bad)?;
     let url = destination(&wanted.url).map_err(bad)?;
+    // Or else each of two clients would get a secret of its own.
+    let _one_by_one = api.subscribing.lock().await;
     let secret = match &wanted.secret {
         Some(secret) => secret.parse::<Secret>().map_err(bad)?,
         None => match find(&api, &name).await? {
@@ -550,7 +554,8 @@ async fn ready(State(api): Shared) -> Answer<&'static str> {
     is_ready(&api).await.then_some("ready\n").ok_or_else(not)
 }
 
-/// A restart would help only if the dispatcher hangs.
+/// Fails only if the dispatcher hangs, because only then would a restart
+/// help.
 async fn live(State(api): Shared) -> Answer<&'static str> {
     let longest = HUNG + api.settings.borrow().deliver.poll;
     let hangs = api.metrics.since_beat() > longest;

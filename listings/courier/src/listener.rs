@@ -96,7 +96,7 @@ pub async fn serve(
                 tracing::warn!(%error, "can't accept a connection");
                 metrics.refused("accept");
                 if !concerns_one_client(&error) {
-                    // Otherwise, the error would recur immediately.
+                    // Without a pause, the error would recur immediately.
                     stop.run_until_cancelled(sleep(PAUSE)).await;
                 }
                 continue;
@@ -183,7 +183,7 @@ struct Place(Places, IpAddr);
 
 impl Places {
     // ANCHOR: places
-    /// A place for a client, if there's one.
+    /// A place for a client, if one is free.
     fn take(&self, client: IpAddr, limits: &Accept) -> Option<Place> {
         let client = network(client);
         let mut all =
@@ -213,8 +213,8 @@ impl Drop for Place {
 }
 
 // ANCHOR: network
-/// An IPv4 address, or the network of an IPv6 address, because a client
-/// can choose any address in its network.
+/// The client's IPv4 address, or the network of its IPv6 address,
+/// because a client can use any address in its IPv6 network.
 fn network(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V6(it) => IpAddr::V6((it.to_bits() >> 64 << 64).into()),

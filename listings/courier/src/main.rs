@@ -62,7 +62,8 @@ struct Serve {
     /// The database: sqlite:FILE, or
     /// postgres://USER:PASSWORD@HOST/NAME (or nats://HOST, or several
     /// of them with commas, if it was built with the feature
-    /// jetstream). A file is created if it's missing.
+    /// jetstream). A file is created if it's missing. PostgreSQL's
+    /// certificate is checked only with ?sslmode=verify-full.
     #[arg(
         long,
         value_name = "URL",
@@ -140,9 +141,12 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| "info".into());
+    // If nobody reads the log, lines are lost, and nothing waits.
+    let (log, _until_the_end) =
+        tracing_appender::non_blocking(std::io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(log)
         .init();
     let token = options.token_file.as_deref().map(ctl::read_token);
     let token = token.transpose()?;
@@ -204,7 +208,7 @@ async fn open(url: &str) -> Result<SharedStore, StoreError> {
     #[cfg(feature = "jetstream")]
     if url.starts_with("nats:") {
         use courier::store::{JetStreamOptions, JetStreamStore};
-        // A cluster, if there are several servers.
+        // Several servers form a cluster.
         let replicas = if url.contains(',') { 3 } else { 1 };
         let options =
             JetStreamOptions { replicas, ..Default::default() };
@@ -219,11 +223,11 @@ async fn open(url: &str) -> Result<SharedStore, StoreError> {
 const SECOND_SIGNAL: u8 = 130;
 
 // ANCHOR: signals
-/// The first signal cancels `stop`; the second one cancels `hurry`, and
-/// ends the process a second later, whatever it does.
+/// The first signal cancels `stop`. The second one cancels `hurry` and,
+/// a second later, ends the process, whatever it's doing.
 ///
-/// It has a thread of its own, so it works even if the program is
-/// stuck.
+/// Signals have their own thread, so this works even if the rest of the
+/// program is stuck.
 fn listen_for_signals(
     stop: CancellationToken,
     hurry: CancellationToken,

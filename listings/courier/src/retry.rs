@@ -31,8 +31,8 @@ pub fn delay(
 // ANCHOR_END: delay
 
 // ANCHOR: verdict
-/// What an answer means for a delivery. `covered`: the destination's
-/// retry budget had room for this attempt.
+/// What an answer means for a delivery. `covered` says whether the
+/// destination's retry budget had room for this attempt.
 pub fn verdict(
     answer: Answer,
     lease: &Lease,
@@ -62,8 +62,8 @@ pub fn verdict(
 // ANCHOR_END: verdict
 
 // ANCHOR: given_up
-/// Why a delivery is given up before it's attempted: its event is too
-/// old, or processes died in all its attempts.
+/// Whether to give up before another attempt: the event is too old, or
+/// a process died in every attempt so far.
 pub fn given_up(lease: &Lease, retry: &Retry) -> Option<Outcome> {
     let error = if lease.age >= retry.max_age {
         format!("the event is older than {:?}", retry.max_age)

@@ -80,6 +80,7 @@ pub async fn serve(
         token: options.token,
         stop: stopping.clone(),
         pinged: Default::default(),
+        subscribing: Default::default(),
     });
     let deliver = Arc::new(HttpDeliver::new(settings.clone()));
     let mut parts = Parts::new();
@@ -186,8 +187,17 @@ async fn reload(
     current: watch::Sender<Arc<Settings>>,
     stop: CancellationToken,
 ) {
-    let Some(path) = path else { return stop.cancelled().await };
     let mut hangups = Hangups::listen();
+    let Some(path) = path else {
+        let ignore = async {
+            loop {
+                hangups.next().await;
+                tracing::warn!("SIGHUP: there's no --config to read");
+            }
+        };
+        stop.run_until_cancelled(ignore).await;
+        return;
+    };
     let read = async || {
         let text = Settings::text(&path).await;
         text.map_err(|error| error.to_string())

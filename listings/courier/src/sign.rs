@@ -97,7 +97,7 @@ pub fn verify(
         return Err(BadSignature::Timestamp);
     }
     let mac = mac(secret, id, timestamp, body);
-    // There are several while a secret is being replaced.
+    // There are several signatures while a secret is being replaced.
     let fits = signatures.split(' ').any(|signature| {
         let text = signature.strip_prefix(VERSION).unwrap_or_default();
         let decoded = BASE64_STANDARD.decode(text);

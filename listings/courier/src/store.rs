@@ -23,19 +23,20 @@ use crate::event::{DeliveryId, Event, Lease, Name, Subscription};
 // ANCHOR: contract
 /// A store of events and deliveries, shared by any number of processes.
 ///
-/// - An event is durable before [`accept`](Self::accept) returns `Ok`, together with one delivery for each subscription
+/// - When [`accept`](Self::accept) returns `Ok`, the event is durable, together with one delivery for each subscription
 ///   that wants it at that moment.
 /// - A delivery is leased to one caller at a time. When a lease expires (its process died or stalled), another
 ///   caller gets the delivery, and the late caller's [`settle`](Self::settle) and [`renew`](Self::renew) return
 ///   `Ok(false)` and change nothing.
-/// - Deliveries of one subscription whose events have the same key are leased in the order in which the events were accepted: the
-///   next one only after the one before it was delivered or is dead.
-/// - Every method may be dropped before it completes. Its effect is then either complete or absent: ask again.
+/// - Deliveries of one subscription whose events have the same key are leased in the order in which the events were
+///   accepted. A delivery is leased only after the previous one was delivered or is dead.
+/// - Every call may be dropped before it completes. It then takes effect either completely or not at all, so call the
+///   method again.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Stores an event and its deliveries.
     ///
-    /// If the outcome is unknown (an error, a crash), call it again with the same id: the event isn't stored twice.
+    /// If the outcome is unknown after an error or a crash, call it again with the same ID. The event isn't stored twice.
     ///
     /// # Errors
     ///

@@ -51,6 +51,7 @@ async fn main() -> anyhow::Result<()> {
         token: None,
         stop,
         pinged: Default::default(),
+        subscribing: Default::default(),
     }));
     // ANCHOR_END: parts
     let listener = TcpListener::bind("127.0.0.1:0").await?;

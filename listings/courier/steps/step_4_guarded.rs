@@ -55,6 +55,7 @@ async fn main() -> anyhow::Result<()> {
         token: None,
         stop: stop.clone(),
         pinged: Default::default(),
+        subscribing: Default::default(),
     }));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("listening on {}", listener.local_addr()?);

@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use std::{
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     path::Path,
     process::{Child, Command, Output, Stdio},
     thread::sleep,
@@ -340,6 +340,19 @@ fn again_settings_are_read_on_sighup() -> Tested {
     Ok(())
 }
 
+/// By default, SIGHUP would kill it.
+#[test]
+fn edges_sighup_without_a_configuration() -> Tested {
+    let mut it = new(&[])?;
+    it.works(&["status"])?;
+    it.signal(Signal::SIGHUP);
+    it.until_log("there's no --config");
+    it.works(&["status"])?;
+    it.signal(Signal::SIGTERM);
+    assert_eq!(it.ended()?, Some(0), "{}", it.log());
+    Ok(())
+}
+
 /// The process has no file descriptors for all its clients.
 #[test]
 fn failure_too_many_open_files() -> Tested {
@@ -366,6 +379,34 @@ fn failure_too_many_open_files() -> Tested {
     it.until_log("can't accept a connection");
     drop(clients);
     assert!(it.works(&["status"])?.contains("subscription"));
+    Ok(())
+}
+
+/// The reader of the log (a collector, a terminal) has stopped.
+#[test]
+fn silence_of_the_reader_of_the_log() -> Tested {
+    let folder = tempfile::tempdir()?;
+    let mut child = command(folder.path(), &["--bind", "127.0.0.1:0"])
+        .env("RUST_LOG", "trace")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let stdout = child.stdout.take().expect("it's piped");
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line)?;
+    let port = line.split([' ', ':']).nth(5).expect("a port");
+    let to = format!("127.0.0.1:{port}");
+    let url = format!("http://{to}");
+    let mut it = Courier { child, url, folder };
+    let mut client = std::net::TcpStream::connect(to)?;
+    client.set_read_timeout(Some(LONG))?;
+    for _ in 0..1000 {
+        let get = "GET /subscriptions HTTP/1.1\r\nhost: localhost";
+        client.write_all(format!("{get}\r\n\r\n").as_bytes())?;
+        assert!(client.read(&mut [0; 4096])? > 0);
+    }
+    it.signal(Signal::SIGTERM);
+    assert_eq!(it.ended()?, Some(0));
     Ok(())
 }
 

@@ -176,7 +176,7 @@ async fn crash_of_a_leader_loses_nothing() {
         sleep(Duration::from_millis(random.u64(1000..3000))).await;
         nats.restart(victim);
         println!("{:?}: restarted", start.elapsed());
-        // Until it has caught up, another node's crash is the end of the quorum.
+        // Until it has caught up, the crash of another node would lose the quorum.
         sleep(Duration::from_secs(2)).await;
     }
     // ANCHOR_END: kill

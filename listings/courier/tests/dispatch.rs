@@ -129,8 +129,8 @@ async fn silence_takes_only_its_slots_and_others_are_served() {
 }
 
 // ANCHOR: turns
-/// Thirty silent destinations with old backlogs, and places for five:
-/// a new event of another destination waits for its turn, not for the
+/// Thirty silent destinations with old backlogs share five slots. A new
+/// event for another destination waits for its turn, not for the
 /// backlogs.
 #[tokio::test(start_paused = true)]
 async fn overload_every_destination_gets_its_turn() {
@@ -155,7 +155,7 @@ async fn overload_every_destination_gets_its_turn() {
     let task = tokio::spawn(world.dispatch());
     sleep(HOUR).await;
     world.send("well", 1).await;
-    // Everyone else's turn, at 15 + 2 seconds each.
+    // All others get a turn first, which takes 15 + 2 seconds.
     sleep(17 * SECOND * (30 / 5 + 1)).await;
     assert_eq!(world.delivered("well"), 1);
     assert_eq!(world.running("").1, 5);

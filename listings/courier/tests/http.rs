@@ -66,6 +66,7 @@ fn api(
         token: token.map(Token::new),
         stop: stop.clone(),
         pinged: Default::default(),
+        subscribing: Default::default(),
     }))
 }
 
@@ -156,6 +157,9 @@ async fn again_a_subscription_keeps_its_secret() -> Tested {
     assert!(secret.starts_with("whsec_"));
     // Its answer may have been lost.
     assert_eq!(it.subscribe("shop").await, secret);
+    let two = [it.subscribe("two"), it.subscribe("two")];
+    let two = futures::future::join_all(two).await;
+    assert_eq!(two[0], two[1]);
     let own =
         format!(r#"{{"url":"http://r.test/","secret":"{secret}"}}"#);
     let shown = it.put("other", &own).await;

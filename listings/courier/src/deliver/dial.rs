@@ -44,7 +44,7 @@ where
     // ANCHOR: dial
     fn call(&mut self, uri: Uri) -> Self::Future {
         let host = uri.host().unwrap_or_default();
-        // Addresses in URLs aren't resolved: refused here.
+        // IP addresses in URLs aren't resolved, so they're checked here.
         if let Ok(ip) = host.trim_matches(['[', ']']).parse::<IpAddr>()
             && !self.private
             && !is_public(ip)

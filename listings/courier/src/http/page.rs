@@ -24,7 +24,7 @@ th, td { border-bottom: 1px solid GrayText; padding: .25rem .5rem;
 "#;
 
 // ANCHOR: escaped
-/// Text that can't become markup.
+/// Displays text with its HTML special characters escaped.
 struct Escaped<T>(T);
 
 impl<T: Display> Display for Escaped<T> {

@@ -797,7 +797,7 @@ impl Store for JetStreamStore {
         let subject = self.lease_subject(&to.name, &message)?;
         let expected = lease.token as u64;
         if self.replace(&subject, expected, &state).await?.is_none() {
-            // Lost, unless this is a repeat of a call that was dropped.
+            // The lease is lost, unless this call repeats one that was dropped.
             let found: Option<(u64, Attempts)> =
                 self.read(&self.leases, &subject).await?;
             match found {

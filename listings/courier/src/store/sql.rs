@@ -243,7 +243,7 @@ impl SqlStore {
             if start < open.count_at {
                 return Ok(open.estimate >= most);
             }
-            // Only this call counts. Until it has, the others use the old estimate.
+            // Only this call counts the rows. Until it's done, other calls use the old estimate.
             open.count_at = start + Duration::from_secs(1);
         }
         let count = "SELECT COUNT(*) FROM (SELECT id FROM deliveries
@@ -259,7 +259,7 @@ impl SqlStore {
     }
 
     // ANCHOR: before
-    /// Whether an event is the one that was accepted before. None: there's none of that id.
+    /// Whether the accepted event with this ID is the same event. `None` if there isn't one.
     async fn before(
         &self,
         event: &Event,
@@ -289,7 +289,7 @@ impl SqlStore {
         on: impl sqlx::Executor<'_, Database = sqlx::Any>,
     ) -> Result<Option<i64>, StoreError> {
         // ANCHOR: held
-        // `$3` and `$4` are compared, so that every statement has them.
+        // Every statement has to use `$3` and `$4`, so they're compared even if `change` doesn't need them.
         let change = format!(
             "{change} WHERE id = $1 AND token = $2 AND $3 >= 0
              AND $4 = $4 AND state = 'leased' AND due_at > {{now}}
@@ -401,7 +401,7 @@ impl Store for SqlStore {
     ) -> Result<Vec<Lease>, StoreError> {
         let find = "SELECT * FROM subscriptions WHERE name = $1";
         // ANCHOR: claim
-        // In this order: the oldest first. (RETURNING has no order.)
+        // Oldest first. (RETURNING guarantees no order, so the rows are sorted below.)
         let claim = "
             WITH chosen AS MATERIALIZED (
                 SELECT id FROM deliveries WHERE subscription = $1
@@ -737,7 +737,7 @@ async fn announce(
                 listener.listen(CHANNEL).await?;
                 pause = Duration::from_secs(1);
                 loop {
-                    // After a lost connection, it's none: who knows.
+                    // `None` after a lost connection: something may have been missed.
                     match listener.try_recv().await? {
                         Some(it) if it.payload() == me => {}
                         _ => wake.here(),
@@ -755,7 +755,7 @@ async fn announce(
     };
     // ANCHOR_END: listen
     // ANCHOR: notify
-    // Not in the transactions of the events: commits that notify wait for each other.
+    // Notify outside the events' transactions, because commits that notify wait for each other.
     let tell = async {
         loop {
             wake.elsewhere.notified().await;
@@ -763,7 +763,7 @@ async fn announce(
                 .bind(CHANNEL)
                 .bind(&*me)
                 .fetch_all(pool);
-            // Nothing is lost: the others poll.
+            // If it fails, nothing is lost, because the others poll.
             drop(timeout(limit, notify).await);
             sleep(Duration::from_millis(5)).await;
         }
@@ -829,7 +829,7 @@ fn pool(
     let ms = limit.as_millis().clamp(2, 1 << 30);
     let busy = ms / 2; // While the call that waits still has time.
     // ANCHOR: durable
-    // A process that stalls in a transaction loses it, so that its locks end.
+    // If a process stalls in a transaction, PostgreSQL ends the transaction, which releases its locks.
     let setup = match is_sqlite {
         true => format!(
             "PRAGMA busy_timeout = {busy}; PRAGMA synchronous = FULL"

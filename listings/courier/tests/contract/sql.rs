@@ -10,6 +10,10 @@ use sqlx::{
     AnyConnection, AssertSqlSafe, Connection as _,
     any::install_default_drivers,
 };
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 
 use crate::suite::{Harness, claim, event, name, run, subscription};
 
@@ -442,6 +446,24 @@ async fn changed_wakes_another_process() {
         }
     };
     run("changed", test).await;
+}
+
+/// Nobody on the way can read events, if the server speaks TLS.
+#[tokio::test]
+async fn edges_postgresql_is_asked_for_tls() {
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("it");
+    let to = server.local_addr().expect("an address");
+    let url = format!("postgres://user@{to}/events");
+    let client = tokio::spawn(async move {
+        SqlStore::connect(&url, options()).await.map(drop)
+    });
+    let (mut io, _) = server.accept().await.expect("a client");
+    let mut request = [0; 8];
+    io.read_exact(&mut request).await.expect("a request");
+    assert_eq!(request, [0, 0, 0, 8, 4, 210, 22, 47]);
+    io.write_all(b"S").await.expect("it listens");
+    assert_eq!(io.read_u8().await.expect("a handshake"), 22);
+    client.abort();
 }
 
 #[tokio::test]

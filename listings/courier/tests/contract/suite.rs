@@ -1051,7 +1051,7 @@ pub async fn overload_is_refused<H: Harness>(place: &H) {
 }
 
 // ANCHOR: test
-/// What a process that was killed has accepted, another one finds.
+/// After a process is killed, another one finds what the first had accepted.
 pub async fn crash_before_close(place: &impl Harness) {
     let store = with_a(place).await;
     accept(&store, "1", Some("k")).await;

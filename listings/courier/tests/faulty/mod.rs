@@ -135,6 +135,8 @@ impl Store for Faulty {
         &self,
         subscription: &Subscription,
     ) -> Result<(), StoreError> {
+        // So that calls overlap.
+        tokio::time::sleep(Duration::from_millis(5)).await;
         self.inner.subscribe(subscription).await
     }
 

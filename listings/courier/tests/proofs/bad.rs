@@ -138,7 +138,7 @@ async fn slow_silent_and_broken_receivers_delay_nobody_else() {
     let elsewhere = format!("location: {}\r\n", good.url("redirected"));
     // ANCHOR: kinds
     let kinds = [
-        // What each does, and what its dead letter must say.
+        // The name, what it does, and what its dead letter must contain.
         ("silent", Bad::Silent, "within"),
         ("slow", Bad::Slow, "within"),
         ("half-closed", Bad::HalfClosed, "closed"),
@@ -151,7 +151,7 @@ async fn slow_silent_and_broken_receivers_delay_nobody_else() {
         ("endless-head", Bad::EndlessHead, "head"),
         ("untrusted", Bad::Tls(untrusted()), "certificate"),
         ("no-http", Bad::Answers("SSH-2.0-x\r\n".into()), "HTTP"),
-        // It has the event, whatever follows.
+        // The status was 200, so there's no dead letter.
         ("endless-body", Bad::EndlessBody, ""),
     ];
     // ANCHOR_END: kinds

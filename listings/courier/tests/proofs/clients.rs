@@ -142,9 +142,9 @@ impl Sender {
     }
 
     // ANCHOR: send
-    /// Sends an event until courier acknowledges it, with the same id.
+    /// Sends an event, with the same ID each time, until courier acknowledges it.
     async fn send(&self, body: &Body) {
-        let id = format!("{}.{}.{}", self.run, body.chain, body.number);
+        let id = format!("{}-{}-{}", self.run, body.chain, body.number);
         loop {
             let process = fastrand::usize(..self.urls.len());
             let url = format!("{}/events/proof", self.urls[process]);

@@ -46,12 +46,12 @@ async fn again_and_again(
         sleep(Duration::from_millis(random.u64(20..600))).await;
         let victim = &mut couriers[random.usize(..processes)];
         match signal {
-            // Longer than its leases.
+            // For longer than its leases last.
             Signal::SIGSTOP => victim.stall(LEASE * 4 / 3).await,
             Signal::SIGTERM => victim.stop().await,
             _ => victim.kill().await,
         }
-        // It's killed again at any moment, of its start, too.
+        // The next kill may come at any moment, even during startup.
         victim.start();
         load.hold(true);
         until("nearly everything delivered", MINUTE, async || {
@@ -154,7 +154,7 @@ async fn silence_of_one_of_three_for_longer_than_its_leases() {
 }
 
 // ANCHOR: bound
-/// A kill or a stall makes a double of each event that arrived, and that courier hadn't recorded yet.
+/// Each kill or stall may duplicate the events that had arrived but weren't recorded yet.
 fn at_most_in_flight(times: u64, doubles: usize) {
     let times = usize::try_from(times).expect("a number");
     assert!(doubles <= times * IN_FLIGHT, "{doubles} doubles");

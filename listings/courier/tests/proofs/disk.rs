@@ -110,7 +110,7 @@ async fn full_and_free(test: &str, disk: Disk, killed: bool) {
         load.progress().unavailable > 20
     })
     .await;
-    // It's alive, and it says no instead of nothing.
+    // It's alive, and it refuses requests instead of ignoring them.
     let live = reqwest::get(format!("{}/live", courier.url)).await;
     assert!(live.expect("an answer").status().is_success());
     let full = load.progress();

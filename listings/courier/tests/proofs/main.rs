@@ -2,12 +2,12 @@
 //! thousands of idle clients and hostile receivers. The receivers and the load run in this process.
 //!
 // ANCHOR: knobs
-//! | Variable | What | Default |
+//! | Variable | Meaning | Default |
 //! |---|---|---|
 //! | `COURIER_KILLS` | how many processes each test kills or stops | 6 |
 //! | `COURIER_CUTS` | at how many places the write-ahead log is cut | 10 |
-//! | `COURIER_IDLE` | how many idle connections a client opens | 10,000, or what the limit of files allows |
-//! | `COURIER_SEED` | when things happen | a random one, printed |
+//! | `COURIER_IDLE` | how many idle connections a client opens | 10,000, or as many as the open file limit allows |
+//! | `COURIER_SEED` | the seed for all random choices | a random seed, which is printed |
 //! | `DATABASE_URL` | the PostgreSQL server, for tests with several processes | SQLite with one process |
 
 mod bad;

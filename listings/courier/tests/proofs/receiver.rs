@@ -170,7 +170,7 @@ impl Seen {
         let id =
             headers.get("webhook-id").and_then(|it| it.to_str().ok());
         let id = id.unwrap_or("no id").to_owned();
-        if !id.ends_with(&format!("{}.{}", body.chain, body.number)) {
+        if !id.ends_with(&format!("-{}-{}", body.chain, body.number)) {
             self.wrong.push(format!("{id} has another body: {body:?}"));
         }
         // ANCHOR: order

@@ -23,7 +23,7 @@ type Written = Vec<(Event, u64)>;
 fn event(number: usize) -> Event {
     let name = |text: String| Name::try_from(text).expect("a name");
     Event {
-        id: name(format!("torn.{number}")),
+        id: name(format!("torn-{number}")),
         topic: name("proof".to_owned()),
         key: Some("key".to_owned()),
         body: "x".repeat(number * 100).into(),
@@ -90,7 +90,7 @@ async fn recovers(from: &Place, cut: u64, tail: &[u8], all: &Written) {
             }
         }
     }
-    // Never an event without its delivery.
+    // Every event that survived has its delivery.
     assert_eq!(open, again, "cut at {cut}");
     // ANCHOR_END: compare
     store.close().await;

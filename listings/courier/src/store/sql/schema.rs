@@ -46,7 +46,7 @@ pub const MIGRATIONS: [&str; 1] = ["
 pub type Words = [(&'static str, &'static str); 8];
 
 // ANCHOR: words
-/// The database's clock decides, because the processes' clocks differ.
+/// `{now}` is the database's clock, because the processes' clocks differ.
 pub const POSTGRESQL: Words = [
     ("{id}", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
     ("{bytes}", "BYTEA"),
