@@ -89,7 +89,8 @@ globalThis.searchIn = (index) => {
   // word alone names a subject, which a page's beginning explains.
   const exactness = ({ id, address, phrases }, pasted) => {
     if (!pasted.includes(' ')) {
-      return isFirst(id, address) ? 1.5 : 1;
+      const isTitle = phrases[0] === pasted;
+      return isTitle ? 8 : isFirst(id, address) ? 1.5 : 1;
     }
     const each = phrases.map((phrase, number) => {
       // The first is the title.

@@ -71,6 +71,13 @@ fn each_message_leads_to_its_page(finder: &Finder) -> Result<()> {
         }
     }
     ensure!(messages.len() > 50, "only {} messages", messages.len());
+    // A section whose title quotes the message explains it, too.
+    for (message, pages) in &mut messages {
+        let quoted = format!("\"{}\"", message.to_lowercase());
+        let sections = sections.iter();
+        let named = sections.filter(|it| it.title.to_lowercase().contains(&quoted));
+        pages.extend(named.map(|it| it.page.replace(".md", ".html#")));
+    }
     let mut wrong = Vec::new();
     for (message, pages) in &messages {
         let found = addresses(finder, message)?;
