@@ -43,7 +43,8 @@ pub struct Accept {
     /// included.
     #[serde(with = "duration")]
     pub request_timeout: Duration,
-    /// How many connections there may be.
+    /// How many connections there may be. Each may hold a body of
+    /// `max_body` bytes.
     #[serde(deserialize_with = "count")]
     pub connections: usize,
     /// How many of them may come from the same address.

@@ -136,7 +136,8 @@ pub struct Lease {
     pub attempt: u32,
     /// How long ago the event was accepted (or put back, when it was dead), when the lease was given out.
     pub age: Duration,
-    /// When the lease expires, by this process's clock (never later than by the store's).
+    /// When the lease expires, by this process's clock (never later than by the store's, unless the machine was suspended or the
+    /// store's clock was set).
     pub expires: Instant,
     /// What to send.
     pub event: Event,

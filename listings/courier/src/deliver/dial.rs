@@ -123,6 +123,7 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
             | [198, 18 | 19, ..]
             | [198, 51, 100, _]
             | [203, 0, 113, _]
+            | [168, 63, 129, 16] // Azure's own, in each machine.
     )
 }
 
