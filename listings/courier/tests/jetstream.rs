@@ -53,7 +53,7 @@ impl suite::Harness for JetStream {
 
 contract!(jetstream, JetStream);
 
-/// A repeat with the same id finishes what the first attempt began, for those who were on the list then.
+/// A repeat with the same id finishes what the first attempt began, for the subscriptions that existed then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn again_a_half_done_fan_out() {
     let nats = Nats::start(1);
@@ -162,53 +162,4 @@ async fn silence_of_the_server() {
         while store.accept(&event("2", None)).await.is_err() {}
     })
     .await;
-}
-
-/// How many events are accepted in a second: `cargo test --release ... -- --ignored --nocapture`
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn speed() {
-    for replicas in [1, 3] {
-        let nats = Nats::start(replicas);
-        let options = JetStreamOptions { replicas, ..options() };
-        let url = nats.url();
-        let store = loop {
-            let store = JetStreamStore::connect(&url, options.clone());
-            if let Ok(store) = store.await {
-                break Arc::new(store);
-            }
-        };
-        store.subscribe(&subscription("a", &[])).await.unwrap();
-        let start = std::time::Instant::now();
-        let count = 3_000;
-        let accepts = (0..count).map(|n| {
-            let store = Arc::clone(&store);
-            async move {
-                let event = event(&n.to_string(), None);
-                store.accept(&event).await.unwrap();
-            }
-        });
-        let accepts = futures::stream::iter(accepts);
-        let accepts =
-            futures::StreamExt::buffer_unordered(accepts, 100);
-        let _: Vec<()> = futures::StreamExt::collect(accepts).await;
-        let each = start.elapsed() / count;
-        println!("{replicas} replicas: {each:?} for each accept");
-        let start = std::time::Instant::now();
-        let mut settled = 0;
-        while settled < count {
-            let leases = store.claim(&name("a"), 100, MINUTE).await;
-            let settling = leases.unwrap().into_iter().map(|lease| {
-                let store = Arc::clone(&store);
-                async move {
-                    let outcome = Outcome::Delivered;
-                    store.settle(&lease, &outcome).await.unwrap()
-                }
-            });
-            let done = futures::future::join_all(settling).await;
-            settled += done.len() as u32;
-        }
-        let each = start.elapsed() / count;
-        println!("{replicas} replicas: {each:?} for each delivery");
-    }
 }

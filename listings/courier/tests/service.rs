@@ -194,7 +194,7 @@ async fn stop_is_announced_first() -> Tested {
     Ok(())
 }
 
-/// Sends events until the service is gone, and returns the ids of those
+/// Sends events until the service has stopped, and returns the ids of those
 /// that were acknowledged.
 async fn load(to: SocketAddr, client: usize) -> Vec<String> {
     let mut acknowledged = Vec::new();
