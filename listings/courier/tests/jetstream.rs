@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use courier::store::{
     AcceptError, Accepted, JetStreamOptions, JetStreamStore, Outcome,
-    SharedStore, Store as _, StoreError,
+    SharedStore, StoreError,
 };
 use nats::Nats;
 use nix::sys::signal::Signal;
