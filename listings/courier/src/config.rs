@@ -68,8 +68,8 @@ pub struct Deliver {
     /// How long connecting may take, TLS included.
     #[serde(with = "duration")]
     pub connect_timeout: Duration,
-    /// How long an attempt may take, from connecting to the last byte
-    /// of the answer.
+    /// How long an attempt may take, from connecting to the head of the
+    /// answer.
     #[serde(with = "duration")]
     pub attempt_timeout: Duration,
     /// How much of an answer's body is read, so that the connection can

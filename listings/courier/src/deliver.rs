@@ -57,6 +57,24 @@ pub enum Answer {
     Failed(AttemptError),
 }
 
+// ANCHOR: well
+impl Answer {
+    /// Whether the receiver works. It does if it refuses an event for
+    /// what's in it, for example with 400 or 422.
+    pub fn is_well(&self) -> bool {
+        const UNWELL: [u16; 5] = [401, 403, 404, 408, 429];
+        match self {
+            Self::Delivered | Self::Gone => true,
+            Self::Refused { status, .. } => {
+                status.is_client_error()
+                    && !UNWELL.contains(&status.as_u16())
+            }
+            Self::Failed(_) => false,
+        }
+    }
+}
+// ANCHOR_END: well
+
 /// Why there was no answer: the error and all its causes, in at most
 /// 500 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -150,7 +150,7 @@ impl Dispatcher {
             return Some(0);
         }
         // ANCHOR: claim
-        // So many that new destinations are always included.
+        // Enough that new destinations are always among them.
         let most = free.saturating_add(self.destinations.len());
         let mut due = shared.call(shared.store.due(most)).await?;
         if due.len() < most {

@@ -146,6 +146,7 @@ async fn serve(
         tracing_appender::non_blocking(std::io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(false)
         .with_writer(log)
         .init();
     let token = options.token_file.as_deref().map(ctl::read_token);

@@ -79,7 +79,7 @@ impl Metrics {
             connections: add(all, "connections", "Open connections"),
             working: add(all, "requests", "Requests being handled"),
             attempts: put(all, "attempt_seconds", "Attempts", attempts),
-            in_flight: add(all, "in_flight", "Attempts now"),
+            in_flight: add(all, "in_flight", "Attempts under way"),
             age: put(
                 all,
                 "delivery_age_seconds",
@@ -167,10 +167,14 @@ impl Metrics {
         let queue = &mut queue;
         // ANCHOR: queue
         let open: Gauges = add(queue, "open", "Open deliveries");
-        let leased: Gauges = add(queue, "leased", "Leased of them");
+        let leased: Gauges =
+            add(queue, "leased", "Open deliveries that are leased");
         let dead: Gauges = add(queue, "dead", "Dead deliveries");
-        let oldest: Gauges =
-            add(queue, "oldest_seconds", "Age of the oldest open one");
+        let oldest: Gauges = add(
+            queue,
+            "oldest_seconds",
+            "Age of the oldest open delivery",
+        );
         // ANCHOR_END: queue
         for of in backlog {
             let label = [("subscription", of.subscription.to_string())];

@@ -68,7 +68,7 @@ pub fn given_up(lease: &Lease, retry: &Retry) -> Option<Outcome> {
     let error = if lease.age >= retry.max_age {
         format!("the event is older than {:?}", retry.max_age)
     } else if lease.attempt > retry.attempts.max(1) {
-        format!("no outcome of {} attempts", lease.attempt - 1)
+        format!("{} attempts had no outcome", lease.attempt - 1)
     } else {
         return None;
     };

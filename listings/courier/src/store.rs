@@ -180,7 +180,7 @@ pub struct Backlog {
     pub leased: u64,
     /// How many are dead.
     pub dead: u64,
-    /// The age of the oldest open one, in whole seconds.
+    /// The age of the oldest open delivery, in whole seconds.
     pub oldest_seconds: Option<u64>,
 }
 

@@ -195,6 +195,20 @@ async fn failure_opens_the_breaker_which_lets_one_attempt_through() {
     within(SECOND, task).await.expect("no panic");
 }
 
+#[test]
+fn edges_a_refused_event_says_nothing_against_its_receiver() {
+    let refused = |code| {
+        let status = StatusCode::from_u16(code).expect("a code");
+        Answer::Refused { status, retry_after: None }
+    };
+    for code in [400, 413, 422] {
+        assert!(refused(code).is_well(), "{code}");
+    }
+    for code in [301, 401, 404, 429, 500, 503] {
+        assert!(!refused(code).is_well(), "{code}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn edges_the_breaker_counts_only_what_says_something() {
     let (name, mut set) = (name("a"), Settings::default());
@@ -803,7 +817,7 @@ async fn crash_attempts_without_an_outcome_are_counted() {
         sleep(MINUTE).await;
     }
     let dead = world.dead().await;
-    assert_eq!(dead[0].error, "no outcome of 3 attempts");
+    assert_eq!(dead[0].error, "3 attempts had no outcome");
     assert_eq!(world.seen().len(), 3);
 }
 

@@ -57,11 +57,10 @@ impl Attempts {
                 biased;
                 () = self.hurry.cancelled() => Some(Outcome::Retry {
                     after: Duration::from_secs(1),
-                    error: "courier was stopped meanwhile".into(),
+                    error: "courier stopped during the attempt".into(),
                 }),
                 answer = self.attempt(&lease, &set) => {
-                    let gone = matches!(answer, Answer::Gone);
-                    well = Some(gone || answer == Answer::Delivered);
+                    well = Some(answer.is_well());
                     let mut random = fastrand::Rng::new();
                     let retry = &set.retry;
                     Some(verdict(

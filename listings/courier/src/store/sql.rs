@@ -23,7 +23,7 @@ use sqlx::{
     postgres::PgListener,
 };
 use tokio::{
-    sync::Notify,
+    sync::{Notify, Semaphore},
     time::{Instant, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -75,6 +75,8 @@ pub struct SqlStore {
     read: AnyPool,
     words: &'static Words,
     options: SqlOptions,
+    /// Accepts wait here, so that claims and outcomes don't wait behind all of them for a connection.
+    accepting: Semaphore,
     open: Mutex<Open>,
     wake: Arc<Wake>,
     stop: CancellationToken,
@@ -129,7 +131,7 @@ impl SqlStore {
         let is_memory =
             url.contains(":memory:") || url.contains("mode=memory");
         if is_sqlite && is_memory {
-            let error = "each connection would have an own database";
+            let error = "each connection would have its own database";
             return Err(StoreError::failed(error));
         }
         if is_sqlite && !url.contains("mode=") {
@@ -148,6 +150,7 @@ impl SqlStore {
             read,
             words: if is_sqlite { &SQLITE } else { &POSTGRESQL },
             options,
+            accepting: Semaphore::new((most as usize / 2).max(1)),
             open: Mutex::new(Open {
                 estimate: 0,
                 count_at: Instant::now(),
@@ -259,7 +262,7 @@ impl SqlStore {
     }
 
     // ANCHOR: before
-    /// Whether the accepted event with this ID is the same event. `None` if there isn't one.
+    /// Whether an event with this ID was accepted before, and whether it's the same event.
     async fn before(
         &self,
         event: &Event,
@@ -320,6 +323,8 @@ impl Store for SqlStore {
         let key = event.key.as_deref();
         let key_bytes = key.map(|it| it.as_bytes().to_vec());
         let accept = async {
+            let place = self.accepting.acquire().await;
+            let _place = place.map_err(StoreError::failed)?;
             if self.is_full().await? {
                 let before = self.before(event).await?;
                 return before.ok_or(AcceptError::Full);

@@ -1,6 +1,12 @@
 //! The places of the SQL stores, and what only they promise.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use courier::store::{
     Outcome, SharedStore, SqlOptions, SqlStore, Store as _, StoreError,
@@ -13,6 +19,7 @@ use sqlx::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
+    task::JoinSet,
 };
 
 use crate::suite::{Harness, claim, event, name, run, subscription};
@@ -154,6 +161,7 @@ on_both! {
     owner_gone_no_task_is_left
     slow_behind_a_huge_key
     clock_that_jumps
+    overload_of_accepts_delays_no_outcome
 }
 
 const LONG: Duration = Duration::from_secs(600);
@@ -167,6 +175,30 @@ async fn with_a(place: &impl Address) -> SharedStore {
 
 async fn accept(store: &SharedStore, id: &str, key: Option<&str>) {
     store.accept(&event(id, key)).await.expect("accepted");
+}
+
+/// Outcomes don't wait behind all the clients that send events.
+async fn overload_of_accepts_delays_no_outcome(place: &impl Address) {
+    let store = with_a(place).await;
+    accept(&store, "first", None).await;
+    let leases = claim(&store, 1).await;
+    let mut accepts = JoinSet::new();
+    let accepted = Arc::new(AtomicUsize::new(0));
+    for number in 0..200 {
+        let (store, accepted) = (store.clone(), accepted.clone());
+        accepts.spawn(async move {
+            accept(&store, &format!("e{number}"), None).await;
+            accepted.fetch_add(1, SeqCst);
+        });
+    }
+    // All of them wait for a connection by then.
+    accepts.join_next().await.expect("one").expect("no panic");
+    let settled = store.settle(&leases[0], &Outcome::Delivered).await;
+    assert!(settled.expect("it's settled"));
+    let before = accepted.load(SeqCst);
+    assert!(before < 100, "it waited for {before} accepts");
+    accepts.join_all().await;
+    store.close().await;
 }
 
 async fn threads_of_processes_that_start_together(

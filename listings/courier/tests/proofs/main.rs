@@ -8,7 +8,7 @@
 //! | `COURIER_CUTS` | at how many places the write-ahead log is cut | 10 |
 //! | `COURIER_IDLE` | how many idle connections a client opens | 10,000, or as many as the open file limit allows |
 //! | `COURIER_SEED` | the seed for all random choices | a random seed, which is printed |
-//! | `DATABASE_URL` | the PostgreSQL server, for tests with several processes | SQLite with one process |
+//! | `DATABASE_URL` | the PostgreSQL server, for tests with several processes | SQLite with two processes |
 
 mod bad;
 mod clients;
