@@ -39,7 +39,7 @@ async fn main() {
     }
     let moment =
         Duration::from_millis(900)..Duration::from_millis(1100);
-    let most = started.iter().filter(|at| moment.contains(at)).count();
+    let most = started.iter().filter(|at| moment.contains(*at)).count();
     println!("ms\nfrom 900 ms to 1100 ms: {most} calls");
 }
 
