@@ -6,8 +6,10 @@ globalThis.searchIn = (index) => {
   'use strict';
 
   const MOST = 15;
+  // How many are shown instead where none has the words.
+  const MOST_NEAR = 3;
   // What a word is worth, by the place where a section has it.
-  const BOOST = { title: 4, messages: 4, questions: 6, pageTitle: 1, apis: 1.5, words: 1.5 };
+  const BOOST = { title: 6, messages: 4, questions: 6, aliases: 6, pageTitle: 2, apis: 1.5, words: 1.5 };
 
   const stop = new Set(index.stop.split(' '));
 
@@ -45,7 +47,7 @@ globalThis.searchIn = (index) => {
       .trim();
 
   const read = () => {
-    const sections = index.sections.map(([page, title, id, messages, questions, apis], number) => ({
+    const sections = index.sections.map(([page, title, id, messages, questions, apis, sentence], number) => ({
       id: number,
       address: `${index.pages[page][0]}#${id || fragment(title)}`,
       pageTitle: index.pages[page][1],
@@ -53,15 +55,19 @@ globalThis.searchIn = (index) => {
       messages,
       questions,
       apis,
-      words: [],
+      aliases: [],
+      sentence,
+      words: [sentence],
       phrases: [title, ...messages, ...questions].map(plain),
     }));
-    for (const line of index.words.split('\n')) {
-      const [word, ...places] = line.split(' ');
-      let section = 0;
-      for (const place of places) {
-        section += parseInt(place, 36);
-        sections[section].words.push(word);
+    for (const field of ['aliases', 'words']) {
+      for (const line of index[field].split('\n').filter(Boolean)) {
+        const [word, ...places] = line.split(' ');
+        let section = 0;
+        for (const place of places) {
+          section += parseInt(place, 36);
+          sections[section][field].push(word);
+        }
       }
     }
     return sections;
@@ -124,5 +130,11 @@ globalThis.searchIn = (index) => {
     return found.slice(0, MOST).map(({ section }) => section);
   };
 
-  return Object.assign(search, { addresses: sections.map(({ address }) => address) });
+  // What is spelled most like the words of a query that finds nothing.
+  const nearest = (query) => {
+    const near = engine.search(query, { fuzzy: 0.34, prefix: true });
+    return near.slice(0, MOST_NEAR).map(({ id }) => sections[id]);
+  };
+
+  return Object.assign(search, { nearest, addresses: sections.map(({ address }) => address) });
 };

@@ -194,7 +194,7 @@
     });
   const needed = [
     document.querySelector('figure.timeline') && ['timeline.js'],
-    document.getElementById('search') && ['minisearch.js', 'search.js', 'find.js'],
+    document.getElementById('search-index') && ['minisearch.js', 'search.js', 'find.js'],
   ].filter(Boolean);
   const inOrder = async (files) => {
     for (const file of files) {
@@ -206,18 +206,20 @@
     document.documentElement.dataset.ready = '';
   });
 
+  // The search box works as soon as it's used. (On the page "Find" its script is there already.)
+  const query = document.getElementById('query');
+  if (!document.getElementById('search-index')) {
+    query.addEventListener('focus', () => load('find.js'), { once: true });
+  }
+
   // --- Keys -----------------------------------------------------------------------------------------
 
   // With a modifier: who speaks to the machine, or hits keys by accident, would set off a bare letter.
   addEventListener('keydown', (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key === 'k') {
       event.preventDefault();
-      const query = document.getElementById('query');
-      if (query) {
-        query.focus();
-      } else {
-        location.href = `${path_to_root}find.html`;
-      }
+      query.focus();
+      query.select();
     }
   });
 })();

@@ -9,7 +9,12 @@ use rquickjs::{CatchResultExt, CaughtError, Context, Ctx, Function, Persistent, 
 const SCRIPTS: [&str; 2] = ["src/minisearch.js", "src/search.js"];
 
 /// The words of a query, and the sections that it finds.
-const ASK: &str = "(search) => (query) => search(query).map((it) => [it.address, it.title])";
+const ASK: &str =
+    "(search) => (query) => search(query).map((it) => [it.address, it.title, it.sentence])";
+
+/// The same for the sections with similar words.
+const NEAREST: &str =
+    "(search) => (query) => search.nearest(query).map((it) => [it.address, it.title, it.sentence])";
 
 /// The address of each section.
 const ADDRESSES: &str = "(search) => search.addresses";
@@ -21,12 +26,15 @@ pub struct Hit {
     pub address: String,
     /// Its heading, as Markdown.
     pub title: String,
+    /// The beginning of its first sentence.
+    pub sentence: String,
 }
 
 /// The search, with its index. Building it takes about a second.
 pub struct Finder {
     /// From a query to its hits. Before `context`, so that it's dropped first.
     ask: Persistent<Function<'static>>,
+    nearest: Persistent<Function<'static>>,
     context: Context,
     addresses: Vec<String>,
 }
@@ -55,7 +63,7 @@ impl Finder {
     pub fn with(index: &str, scripts: &[&str]) -> Result<Self> {
         let runtime = Runtime::new().context("cannot start a JavaScript engine")?;
         let context = Context::full(&runtime).context("cannot start a JavaScript engine")?;
-        let (ask, addresses) = context.with(|ctx| {
+        let (ask, nearest, addresses) = context.with(|ctx| {
             for script in scripts {
                 let outcome = ctx.eval::<Value<'_>, _>(*script).catch(&ctx);
                 outcome.map_err(failed)?;
@@ -63,11 +71,14 @@ impl Finder {
             let index = ctx.json_parse(index)?;
             let search = call::<_, Value<'_>>(&ctx, "searchIn", (index,))?;
             let addresses = call(&ctx, ADDRESSES, (search.clone(),))?;
-            let ask: Function<'_> = call(&ctx, ASK, (search,))?;
-            anyhow::Ok((Persistent::save(&ctx, ask), addresses))
+            let ask: Function<'_> = call(&ctx, ASK, (search.clone(),))?;
+            let nearest: Function<'_> = call(&ctx, NEAREST, (search,))?;
+            let saved = |it| Persistent::save(&ctx, it);
+            anyhow::Ok((saved(ask), saved(nearest), addresses))
         })?;
         Ok(Self {
             ask,
+            nearest,
             context,
             addresses,
         })
@@ -84,13 +95,30 @@ impl Finder {
     ///
     /// The script fails.
     pub fn find(&self, query: &str) -> Result<Vec<Hit>> {
+        self.ask(&self.ask, query)
+    }
+
+    /// For a query that finds nothing: sections with similar words.
+    ///
+    /// # Errors
+    ///
+    /// The script fails.
+    pub fn nearest(&self, query: &str) -> Result<Vec<Hit>> {
+        self.ask(&self.nearest, query)
+    }
+
+    fn ask(&self, ask: &Persistent<Function<'static>>, query: &str) -> Result<Vec<Hit>> {
         let found: Vec<Vec<String>> = self.context.with(|ctx| {
-            let ask = self.ask.clone().restore(&ctx)?;
+            let ask = ask.clone().restore(&ctx)?;
             ask.call((query,)).catch(&ctx).map_err(failed)
         })?;
         let hits = found.into_iter().filter_map(|row| {
-            let [address, title] = row.try_into().ok()?;
-            Some(Hit { address, title })
+            let [address, title, sentence] = row.try_into().ok()?;
+            Some(Hit {
+                address,
+                title,
+                sentence,
+            })
         });
         Ok(hits.collect())
     }

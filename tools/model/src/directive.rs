@@ -8,6 +8,7 @@ use crate::since::Since;
 use crate::suggest;
 use mdbook_markdown::pulldown_cmark::{Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
+use std::collections::HashSet;
 use std::ops::{Range, RangeInclusive};
 
 /// The directives there are, with what follows each name; the list that error messages show.
@@ -50,6 +51,10 @@ pub const KNOWN: &[(&str, &str)] = &[
     ),
     ("versions", "{{#versions listings}}"),
     (
+        "aliases",
+        "{{#aliases words; other words}}, what readers type who look for the section",
+    ),
+    (
         "cancel_safety",
         "{{#cancel_safety group}}, a group of listings/concepts/cancel_safety.toml",
     ),
@@ -82,6 +87,8 @@ pub enum Directive {
     Versions,
     /// `{{#cancel_safety}}`: a group of the cancel-safety table.
     CancelSafety(String),
+    /// `{{#aliases}}`: what the section is found by besides its own words. Nothing of it is shown.
+    Aliases(Vec<String>),
 }
 
 /// What there are indexes of.
@@ -130,6 +137,7 @@ impl Directive {
             "index" => Index::parse(argument).map(Self::Index),
             "versions" => Ok(Self::Versions),
             "cancel_safety" => Ok(Self::CancelSafety(text)),
+            "aliases" => aliases(argument).map(Self::Aliases),
             _ => Err(unknown(name)),
         }
     }
@@ -161,6 +169,28 @@ impl Index {
             )),
         }
     }
+}
+
+/// Reads `words; other words`.
+fn aliases(text: &str) -> Result<Vec<String>, String> {
+    let aliases: Vec<String> = text.split(';').map(|it| it.trim().to_owned()).collect();
+    let mut seen = HashSet::new();
+    for alias in &aliases {
+        if alias.is_empty() {
+            return Err(format!(
+                "`{text}` has an empty alias; write one `;` between two"
+            ));
+        }
+        if let Some(mark) = alias.chars().find(|it| "`*<>[]|".contains(*it)) {
+            return Err(format!(
+                "an alias is plain text, without `{mark}`: `{alias}`"
+            ));
+        }
+        if !seen.insert(alias) {
+            return Err(format!("the alias `{alias}` stands here twice"));
+        }
+    }
+    Ok(aliases)
 }
 
 /// Reads `a-i`, or one letter.

@@ -121,6 +121,7 @@ impl<'a> Expander<'a> {
                 .map_err(|problem| problem.message),
             Directive::Since(since) => since.link(project).map_err(to_string),
             Directive::CancelSafety(group) => cancel_safety::table(project, group, self.repository),
+            Directive::Aliases(_) => Ok(String::new()),
             Directive::Versions => provenance::versions(project).map_err(to_string),
             Directive::Version(name) => lock::version(project, name).map_err(to_string),
         }

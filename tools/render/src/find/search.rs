@@ -7,30 +7,37 @@ use serde_json::{Value, json};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A word whose text stands in more of the sections than this part of them hardly tells them apart, so only titles and questions
-/// are found by it. (At 0.4, the index is 18 kB larger, and the queries in tests/find/ find the same.)
-const EVERYWHERE: f64 = 0.05;
+/// A word that stands in the text of more than this part of the sections hardly tells them apart, so only titles, questions, aliases,
+/// and first sentences are found by it. (At 0.05, the index is 17 kB larger, and one in a hundred queries finds more.)
+const EVERYWHERE: f64 = 0.012;
 
-/// The box, as HTML, with its index. It works where scripts run; the lists on the page, everywhere.
+/// How many words of its text a section is found by: the rarest.
+const MOST_WORDS: usize = 20;
+
+/// A heading that leads elsewhere, and isn't looked for.
+const SEE_ALSO: &str = "See also";
+
+/// The sections that the index knows.
+pub fn indexed(sections: &[Section]) -> impl Iterator<Item = &Section> {
+    sections.iter().filter(|it| it.title != SEE_ALSO)
+}
+
+/// The place of the results on the page "Find", and the index, as HTML. (The box itself is in the header of every page:
+/// theme/index.hbs.) It works where scripts run; the lists on the page, everywhere.
 pub fn html(sections: &[Section]) -> String {
     // A script ends at the first `</`, whatever stands around it.
     let index = index(sections).to_string().replace("</", "<\\/");
-    format!(
-        "<form id=\"search\" role=\"search\" class=\"needs-script\">\n\
-         <label for=\"query\">What do you see, or what do you want to do?</label>\n\
-         <input id=\"query\" type=\"search\" autocomplete=\"off\" spellcheck=\"false\">\n\
-         <p role=\"status\"></p>\n<ol></ol>\n</form>\n\
-         <script type=\"application/json\" id=\"search-index\">{index}</script>\n"
-    )
+    format!("<script type=\"application/json\" id=\"search-index\">{index}</script>\n")
 }
 
 /// The index:
 ///
 /// - `pages`: the address and the title of each;
 /// - `sections`: for each heading its page, its title, its fragment (0 if it's the title's), the messages that are quoted or printed
-///   there, the questions that lead there, and the APIs that are linked there first;
-/// - `words`: the other words, those of its programs' captions and names included, each with the sections that contain it: `abort 3 9`, in base 36, each counted from the one
+///   there, the questions that lead there, the APIs that are linked there first, and the beginning of its first sentence;
+/// - `aliases`: the words of the aliases, each with the sections that have it: `abort 3 9`, in base 36, each counted from the one
 ///   before;
+/// - `words`: the other words, those of its programs' captions and names included, in the same way;
 /// - `stop`: the words that find nothing.
 pub fn index(sections: &[Section]) -> Value {
     let mut pages: Vec<(String, &str)> = Vec::new();
@@ -39,7 +46,7 @@ pub fn index(sections: &[Section]) -> Value {
     let mut first_of_page: BTreeMap<&str, usize> = BTreeMap::new();
     let mut apis: BTreeSet<&str> = BTreeSet::new();
     let mut programs: BTreeSet<String> = BTreeSet::new();
-    for section in sections {
+    for section in indexed(sections) {
         let number = found.len();
         if let Entry::Vacant(first) = first_of_page.entry(&section.page) {
             first.insert(number);
@@ -75,10 +82,39 @@ pub fn index(sections: &[Section]) -> Value {
             found[*target].questions.push(question);
         }
     }
-    let most = ((found.len() as f64 * EVERYWHERE).ceil() as usize).max(1);
-    let mut texts: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    let sections: Vec<Value> = found.iter().map(Found::json).collect();
+    json!({
+        "pages": pages,
+        "sections": sections,
+        "aliases": lines(&alias_words(&found)),
+        "words": lines(&rare_words(&found)),
+        "stop": words::STOP,
+    })
+}
+
+/// The sections that have each word.
+type Places = BTreeMap<String, BTreeSet<usize>>;
+
+/// The words of the aliases that a section doesn't have in its title, questions, or messages.
+fn alias_words(found: &[Found<'_>]) -> Places {
+    let mut aliases = Places::new();
     for (number, entry) in found.iter().enumerate() {
-        // What the title and the questions contain isn't repeated.
+        let said: BTreeSet<String> = entry.names().flat_map(words::of).collect();
+        for word in words::of(&entry.section.aliases.join(" ")) {
+            if !said.contains(&word) {
+                aliases.entry(word).or_default().insert(number);
+            }
+        }
+    }
+    aliases
+}
+
+/// The words of the texts that tell the sections apart, each with the sections that are found by it.
+fn rare_words(found: &[Found<'_>]) -> Places {
+    let most = ((found.len() as f64 * EVERYWHERE).ceil() as usize).max(1);
+    let mut texts = Places::new();
+    for (number, entry) in found.iter().enumerate() {
+        // What the rest of the index has isn't repeated.
         let said: BTreeSet<String> = entry.said().flat_map(words::of).collect();
         for word in words::of(&(entry.section.text.clone() + &entry.captions)) {
             if !said.contains(&word) && !word.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -86,13 +122,21 @@ pub fn index(sections: &[Section]) -> Value {
             }
         }
     }
-    let words: Vec<String> = texts
-        .into_iter()
-        .filter(|(_, sections)| sections.len() <= most)
-        .map(|(word, sections)| format!("{word}{}", places(&sections)))
-        .collect();
-    let sections: Vec<Value> = found.iter().map(Found::json).collect();
-    json!({ "pages": pages, "sections": sections, "words": words.join("\n"), "stop": words::STOP })
+    texts.retain(|_, sections| sections.len() <= most);
+    let mut of_section: Vec<Vec<(usize, &str)>> = vec![Vec::new(); found.len()];
+    for (word, sections) in &texts {
+        for section in sections {
+            of_section[*section].push((sections.len(), word));
+        }
+    }
+    let mut rare = Places::new();
+    for (number, mut words) in of_section.into_iter().enumerate() {
+        words.sort_unstable();
+        for (_, word) in words.into_iter().take(MOST_WORDS) {
+            rare.entry(word.to_owned()).or_default().insert(number);
+        }
+    }
+    rare
 }
 
 /// A section, with all that it's found by besides its text.
@@ -106,13 +150,28 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    fn said(&self) -> impl Iterator<Item = &str> {
+    /// What the index has whole, and finds the section by.
+    fn names(&self) -> impl Iterator<Item = &str> {
         let title = self.section.title.as_str();
-        std::iter::once(title).chain(self.questions.iter().copied())
+        let others = self.questions.iter().chain(&self.messages).copied();
+        std::iter::once(title).chain(others)
+    }
+
+    /// What its text needn't repeat.
+    fn said(&self) -> impl Iterator<Item = &str> {
+        let aliases = self.section.aliases.iter().map(String::as_str);
+        self.names()
+            .chain([self.section.sentence.as_str()])
+            .chain(aliases)
     }
 
     fn json(&self) -> Value {
-        let Section { title, id, .. } = self.section;
+        let Section {
+            title,
+            id,
+            sentence,
+            ..
+        } = self.section;
         let id = match *id == heading_id(title) {
             true => json!(0),
             false => json!(id),
@@ -123,9 +182,18 @@ impl Found<'_> {
             id,
             self.messages,
             self.questions,
-            self.apis
+            self.apis,
+            sentence
         ])
     }
+}
+
+/// A word with its sections on each line.
+fn lines(words: &Places) -> String {
+    let lines = words
+        .iter()
+        .map(|(word, sections)| format!("{word}{}", places(sections)));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Numbers in order, each as the distance from the one before, in base 36: ` 3 6`.
@@ -194,8 +262,8 @@ mod tests {
         assert_eq!(
             index["sections"],
             json!([
-                [0, "Dropped tasks", 0, [], ["Who aborts?"], []],
-                [1, "Questions", "other", [], [], []]
+                [0, "Dropped tasks", 0, [], ["Who aborts?"], [], ""],
+                [1, "Questions", "other", [], [], [], ""]
             ])
         );
         assert_eq!(index["pages"], json!([["a.html", ""], ["b.html", ""]]));

@@ -24,6 +24,10 @@ pub struct Section {
     pub title: String,
     /// The prose, as text.
     pub text: String,
+    /// The beginning of its first sentence, which is shown with a result. Empty if the section begins with a list or a table.
+    pub sentence: String,
+    /// What readers type who look for it: `{{#aliases}}`.
+    pub aliases: Vec<String>,
     /// The APIs that it links, as they are written.
     pub apis: Vec<String>,
     /// The programs that it shows.
@@ -88,6 +92,8 @@ fn of_page(project: &Project, source: &Page) -> Result<Vec<Section>, Problem> {
     let mut used = HashSet::new();
     let (mut heading, mut id, mut row, mut link) = (None::<String>, None, Vec::new(), None);
     let mut before_row = 0;
+    // The first paragraph of a section, while it's read; and in how many items of lists the text stands.
+    let (mut paragraph, mut items) = (None::<String>, 0_usize);
     // Where a reference is not defined, the text is that of a link all the same.
     let callback =
         |_: BrokenLink<'_>| -> Option<(CowStr<'_>, CowStr<'_>)> { Some(("".into(), "".into())) };
@@ -120,6 +126,8 @@ fn of_page(project: &Project, source: &Page) -> Result<Vec<Section>, Problem> {
                 before_row = sections.last().map_or(0, |(_, section)| section.text.len());
             }
             Event::Start(Tag::TableCell) => row.push(String::new()),
+            Event::Start(Tag::Item) => items += 1,
+            Event::Start(Tag::Paragraph) if items == 0 => paragraph = Some(String::new()),
             // The last cell leads to the answer.
             Event::Start(Tag::Link { dest_url, .. })
                 if row.len() > 1 && dest_url.contains(".md") && !dest_url.contains("://") =>
@@ -150,14 +158,30 @@ fn of_page(project: &Project, source: &Page) -> Result<Vec<Section>, Problem> {
                     if let Some(cell) = row.last_mut() {
                         cell.push_str(&piece);
                     }
+                    if let Some(paragraph) = &mut paragraph {
+                        paragraph.push_str(&piece);
+                    }
                     if let Some((_, section)) = sections.last_mut() {
                         section.text.push_str(&piece);
                     }
                 }
             }
             Event::SoftBreak | Event::End(TagEnd::Paragraph | TagEnd::TableCell | TagEnd::Item) => {
+                if event == Event::End(TagEnd::Item) {
+                    items -= 1;
+                }
+                if let (Event::SoftBreak, Some(paragraph)) = (&event, &mut paragraph) {
+                    paragraph.push(' ');
+                }
                 if let Some((_, section)) = sections.last_mut() {
                     section.text.push(' ');
+                    if event == Event::End(TagEnd::Paragraph)
+                        && let Some(paragraph) = paragraph.take()
+                        && section.sentence.is_empty()
+                        && !paragraph.contains("{{#")
+                    {
+                        section.sentence = beginning(&paragraph);
+                    }
                 }
             }
             _ => {}
@@ -195,8 +219,13 @@ fn show(project: &Project, placed: &Placed, section: &mut Section) -> Result<(),
         &format!("{{{{#{} {}}}}}", placed.name, placed.argument),
         " ",
     );
-    let Ok(Directive::Program(kind, shown)) = &placed.directive else {
-        return Ok(());
+    let (kind, shown) = match &placed.directive {
+        Ok(Directive::Program(kind, shown)) => (kind, shown),
+        Ok(Directive::Aliases(aliases)) => {
+            section.aliases.extend(aliases.iter().cloned());
+            return Ok(());
+        }
+        _ => return Ok(()),
     };
     let file = shown.id.file(*kind);
     // What is missing is reported where the page is built.
@@ -227,6 +256,29 @@ fn show(project: &Project, placed: &Placed, section: &mut Section) -> Result<(),
     Ok(())
 }
 
+/// How many characters of a first sentence are shown.
+const MOST_SHOWN: usize = 80;
+
+/// The first sentence of a paragraph, or as many of its words as are shown.
+fn beginning(paragraph: &str) -> String {
+    let ends = paragraph.match_indices(['.', '?', '!']);
+    let mut ends = ends.map(|(at, _)| at + 1);
+    let is_end = |at: &usize| {
+        let mut rest = paragraph[*at..].chars();
+        rest.next() == Some(' ') && rest.next().is_some_and(|it| !it.is_lowercase())
+    };
+    let sentence = &paragraph[..ends.find(is_end).unwrap_or(paragraph.len())];
+    if sentence.chars().count() <= MOST_SHOWN {
+        return sentence.to_owned();
+    }
+    let cut: String = sentence.chars().take(MOST_SHOWN).collect();
+    format!(
+        "{}…",
+        cut.rsplit_once(' ')
+            .map_or(cut.as_str(), |(words, _)| words)
+    )
+}
+
 /// The messages in what a program or the compiler says: an error's first line, or what a panic says.
 fn said_in(text: &str) -> Vec<String> {
     let mut messages = Vec::new();
@@ -252,6 +304,15 @@ fn quoted(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_sentence_ends_where_a_reader_would_end_it() {
+        let text = "Version 1.54 waits, e.g. for a lock. Then it ends.";
+        assert_eq!(beginning(text), "Version 1.54 waits, e.g. for a lock.");
+        assert_eq!(beginning("It prints:"), "It prints:");
+        let long = beginning(&"word ".repeat(30));
+        assert_eq!(long, format!("{}…", ["word"; 16].join(" ")));
+    }
 
     #[test]
     fn messages_are_what_was_said_and_what_is_quoted() {
