@@ -8,6 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::{sync::Notify, time::Instant};
+use url::Url;
 
 use super::{
     AcceptError, Accepted, Backlog, DeadLetter, Outcome, Store,
@@ -196,15 +197,19 @@ impl Store for MemoryStore {
         Ok(Accepted::New(queues.len()))
     }
 
-    async fn due(&self, most: usize) -> Result<Vec<Name>, StoreError> {
+    async fn due(
+        &self,
+        most: usize,
+    ) -> Result<Vec<(Name, Url)>, StoreError> {
         let state = self.state()?;
         let first = |(name, queue): (&Name, &Queue)| {
-            Some((*queue.due().first()?, name.clone()))
+            let url = queue.subscription.url.clone();
+            Some((*queue.due().first()?, (name.clone(), url)))
         };
         let mut due: Vec<_> =
             state.queues.iter().filter_map(first).collect();
         due.sort_unstable();
-        Ok(due.into_iter().map(|(_, name)| name).take(most).collect())
+        Ok(due.into_iter().map(|(_, to)| to).take(most).collect())
     }
 
     async fn claim(
@@ -261,6 +266,10 @@ impl Store for MemoryStore {
         outcome: &Outcome,
     ) -> Result<bool, StoreError> {
         let mut state = self.state()?;
+        let to = &lease.subscription;
+        let queue = state.queues.get(&to.name);
+        let moved =
+            queue.is_some_and(|it| it.subscription.url != to.url);
         let held = state.leased(lease);
         let Some((deliveries, id)) = held else { return Ok(false) };
         if *outcome == Outcome::Delivered {
@@ -270,7 +279,9 @@ impl Store for MemoryStore {
             it.phase = Phase::Open;
             match outcome {
                 Outcome::Retry { after: wait, error } => {
-                    it.due = after(it.due, *wait);
+                    if !moved {
+                        it.due = after(it.due, *wait);
+                    }
                     it.error.clone_from(error);
                 }
                 Outcome::Dead { error } => {
@@ -298,9 +309,18 @@ impl Store for MemoryStore {
         let subscription = subscription.clone();
         let mut state = self.state()?;
         let name = subscription.name.clone();
-        let deliveries =
-            state.queues.remove(&name).map(|it| it.deliveries);
-        let deliveries = deliveries.unwrap_or_default();
+        let mut deliveries = BTreeMap::new();
+        if let Some(old) = state.queues.remove(&name) {
+            deliveries = old.deliveries;
+            if old.subscription.url != subscription.url {
+                let now = Instant::now();
+                let open = |it: &&mut Delivery| it.phase == Phase::Open;
+                for it in deliveries.values_mut().filter(open) {
+                    it.due = it.due.min(now);
+                }
+                self.wake();
+            }
+        }
         state.queues.insert(name, Queue { subscription, deliveries });
         Ok(())
     }

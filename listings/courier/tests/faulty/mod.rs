@@ -24,6 +24,7 @@ use tokio::{
     net::TcpStream,
     sync::Semaphore,
 };
+use url::Url;
 
 /// What the store does wrong.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -97,7 +98,10 @@ impl Store for Faulty {
         self.inner.accept(event).await
     }
 
-    async fn due(&self, most: usize) -> Result<Vec<Name>, StoreError> {
+    async fn due(
+        &self,
+        most: usize,
+    ) -> Result<Vec<(Name, Url)>, StoreError> {
         self.suffer(&self.due).await?;
         self.inner.due(most).await
     }

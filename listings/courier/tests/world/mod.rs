@@ -23,6 +23,7 @@ use courier::{
 use futures::future::{BoxFuture, pending};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 pub const SECOND: Duration = Duration::from_secs(1);
 
@@ -107,7 +108,10 @@ impl Store for Faulty {
     ) -> Result<Accepted, AcceptError> {
         self.inner.accept(it).await
     }
-    async fn due(&self, most: usize) -> Result<Vec<Name>, StoreError> {
+    async fn due(
+        &self,
+        most: usize,
+    ) -> Result<Vec<(Name, Url)>, StoreError> {
         let due = self.through("due", None, self.inner.due(most)).await;
         let meanwhile = self.meanwhile.lock().unwrap().take();
         if let Some(event) = meanwhile {
@@ -306,9 +310,13 @@ impl World {
 
     /// A subscription to the topic of its own name.
     pub async fn subscribe(&self, to: &str) {
+        self.subscribe_at(to, "http://receiver/").await;
+    }
+
+    pub async fn subscribe_at(&self, to: &str, url: &str) {
         let subscription = Subscription {
             name: name(to),
-            url: "http://receiver/".parse().expect("a URL"),
+            url: url.parse().expect("a URL"),
             topics: vec![name(to)],
             secret: Secret(Bytes::from_static(&[7; 32])),
         };
