@@ -119,8 +119,9 @@ pub trait Store: Send + Sync + 'static {
         delivery: DeliveryId,
     ) -> Result<bool, StoreError>;
 
-    /// Forgets events that were accepted longer than `keep` ago and have no open deliveries, and their dead and delivered
-    /// ones with them; at most `most` events. Returns how many. An id that was forgotten is accepted again.
+    /// Forgets events that were accepted longer than `keep` ago and have neither open deliveries, nor ones that died since then.
+    /// Their dead deliveries are forgotten with them. At most `most` events; returns how many. An id that was forgotten is
+    /// accepted again.
     async fn purge(
         &self,
         keep: Duration,

@@ -1056,6 +1056,18 @@ impl Store for JetStreamStore {
                 {
                     open = true;
                 }
+                // A dead delivery is kept as long, from its death on.
+                let of = self.subject("x", &[&token(name), id, "*"]);
+                let newest = self.dead.raw_message_builder();
+                let newest = newest.last_by_subject(of).send();
+                let newest = found(self.ask(newest).await)?;
+                open |= newest.is_some_and(|it| {
+                    let died =
+                        it.time.unix_timestamp_nanos() / 1_000_000;
+                    let died = u64::try_from(died).unwrap_or(0);
+                    u128::from(now().saturating_sub(died))
+                        < keep.as_millis()
+                });
             }
             if open {
                 continue;

@@ -52,7 +52,7 @@ struct Queue {
 struct Delivery {
     stored: Arc<Stored>,
     phase: Phase,
-    /// When it can be claimed; for a leased one, when the lease expires.
+    /// When it can be claimed; for a leased one, when the lease expires; for a dead one, when it died.
     due: Instant,
     attempts: u32,
     token: i64,
@@ -413,16 +413,20 @@ impl Store for MemoryStore {
     ) -> Result<u64, StoreError> {
         let mut state = self.state()?;
         let state = &mut *state;
-        let open: HashSet<&Name> = state
+        let needed = |it: &&Delivery| {
+            it.phase != Phase::Dead || it.due.elapsed() <= keep
+        };
+        let needed: HashSet<&Name> = state
             .queues
             .values()
-            .flat_map(|queue| queue.open())
-            .map(|(_, it)| &it.stored.event.id)
+            .flat_map(|queue| queue.deliveries.values())
+            .filter(needed)
+            .map(|it| &it.stored.event.id)
             .collect();
         let mut old: Vec<_> = state
             .events
             .iter()
-            .filter(|(id, _)| !open.contains(id))
+            .filter(|(id, _)| !needed.contains(id))
             .filter(|(_, it)| it.accepted.elapsed() > keep)
             .map(|(id, it)| (it.accepted, id.clone()))
             .collect();

@@ -472,7 +472,8 @@ impl Store for SqlStore {
         let (change, wait, error) = match outcome {
             Outcome::Delivered => ("DELETE FROM deliveries", now, ""),
             Outcome::Dead { error } => (
-                "UPDATE deliveries SET state = 'dead', error = $4",
+                "UPDATE deliveries SET state = 'dead', error = $4,
+                 due_at = {now}",
                 now,
                 &**error,
             ),
@@ -696,6 +697,8 @@ impl Store for SqlStore {
         let old = format!(
             "SELECT number FROM events
              WHERE accepted_at < {{now}} - $1 AND {CLOSED}
+             AND NOT EXISTS (SELECT 1 FROM deliveries
+                WHERE event = number AND due_at >= {{now}} - $1)
              ORDER BY accepted_at LIMIT $2 {{skip locked}}"
         );
         self.within(async {

@@ -68,6 +68,7 @@ macro_rules! contract {
             unsubscribed_deliveries_vanish
             threads_unsubscribe_while_others_accept
             purged_events_are_forgotten
+            a_late_death_is_kept
             backlog_counts
             changed_wakes
             overload_is_refused
@@ -997,6 +998,29 @@ pub async fn purged_events_are_forgotten<H: Harness>(place: &H) {
         let new = store.accept(&event(id, None)).await;
         assert_eq!(new.expect("it"), Accepted::New(1));
     }
+}
+
+/// A dead delivery is kept from its death on, however old its event.
+pub async fn a_late_death_is_kept(place: &impl Harness) {
+    let store = with_a(place).await;
+    let keep = Duration::from_secs(2);
+    accept(&store, "1", None).await;
+    for _ in 0..2 {
+        sleep(keep + SHORT).await;
+        let lease = claim_one(&store, LONG).await;
+        assert!(settle(&store, &lease, dead()).await);
+        let none = store.purge(keep, 9).await.expect("a number");
+        assert_eq!(none, 0);
+        let letters = store.dead(9).await.expect("one");
+        assert_eq!(letters.len(), 1);
+        let back = store.redeliver(letters[0].delivery).await;
+        assert!(back.expect("an answer"));
+    }
+    let lease = claim_one(&store, LONG).await;
+    assert!(settle(&store, &lease, dead()).await);
+    sleep(keep + SHORT).await;
+    assert_eq!(store.purge(keep, 9).await.expect("a number"), 1);
+    assert!(store.dead(9).await.expect("none").is_empty());
 }
 
 pub async fn backlog_counts(place: &impl Harness) {
