@@ -93,7 +93,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/backlog", get(backlog))
         .route("/dead", get(dead))
         .route("/dead/{delivery}/redeliver", post(redeliver))
-        .fallback(async || missing("path"))
+        .fallback(async || missing("path; names mustn't be empty"))
         .method_not_allowed_fallback(async || {
             refused(StatusCode::METHOD_NOT_ALLOWED, "see Allow")
         })

@@ -238,12 +238,29 @@ async fn edges_of_names_and_keys() -> Tested {
         ("a%2Fb", 400),
         ("a%20b", 400),
         ("%FF", 400),
+        // Proxies and clients would resolve them as folders.
+        (".", 400),
+        ("..", 400),
+        ("%2E%2e", 400),
+        ("...", 202),
         ("", 404),
         ("a/b", 404),
     ] {
         let path = format!("/events/{topic}");
         let sent = client.ask(&request("POST", &path, "", "")).await?;
         assert_eq!(sent.status, status, "{topic}: {sent:?}");
+        let says_why = match status {
+            202 => "deliveries",
+            400 if topic != "%FF" => "not '.' or '..'",
+            _ => "error",
+        };
+        assert!(sent.body.contains(says_why), "{topic}: {sent:?}");
+        let method = if status == 202 { "PUT" } else { "DELETE" };
+        let path = format!("/subscriptions/{topic}");
+        let body = r#"{"url":"http://r.test/"}"#;
+        let put = client.ask(&request(method, &path, "", body)).await?;
+        let status = if status == 202 { 200 } else { status };
+        assert_eq!(put.status, status, "{topic}: {put:?}");
     }
     let key = "k".repeat(Event::MAX_KEY);
     for (header, status) in [
