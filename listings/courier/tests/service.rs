@@ -414,7 +414,15 @@ async fn crash_half_a_file_is_not_adopted() -> Tested {
 
 #[tokio::test]
 async fn failure_of_the_first_file_is_an_error() -> Tested {
+    let limit = 1 << 20;
+    let largest = "ä".repeat((limit - 2) / 2) + "\n";
+    let largest = format!("#{largest}");
+    assert_eq!(largest.len(), limit);
+    // What's cut off would be valid, too.
+    let larger = format!("{largest}[accept]\nrequests = 5\n");
     for (text, says) in [
+        (&*largest, ""),
+        (&*larger, "larger than 1 MiB"),
         ("[accept]\n\nrequests = 0\n", "line 3"),
         ("[retry]\nfirst = \"0s\"\n", "line 2"),
         ("[retry]\nfirst = \"-1s\"\n", "line 2"),
@@ -438,7 +446,7 @@ async fn failure_of_the_first_file_is_an_error() -> Tested {
             assert_eq!(it.error().await, None);
         } else {
             let error = it.error().await.expect("it's wrong");
-            assert!(error.contains(says), "{text}: {error}");
+            assert!(error.contains(says), "{says}: {error}");
             assert!(error.contains("courier.toml"), "{error}");
         }
     }
