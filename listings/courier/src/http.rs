@@ -99,8 +99,7 @@ pub fn router(api: Arc<Api>) -> Router {
         })
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(api.clone(), guard))
-        .route("/live", get(live))
-        .route("/ready", get(ready))
+        .merge(probes())
         .layer(CatchPanicLayer::custom(move |panic| {
             metrics.panicked();
             let text = crate::service::panic_text(panic);
@@ -110,6 +109,11 @@ pub fn router(api: Arc<Api>) -> Router {
                 .into_response()
         }))
         .with_state(api)
+}
+
+/// The routes that say how the process is, which need no token.
+pub fn probes() -> Router<Arc<Api>> {
+    Router::new().route("/live", get(live)).route("/ready", get(ready))
 }
 
 /// Checks a request, reads its body, and lets it pass if there's room;

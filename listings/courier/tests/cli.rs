@@ -161,6 +161,7 @@ fn edges_help_is_complete() -> Tested {
         "--token-file",
         "--grace",
         "--notice",
+        "--probes",
         "DATABASE_URL",
         "ctl",
         "Exit codes",

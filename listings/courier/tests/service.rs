@@ -131,6 +131,49 @@ async fn failure_of_the_store_is_not_ready_for_a_while() -> Tested {
     Ok(())
 }
 
+/// Clients that hold every connection, even those of the probes.
+#[tokio::test]
+async fn overload_of_all_connections_leaves_the_probes() -> Tested {
+    let config = Config::new("[accept]\nconnections = 2\n");
+    let probes = TcpListener::bind("127.0.0.1:0").await?;
+    let to = probes.local_addr()?;
+    let config_path = Some(config.path());
+    let it = start(Options {
+        config: config_path,
+        probes: Some(probes),
+        ..options(LONG)
+    })
+    .await;
+    let connect = async |to| {
+        let mut idle = Vec::new();
+        for _ in 0..200 {
+            idle.push(Client::connect(to).await?);
+        }
+        io::Result::Ok(idle)
+    };
+    let _idle = connect(it.to).await?;
+    for path in ["/live", "/ready"] {
+        let busy = get(it.to, path).await;
+        assert!(busy.is_err() || busy?.status == 503, "{path}");
+        assert_eq!(get(to, path).await?.status, 200, "{path}");
+    }
+    for path in ["/", "/metrics", "/subscriptions", "/dead"] {
+        assert_eq!(get(to, path).await?.status, 404, "{path}");
+    }
+    let _idle = connect(to).await?;
+    let probed = async {
+        while get(to, "/live").await.is_ok_and(|it| it.status == 503) {
+            sleep(Duration::from_millis(50)).await;
+        }
+        get(to, "/live").await
+    };
+    let probed = within(Duration::from_secs(10), probed).await?;
+    assert_eq!(probed.status, 200);
+    it.stop.cancel();
+    assert_eq!(it.error().await, None);
+    Ok(())
+}
+
 /// Nobody connects.
 struct Quiet;
 
