@@ -935,18 +935,23 @@ fn edges_delays_double_up_to_a_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn clock_old_events_are_forgotten_now_and_then() {
-    let world = to("a", World::new(well), 2_500).await;
+    let world = to("a", World::new(well), 3_500).await;
     world.change(|it| it.retry.max_age = HOUR);
     let task = tokio::spawn(world.dispatch());
     sleep(25 * HOUR - MINUTE).await;
     let again = world.store.accept(&World::event("a", 0, None)).await;
-    assert_eq!(again.expect("ok"), courier::store::Accepted::Again);
+    assert_eq!(again.expect("ok"), Accepted::Again);
+    // All of them, although each batch has only a thousand.
     sleep(3 * MINUTE).await;
-    let new = world.store.accept(&World::event("a", 0, None)).await;
-    assert_eq!(new.expect("ok"), courier::store::Accepted::New(1));
+    for id in 0..3_500 {
+        let new = World::event("a", id, None);
+        let new = world.store.accept(&new).await;
+        assert_eq!(new.expect("ok"), Accepted::New(1));
+    }
+    within(MINUTE, world.done()).await;
     world.store.set("purge", Fault::Silent);
     sleep(HOUR).await;
-    world.send_one("a", 1, None).await;
+    world.send_one("a", 3_500, None).await;
     assert!(timeout(SECOND, world.done()).await.is_ok());
     world.stop.cancel();
     within(SECOND, task).await.expect("no panic");
