@@ -56,6 +56,10 @@ pub struct Accept {
     /// How many requests are worked on at the same time.
     #[serde(deserialize_with = "count")]
     pub requests: usize,
+    /// How many subscriptions there may be. Accepting an event writes a
+    /// row for each one that wants it, in one transaction.
+    #[serde(deserialize_with = "count")]
+    pub subscriptions: usize,
 }
 
 /// How events are delivered.
@@ -225,6 +229,7 @@ impl Default for Accept {
             connections: 2_000,
             connections_per_address: 200,
             requests: 200,
+            subscriptions: 1_000,
         }
     }
 }

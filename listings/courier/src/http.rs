@@ -4,7 +4,7 @@
 //! | Request | Answer |
 //! |---|---|
 //! | `POST /events/{topic}`, with the headers `idempotency-key` and `ordering-key`, which are optional | 202: it's durable; 200: it was before; 422: the key was used for another event |
-//! | `GET`, `PUT`, `DELETE /subscriptions/{name}`, `GET /subscriptions` | |
+//! | `GET`, `PUT`, `DELETE /subscriptions/{name}`, `GET /subscriptions` | 409: there are too many |
 //! | `GET /backlog`, `GET /dead`, `POST /dead/{delivery}/redeliver` | |
 //! | `GET /metrics`, `GET /` | Prometheus; a status page |
 //! | `GET /live`, `GET /ready` | 200 or 503, without a token |
@@ -422,9 +422,19 @@ async fn subscribe(
     let url = destination(&wanted.url).map_err(bad)?;
     // Or else each of two clients would get a secret of its own.
     let _one_by_one = api.subscribing.lock().await;
+    let all = api.stored(api.store.subscriptions()).await?;
+    let most = api.settings.borrow().accept.subscriptions;
+    let count = all.len();
+    let old = all.into_iter().find(|it| it.name == name);
+    if old.is_none() && count >= most {
+        let text = format!(
+            "at most {most} subscriptions; see accept.subscriptions"
+        );
+        return Err(refused(StatusCode::CONFLICT, text));
+    }
     let secret = match &wanted.secret {
         Some(secret) => secret.parse::<Secret>().map_err(bad)?,
-        None => match find(&api, &name).await? {
+        None => match old {
             Some(old) => old.secret,
             None => Secret::generate().map_err(|error| {
                 tracing::error!(%error, "no random bytes");
@@ -458,18 +468,14 @@ fn destination(text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
-async fn find(api: &Api, name: &Name) -> Answer<Option<Subscription>> {
-    let all = api.stored(api.store.subscriptions()).await?;
-    Ok(all.into_iter().find(|it| it.name == *name))
-}
-
 async fn subscription(
     State(api): Shared,
     Part(name): Part<Name>,
 ) -> Answer<Json<Value>> {
-    let found = find(&api, &name).await?;
+    let all = api.stored(api.store.subscriptions()).await?;
+    let found = all.iter().find(|it| it.name == name);
     let found = found.ok_or_else(|| missing("subscription"))?;
-    Ok(Json(json!(View::from(&found))))
+    Ok(Json(json!(View::from(found))))
 }
 
 async fn subscriptions(State(api): Shared) -> Answer<Json<Value>> {

@@ -325,6 +325,39 @@ async fn edges_of_subscriptions() -> Tested {
 }
 
 #[tokio::test]
+async fn overload_of_subscriptions_is_refused() -> Tested {
+    let accept = Accept { subscriptions: 2, ..accept() };
+    let it = start(accept, None, usize::MAX).await;
+    let secret = it.subscribe("a").await;
+    it.subscribe("b").await;
+    let url = r#"{"url":"http://r.test/"}"#;
+    let own =
+        format!(r#"{{"url":"http://r.test/","secret":"{secret}"}}"#);
+    for body in [url, &own] {
+        let third = it.put("c", body).await;
+        assert_eq!(third.status, 409, "{third:?}");
+        let why = "at most 2 subscriptions; see accept.subscriptions";
+        assert!(third.body.contains(why), "{third:?}");
+        // Those that exist can be changed.
+        assert_eq!(it.put("a", body).await.status, 200);
+    }
+    let delete = request("DELETE", "/subscriptions/b", "", "");
+    assert_eq!(ask(it.to, &delete).await?.status, 204);
+    let new = ["c", "d", "e"].map(|name| it.put(name, url));
+    let new = futures::future::join_all(new).await;
+    let refused = new.iter().filter(|it| it.status == 409);
+    assert_eq!(refused.count(), 2);
+    let all = it.store.inner.subscriptions().await;
+    assert_eq!(all.expect("it works").len(), 2);
+    // A larger limit is adopted.
+    it.settings.send_modify(|it| {
+        Arc::make_mut(it).accept.subscriptions = 3;
+    });
+    assert_eq!(it.put("f", url).await.status, 200);
+    Ok(())
+}
+
+#[tokio::test]
 async fn edges_of_bodies() -> Tested {
     let most = 200_000;
     let accept = Accept { max_body: most, ..accept() };
