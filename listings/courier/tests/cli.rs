@@ -193,6 +193,25 @@ fn edges_help_is_complete() -> Tested {
 }
 
 #[test]
+fn edges_probes_have_their_own_address() -> Tested {
+    let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr();
+    let free = free?;
+    let _it = new(&["--probes", &free.to_string()])?;
+    let mut probe = std::net::TcpStream::connect(free)?;
+    let live = b"GET /live HTTP/1.1\r\nhost: courier\r\n\
+        connection: close\r\n\r\n";
+    probe.write_all(live)?;
+    let mut answer = String::new();
+    probe.read_to_string(&mut answer)?;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let free = free.to_string();
+    let bind = ["--bind", "127.0.0.1:0", "--probes", &free];
+    let error = refused(&bind)?;
+    assert!(error.contains("--probes"), "{error}");
+    Ok(())
+}
+
+#[test]
 fn failure_to_start_says_what_to_do() -> Tested {
     let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
     let taken = taken.local_addr()?.to_string();
