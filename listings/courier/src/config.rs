@@ -56,8 +56,10 @@ pub struct Accept {
     /// How many requests are worked on at the same time.
     #[serde(deserialize_with = "count")]
     pub requests: usize,
-    /// How many subscriptions there may be. Accepting an event writes a
-    /// row for each one that wants it, in one transaction.
+    /// How many subscriptions there may be before new ones are refused.
+    /// Accepting an event writes a row for each one that wants it, in
+    /// one transaction. (Processes that share a queue may add a few
+    /// more, because they don't wait for each other.)
     #[serde(deserialize_with = "count")]
     pub subscriptions: usize,
 }
