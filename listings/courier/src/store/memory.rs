@@ -14,7 +14,10 @@ use super::{
     AcceptError, Accepted, Backlog, DeadLetter, Outcome, Store,
     StoreError,
 };
-use crate::event::{DeliveryId, Event, Lease, Name, Subscription};
+use crate::{
+    event::{DeliveryId, Event, Lease, Name, Subscription},
+    retry::later,
+};
 
 /// The contract of [`Store`] in memory: nothing survives the process.
 ///
@@ -223,7 +226,7 @@ impl Store for MemoryStore {
             return Ok(Vec::new());
         };
         let now = Instant::now();
-        let expires = after(now, lease);
+        let expires = later(now, lease);
         let mut leases = Vec::new();
         for (_, id) in queue.due().into_iter().take(most) {
             let Some(it) = queue.deliveries.get_mut(&id) else {
@@ -255,7 +258,7 @@ impl Store for MemoryStore {
         let held = state.leased(lease);
         let Some((deliveries, id)) = held else { return Ok(false) };
         if let Some(delivery) = deliveries.get_mut(&id) {
-            delivery.due = after(Instant::now(), for_);
+            delivery.due = later(Instant::now(), for_);
         }
         Ok(true)
     }
@@ -280,7 +283,7 @@ impl Store for MemoryStore {
             match outcome {
                 Outcome::Retry { after: wait, error } => {
                     if !moved {
-                        it.due = after(it.due, *wait);
+                        it.due = later(it.due, *wait);
                     }
                     it.error.clone_from(error);
                 }
@@ -453,10 +456,4 @@ impl Store for MemoryStore {
             state.is_closed = true;
         }
     }
-}
-
-/// A hundred years later, at most.
-fn after(start: Instant, wait: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
-    start + wait.min(CENTURY)
 }
