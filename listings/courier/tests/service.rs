@@ -7,7 +7,7 @@ use std::{
     io,
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, atomic::Ordering::SeqCst},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -94,7 +94,7 @@ async fn panic_of_the_dispatcher_stops_everything() -> Tested {
     let mut idle = Client::connect(it.to).await?;
     let live = request("GET", "/live", "", "");
     assert_eq!(idle.ask(&live).await?.status, 200);
-    it.store.due.store(Fault::Panics as u8, SeqCst);
+    it.store.set("due", Fault::Panics);
     let to = it.to;
     let error = it.error().await.expect("it's an error");
     assert!(error.contains("the dispatcher panicked"), "{error}");
@@ -109,10 +109,11 @@ async fn panic_of_the_dispatcher_stops_everything() -> Tested {
 #[tokio::test]
 async fn failure_of_the_store_is_not_ready_for_a_while() -> Tested {
     let it = start(options(LONG)).await;
-    for (fault, status) in
-        [(Fault::Fails, 503), (Fault::None, 200), (Fault::Fails, 503)]
-    {
-        it.store.ping_is(fault);
+    for status in [503, 200, 503] {
+        match status {
+            200 => it.store.heal(),
+            _ => it.store.set("ping", Fault::Fails),
+        }
         let answer = within(LONG, async {
             loop {
                 let answer = get(it.to, "/ready").await?;
@@ -308,14 +309,14 @@ async fn stop_in_time_with_silent_clients_and_a_silent_store() -> Tested
 {
     let grace = Duration::from_secs(4);
     let it = start(options(grace)).await;
-    it.store.accept_is(Fault::Silent);
-    it.store.due.store(Fault::Silent as u8, SeqCst);
+    it.store.set("accept", Fault::Silent);
+    it.store.set("due", Fault::Silent);
     let mut half = Client::connect(it.to).await?;
     half.write("POST /ev").await?;
     let mut waits = Client::connect(it.to).await?;
     waits.write(&event("1", "7")).await?;
     within(LONG, async {
-        while it.store.begun.load(SeqCst) < 1 {
+        while it.store.calls("accept") < 1 {
             tokio::task::yield_now().await;
         }
     })
@@ -334,7 +335,7 @@ async fn stop_in_time_with_silent_clients_and_a_silent_store() -> Tested
 #[tokio::test]
 async fn stop_in_a_hurry_is_quick() -> Tested {
     let it = start(options(10 * LONG)).await;
-    it.store.accept_is(Fault::Silent);
+    it.store.set("accept", Fault::Silent);
     let mut waits = Client::connect(it.to).await?;
     waits.write(&event("1", "7")).await?;
     it.stop.cancel();
@@ -349,7 +350,7 @@ async fn stop_in_a_hurry_is_quick() -> Tested {
 #[tokio::test]
 async fn edges_no_grace_at_all() -> Tested {
     let it = start(options(Duration::ZERO)).await;
-    it.store.accept_is(Fault::Silent);
+    it.store.set("accept", Fault::Silent);
     let mut waits = Client::connect(it.to).await?;
     waits.write(&event("1", "7")).await?;
     it.stop.cancel();
