@@ -1,11 +1,14 @@
 //! What an operator can set. [`Settings`] can change while courier
 //! runs; see [`crate::service`].
 
-use std::{path::Path, time::Duration};
+use std::{io, path::Path, time::Duration};
 
 use anyhow::Context;
 use serde::{Deserialize, Deserializer, de::Error};
 use tokio::{fs::File, io::AsyncReadExt};
+
+/// The largest configuration file, in bytes.
+const LARGEST: u64 = 1 << 20;
 
 /// The settings that a running courier adopts when its configuration
 /// file changes.
@@ -53,6 +56,12 @@ pub struct Accept {
     /// How many requests are worked on at the same time.
     #[serde(deserialize_with = "count")]
     pub requests: usize,
+    /// How many subscriptions there may be before new ones are refused.
+    /// Accepting an event writes a row for each one that wants it, in
+    /// one transaction. (Processes that share a queue may add a few
+    /// more, because they don't wait for each other.)
+    #[serde(deserialize_with = "count")]
+    pub subscriptions: usize,
 }
 
 /// How events are delivered.
@@ -144,12 +153,16 @@ impl Settings {
         })
     }
 
-    /// The text of a file, of at most a megabyte.
-    pub(crate) async fn text(path: &Path) -> std::io::Result<String> {
-        let mut text = String::new();
+    /// The text of a file. It's an error if the file is larger than a
+    /// mebibyte, because the rest would be missing.
+    pub(crate) async fn text(path: &Path) -> io::Result<String> {
+        let mut text = Vec::new();
         let file = File::open(path).await?;
-        file.take(1 << 20).read_to_string(&mut text).await?;
-        Ok(text)
+        file.take(LARGEST + 1).read_to_end(&mut text).await?;
+        if text.len() as u64 > LARGEST {
+            return Err(io::Error::other("it's larger than 1 MiB"));
+        }
+        String::from_utf8(text).map_err(io::Error::other)
     }
 }
 
@@ -218,6 +231,7 @@ impl Default for Accept {
             connections: 2_000,
             connections_per_address: 200,
             requests: 200,
+            subscriptions: 1_000,
         }
     }
 }

@@ -27,7 +27,7 @@ use hyper_util::{
 use jiff::{Timestamp, fmt::rfc2822};
 use tokio::{sync::watch, time::timeout};
 
-pub use dial::{Dial, Resolve};
+pub use dial::{Dial, Resolve, Tcp};
 
 use crate::{config::Settings, event::Lease, sign::sign};
 
@@ -117,7 +117,7 @@ type Sender<C> = Client<Dial<C>, Full<Bytes>>;
 ///
 /// An attempt takes at most `attempt_timeout`, and a second for the
 /// rest of the answer.
-pub struct HttpDeliver<C = HttpsConnector<HttpConnector<Resolve>>> {
+pub struct HttpDeliver<C = HttpsConnector<Tcp<Resolve>>> {
     // Two, so that no connection to a private address is left over
     // when the setting changes.
     public: Sender<C>,
@@ -131,9 +131,8 @@ impl HttpDeliver {
         let connector = |private| {
             let gai = GaiResolver::new();
             let resolve = Resolve { gai, private };
-            let mut tcp = HttpConnector::new_with_resolver(resolve);
-            tcp.enforce_http(false);
-            tcp.set_nodelay(true);
+            let tcp = HttpConnector::new_with_resolver(resolve);
+            let tcp = Tcp::new(tcp, settings.clone());
             HttpsConnectorBuilder::new()
                 .with_webpki_roots()
                 .https_or_http()

@@ -5,6 +5,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
+use url::Url;
 
 use crate::{config::Settings, event::Name, retry::later};
 
@@ -21,6 +22,8 @@ pub struct Destinations(HashMap<Name, Destination>);
 
 #[derive(Debug)]
 struct Destination {
+    /// What's remembered of failures is about this one.
+    url: Url,
     running: usize,
     started: Instant,
     /// When an attempt started or ended.
@@ -31,6 +34,29 @@ struct Destination {
     open_until: Option<Instant>,
     /// How many retries are covered.
     budget: f64,
+}
+
+impl Destination {
+    fn new(url: &Url, now: Instant) -> Self {
+        Self {
+            url: url.clone(),
+            running: 0,
+            started: now,
+            used: now,
+            failures: 0,
+            open_until: None,
+            budget: RETRIES,
+        }
+    }
+
+    /// Another URL starts with a closed breaker and a full budget.
+    fn moves(&mut self, url: &Url) {
+        if self.url != *url {
+            let Self { running, started, .. } = *self;
+            let new = Self::new(url, self.used);
+            *self = Self { running, started, ..new };
+        }
+    }
 }
 
 impl Destinations {
@@ -72,19 +98,14 @@ impl Destinations {
     /// the retry budget.
     pub fn start(
         &mut self,
-        name: &Name,
+        (name, url): &(Name, Url),
         is_retry: bool,
         settings: &Settings,
     ) -> bool {
         let now = Instant::now();
-        let it = self.0.entry(name.clone()).or_insert(Destination {
-            running: 0,
-            started: now,
-            used: now,
-            failures: 0,
-            open_until: None,
-            budget: RETRIES,
-        });
+        let it = self.0.entry(name.clone());
+        let it = it.or_insert_with(|| Destination::new(url, now));
+        it.moves(url);
         let minutes = (now - it.started).as_secs_f64() / 60.0;
         let first = if is_retry { 0.0 } else { settings.retry.budget };
         // In this order, a budget that isn't a number is a full one.
@@ -105,7 +126,7 @@ impl Destinations {
     // ANCHOR: breaker
     pub fn end(
         &mut self,
-        name: &Name,
+        (name, url): &(Name, Url),
         well: Option<bool>,
         settings: &Settings,
     ) -> bool {
@@ -116,7 +137,8 @@ impl Destinations {
         if it.open_until.is_some_and(|until| now < until) {
             return false; // Started before the breaker opened.
         }
-        match well {
+        // An attempt at an old URL says nothing about the new one.
+        match well.filter(|_| it.url == *url) {
             None => false,
             Some(true) => {
                 (it.failures, it.open_until) = (0, None);
@@ -134,15 +156,21 @@ impl Destinations {
     }
     // ANCHOR_END: breaker
 
-    /// Forgets the ones that are idle. `due` are all that have
-    /// something to do: they keep their turns, however long they wait.
-    pub fn forget(&mut self, due: &[Name], settings: &Settings) {
+    /// Learns the URLs of those that have something to do. They keep
+    /// their turns, however long they wait.
+    pub fn meet(&mut self, due: &[(Name, Url)]) {
         let now = Instant::now();
-        for name in due {
+        for (name, url) in due {
             if let Some(it) = self.0.get_mut(name) {
+                it.moves(url);
                 it.used = now;
             }
         }
+    }
+
+    /// Forgets the ones that are idle.
+    pub fn forget(&mut self, settings: &Settings) {
+        let now = Instant::now();
         let open = settings.breaker.open.saturating_mul(2);
         self.0.retain(|_, it| {
             let pause =

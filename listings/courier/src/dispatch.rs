@@ -14,6 +14,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::{
     config::Settings,
@@ -61,7 +62,7 @@ pub async fn dispatch(
         attempts: Arc::clone(&attempts),
         settings: settings.clone(),
         running: JoinSet::new(),
-        names: HashMap::new(),
+        targets: HashMap::new(),
         destinations: Destinations::default(),
     };
     select! {
@@ -78,7 +79,8 @@ struct Dispatcher {
     attempts: Arc<Attempts>,
     settings: watch::Receiver<Arc<Settings>>,
     running: JoinSet<Option<bool>>,
-    names: HashMap<Id, Name>,
+    /// Whose attempts they are.
+    targets: HashMap<Id, (Name, Url)>,
     destinations: Destinations,
 }
 
@@ -153,12 +155,13 @@ impl Dispatcher {
         // Enough that new destinations are always among them.
         let most = free.saturating_add(self.destinations.len());
         let mut due = shared.call(shared.store.due(most)).await?;
+        self.destinations.meet(&due);
         if due.len() < most {
-            self.destinations.forget(&due, &set);
+            self.destinations.forget(&set);
         }
-        due.retain(|name| self.destinations.slots(name, &set) > 0);
-        due.sort_by_key(|name| self.destinations.turn(name));
-        for (index, name) in due.iter().enumerate() {
+        due.retain(|it| self.destinations.slots(&it.0, &set) > 0);
+        due.sort_by_key(|it| self.destinations.turn(&it.0));
+        for (index, (name, _)) in due.iter().enumerate() {
             shared.metrics.beat();
             let free = total.saturating_sub(self.running.len());
             let share = free.div_ceil(due.len() - index);
@@ -170,15 +173,17 @@ impl Dispatcher {
             let claim = shared.store.claim(name, most, lease);
             for lease in shared.call(claim).await? {
                 let is_retry = lease.attempt > 1;
+                let it = &lease.subscription;
+                let target = (it.name.clone(), it.url.clone());
                 let covered =
-                    self.destinations.start(name, is_retry, &set);
+                    self.destinations.start(&target, is_retry, &set);
                 let run = Arc::clone(&shared).run(
                     lease,
                     Arc::clone(&set),
                     covered,
                 );
                 let id = self.running.spawn(run).id();
-                self.names.insert(id, name.clone());
+                self.targets.insert(id, target);
             }
         }
         // ANCHOR_END: claim
@@ -193,9 +198,10 @@ impl Dispatcher {
                 (error.id(), Some(false))
             }
         };
-        if let Some(name) = self.names.remove(&id)
-            && self.destinations.end(&name, well, &self.settings())
+        if let Some(target) = self.targets.remove(&id)
+            && self.destinations.end(&target, well, &self.settings())
         {
+            let (name, _) = target;
             tracing::warn!(subscription = %name, "it's left alone");
             self.attempts.metrics.breaker_opened();
         }

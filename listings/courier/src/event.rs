@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use url::Url;
 
-/// A name of at most 64 characters: letters, digits, `.`, `_`, `-`.
+/// A name of at most 64 characters: letters, digits, `.`, `_`, `-`; but not `.` or `..`, which are folders in the path of a URL.
 ///
 /// Names are ids of events, topics, and subscriptions. They're safe in URLs, in subjects of NATS, and in logs.
 #[derive(
@@ -27,7 +27,8 @@ pub struct Name(String);
 /// Why a text isn't a [`Name`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a name has 1 to 64 characters: letters, digits, '.', '_', or '-'"
+    "a name has 1 to 64 characters: letters, digits, '.', '_', or '-'; \
+    and it's not '.' or '..'"
 )]
 pub struct BadName;
 
@@ -48,7 +49,8 @@ impl TryFrom<String> for Name {
         let allowed = |byte: u8| {
             byte.is_ascii_alphanumeric() || b"._-".contains(&byte)
         };
-        let fits = (1..=Self::MAX).contains(&text.len());
+        let fits = (1..=Self::MAX).contains(&text.len())
+            && !matches!(&*text, "." | "..");
         if fits && text.bytes().all(allowed) {
             Ok(Self(text))
         } else {

@@ -4,7 +4,7 @@
 //! | Request | Answer |
 //! |---|---|
 //! | `POST /events/{topic}`, with the headers `idempotency-key` and `ordering-key`, which are optional | 202: it's durable; 200: it was before; 422: the key was used for another event |
-//! | `GET`, `PUT`, `DELETE /subscriptions/{name}`, `GET /subscriptions` | |
+//! | `GET`, `PUT`, `DELETE /subscriptions/{name}`, `GET /subscriptions` | 409: there are too many |
 //! | `GET /backlog`, `GET /dead`, `POST /dead/{delivery}/redeliver` | |
 //! | `GET /metrics`, `GET /` | Prometheus; a status page |
 //! | `GET /live`, `GET /ready` | 200 or 503, without a token |
@@ -93,14 +93,13 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/backlog", get(backlog))
         .route("/dead", get(dead))
         .route("/dead/{delivery}/redeliver", post(redeliver))
-        .fallback(async || missing("path"))
+        .fallback(async || missing("path; names mustn't be empty"))
         .method_not_allowed_fallback(async || {
             refused(StatusCode::METHOD_NOT_ALLOWED, "see Allow")
         })
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(api.clone(), guard))
-        .route("/live", get(live))
-        .route("/ready", get(ready))
+        .merge(probes())
         .layer(CatchPanicLayer::custom(move |panic| {
             metrics.panicked();
             let text = crate::service::panic_text(panic);
@@ -110,6 +109,11 @@ pub fn router(api: Arc<Api>) -> Router {
                 .into_response()
         }))
         .with_state(api)
+}
+
+/// The routes that say how the process is, which need no token.
+pub fn probes() -> Router<Arc<Api>> {
+    Router::new().route("/live", get(live)).route("/ready", get(ready))
 }
 
 /// Checks a request, reads its body, and lets it pass if there's room;
@@ -418,9 +422,19 @@ async fn subscribe(
     let url = destination(&wanted.url).map_err(bad)?;
     // Or else each of two clients would get a secret of its own.
     let _one_by_one = api.subscribing.lock().await;
+    let all = api.stored(api.store.subscriptions()).await?;
+    let most = api.settings.borrow().accept.subscriptions;
+    let count = all.len();
+    let old = all.into_iter().find(|it| it.name == name);
+    if old.is_none() && count >= most {
+        let text = format!(
+            "at most {most} subscriptions; see accept.subscriptions"
+        );
+        return Err(refused(StatusCode::CONFLICT, text));
+    }
     let secret = match &wanted.secret {
         Some(secret) => secret.parse::<Secret>().map_err(bad)?,
-        None => match find(&api, &name).await? {
+        None => match old {
             Some(old) => old.secret,
             None => Secret::generate().map_err(|error| {
                 tracing::error!(%error, "no random bytes");
@@ -454,18 +468,14 @@ fn destination(text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
-async fn find(api: &Api, name: &Name) -> Answer<Option<Subscription>> {
-    let all = api.stored(api.store.subscriptions()).await?;
-    Ok(all.into_iter().find(|it| it.name == *name))
-}
-
 async fn subscription(
     State(api): Shared,
     Part(name): Part<Name>,
 ) -> Answer<Json<Value>> {
-    let found = find(&api, &name).await?;
+    let all = api.stored(api.store.subscriptions()).await?;
+    let found = all.iter().find(|it| it.name == name);
     let found = found.ok_or_else(|| missing("subscription"))?;
-    Ok(Json(json!(View::from(&found))))
+    Ok(Json(json!(View::from(found))))
 }
 
 async fn subscriptions(State(api): Shared) -> Answer<Json<Value>> {

@@ -87,6 +87,12 @@ struct Serve {
     /// until the load balancer has noticed.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     notice: Duration,
+    /// Where to serve /live and /ready, too, for the probes of an
+    /// orchestrator: other clients can't use up these connections.
+    /// There's no token here, and nothing else is served, so let only
+    /// the orchestrator connect.
+    #[arg(long, value_name = "ADDRESS")]
+    probes: Option<SocketAddr>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -162,12 +168,11 @@ async fn serve(
     if let Some(path) = &options.config {
         Settings::read(path).await?;
     }
-    let listener = TcpListener::bind(bind).await.with_context(|| {
-        format!(
-            "can't listen on {bind}; if the port is in use, stop the \
-            program that uses it, or choose another one with --bind"
-        )
-    })?;
+    let listener = listen(bind, "--bind").await?;
+    let probes = match options.probes {
+        Some(probes) => Some(listen(probes, "--probes").await?),
+        None => None,
+    };
     let address = listener.local_addr()?;
     let connecting = connect(&options.database);
     let Some(store) = stop.run_until_cancelled(connecting).await else {
@@ -179,6 +184,7 @@ async fn serve(
         token: token.as_deref().map(Token::new),
         grace: options.grace,
         notice: options.notice,
+        probes,
     };
     // Nobody may be there to read it.
     let _ = writeln!(
@@ -187,6 +193,19 @@ async fn serve(
         try `courier ctl --url http://{address} status`; Ctrl-C stops it"
     );
     service::serve(listener, store, options, stop, hurry).await
+}
+
+async fn listen(
+    address: SocketAddr,
+    option: &str,
+) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "can't listen on {address}; if the port is in use, stop \
+            the program that uses it, or choose another one with \
+            {option}"
+        )
+    })
 }
 
 async fn connect(url: &str) -> anyhow::Result<SharedStore> {

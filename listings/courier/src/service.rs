@@ -5,6 +5,7 @@ use std::{any::Any, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, anyhow};
 use tokio::{
+    net::TcpListener,
     sync::watch,
     task::JoinError,
     time::{Duration, Instant, sleep, sleep_until, timeout},
@@ -35,12 +36,19 @@ pub struct Options {
     /// How much of this new connections are accepted for, so that a
     /// load balancer can notice that courier isn't ready anymore.
     pub notice: Duration,
+    /// Where `/live` and `/ready` are served, too, and nothing else:
+    /// its connections aren't counted with the others.
+    pub probes: Option<TcpListener>,
 }
 
 /// How often the configuration file is read.
 const POLL: Duration = Duration::from_secs(1);
 
+/// A probe is a small request, and its answer comes soon.
+const PROBES: (usize, Duration) = (100, Duration::from_secs(1));
+
 const LISTENER: &str = "the listener";
+const PROBER: &str = "the listener for probes";
 type Parts = JoinMap<&'static str, ()>;
 
 /// Serves until `stop`, or until a part of the service ends by itself,
@@ -86,6 +94,22 @@ pub async fn serve(
     let mut parts = Parts::new();
     let reloading = reload(options.config, current, closing.clone());
     parts.spawn("the reader of the configuration", reloading);
+    if let Some(listener) = options.probes {
+        let (most, timeout) = PROBES;
+        let mut limits = Settings::default();
+        limits.accept.connections = most;
+        limits.accept.connections_per_address = most;
+        limits.accept.head_timeout = timeout;
+        limits.accept.request_timeout = timeout;
+        let probing = listener::serve(
+            listener,
+            http::probes().with_state(api.clone()),
+            watch::channel(Arc::new(limits)).1,
+            metrics.clone(),
+            closing.clone(),
+        );
+        parts.spawn(PROBER, probing);
+    }
     let listening = listener::serve(
         listener,
         http::router(api),
@@ -138,6 +162,7 @@ pub async fn serve(
         tracing::warn!(?left, "not everything is finished: cut off");
         hurried.cancel();
         parts.abort(LISTENER);
+        parts.abort(PROBER);
         let _ = timeout(last, join(&mut parts, &mut failed)).await;
     }
     for name in parts.keys() {

@@ -11,6 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde::Serialize;
+use url::Url;
 
 #[cfg(feature = "jetstream")]
 pub use self::jetstream::{JetStreamOptions, JetStreamStore};
@@ -47,8 +48,11 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Accepted, AcceptError>;
     // ANCHOR_END: contract
 
-    /// The subscriptions that have deliveries to attempt now, the one that has waited longest first; at most `most`.
-    async fn due(&self, most: usize) -> Result<Vec<Name>, StoreError>;
+    /// The subscriptions that have deliveries to attempt now, and their URLs, the one that has waited longest first; at most `most`.
+    async fn due(
+        &self,
+        most: usize,
+    ) -> Result<Vec<(Name, Url)>, StoreError>;
 
     /// Leases at most `most` deliveries of a subscription, first those that are due longest.
     ///
@@ -80,6 +84,8 @@ pub trait Store: Send + Sync + 'static {
     async fn changed(&self);
 
     /// Adds a subscription, or replaces the one of the same name. Events that were accepted before aren't sent to a new one.
+    /// With another URL than before, deliveries that wait for a retry are due now (at most 10,000 of them, those that are due first),
+    /// and so are those that are leased, if they're to be retried.
     async fn subscribe(
         &self,
         subscription: &Subscription,
@@ -113,8 +119,9 @@ pub trait Store: Send + Sync + 'static {
         delivery: DeliveryId,
     ) -> Result<bool, StoreError>;
 
-    /// Forgets events that were accepted longer than `keep` ago and have no open deliveries, and their dead and delivered
-    /// ones with them; at most `most` events. Returns how many. An id that was forgotten is accepted again.
+    /// Forgets events that were accepted longer than `keep` ago and have neither open deliveries, nor ones that died since then.
+    /// Their dead deliveries are forgotten with them. At most `most` events; returns how many. An id that was forgotten is
+    /// accepted again.
     async fn purge(
         &self,
         keep: Duration,

@@ -45,7 +45,7 @@ async fn deliver(
 ) -> Result<(), StoreError> {
     let lease = Duration::from_secs(2);
     loop {
-        let Some(name) = store.due(1).await?.pop() else {
+        let Some((name, _)) = store.due(1).await?.pop() else {
             sleep(Duration::from_millis(50)).await;
             continue;
         };

@@ -161,6 +161,7 @@ fn edges_help_is_complete() -> Tested {
         "--token-file",
         "--grace",
         "--notice",
+        "--probes",
         "DATABASE_URL",
         "ctl",
         "Exit codes",
@@ -188,6 +189,25 @@ fn edges_help_is_complete() -> Tested {
     }
     let output = command(folder.path(), &["--bnid", "x"]).output()?;
     assert_eq!(output.status.code(), Some(2));
+    Ok(())
+}
+
+#[test]
+fn edges_probes_have_their_own_address() -> Tested {
+    let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr();
+    let free = free?;
+    let _it = new(&["--probes", &free.to_string()])?;
+    let mut probe = std::net::TcpStream::connect(free)?;
+    let live = b"GET /live HTTP/1.1\r\nhost: courier\r\n\
+        connection: close\r\n\r\n";
+    probe.write_all(live)?;
+    let mut answer = String::new();
+    probe.read_to_string(&mut answer)?;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let free = free.to_string();
+    let bind = ["--bind", "127.0.0.1:0", "--probes", &free];
+    let error = refused(&bind)?;
+    assert!(error.contains("--probes"), "{error}");
     Ok(())
 }
 

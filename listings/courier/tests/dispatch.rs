@@ -16,8 +16,11 @@ use std::{
 };
 
 use courier::{
-    config::Settings, deliver::Answer, destinations::Destinations,
-    event::Lease, store::Store,
+    config::Settings,
+    deliver::Answer,
+    destinations::Destinations,
+    event::{Lease, Name},
+    store::{Accepted, Store},
 };
 use hazards::{HOUR, at_every_poll, no_task_left, within};
 use hyper::StatusCode;
@@ -25,6 +28,7 @@ use tokio::{
     task::yield_now,
     time::{Instant, advance, sleep, timeout},
 };
+use url::Url;
 use world::{Fault, SECOND, World, fails, name};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -35,6 +39,11 @@ async fn well(_: Lease) -> Answer {
 
 async fn silent(_: Lease) -> Answer {
     pending().await
+}
+
+fn target(subscription: &str) -> (Name, Url) {
+    let url = "http://receiver/".parse().expect("a URL");
+    (name(subscription), url)
 }
 
 async fn to(subscription: &str, world: World, count: usize) -> World {
@@ -195,6 +204,30 @@ async fn failure_opens_the_breaker_which_lets_one_attempt_through() {
     within(SECOND, task).await.expect("no panic");
 }
 
+/// Neither the old URL's breaker, nor its delays, nor the failures of
+/// attempts that are still running count for the new one.
+#[tokio::test(start_paused = true)]
+async fn again_a_corrected_url_is_attempted_immediately() {
+    for (after, slow) in [(HOUR, 1), (SECOND, 5)] {
+        let world = World::new(move |lease: Lease| async move {
+            if lease.subscription.url.path() == "/right" {
+                return Answer::Delivered;
+            }
+            sleep(slow * SECOND).await;
+            fails()
+        });
+        let world = to("a", world, 100).await;
+        let task = tokio::spawn(world.dispatch());
+        sleep(after).await;
+        world.subscribe_at("a", "http://receiver/right").await;
+        within(5 * SECOND, world.done()).await;
+        assert_eq!(world.delivered("a"), 100);
+        assert!(world.running("a").1 <= 10);
+        world.stop.cancel();
+        within(SECOND, task).await.expect("no panic");
+    }
+}
+
 #[test]
 fn edges_a_refused_event_says_nothing_against_its_receiver() {
     let refused = |code| {
@@ -211,46 +244,44 @@ fn edges_a_refused_event_says_nothing_against_its_receiver() {
 
 #[tokio::test(start_paused = true)]
 async fn edges_the_breaker_counts_only_what_says_something() {
-    let (name, mut set) = (name("a"), Settings::default());
+    let (to, mut set) = (target("a"), Settings::default());
     set.breaker.failures = 2;
     let mut them = Destinations::default();
     let start = |them: &mut Destinations| {
-        them.start(&name, false, &Settings::default())
+        them.start(&to, false, &Settings::default())
     };
     for _ in 0..4 {
         start(&mut them);
     }
-    assert!(!them.end(&name, Some(false), &set));
-    assert!(!them.end(&name, None, &set));
-    assert!(them.end(&name, Some(false), &set));
-    assert_eq!(them.slots(&name, &set), 0);
+    assert!(!them.end(&to, Some(false), &set));
+    assert!(!them.end(&to, None, &set));
+    assert!(them.end(&to, Some(false), &set));
+    assert_eq!(them.slots(&to.0, &set), 0);
     // It was started before the breaker opened.
-    assert!(!them.end(&name, Some(true), &set));
-    assert_eq!(them.slots(&name, &set), 0);
+    assert!(!them.end(&to, Some(true), &set));
+    assert_eq!(them.slots(&to.0, &set), 0);
     advance(set.breaker.open).await;
-    assert_eq!(them.slots(&name, &set), 1);
+    assert_eq!(them.slots(&to.0, &set), 1);
     start(&mut them);
-    assert_eq!(them.slots(&name, &set), 0);
+    assert_eq!(them.slots(&to.0, &set), 0);
     // A test without a result is followed by another one.
-    assert!(!them.end(&name, None, &set));
-    assert_eq!(them.slots(&name, &set), 1);
+    assert!(!them.end(&to, None, &set));
+    assert_eq!(them.slots(&to.0, &set), 1);
     start(&mut them);
-    assert!(!them.end(&name, Some(false), &set));
-    assert_eq!(them.slots(&name, &set), 0);
+    assert!(!them.end(&to, Some(false), &set));
+    assert_eq!(them.slots(&to.0, &set), 0);
     advance(set.breaker.open).await;
     start(&mut them);
-    assert!(!them.end(&name, Some(true), &set));
-    assert_eq!(them.slots(&name, &set), 10);
+    assert!(!them.end(&to, Some(true), &set));
+    assert_eq!(them.slots(&to.0, &set), 10);
 }
 
 #[tokio::test(start_paused = true)]
 async fn overload_retries_have_a_budget() {
-    let (name, set) = (name("a"), Settings::default());
+    let (to, set) = (target("a"), Settings::default());
     let mut them = Destinations::default();
     let mut covered = |retries, is_retry| {
-        (0..retries)
-            .filter(|_| them.start(&name, is_retry, &set))
-            .count()
+        (0..retries).filter(|_| them.start(&to, is_retry, &set)).count()
     };
     // Ten saved, and half a one for each first attempt.
     assert_eq!(covered(30, true), 10);
@@ -267,16 +298,16 @@ async fn edges_idle_destinations_are_forgotten() {
     let set = Settings::default();
     let mut them = Destinations::default();
     for index in 0..1_000 {
-        let name = name(&format!("s{index}"));
-        them.start(&name, false, &set);
+        let to = target(&format!("s{index}"));
+        them.start(&to, false, &set);
         if index > 0 {
-            them.end(&name, Some(index % 2 == 0), &set);
+            them.end(&to, Some(index % 2 == 0), &set);
         }
     }
-    them.forget(&[], &set);
+    them.forget(&set);
     assert_eq!(them.len(), 1_000);
     advance(MINUTE).await;
-    them.forget(&[], &set);
+    them.forget(&set);
     // The one whose attempt is running.
     assert_eq!(them.len(), 1);
 }
@@ -904,18 +935,23 @@ fn edges_delays_double_up_to_a_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn clock_old_events_are_forgotten_now_and_then() {
-    let world = to("a", World::new(well), 2_500).await;
+    let world = to("a", World::new(well), 3_500).await;
     world.change(|it| it.retry.max_age = HOUR);
     let task = tokio::spawn(world.dispatch());
     sleep(25 * HOUR - MINUTE).await;
     let again = world.store.accept(&World::event("a", 0, None)).await;
-    assert_eq!(again.expect("ok"), courier::store::Accepted::Again);
+    assert_eq!(again.expect("ok"), Accepted::Again);
+    // All of them, although each batch has only a thousand.
     sleep(3 * MINUTE).await;
-    let new = world.store.accept(&World::event("a", 0, None)).await;
-    assert_eq!(new.expect("ok"), courier::store::Accepted::New(1));
+    for id in 0..3_500 {
+        let new = World::event("a", id, None);
+        let new = world.store.accept(&new).await;
+        assert_eq!(new.expect("ok"), Accepted::New(1));
+    }
+    within(MINUTE, world.done()).await;
     world.store.set("purge", Fault::Silent);
     sleep(HOUR).await;
-    world.send_one("a", 1, None).await;
+    world.send_one("a", 3_500, None).await;
     assert!(timeout(SECOND, world.done()).await.is_ok());
     world.stop.cancel();
     within(SECOND, task).await.expect("no panic");

@@ -5,7 +5,7 @@ mod faulty;
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, atomic::Ordering::SeqCst},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -180,7 +180,7 @@ async fn again_a_subscription_keeps_its_secret() -> Tested {
 #[tokio::test]
 async fn failure_of_the_store_is_no_acceptance() -> Tested {
     let it = running().await;
-    it.store.accept_is(Fault::Fails);
+    it.store.set("accept", Fault::Fails);
     let mut client = Client::connect(it.to).await?;
     let failed = client.ask(&event("e1", "7")).await?;
     assert_eq!(failed.status, 503);
@@ -189,7 +189,7 @@ async fn failure_of_the_store_is_no_acceptance() -> Tested {
     // Details are in the log, and not for clients.
     assert!(!failed.body.contains("disk"), "{failed:?}");
     assert_eq!(it.metric("courier_store_failures_total"), 1.0);
-    it.store.accept_is(Fault::None);
+    it.store.heal();
     assert_eq!(client.ask(&event("e1", "7")).await?.status, 202);
     Ok(())
 }
@@ -197,7 +197,7 @@ async fn failure_of_the_store_is_no_acceptance() -> Tested {
 #[tokio::test]
 async fn silence_of_the_store_is_a_503_in_time() -> Tested {
     let it = running().await;
-    it.store.accept_is(Fault::Silent);
+    it.store.set("accept", Fault::Silent);
     let begun = Instant::now();
     let late = within(LONG, ask(it.to, &event("e1", "7"))).await?;
     assert_eq!(late.status, 503);
@@ -209,7 +209,7 @@ async fn silence_of_the_store_is_a_503_in_time() -> Tested {
 #[tokio::test]
 async fn panic_of_a_handler_leaves_its_connection() -> Tested {
     let it = running().await;
-    it.store.accept_is(Fault::Panics);
+    it.store.set("accept", Fault::Panics);
     let mut client = Client::connect(it.to).await?;
     for nth in 1..=3 {
         let failed = client.ask(&event("e1", "7")).await?;
@@ -217,7 +217,7 @@ async fn panic_of_a_handler_leaves_its_connection() -> Tested {
         assert!(!failed.body.contains("store"), "{failed:?}");
         assert_eq!(it.metric("courier_panics_total"), f64::from(nth));
     }
-    it.store.accept_is(Fault::None);
+    it.store.heal();
     assert_eq!(client.ask(&event("e1", "7")).await?.status, 202);
     // Its place was given back.
     assert_eq!(it.metric("courier_requests"), 0.0);
@@ -238,12 +238,29 @@ async fn edges_of_names_and_keys() -> Tested {
         ("a%2Fb", 400),
         ("a%20b", 400),
         ("%FF", 400),
+        // Proxies and clients would resolve them as folders.
+        (".", 400),
+        ("..", 400),
+        ("%2E%2e", 400),
+        ("...", 202),
         ("", 404),
         ("a/b", 404),
     ] {
         let path = format!("/events/{topic}");
         let sent = client.ask(&request("POST", &path, "", "")).await?;
         assert_eq!(sent.status, status, "{topic}: {sent:?}");
+        let says_why = match status {
+            202 => "deliveries",
+            400 if topic != "%FF" => "not '.' or '..'",
+            _ => "error",
+        };
+        assert!(sent.body.contains(says_why), "{topic}: {sent:?}");
+        let method = if status == 202 { "PUT" } else { "DELETE" };
+        let path = format!("/subscriptions/{topic}");
+        let body = r#"{"url":"http://r.test/"}"#;
+        let put = client.ask(&request(method, &path, "", body)).await?;
+        let status = if status == 202 { 200 } else { status };
+        assert_eq!(put.status, status, "{topic}: {put:?}");
     }
     let key = "k".repeat(Event::MAX_KEY);
     for (header, status) in [
@@ -308,6 +325,39 @@ async fn edges_of_subscriptions() -> Tested {
 }
 
 #[tokio::test]
+async fn overload_of_subscriptions_is_refused() -> Tested {
+    let accept = Accept { subscriptions: 2, ..accept() };
+    let it = start(accept, None, usize::MAX).await;
+    let secret = it.subscribe("a").await;
+    it.subscribe("b").await;
+    let url = r#"{"url":"http://r.test/"}"#;
+    let own =
+        format!(r#"{{"url":"http://r.test/","secret":"{secret}"}}"#);
+    for body in [url, &own] {
+        let third = it.put("c", body).await;
+        assert_eq!(third.status, 409, "{third:?}");
+        let why = "at most 2 subscriptions; see accept.subscriptions";
+        assert!(third.body.contains(why), "{third:?}");
+        // Those that exist can be changed.
+        assert_eq!(it.put("a", body).await.status, 200);
+    }
+    let delete = request("DELETE", "/subscriptions/b", "", "");
+    assert_eq!(ask(it.to, &delete).await?.status, 204);
+    let new = ["c", "d", "e"].map(|name| it.put(name, url));
+    let new = futures::future::join_all(new).await;
+    let refused = new.iter().filter(|it| it.status == 409);
+    assert_eq!(refused.count(), 2);
+    let all = it.store.inner.subscriptions().await;
+    assert_eq!(all.expect("it works").len(), 2);
+    // A larger limit is adopted.
+    it.settings.send_modify(|it| {
+        Arc::make_mut(it).accept.subscriptions = 3;
+    });
+    assert_eq!(it.put("f", url).await.status, 200);
+    Ok(())
+}
+
+#[tokio::test]
 async fn edges_of_bodies() -> Tested {
     let most = 200_000;
     let accept = Accept { max_body: most, ..accept() };
@@ -363,7 +413,7 @@ async fn overload_of_requests_leaves_health_checks() -> Tested {
     let accept =
         Accept { requests: 2, request_timeout: LONG, ..accept() };
     let it = start(accept, None, usize::MAX).await;
-    it.store.accept_is(Fault::Waits);
+    it.store.set("accept", Fault::Waits);
     let mut waiting = Vec::new();
     for nth in 0..2 {
         let mut client = Client::connect(it.to).await?;
@@ -371,7 +421,7 @@ async fn overload_of_requests_leaves_health_checks() -> Tested {
         waiting.push(client);
     }
     within(LONG, async {
-        while it.store.begun.load(SeqCst) < 2 {
+        while it.store.calls("accept") < 2 {
             tokio::task::yield_now().await;
         }
     })
@@ -387,7 +437,7 @@ async fn overload_of_requests_leaves_health_checks() -> Tested {
     for mut client in waiting {
         assert_eq!(client.read().await?.status, 202);
     }
-    it.store.accept_is(Fault::None);
+    it.store.heal();
     assert_eq!(ask(it.to, &event("9", "7")).await?.status, 202);
     Ok(())
 }
@@ -411,7 +461,7 @@ async fn slow_bodies_take_no_places() -> Tested {
         assert_eq!(late.status, 408, "{late:?}");
         within(LONG, client.closed()).await;
     }
-    assert_eq!(it.store.begun.load(SeqCst), 1);
+    assert_eq!(it.store.calls("accept"), 1);
     Ok(())
 }
 
@@ -751,7 +801,7 @@ async fn edges_page_escapes_everything() -> Tested {
 async fn stop_answers_the_requests_in_flight() -> Tested {
     let it = running().await;
     it.subscribe("shop").await;
-    it.store.accept_is(Fault::Waits);
+    it.store.set("accept", Fault::Waits);
     let mut silent = Client::connect(it.to).await?;
     let mut idle = Client::connect(it.to).await?;
     let live = request("GET", "/live", "", "");
@@ -761,7 +811,7 @@ async fn stop_answers_the_requests_in_flight() -> Tested {
     let two = event("1", "7") + &event("2", "7");
     client.write(&two).await?;
     within(LONG, async {
-        while it.store.begun.load(SeqCst) < 1 {
+        while it.store.calls("accept") < 1 {
             tokio::task::yield_now().await;
         }
     })
@@ -841,9 +891,9 @@ async fn silence_of_the_store_is_not_ready() -> Tested {
     for _ in 0..20 {
         get(it.to, "/ready").await?;
     }
-    assert!(it.store.pings.load(SeqCst) <= 2);
+    assert!(it.store.calls("ping") <= 2);
     for fault in [Fault::Silent, Fault::Fails] {
-        it.store.ping_is(fault);
+        it.store.set("ping", fault);
         within(LONG, async {
             while get(it.to, "/ready").await?.status == 200 {
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -854,7 +904,7 @@ async fn silence_of_the_store_is_not_ready() -> Tested {
         // A restart wouldn't help.
         assert_eq!(get(it.to, "/live").await?.status, 200);
     }
-    it.store.ping_is(Fault::None);
+    it.store.heal();
     within(LONG, async {
         while get(it.to, "/ready").await?.status != 200 {
             tokio::time::sleep(Duration::from_millis(50)).await;

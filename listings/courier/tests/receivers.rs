@@ -9,14 +9,17 @@ use std::{
 };
 
 use courier::{
-    deliver::{Answer, AttemptError, Deliver, HttpDeliver},
+    deliver::{Answer, AttemptError, Deliver, HttpDeliver, Tcp},
     event::Secret,
     sign::{BadSecret, BadSignature, sign, verify},
 };
 use hazards::{no_task_left, within};
 use hyper::StatusCode;
 use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
+use hyper_util::{
+    client::legacy::connect::{HttpConnector, dns::Name as Host},
+    rt::TokioIo,
+};
 use receiver::{
     Receiver, attempt, attempt_for, error, header, lease, read_request,
     settings,
@@ -137,6 +140,58 @@ async fn silence_of_a_handshake_ends_with_the_connect_timeout() {
     let url = receiver.url().replace("http", "https");
     let error = error(&url).await;
     assert!(error.contains("no connection within 1s"), "{error}");
+}
+
+/// An address that answers to no connection, because its queue is full.
+#[cfg(target_os = "linux")]
+async fn dead(
+    at: std::net::SocketAddr,
+) -> io::Result<(TcpListener, Vec<TcpStream>)> {
+    let socket = tokio::net::TcpSocket::new_v4()?;
+    socket.bind(at)?;
+    let (listener, mut queued) = (socket.listen(0)?, Vec::new());
+    let wait = Duration::from_millis(300);
+    while let Ok(stream) =
+        tokio::time::timeout(wait, TcpStream::connect(at)).await
+    {
+        queued.push(stream?);
+    }
+    Ok((listener, queued))
+}
+
+/// A live address is found among dead ones, and all of them together
+/// take no longer than `connect_timeout`.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn silence_of_addresses_is_bounded_for_all_of_a_name()
+-> io::Result<()> {
+    let receiver = Receiver::answers(OK).await;
+    let port = receiver.port;
+    let at = move |nth: u8| ([127, 0, 0, nth], port).into();
+    let _dead = [dead(at(2)).await?, dead(at(3)).await?];
+    let attempt = async |found: [u8; 3]| {
+        let found = found.map(at);
+        let resolve = tower::service_fn(move |_: Host| async move {
+            io::Result::Ok(Vec::from(found).into_iter())
+        });
+        let settings = settings();
+        let tcp = HttpConnector::new_with_resolver(resolve);
+        let tcp = Tcp::new(tcp, settings.subscribe());
+        let client =
+            HttpDeliver::with_connector(tcp, settings.subscribe());
+        let url = format!("http://r.test:{port}/");
+        client.attempt(&lease(&url)).await
+    };
+    assert_eq!(attempt([2, 3, 1]).await, Answer::Delivered);
+    let start = std::time::Instant::now();
+    let Answer::Failed(error) = attempt([2, 3, 2]).await else {
+        panic!("nobody answers");
+    };
+    // Less than the two seconds of the whole attempt.
+    assert!(start.elapsed() < SECOND * 19 / 10, "{error}");
+    let error = error.to_string();
+    assert!(!error.contains("no answer"), "{error}");
+    Ok(())
 }
 
 #[tokio::test]

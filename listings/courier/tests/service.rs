@@ -7,7 +7,7 @@ use std::{
     io,
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, atomic::Ordering::SeqCst},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -94,7 +94,7 @@ async fn panic_of_the_dispatcher_stops_everything() -> Tested {
     let mut idle = Client::connect(it.to).await?;
     let live = request("GET", "/live", "", "");
     assert_eq!(idle.ask(&live).await?.status, 200);
-    it.store.due.store(Fault::Panics as u8, SeqCst);
+    it.store.set("due", Fault::Panics);
     let to = it.to;
     let error = it.error().await.expect("it's an error");
     assert!(error.contains("the dispatcher panicked"), "{error}");
@@ -109,10 +109,11 @@ async fn panic_of_the_dispatcher_stops_everything() -> Tested {
 #[tokio::test]
 async fn failure_of_the_store_is_not_ready_for_a_while() -> Tested {
     let it = start(options(LONG)).await;
-    for (fault, status) in
-        [(Fault::Fails, 503), (Fault::None, 200), (Fault::Fails, 503)]
-    {
-        it.store.ping_is(fault);
+    for status in [503, 200, 503] {
+        match status {
+            200 => it.store.heal(),
+            _ => it.store.set("ping", Fault::Fails),
+        }
         let answer = within(LONG, async {
             loop {
                 let answer = get(it.to, "/ready").await?;
@@ -128,6 +129,49 @@ async fn failure_of_the_store_is_not_ready_for_a_while() -> Tested {
         assert_eq!(answer.body.contains("error"), status == 503);
         assert_eq!(get(it.to, "/live").await?.status, 200);
     }
+    Ok(())
+}
+
+/// Clients that hold every connection, even those of the probes.
+#[tokio::test]
+async fn overload_of_all_connections_leaves_the_probes() -> Tested {
+    let config = Config::new("[accept]\nconnections = 2\n");
+    let probes = TcpListener::bind("127.0.0.1:0").await?;
+    let to = probes.local_addr()?;
+    let config_path = Some(config.path());
+    let it = start(Options {
+        config: config_path,
+        probes: Some(probes),
+        ..options(LONG)
+    })
+    .await;
+    let connect = async |to| {
+        let mut idle = Vec::new();
+        for _ in 0..200 {
+            idle.push(Client::connect(to).await?);
+        }
+        io::Result::Ok(idle)
+    };
+    let _idle = connect(it.to).await?;
+    for path in ["/live", "/ready"] {
+        let busy = get(it.to, path).await;
+        assert!(busy.is_err() || busy?.status == 503, "{path}");
+        assert_eq!(get(to, path).await?.status, 200, "{path}");
+    }
+    for path in ["/", "/metrics", "/subscriptions", "/dead"] {
+        assert_eq!(get(to, path).await?.status, 404, "{path}");
+    }
+    let _idle = connect(to).await?;
+    let probed = async {
+        while get(to, "/live").await.is_ok_and(|it| it.status == 503) {
+            sleep(Duration::from_millis(50)).await;
+        }
+        get(to, "/live").await
+    };
+    let probed = within(Duration::from_secs(10), probed).await?;
+    assert_eq!(probed.status, 200);
+    it.stop.cancel();
+    assert_eq!(it.error().await, None);
     Ok(())
 }
 
@@ -265,14 +309,14 @@ async fn stop_in_time_with_silent_clients_and_a_silent_store() -> Tested
 {
     let grace = Duration::from_secs(4);
     let it = start(options(grace)).await;
-    it.store.accept_is(Fault::Silent);
-    it.store.due.store(Fault::Silent as u8, SeqCst);
+    it.store.set("accept", Fault::Silent);
+    it.store.set("due", Fault::Silent);
     let mut half = Client::connect(it.to).await?;
     half.write("POST /ev").await?;
     let mut waits = Client::connect(it.to).await?;
     waits.write(&event("1", "7")).await?;
     within(LONG, async {
-        while it.store.begun.load(SeqCst) < 1 {
+        while it.store.calls("accept") < 1 {
             tokio::task::yield_now().await;
         }
     })
@@ -291,7 +335,7 @@ async fn stop_in_time_with_silent_clients_and_a_silent_store() -> Tested
 #[tokio::test]
 async fn stop_in_a_hurry_is_quick() -> Tested {
     let it = start(options(10 * LONG)).await;
-    it.store.accept_is(Fault::Silent);
+    it.store.set("accept", Fault::Silent);
     let mut waits = Client::connect(it.to).await?;
     waits.write(&event("1", "7")).await?;
     it.stop.cancel();
@@ -306,7 +350,7 @@ async fn stop_in_a_hurry_is_quick() -> Tested {
 #[tokio::test]
 async fn edges_no_grace_at_all() -> Tested {
     let it = start(options(Duration::ZERO)).await;
-    it.store.accept_is(Fault::Silent);
+    it.store.set("accept", Fault::Silent);
     let mut waits = Client::connect(it.to).await?;
     waits.write(&event("1", "7")).await?;
     it.stop.cancel();
@@ -414,7 +458,15 @@ async fn crash_half_a_file_is_not_adopted() -> Tested {
 
 #[tokio::test]
 async fn failure_of_the_first_file_is_an_error() -> Tested {
+    let limit = 1 << 20;
+    let largest = "ä".repeat((limit - 2) / 2) + "\n";
+    let largest = format!("#{largest}");
+    assert_eq!(largest.len(), limit);
+    // What's cut off would be valid, too.
+    let larger = format!("{largest}[accept]\nrequests = 5\n");
     for (text, says) in [
+        (&*largest, ""),
+        (&*larger, "larger than 1 MiB"),
         ("[accept]\n\nrequests = 0\n", "line 3"),
         ("[retry]\nfirst = \"0s\"\n", "line 2"),
         ("[retry]\nfirst = \"-1s\"\n", "line 2"),
@@ -438,7 +490,7 @@ async fn failure_of_the_first_file_is_an_error() -> Tested {
             assert_eq!(it.error().await, None);
         } else {
             let error = it.error().await.expect("it's wrong");
-            assert!(error.contains(says), "{text}: {error}");
+            assert!(error.contains(says), "{says}: {error}");
             assert!(error.contains("courier.toml"), "{error}");
         }
     }

@@ -9,8 +9,14 @@ use std::{
 };
 
 use hyper::Uri;
-use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
-use tokio::{sync::watch, time::timeout};
+use hyper_util::{
+    client::legacy::connect::{
+        HttpConnector,
+        dns::{GaiResolver, Name},
+    },
+    rt::TokioIo,
+};
+use tokio::{net::TcpStream, sync::watch, time::timeout};
 use tower::Service;
 
 use super::{BoxError, late};
@@ -62,6 +68,54 @@ where
         })
     }
     // ANCHOR_END: dial
+}
+
+/// TCP. Each of a name's addresses gets an equal share of
+/// `connect_timeout`, so that the others are tried if one is silent.
+#[derive(Clone)]
+pub struct Tcp<R> {
+    connector: HttpConnector<R>,
+    settings: watch::Receiver<Arc<Settings>>,
+}
+
+impl<R> Tcp<R> {
+    /// With the addresses that a connector's resolver finds.
+    pub fn new(
+        mut connector: HttpConnector<R>,
+        settings: watch::Receiver<Arc<Settings>>,
+    ) -> Self {
+        connector.enforce_http(false);
+        connector.set_nodelay(true);
+        Self { connector, settings }
+    }
+}
+
+impl<R> Service<Uri> for Tcp<R>
+where
+    HttpConnector<R>: Service<
+            Uri,
+            Response = TokioIo<TcpStream>,
+            Error: Into<BoxError>,
+            Future: Send + 'static,
+        > + Clone,
+{
+    type Response = TokioIo<TcpStream>;
+    type Error = BoxError;
+    type Future = Boxed<Self::Response, BoxError>;
+
+    fn poll_ready(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), BoxError>> {
+        self.connector.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let limit = self.settings.borrow().deliver.connect_timeout;
+        self.connector.set_connect_timeout(Some(limit));
+        let connecting = self.connector.call(uri);
+        Box::pin(async { connecting.await.map_err(Into::into) })
+    }
 }
 
 /// Resolves names, and leaves out special addresses.

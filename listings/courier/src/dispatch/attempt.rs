@@ -1,8 +1,6 @@
 //! An attempt, from its lease to its outcome in the store.
 
-use std::{
-    any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration,
-};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use tokio::{
@@ -19,6 +17,7 @@ use crate::{
     event::Lease,
     metrics::Metrics,
     retry::{given_up, later, verdict},
+    service::panic_text,
     store::{Outcome, SharedStore, StoreError},
 };
 
@@ -98,7 +97,7 @@ impl Attempts {
         let attempt = AssertUnwindSafe(attempt).catch_unwind();
         let error = match timeout(limit, attempt).await {
             Ok(Ok(answer)) => return answer,
-            Ok(Err(panic)) => format!("a panic: {}", message(&*panic)),
+            Ok(Err(panic)) => format!("a panic: {}", panic_text(panic)),
             Err(_) => format!("no answer within {limit:?}"),
         };
         Answer::Failed(AttemptError::new(error))
@@ -187,13 +186,6 @@ impl Attempts {
         }
         ended.ok()
     }
-}
-
-/// What `panic!` was called with.
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or(panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("no message")
 }
 
 fn label(outcome: &Outcome) -> &'static str {

@@ -36,6 +36,7 @@
 //! - Only the process that made an attempt knows that its delivery waits for a retry: for others it counts as leased in
 //!   [`backlog`](Store::backlog), and [`due`](Store::due) may name a subscription whose deliveries are all leased to others.
 //!   `due` sorts by the age of the oldest open delivery.
+//! - After a change of a subscription's URL, deliveries that wait for a retry keep waiting for it.
 //! - Attempts are counted for [`remember`](JetStreamOptions::remember) after the last one. After that, they're counted from 1 again.
 //! - A lease that isn't as long as `ack_wait` is requested from the server as a negative acknowledgment with a delay (which only replaces the deadline), and
 //!   a dropped `claim` may leave messages leased for `ack_wait`.
@@ -78,6 +79,7 @@ use tokio::{
     sync::Notify,
     time::{Instant, timeout},
 };
+use url::Url;
 
 use super::{
     AcceptError, Accepted, Backlog, DeadLetter, Outcome, Store,
@@ -687,9 +689,12 @@ impl Store for JetStreamStore {
         Err(contended().into())
     }
 
-    async fn due(&self, most: usize) -> Result<Vec<Name>, StoreError> {
-        let names = self.table().await?.1.into_keys();
-        let due = iter(names).map(async |name| {
+    async fn due(
+        &self,
+        most: usize,
+    ) -> Result<Vec<(Name, Url)>, StoreError> {
+        let table = self.table().await?.1;
+        let due = iter(table).map(async |(name, row)| {
             let consumers = self.consumers(&name).await?;
             let ready = |c: &Consumer<_>| self.ready(c.cached_info());
             if !consumers.iter().any(ready) {
@@ -697,13 +702,15 @@ impl Store for JetStreamStore {
             }
             let subject = self.subject("d", &[&token(&name), ">"]);
             let oldest = self.next(&self.queue, &subject, 1).await?;
-            Ok(oldest.map(|message| (message.sequence, name)))
+            let Some(oldest) = oldest else { return Ok(None) };
+            let url = row.url.parse().map_err(StoreError::failed)?;
+            Ok(Some((oldest.sequence, (name, url))))
         });
         let due: Vec<Option<_>> =
             due.buffer_unordered(16).try_collect().await?;
         let mut due: Vec<_> = due.into_iter().flatten().collect();
         due.sort();
-        Ok(due.into_iter().take(most).map(|(_, name)| name).collect())
+        Ok(due.into_iter().take(most).map(|(_, to)| to).collect())
     }
 
     async fn claim(
@@ -1049,6 +1056,18 @@ impl Store for JetStreamStore {
                 {
                     open = true;
                 }
+                // A dead delivery is kept as long, from its death on.
+                let of = self.subject("x", &[&token(name), id, "*"]);
+                let newest = self.dead.raw_message_builder();
+                let newest = newest.last_by_subject(of).send();
+                let newest = found(self.ask(newest).await)?;
+                open |= newest.is_some_and(|it| {
+                    let died =
+                        it.time.unix_timestamp_nanos() / 1_000_000;
+                    let died = u64::try_from(died).unwrap_or(0);
+                    u128::from(now().saturating_sub(died))
+                        < keep.as_millis()
+                });
             }
             if open {
                 continue;

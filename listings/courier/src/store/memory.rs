@@ -8,12 +8,16 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::{sync::Notify, time::Instant};
+use url::Url;
 
 use super::{
     AcceptError, Accepted, Backlog, DeadLetter, Outcome, Store,
     StoreError,
 };
-use crate::event::{DeliveryId, Event, Lease, Name, Subscription};
+use crate::{
+    event::{DeliveryId, Event, Lease, Name, Subscription},
+    retry::later,
+};
 
 /// The contract of [`Store`] in memory: nothing survives the process.
 ///
@@ -51,7 +55,7 @@ struct Queue {
 struct Delivery {
     stored: Arc<Stored>,
     phase: Phase,
-    /// When it can be claimed; for a leased one, when the lease expires.
+    /// When it can be claimed; for a leased one, when the lease expires; for a dead one, when it died.
     due: Instant,
     attempts: u32,
     token: i64,
@@ -196,15 +200,19 @@ impl Store for MemoryStore {
         Ok(Accepted::New(queues.len()))
     }
 
-    async fn due(&self, most: usize) -> Result<Vec<Name>, StoreError> {
+    async fn due(
+        &self,
+        most: usize,
+    ) -> Result<Vec<(Name, Url)>, StoreError> {
         let state = self.state()?;
         let first = |(name, queue): (&Name, &Queue)| {
-            Some((*queue.due().first()?, name.clone()))
+            let url = queue.subscription.url.clone();
+            Some((*queue.due().first()?, (name.clone(), url)))
         };
         let mut due: Vec<_> =
             state.queues.iter().filter_map(first).collect();
         due.sort_unstable();
-        Ok(due.into_iter().map(|(_, name)| name).take(most).collect())
+        Ok(due.into_iter().map(|(_, to)| to).take(most).collect())
     }
 
     async fn claim(
@@ -218,7 +226,7 @@ impl Store for MemoryStore {
             return Ok(Vec::new());
         };
         let now = Instant::now();
-        let expires = after(now, lease);
+        let expires = later(now, lease);
         let mut leases = Vec::new();
         for (_, id) in queue.due().into_iter().take(most) {
             let Some(it) = queue.deliveries.get_mut(&id) else {
@@ -250,7 +258,7 @@ impl Store for MemoryStore {
         let held = state.leased(lease);
         let Some((deliveries, id)) = held else { return Ok(false) };
         if let Some(delivery) = deliveries.get_mut(&id) {
-            delivery.due = after(Instant::now(), for_);
+            delivery.due = later(Instant::now(), for_);
         }
         Ok(true)
     }
@@ -261,6 +269,10 @@ impl Store for MemoryStore {
         outcome: &Outcome,
     ) -> Result<bool, StoreError> {
         let mut state = self.state()?;
+        let to = &lease.subscription;
+        let queue = state.queues.get(&to.name);
+        let moved =
+            queue.is_some_and(|it| it.subscription.url != to.url);
         let held = state.leased(lease);
         let Some((deliveries, id)) = held else { return Ok(false) };
         if *outcome == Outcome::Delivered {
@@ -270,7 +282,9 @@ impl Store for MemoryStore {
             it.phase = Phase::Open;
             match outcome {
                 Outcome::Retry { after: wait, error } => {
-                    it.due = after(it.due, *wait);
+                    if !moved {
+                        it.due = later(it.due, *wait);
+                    }
                     it.error.clone_from(error);
                 }
                 Outcome::Dead { error } => {
@@ -298,9 +312,18 @@ impl Store for MemoryStore {
         let subscription = subscription.clone();
         let mut state = self.state()?;
         let name = subscription.name.clone();
-        let deliveries =
-            state.queues.remove(&name).map(|it| it.deliveries);
-        let deliveries = deliveries.unwrap_or_default();
+        let mut deliveries = BTreeMap::new();
+        if let Some(old) = state.queues.remove(&name) {
+            deliveries = old.deliveries;
+            if old.subscription.url != subscription.url {
+                let now = Instant::now();
+                let open = |it: &&mut Delivery| it.phase == Phase::Open;
+                for it in deliveries.values_mut().filter(open) {
+                    it.due = it.due.min(now);
+                }
+                self.wake();
+            }
+        }
         state.queues.insert(name, Queue { subscription, deliveries });
         Ok(())
     }
@@ -393,16 +416,20 @@ impl Store for MemoryStore {
     ) -> Result<u64, StoreError> {
         let mut state = self.state()?;
         let state = &mut *state;
-        let open: HashSet<&Name> = state
+        let needed = |it: &&Delivery| {
+            it.phase != Phase::Dead || it.due.elapsed() <= keep
+        };
+        let needed: HashSet<&Name> = state
             .queues
             .values()
-            .flat_map(|queue| queue.open())
-            .map(|(_, it)| &it.stored.event.id)
+            .flat_map(|queue| queue.deliveries.values())
+            .filter(needed)
+            .map(|it| &it.stored.event.id)
             .collect();
         let mut old: Vec<_> = state
             .events
             .iter()
-            .filter(|(id, _)| !open.contains(id))
+            .filter(|(id, _)| !needed.contains(id))
             .filter(|(_, it)| it.accepted.elapsed() > keep)
             .map(|(id, it)| (it.accepted, id.clone()))
             .collect();
@@ -429,10 +456,4 @@ impl Store for MemoryStore {
             state.is_closed = true;
         }
     }
-}
-
-/// A hundred years later, at most.
-fn after(start: Instant, wait: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
-    start + wait.min(CENTURY)
 }

@@ -27,6 +27,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use url::Url;
 
 use self::{
     rows::{
@@ -292,10 +293,11 @@ impl SqlStore {
         on: impl sqlx::Executor<'_, Database = sqlx::Any>,
     ) -> Result<Option<i64>, StoreError> {
         // ANCHOR: held
-        // Every statement has to use `$3` and `$4`, so they're compared even if `change` doesn't need them.
+        // Every statement has to use all parameters, so they're compared even if `change` doesn't need them.
         let change = format!(
             "{change} WHERE id = $1 AND token = $2 AND $3 >= 0
-             AND $4 = $4 AND state = 'leased' AND due_at > {{now}}
+             AND $4 = $4 AND $5 = $5
+             AND state = 'leased' AND due_at > {{now}}
              AND EXISTS (SELECT 1 FROM subscriptions
                 WHERE number = subscription AND name IS NOT NULL)
              RETURNING subscription"
@@ -307,6 +309,7 @@ impl SqlStore {
             .bind(wait)
             // PostgreSQL refuses text with zero bytes.
             .bind(error.replace('\0', "\u{fffd}"))
+            .bind(lease.subscription.url.as_str())
             .fetch_all(on)
             .await?;
         let number = |row: &AnyRow| Ok(row.try_get("subscription")?);
@@ -383,7 +386,10 @@ impl Store for SqlStore {
         self.within(accept).await
     }
 
-    async fn due(&self, most: usize) -> Result<Vec<Name>, StoreError> {
+    async fn due(
+        &self,
+        most: usize,
+    ) -> Result<Vec<(Name, Url)>, StoreError> {
         let due = "
             SELECT * FROM (SELECT subscriptions.*, (
                     SELECT MIN(due_at) FROM deliveries
@@ -394,7 +400,8 @@ impl Store for SqlStore {
         let due = sqlx::query(self.sql(due)).bind(limit(most));
         // Nothing could be claimed of one that can't be read.
         readable(&self.ask(due).await?, |row| {
-            Ok(subscription_of(row)?.name)
+            let it = subscription_of(row)?;
+            Ok((it.name, it.url))
         })
     }
 
@@ -465,13 +472,16 @@ impl Store for SqlStore {
         let (change, wait, error) = match outcome {
             Outcome::Delivered => ("DELETE FROM deliveries", now, ""),
             Outcome::Dead { error } => (
-                "UPDATE deliveries SET state = 'dead', error = $4",
+                "UPDATE deliveries SET state = 'dead', error = $4,
+                 due_at = {now}",
                 now,
                 &**error,
             ),
             Outcome::Retry { after, error } => (
                 "UPDATE deliveries SET state = 'ready', error = $4,
-                 due_at = {now} + $3",
+                 due_at = {now} + CASE WHEN $5 = (
+                    SELECT url FROM subscriptions
+                    WHERE number = subscription) THEN $3 ELSE 0 END",
                 millis(*after),
                 &**error,
             ),
@@ -539,6 +549,16 @@ impl Store for SqlStore {
             VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO UPDATE
             SET url = excluded.url, topics = excluded.topics,
                 secret = excluded.secret";
+        let hasten = "
+            UPDATE deliveries SET due_at = {now} WHERE id IN (
+                SELECT id FROM deliveries WHERE subscription = (
+                    SELECT number FROM subscriptions
+                    WHERE name = $1 AND url <> $2)
+                AND state = 'ready' AND due_at > {now}
+                ORDER BY due_at LIMIT 10000 {skip locked})";
+        let hasten = sqlx::query(self.sql(hasten))
+            .bind(subscription.name.as_str())
+            .bind(subscription.url.as_str());
         let topics = subscription.topics.iter();
         let upsert = sqlx::query(upsert)
             .bind(subscription.name.as_str())
@@ -548,7 +568,13 @@ impl Store for SqlStore {
             )
             .bind(subscription.secret.0.to_vec());
         self.within(async {
-            upsert.execute(&self.write).await?;
+            let mut all = self.begin().await?;
+            let hastened = hasten.execute(&mut *all).await?;
+            upsert.execute(&mut *all).await?;
+            all.commit().await?;
+            if hastened.rows_affected() > 0 {
+                self.announce();
+            }
             Ok(())
         })
         .await
@@ -671,6 +697,8 @@ impl Store for SqlStore {
         let old = format!(
             "SELECT number FROM events
              WHERE accepted_at < {{now}} - $1 AND {CLOSED}
+             AND NOT EXISTS (SELECT 1 FROM deliveries
+                WHERE event = number AND due_at >= {{now}} - $1)
              ORDER BY accepted_at LIMIT $2 {{skip locked}}"
         );
         self.within(async {

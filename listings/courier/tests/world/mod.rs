@@ -1,5 +1,7 @@
-//! A dispatcher in virtual time: a scripted receiver, and a store that
-//! fails when a test says so.
+//! A dispatcher in virtual time, with a scripted receiver.
+
+#[path = "../store/mod.rs"]
+mod store;
 
 use std::{
     collections::HashMap,
@@ -13,14 +15,12 @@ use courier::{
     config::Settings,
     deliver::{Answer, AttemptError, Deliver},
     dispatch::dispatch,
-    event::{DeliveryId, Event, Lease, Name, Secret, Subscription},
+    event::{Event, Lease, Name, Secret, Subscription},
     metrics::Metrics,
-    store::{
-        AcceptError, Accepted, Backlog, DeadLetter, MemoryStore,
-        Outcome, Store, StoreError,
-    },
+    store::{DeadLetter, Store},
 };
-use futures::future::{BoxFuture, pending};
+use futures::future::BoxFuture;
+pub use store::{Fault, Faulty};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -32,166 +32,6 @@ pub fn name(text: &str) -> Name {
 
 pub fn fails() -> Answer {
     Answer::Failed(AttemptError::new("no"))
-}
-
-/// How a call to the store fails.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Fault {
-    /// It has no effect.
-    Fails,
-    /// It has its effect, but nobody is informed.
-    FailsAfter,
-    /// It never answers.
-    Silent,
-    Panics,
-    /// It says that the lease was lost.
-    Lost,
-}
-
-/// A store with faults, by method (`"all"`: all of them).
-#[derive(Default)]
-pub struct Faulty {
-    pub inner: MemoryStore,
-    pub faults: Mutex<HashMap<&'static str, Fault>>,
-    pub calls: Mutex<HashMap<&'static str, usize>>,
-    /// Whether `changed` always returns immediately.
-    pub restless: Mutex<bool>,
-    /// Accepted by the next call of `due`, after it looked.
-    pub meanwhile: Mutex<Option<Event>>,
-}
-
-impl Faulty {
-    pub fn set(&self, call: &'static str, fault: Fault) {
-        self.faults.lock().unwrap().insert(call, fault);
-    }
-
-    pub fn heal(&self) {
-        self.faults.lock().unwrap().clear();
-    }
-
-    pub fn calls(&self, call: &'static str) -> usize {
-        self.calls.lock().unwrap().get(call).copied().unwrap_or(0)
-    }
-
-    fn fault(&self, call: &'static str) -> Option<Fault> {
-        let faults = self.faults.lock().unwrap();
-        faults.get(call).or(faults.get("all")).copied()
-    }
-
-    async fn through<T>(
-        &self,
-        name: &'static str,
-        lost: Option<T>,
-        call: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        *self.calls.lock().unwrap().entry(name).or_default() += 1;
-        match self.fault(name) {
-            None => call.await,
-            Some(Fault::Fails) => Err(StoreError::failed("it's down")),
-            Some(Fault::FailsAfter) => {
-                call.await?;
-                Err(StoreError::failed("the connection was lost"))
-            }
-            Some(Fault::Silent) => pending().await,
-            Some(Fault::Panics) => panic!("the store's bug"),
-            Some(Fault::Lost) => Ok(lost.expect("a lease's call")),
-        }
-    }
-}
-
-#[async_trait]
-impl Store for Faulty {
-    async fn accept(
-        &self,
-        it: &Event,
-    ) -> Result<Accepted, AcceptError> {
-        self.inner.accept(it).await
-    }
-    async fn due(&self, most: usize) -> Result<Vec<Name>, StoreError> {
-        let due = self.through("due", None, self.inner.due(most)).await;
-        let meanwhile = self.meanwhile.lock().unwrap().take();
-        if let Some(event) = meanwhile {
-            self.inner.accept(&event).await.expect("accepted");
-        }
-        due
-    }
-    async fn claim(
-        &self,
-        name: &Name,
-        most: usize,
-        lease: Duration,
-    ) -> Result<Vec<Lease>, StoreError> {
-        let claim = self.inner.claim(name, most, lease);
-        self.through("claim", None, claim).await
-    }
-    async fn renew(
-        &self,
-        lease: &Lease,
-        length: Duration,
-    ) -> Result<bool, StoreError> {
-        let renew = self.inner.renew(lease, length);
-        self.through("renew", Some(false), renew).await
-    }
-    async fn settle(
-        &self,
-        lease: &Lease,
-        outcome: &Outcome,
-    ) -> Result<bool, StoreError> {
-        let settle = self.inner.settle(lease, outcome);
-        self.through("settle", Some(false), settle).await
-    }
-    async fn changed(&self) {
-        let restless = *self.restless.lock().unwrap();
-        if !restless {
-            self.inner.changed().await;
-        }
-    }
-    async fn subscribe(
-        &self,
-        it: &Subscription,
-    ) -> Result<(), StoreError> {
-        self.inner.subscribe(it).await
-    }
-    async fn unsubscribe(
-        &self,
-        name: &Name,
-    ) -> Result<bool, StoreError> {
-        self.inner.unsubscribe(name).await
-    }
-    async fn subscriptions(
-        &self,
-    ) -> Result<Vec<Subscription>, StoreError> {
-        self.inner.subscriptions().await
-    }
-    async fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
-        self.inner.backlog().await
-    }
-    async fn dead(
-        &self,
-        most: usize,
-    ) -> Result<Vec<DeadLetter>, StoreError> {
-        self.inner.dead(most).await
-    }
-    async fn redeliver(
-        &self,
-        id: DeliveryId,
-    ) -> Result<bool, StoreError> {
-        self.inner.redeliver(id).await
-    }
-    async fn purge(
-        &self,
-        keep: Duration,
-        most: usize,
-    ) -> Result<u64, StoreError> {
-        let purge = self.inner.purge(keep, most);
-        self.through("purge", None, purge).await
-    }
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.inner.ping().await
-    }
-    async fn close(&self) {
-        self.inner.close().await;
-    }
 }
 
 /// An attempt, as the receiver saw it.
@@ -273,7 +113,7 @@ impl World {
         let answers: Answers =
             Box::new(move |lease| Box::pin(answers(lease)));
         Self {
-            store: Arc::new(Faulty::default()),
+            store: Faulty::new(usize::MAX),
             script: Arc::new(Script {
                 answers,
                 seen: Mutex::default(),
@@ -306,9 +146,13 @@ impl World {
 
     /// A subscription to the topic of its own name.
     pub async fn subscribe(&self, to: &str) {
+        self.subscribe_at(to, "http://receiver/").await;
+    }
+
+    pub async fn subscribe_at(&self, to: &str, url: &str) {
         let subscription = Subscription {
             name: name(to),
-            url: "http://receiver/".parse().expect("a URL"),
+            url: url.parse().expect("a URL"),
             topics: vec![name(to)],
             secret: Secret(Bytes::from_static(&[7; 32])),
         };

@@ -31,7 +31,7 @@ pub const MIGRATIONS: [&str; 1] = ["
         key {bytes},
         accepted_at BIGINT NOT NULL,
         state TEXT NOT NULL, -- ready, leased, waiting, or dead
-        due_at BIGINT NOT NULL, -- Of a lease: when it expires.
+        due_at BIGINT NOT NULL, -- Or when a lease expires, or it died.
         attempts BIGINT NOT NULL DEFAULT 0,
         token BIGINT NOT NULL DEFAULT 0,
         error TEXT NOT NULL DEFAULT '');
