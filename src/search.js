@@ -9,7 +9,7 @@ globalThis.searchIn = (index) => {
   // How many are shown instead where none has the words.
   const MOST_NEAR = 3;
   // What a word is worth, by the place where a section has it.
-  const BOOST = { title: 6, messages: 4, questions: 6, aliases: 6, pageTitle: 2, apis: 1.5, words: 1.5 };
+  const BOOST = { title: 6, messages: 4, questions: 6, aliases: 6, pageTitle: 2, apis: 1.5, sentence: 1.5 };
 
   const stop = new Set(index.stop.split(' '));
 
@@ -57,17 +57,14 @@ globalThis.searchIn = (index) => {
       apis,
       aliases: [],
       sentence,
-      words: [sentence],
       phrases: [title, ...messages, ...questions].map(plain),
     }));
-    for (const field of ['aliases', 'words']) {
-      for (const line of index[field].split('\n').filter(Boolean)) {
-        const [word, ...places] = line.split(' ');
-        let section = 0;
-        for (const place of places) {
-          section += parseInt(place, 36);
-          sections[section][field].push(word);
-        }
+    for (const line of index.aliases.split('\n').filter(Boolean)) {
+      const [word, ...places] = line.split(' ');
+      let section = 0;
+      for (const place of places) {
+        section += parseInt(place, 36);
+        sections[section].aliases.push(word);
       }
     }
     return sections;

@@ -14,7 +14,7 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// How many tests run side by side.
-const PARALLEL: usize = 4;
+const PARALLEL: usize = 8;
 
 /// A test of a solution: `gate reference a_late_waiter_passes`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

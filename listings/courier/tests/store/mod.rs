@@ -1,5 +1,4 @@
 //! A store that fails when a test says so.
-#![allow(dead_code, reason = "no test uses all of it")]
 
 use std::{
     collections::HashMap,

@@ -7,13 +7,6 @@ use serde_json::{Value, json};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A word that stands in the text of more than this part of the sections hardly tells them apart, so only titles, questions, aliases,
-/// and first sentences are found by it. (At 0.05, the index is 17 kB larger, and one in a hundred queries finds more.)
-const EVERYWHERE: f64 = 0.012;
-
-/// How many words of its text a section is found by: the rarest.
-const MOST_WORDS: usize = 20;
-
 /// A heading that leads elsewhere, and isn't looked for.
 const SEE_ALSO: &str = "See also";
 
@@ -35,9 +28,8 @@ pub fn html(sections: &[Section]) -> String {
 /// - `pages`: the address and the title of each;
 /// - `sections`: for each heading its page, its title, its fragment (0 if it's the title's), the messages that are quoted or printed
 ///   there, the questions that lead there, the APIs that are linked there first, and the beginning of its first sentence;
-/// - `aliases`: the words of the aliases, each with the sections that have it: `abort 3 9`, in base 36, each counted from the one
-///   before;
-/// - `words`: the other words, those of its programs' captions and names included, in the same way;
+/// - `aliases`: the words of the aliases and of the other questions, each with the sections that have it: `abort 3 9`, in base 36, each
+///   counted from the one before;
 /// - `stop`: the words that find nothing.
 pub fn index(sections: &[Section]) -> Value {
     let mut pages: Vec<(String, &str)> = Vec::new();
@@ -45,7 +37,6 @@ pub fn index(sections: &[Section]) -> Value {
     let mut at: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut first_of_page: BTreeMap<&str, usize> = BTreeMap::new();
     let mut apis: BTreeSet<&str> = BTreeSet::new();
-    let mut programs: BTreeSet<String> = BTreeSet::new();
     for section in indexed(sections) {
         let number = found.len();
         if let Entry::Vacant(first) = first_of_page.entry(&section.page) {
@@ -54,10 +45,6 @@ pub fn index(sections: &[Section]) -> Value {
         }
         at.insert((&section.page, &section.id), number);
         let messages = section.messages.iter().map(String::as_str);
-        let captions = section.listings.iter().filter_map(|shown| {
-            let is_new = programs.insert(shown.name.to_string());
-            is_new.then(|| format!(" {} {}", shown.caption, shown.name.name))
-        });
         found.push(Found {
             page: pages.len() - 1,
             section,
@@ -65,13 +52,13 @@ pub fn index(sections: &[Section]) -> Value {
                 .filter(|it| *it != section.title.trim_matches('"'))
                 .collect(),
             questions: Vec::new(),
+            symptoms: Vec::new(),
             apis: section
                 .apis
                 .iter()
                 .map(String::as_str)
                 .filter(|api| apis.insert(api))
                 .collect(),
-            captions: captions.collect(),
         });
     }
     // A question is found where its answer is.
@@ -79,7 +66,11 @@ pub fn index(sections: &[Section]) -> Value {
         let (page, id) = link.split_once('#').unwrap_or((link, ""));
         let target = at.get(&(page, id)).or_else(|| first_of_page.get(page));
         if let Some(target) = target {
-            found[*target].questions.push(question);
+            let target = &mut found[*target];
+            match question.ends_with('?') {
+                true => target.questions.push(question),
+                false => target.symptoms.push(question),
+            }
         }
     }
     let sections: Vec<Value> = found.iter().map(Found::json).collect();
@@ -87,7 +78,6 @@ pub fn index(sections: &[Section]) -> Value {
         "pages": pages,
         "sections": sections,
         "aliases": lines(&alias_words(&found)),
-        "words": lines(&rare_words(&found)),
         "stop": words::STOP,
     })
 }
@@ -95,12 +85,14 @@ pub fn index(sections: &[Section]) -> Value {
 /// The sections that have each word.
 type Places = BTreeMap<String, BTreeSet<usize>>;
 
-/// The words of the aliases that a section doesn't have in its title, questions, or messages.
+/// The words of the aliases, and of what is in tables besides questions, that a section doesn't have in its title, questions, or
+/// messages. (Whole, they would take twice the room. The words of the text would take a third of the index, and two queries of a
+/// hundred in tests/find/ would find more.)
 fn alias_words(found: &[Found<'_>]) -> Places {
     let mut aliases = Places::new();
     for (number, entry) in found.iter().enumerate() {
         let said: BTreeSet<String> = entry.names().flat_map(words::of).collect();
-        for word in words::of(&entry.section.aliases.join(" ")) {
+        for word in entry.others().flat_map(words::of) {
             if !said.contains(&word) {
                 aliases.entry(word).or_default().insert(number);
             }
@@ -109,44 +101,15 @@ fn alias_words(found: &[Found<'_>]) -> Places {
     aliases
 }
 
-/// The words of the texts that tell the sections apart, each with the sections that are found by it.
-fn rare_words(found: &[Found<'_>]) -> Places {
-    let most = ((found.len() as f64 * EVERYWHERE).ceil() as usize).max(1);
-    let mut texts = Places::new();
-    for (number, entry) in found.iter().enumerate() {
-        // What the rest of the index has isn't repeated.
-        let said: BTreeSet<String> = entry.said().flat_map(words::of).collect();
-        for word in words::of(&(entry.section.text.clone() + &entry.captions)) {
-            if !said.contains(&word) && !word.bytes().all(|byte| byte.is_ascii_digit()) {
-                texts.entry(word).or_default().insert(number);
-            }
-        }
-    }
-    texts.retain(|_, sections| sections.len() <= most);
-    let mut of_section: Vec<Vec<(usize, &str)>> = vec![Vec::new(); found.len()];
-    for (word, sections) in &texts {
-        for section in sections {
-            of_section[*section].push((sections.len(), word));
-        }
-    }
-    let mut rare = Places::new();
-    for (number, mut words) in of_section.into_iter().enumerate() {
-        words.sort_unstable();
-        for (_, word) in words.into_iter().take(MOST_WORDS) {
-            rare.entry(word.to_owned()).or_default().insert(number);
-        }
-    }
-    rare
-}
-
 /// A section, with all that it's found by besides its text.
 struct Found<'a> {
     page: usize,
     section: &'a Section,
     messages: Vec<&'a str>,
     questions: Vec<&'a str>,
+    /// What else leads here from the first cell of a table's row.
+    symptoms: Vec<&'a str>,
     apis: Vec<&'a str>,
-    captions: String,
 }
 
 impl Found<'_> {
@@ -157,12 +120,10 @@ impl Found<'_> {
         std::iter::once(title).chain(others)
     }
 
-    /// What its text needn't repeat.
-    fn said(&self) -> impl Iterator<Item = &str> {
+    /// What it's found by besides, word by word.
+    fn others(&self) -> impl Iterator<Item = &str> {
         let aliases = self.section.aliases.iter().map(String::as_str);
-        self.names()
-            .chain([self.section.sentence.as_str()])
-            .chain(aliases)
+        aliases.chain(self.symptoms.iter().copied())
     }
 
     fn json(&self) -> Value {
@@ -242,27 +203,44 @@ mod tests {
     }
 
     #[test]
-    fn a_section_is_found_by_its_text_and_by_questions_that_lead_to_it() {
+    fn a_section_is_found_by_aliases_and_by_questions_that_lead_to_it() {
         let section = Section {
             page: "a.md".to_owned(),
             id: "dropped-tasks".to_owned(),
             title: "Dropped tasks".to_owned(),
-            text: "A task that is dropped aborts, in 429 ms.".to_owned(),
+            sentence: "A task that is dropped aborts.".to_owned(),
+            aliases: vec!["dropped goroutine leak".to_owned()],
             ..Section::default()
         };
+        let link = || "a.md#dropped-tasks".to_owned();
         let hub = Section {
             page: "b.md".to_owned(),
             id: "other".to_owned(),
             title: "Questions".to_owned(),
-            questions: vec![("Who aborts?".to_owned(), "a.md#dropped-tasks".to_owned())],
+            questions: vec![
+                ("Who aborts?".to_owned(), link()),
+                ("a leak of tasks".to_owned(), link()),
+            ],
             ..Section::default()
         };
-        let index = index(&[section, hub]);
-        assert_eq!(index["words"], "ms 0\ntask 0");
+        let see_also = Section {
+            title: SEE_ALSO.to_owned(),
+            ..Section::default()
+        };
+        let index = index(&[section, see_also, hub]);
+        assert_eq!(index["aliases"], "goroutine 0\nleak 0");
         assert_eq!(
             index["sections"],
             json!([
-                [0, "Dropped tasks", 0, [], ["Who aborts?"], [], ""],
+                [
+                    0,
+                    "Dropped tasks",
+                    0,
+                    [],
+                    ["Who aborts?"],
+                    [],
+                    "A task that is dropped aborts."
+                ],
                 [1, "Questions", "other", [], [], [], ""]
             ])
         );

@@ -257,7 +257,7 @@ fn show(project: &Project, placed: &Placed, section: &mut Section) -> Result<(),
 }
 
 /// How many characters of a first sentence are shown.
-const MOST_SHOWN: usize = 80;
+const MOST_SHOWN: usize = 60;
 
 /// The first sentence of a paragraph, or as many of its words as are shown.
 fn beginning(paragraph: &str) -> String {
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(beginning(text), "Version 1.54 waits, e.g. for a lock.");
         assert_eq!(beginning("It prints:"), "It prints:");
         let long = beginning(&"word ".repeat(30));
-        assert_eq!(long, format!("{}…", ["word"; 16].join(" ")));
+        assert_eq!(long, format!("{}…", ["word"; 12].join(" ")));
     }
 
     #[test]
