@@ -33,6 +33,19 @@ fn read(file: &str) -> String {
     fs::read_to_string(Path::new(ROOT).join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
+/// A document without what readers type into the search box, which may look like a command.
+fn shown(file: &str) -> String {
+    let text = read(file);
+    let lines = text.lines().map(|line| {
+        if line.starts_with("{{#aliases ") {
+            ""
+        } else {
+            line
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 fn documents() -> Vec<String> {
     let project = Project::open(ROOT).expect("the book is here");
     let mut files = uses::pages_below(&project, "src");
@@ -48,7 +61,7 @@ static CODE: LazyLock<Vec<Code>> = LazyLock::new(|| {
     .expect("a valid pattern");
     let mut code = Vec::new();
     for file in documents() {
-        let text = read(&file);
+        let text = shown(&file);
         let mut in_block = false;
         for (event, range) in Parser::new_ext(&text, references::OPTIONS).into_offset_iter() {
             let mut add = |at: usize, found: &str| {
@@ -296,7 +309,7 @@ fn every_option_and_port_is_one_of_cargo_book() {
     // Courier's processes and their neighbors have several ports.
     let is_of_courier = |document: &String| document.starts_with("src/courier/");
     for document in documents().into_iter().filter(|it| !is_of_courier(it)) {
-        for (number, line) in (1..).zip(read(&document).lines()) {
+        for (number, line) in (1..).zip(shown(&document).lines()) {
             let mut ports = port
                 .captures_iter(line)
                 .map(|port| format!("[default: {}]", &port[1]));

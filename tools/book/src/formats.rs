@@ -40,11 +40,7 @@ pub fn pdf(project: &Project, to: Option<PathBuf>) -> Result<()> {
 
 /// Writes the skill for coding agents, in place of the one that is there.
 pub fn skill(project: &Project) -> Result<()> {
-    let mut progress = Progress::start("Writing the skill", 2);
-    let book = read(project, &mut progress)?;
-    progress.step("collecting rules and programs");
-    let count = skill::write(project, &book)?;
-    drop(progress);
+    let count = skill::write(project)?;
     println!("Wrote {count} files to {}/", skill::FOLDER);
     Ok(())
 }

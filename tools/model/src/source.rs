@@ -143,6 +143,13 @@ impl<'a> Source<'a> {
             .collect()
     }
 
+    /// The module of its tests; empty where there is none.
+    pub fn test_module(&self) -> String {
+        let lines = self.lines[self.tests()].iter().filter(|line| !line.is_mark);
+        let lines = lines.skip_while(|line| line.text.trim().is_empty());
+        lines.map(|line| format!("{}\n", line.text)).collect()
+    }
+
     /// The lines of the module of tests, and the blank ones before it; empty where there is none.
     fn tests(&self) -> Range<usize> {
         let text = |at: usize| self.lines.get(at).map(|line| line.text);

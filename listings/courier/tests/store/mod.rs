@@ -205,3 +205,22 @@ impl Store for Faulty {
     /// What it contains can be looked at afterwards.
     async fn close(&self) {}
 }
+
+#[tokio::test]
+async fn each_fault_is_what_it_says() {
+    let store = Faulty::new(10);
+    let works = || async { Ok::<_, StoreError>(0) };
+    for (fault, expected) in [
+        (Fault::Fails, None),
+        (Fault::FailsAfter, None),
+        (Fault::Lost, Some(1)),
+    ] {
+        store.set("ping", fault);
+        let answer = store.through("ping", Some(1), works()).await;
+        assert_eq!(answer.ok(), expected, "{fault:?}");
+    }
+    store.set("ping", Fault::Waits);
+    store.gate.add_permits(1);
+    let answer = store.through("ping", None, works()).await;
+    assert_eq!(answer.ok(), Some(0));
+}

@@ -1,7 +1,7 @@
 //! Follows the walk-through of CONTRIBUTING.md to the letter.
 
 use crate::{is_output, normalized, stdout, tool};
-use scratch::{HELLO, Scratch};
+use scratch::Scratch;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -18,14 +18,7 @@ fn small_book() -> Scratch {
         .read("listings/demo/Cargo.toml")
         .replace("demo", "tasks");
     let tokio = "tokio = { version = \"1\", features = [\"full\", \"test-util\"] }\n";
-    book.write("listings/tasks/Cargo.toml", manifest.clone() + tokio);
-    // The skill shows this program.
-    book.write(
-        "listings/quick_start/Cargo.toml",
-        manifest.replace("tasks", "quick_start"),
-    );
-    book.write("listings/quick_start/src/bin/hello.rs", HELLO);
-    book.write("listings/quick_start/src/bin/hello.out", "hello\n");
+    book.write("listings/tasks/Cargo.toml", manifest + tokio);
     fs::remove_dir_all(book.path("listings/demo")).expect("a folder can be removed");
     book.write("src/page.md", "# Page\n");
     book.write("src/tasks/index.md", "# Tasks\n");

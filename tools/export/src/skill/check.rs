@@ -1,4 +1,4 @@
-//! Checks the skill: its format, its links, and that each program has a manifest and an output.
+//! Checks the skill: its format, its sizes, its links, and that its templates have no code of their own.
 
 use super::{COMMAND, FOLDER};
 use crate::links::{Target, target};
@@ -7,72 +7,23 @@ use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 use model::Problem;
 use model::ids::heading_id;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 /// The longest description that the format allows, in characters.
 const MAX_DESCRIPTION: usize = 1024;
 
-/// The longest first file that the format recommends, because an agent loads all of it.
-const MAX_LINES: usize = 500;
+/// The largest first file, in bytes: below 2,500 tokens, since an agent loads all of it. (Code and tables have a token for
+/// each 3.3 bytes or more.)
+const MAX_FIRST: usize = 8_200;
 
-/// A program of the skill.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Program {
-    /// Its line in its file, from 1.
-    pub line: usize,
-    /// Its whole text.
-    pub code: String,
-    /// Its output, according to the file.
-    pub prints: String,
-}
+/// The largest reference, in bytes: below 4,000 tokens.
+const MAX_REFERENCE: usize = 13_000;
 
-/// The code of a file of the skill.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Blocks {
-    /// The manifest; empty if the file has none.
-    pub manifest: String,
-    /// The programs, in order.
-    pub programs: Vec<Program>,
-}
+/// The reference that has no limit: an agent needs a few lines of it.
+const MANIFEST: &str = "references/manifest.md";
 
-/// The blocks of code in a file of the skill.
-pub fn blocks(text: &str) -> Blocks {
-    let mut blocks = Blocks::default();
-    let mut open: Option<(String, usize)> = None;
-    let mut code = String::new();
-    for (event, range) in new_cmark_parser(text, &MarkdownOptions::default()).into_offset_iter() {
-        match event {
-            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
-                let line = text[..range.start].matches('\n').count() + 1;
-                open = Some((info.to_string(), line));
-                code.clear();
-            }
-            Event::Text(piece) if open.is_some() => code.push_str(&piece),
-            Event::End(TagEnd::CodeBlock) => {
-                let Some((info, line)) = open.take() else {
-                    continue;
-                };
-                match info.as_str() {
-                    "toml" if blocks.manifest.is_empty() => blocks.manifest.clone_from(&code),
-                    "rust" => blocks.programs.push(Program {
-                        line,
-                        code: code.clone(),
-                        prints: String::new(),
-                    }),
-                    "text" => {
-                        if let Some(last) = blocks.programs.last_mut()
-                            && last.prints.is_empty()
-                        {
-                            last.prints.clone_from(&code);
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            _ => {}
-        }
-    }
-    blocks
-}
+/// The fewest and the most rows of the table of mistakes.
+const ROWS: RangeInclusive<usize> = 30..=40;
 
 /// The differences between the files on disk and those that are made from the book.
 pub fn stale(made: &BTreeMap<String, String>, on_disk: &BTreeMap<String, String>) -> Vec<Problem> {
@@ -84,14 +35,16 @@ pub fn stale(made: &BTreeMap<String, String>, on_disk: &BTreeMap<String, String>
             (Some(_), None) => Problem::of(file, format!("is missing; `{COMMAND}` writes it")),
             (None, Some(_)) => Problem::of(
                 file,
-                format!("no longer belongs to any page; `{COMMAND}` removes it"),
+                format!("no longer belongs to any template; `{COMMAND}` removes it"),
             ),
             (Some(made), Some(found)) if made != found => {
                 let same = made.lines().zip(found.lines()).take_while(|(a, b)| a == b);
                 Problem::at(
                     file,
                     same.count() + 1,
-                    format!("is out of date with the pages and listings; `{COMMAND}` updates it"),
+                    format!(
+                        "is out of date with its template or a listing; `{COMMAND}` updates it"
+                    ),
                 )
             }
             _ => continue,
@@ -101,7 +54,7 @@ pub fn stale(made: &BTreeMap<String, String>, on_disk: &BTreeMap<String, String>
     problems
 }
 
-/// Problems in the files of the skill: the format, broken links, and programs without a manifest or an output.
+/// Problems in the files of the skill: the format, the sizes, and broken links.
 pub fn problems(files: &BTreeMap<String, String>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let name = FOLDER.rsplit('/').next().unwrap_or_default();
@@ -136,34 +89,51 @@ pub fn problems(files: &BTreeMap<String, String>) -> Vec<Problem> {
         ),
         Some(_) => {}
     }
-    let lines = first.lines().count();
-    if lines > MAX_LINES {
+    let rows = first.lines().filter(|line| line.starts_with("| ")).count();
+    // One is the header.
+    if !ROWS.contains(&rows.saturating_sub(1)) {
         report(
-            MAX_LINES,
+            1,
             format!(
-                "has {lines} lines; at most {MAX_LINES} are allowed, because an agent loads all of them"
+                "the table has {} rows; {} to {} are what an agent reads",
+                rows.saturating_sub(1),
+                ROWS.start(),
+                ROWS.end()
             ),
         );
     }
     for (name, text) in files {
         let file = format!("{FOLDER}/{name}");
         problems.extend(links(&file, name, text, files));
-        let blocks = blocks(text);
-        for program in &blocks.programs {
-            if blocks.manifest.is_empty() {
-                problems.push(Problem::at(
-                    &file,
-                    program.line,
-                    "there is no manifest for this program",
-                ));
-            }
-            if program.prints.is_empty() {
-                problems.push(Problem::at(
-                    &file,
-                    program.line,
-                    "there is no output below this program",
-                ));
-            }
+        let most = match name.as_str() {
+            "SKILL.md" => MAX_FIRST,
+            MANIFEST => continue,
+            _ => MAX_REFERENCE,
+        };
+        if text.len() > most {
+            let message = format!(
+                "has {} bytes; at most {most} are allowed, because an agent loads all of them",
+                text.len()
+            );
+            problems.push(Problem::of(file, message));
+        }
+    }
+    problems
+}
+
+/// The code in a template that comes from no listing: nothing compiles it.
+pub fn own_code(file: &str, template: &str) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (event, range) in new_cmark_parser(template, &MarkdownOptions::default()).into_offset_iter()
+    {
+        if let Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) = event
+            && &*info != "toml"
+            && &*info != "sh"
+        {
+            let line = template[..range.start].matches('\n').count() + 1;
+            let message =
+                "this code comes from no listing; show one by {{#listing part/name:anchor}}";
+            problems.push(Problem::at(file, line, message));
         }
     }
     problems
@@ -212,8 +182,12 @@ mod tests {
     use super::*;
     use scratch::rows;
 
-    const SOUND: &str = "---\nname: rust-async-patterns\ndescription: D.\n---\n\n# S\n\nSee [a](references/a.md#b-c).\n";
-    const REFERENCE: &str = "# A\n\n```toml\n[dependencies]\n```\n\n## B `c`\n\n```rust\nfn main() {}\n```\n\nPrints:\n\n```text\nx\n```\n";
+    const FIRST: &str = "---\nname: tokio-hazards\ndescription: D.\n---\n\n# S\n\nSee [a](references/a.md#b-c).\n\n| a |\n|---|\n";
+    const REFERENCE: &str = "# A\n\n## B `c`\n";
+
+    fn sound() -> String {
+        FIRST.to_owned() + &"| b |\n".repeat(30)
+    }
 
     fn skill(first: &str, reference: &str) -> BTreeMap<String, String> {
         BTreeMap::from([
@@ -229,15 +203,15 @@ mod tests {
 
     #[test]
     fn a_sound_skill_has_no_problem() {
-        assert_eq!(problems(SOUND, REFERENCE), [""; 0]);
+        assert_eq!(problems(&sound(), REFERENCE), [""; 0]);
     }
 
     #[test]
     fn each_problem_is_reported_with_its_line() {
         for [old, new, expected] in rows(include_str!("broken.txt")) {
             let new = new.replace("(long)", &"D".repeat(1025));
-            let new = new.replace("(tall)", &"x\n".repeat(500));
-            let found = problems(&SOUND.replace(&old, &new), &REFERENCE.replace(&old, &new));
+            let new = new.replace("(tall)", &"x\n".repeat(7_000));
+            let found = problems(&sound().replace(&old, &new), &REFERENCE.replace(&old, &new));
             let found = found.first().map(String::as_str);
             assert_eq!(found, Some(&*format!("{FOLDER}/{expected}")));
         }
@@ -245,9 +219,9 @@ mod tests {
 
     #[test]
     fn out_of_date_files_are_reported() {
-        let made = skill(SOUND, REFERENCE);
+        let made = skill(&sound(), REFERENCE);
         assert!(stale(&made, &made).is_empty());
-        let mut other = skill(SOUND, &REFERENCE.replace("fn main() {}", "fn main() { }"));
+        let mut other = skill(&sound(), &REFERENCE.replace("c", "d"));
         other.insert("references/old.md".to_owned(), String::new());
         other.remove("SKILL.md");
         let problems = stale(&made, &other);
@@ -255,22 +229,19 @@ mod tests {
         assert_eq!(
             problems,
             [
-                "skills/rust-async-patterns/SKILL.md: is missing; `cargo book skill` writes it",
-                "skills/rust-async-patterns/references/a.md:10: is out of date with the pages and listings; `cargo book skill` updates it",
-                "skills/rust-async-patterns/references/old.md: no longer belongs to any page; `cargo book skill` removes it",
+                "skills/tokio-hazards/SKILL.md: is missing; `cargo book skill` writes it",
+                "skills/tokio-hazards/references/a.md:3: is out of date with its template or a listing; `cargo book skill` updates it",
+                "skills/tokio-hazards/references/old.md: no longer belongs to any template; `cargo book skill` removes it",
             ]
         );
     }
 
     #[test]
-    fn the_blocks_are_a_manifest_and_programs_with_outputs() {
-        let blocks = blocks(REFERENCE);
-        assert_eq!(blocks.manifest, "[dependencies]\n");
-        let [program] = blocks.programs.as_slice() else {
-            panic!("one program: {blocks:?}");
-        };
-        assert_eq!(program.line, 9);
-        assert_eq!(program.code, "fn main() {}\n");
-        assert_eq!(program.prints, "x\n");
+    fn code_from_no_listing_is_reported() {
+        let found = own_code("a.md", "# A\n\n```rust\nfn main() {}\n```\n");
+        let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+        let expected =
+            "a.md:3: this code comes from no listing; show one by {{#listing part/name:anchor}}";
+        assert_eq!(found, [expected]);
     }
 }

@@ -1,71 +1,71 @@
-//! The book as a skill that coding agents load: a short `SKILL.md`, and a file of references for each part.
+//! The skill that coding agents load: a short `SKILL.md`, and a file for each task that an agent gets.
 //!
-//! Rules come first. From a page come its paragraph "In short", one whole program with its output, and a line for each
-//! of its mistakes; a page that shows parts of a crate has the first of them instead of a program, and a page without code, such as
-//! a table, is included as it is. The format is that of <https://agentskills.io>.
+//! The prose is in the templates below [`TEMPLATES`]; every line of code comes from a listing, by a directive:
+//!
+//! - `{{#listing part/name}}` is a whole program without its tests, and `{{#listing part/name:anchor}}` what an anchor holds
+//!   (`{{#compile_fail}}` and `{{#unstable}}` as well);
+//! - `{{#tests part/name}}` is the module of its tests;
+//! - `{{#helper file.rs}}` is a file of `tools/hazards/src/`, which these tests call;
+//! - `{{#version crate}}`, inside a line.
+//!
+//! The format is that of <https://agentskills.io>.
 
 pub mod check;
-mod page;
-mod programs;
 
-use crate::book::{Book, Page};
-use crate::markdown;
 use crate::site::write_files;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, bail};
+use model::directive::{self, Directive, Placed};
 use model::ids::heading_id;
-use model::{Project, manifest};
-use page::{SEE_ALSO, below, choices, local_markdown, paragraphs};
-use programs::{Kind, crate_code, excerpt, listings, mistakes, programs};
-use render::expand::Expander;
+use model::program::{ProgramKind, ProgramRef};
+use model::source::Source;
+use model::{ProgramId, Project, lock, manifest, uses};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 
 /// The skill's folder, relative to the book's root. It has the skill's name.
-pub const FOLDER: &str = "skills/rust-async-patterns";
+pub const FOLDER: &str = "skills/tokio-hazards";
 
 /// The command that writes it.
 pub const COMMAND: &str = "cargo book skill";
 
-/// The first file that an agent reads, with directives and the placeholders below.
-const TEMPLATE: &str = include_str!("../../skill/SKILL.md");
+/// The folder of the templates, relative to the book's root.
+pub const TEMPLATES: &str = "tools/export/skill";
 
-/// The placeholder in [`TEMPLATE`] for the list of the references.
+/// The folder of the test helpers.
+const HELPERS: &str = "tools/hazards/src";
+
+/// The placeholder in `SKILL.md` for the list of the references.
 const REFERENCES: &str = "@references@";
-
-/// The placeholder for the rules, which are headings on [`RULES_PAGE`].
-const RULES: &str = "@rules@";
-
-/// The placeholder for the symptoms, which are headings on [`SYMPTOMS_PAGE`].
-const SYMPTOMS: &str = "@symptoms@";
-
-/// The page whose headings of the third level are the rules.
-const RULES_PAGE: &str = "practices/index.html";
-
-/// The page whose headings of the second level are the symptoms.
-const SYMPTOMS_PAGE: &str = "debugging/symptoms.html";
-
-/// Pages that are useful only on paper or in a browser.
-const EXCLUDED: &[&str] = &["practices/cheat_sheet.html"];
 
 /// The files of the skill, by their paths in [`FOLDER`].
 ///
-/// Fails if a listing, its output, or a manifest cannot be read.
-pub fn files(project: &Project, book: &Book) -> Result<BTreeMap<String, String>> {
-    let parts = parts(book);
+/// # Errors
+///
+/// A template has a directive that the skill doesn't know, or names what doesn't exist.
+pub fn files(project: &Project) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
-    for part in &parts {
-        let text = reference(project, &parts, part)?;
-        files.insert(format!("references/{}", part.file()), text);
+    for path in uses::pages_below(project, TEMPLATES) {
+        let name = path.trim_start_matches(TEMPLATES).trim_start_matches('/');
+        let text = project.read(&path)?;
+        let text = expand(project, &text).with_context(|| path.clone())?;
+        files.insert(name.to_owned(), text);
     }
+    let manifest = manifest::shown(project, manifest::ALL)?;
     files.insert(
         "references/manifest.md".to_owned(),
-        format!(
-            "# One manifest for every program of this skill\n\n```toml\n{}```\n",
-            manifest::shown(project, manifest::ALL)?
-        ),
+        format!("# One manifest for every program of this skill\n\n```toml\n{manifest}```\n"),
     );
-    files.insert("SKILL.md".to_owned(), first_file(project, book, &parts)?);
+    let list: String = files
+        .iter()
+        .filter_map(|(name, text)| line_for(name, text))
+        .collect();
+    for (name, text) in &mut files {
+        *text = match name.as_str() {
+            "SKILL.md" => text.replace(REFERENCES, list.trim_end()),
+            _ => with_contents(text),
+        };
+    }
     Ok(files)
 }
 
@@ -74,8 +74,8 @@ pub fn files(project: &Project, book: &Book) -> Result<BTreeMap<String, String>>
 /// # Errors
 ///
 /// As [`files`]; or a file cannot be written.
-pub fn write(project: &Project, book: &Book) -> Result<usize> {
-    let files = files(project, book)?;
+pub fn write(project: &Project) -> Result<usize> {
+    let files = files(project)?;
     let folder = project.root().join(FOLDER);
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {FOLDER}"))?;
@@ -84,133 +84,113 @@ pub fn write(project: &Project, book: &Book) -> Result<usize> {
     Ok(files.len())
 }
 
-/// A part of the book: its opening page, and the pages below.
-struct Part<'a> {
-    /// The folder of its pages.
-    name: String,
-    title: &'a str,
-    pages: Vec<&'a Page>,
+/// A reference in the list of them: its title, which is the task.
+fn line_for(name: &str, text: &str) -> Option<String> {
+    let title = text.strip_prefix("# ")?.lines().next()?;
+    name.starts_with("references/")
+        .then(|| format!("- [{name}]({name}): {title}\n"))
 }
 
-impl Part<'_> {
-    fn file(&self) -> String {
-        format!("{}.md", self.name)
-    }
-}
-
-/// The parts, in the order of the book.
-fn parts(book: &Book) -> Vec<Part<'_>> {
-    let mut parts = Vec::new();
-    for item in book.contents.iter().flat_map(|item| &item.children) {
-        let pages: Vec<&Page> = std::iter::once(item)
-            .chain(&item.children)
-            .filter_map(|item| book.pages.get(item.page?))
-            .filter(|page| !EXCLUDED.contains(&page.html.as_str()))
-            .collect();
-        if let Some(name) = pages
-            .first()
-            .and_then(|first| first.html.strip_suffix("/index.html"))
-        {
-            parts.push(Part {
-                name: name.to_owned(),
-                title: &item.title,
-                pages,
-            });
+/// A reference with the list of its sections above the first of them.
+fn with_contents(text: &str) -> String {
+    let mut contents = String::new();
+    let mut fenced = false;
+    for line in text.lines() {
+        fenced ^= line.starts_with("```");
+        if let Some(heading) = line.strip_prefix("## ").filter(|_| !fenced) {
+            let _ = writeln!(
+                contents,
+                "- [{heading}](#{})",
+                heading_id(&heading.replace('`', ""))
+            );
         }
     }
-    parts
+    match text.split_once("\n## ") {
+        Some((above, below)) => format!("{}\n\n{contents}\n## {below}", above.trim_end()),
+        None => text.to_owned(),
+    }
 }
 
-fn first_file(project: &Project, book: &Book, parts: &[Part<'_>]) -> Result<String> {
-    let expanded = Expander::new(project, None)
-        .expand("tools/export/skill/SKILL.md", TEMPLATE)
-        .map_err(|problems| {
-            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-            anyhow::anyhow!("{}", problems.join("\n"))
-        })?;
-    let mut references = String::new();
-    for part in parts {
-        let about = part.pages.iter().skip(1).map(|page| page.title.as_str());
-        let about: Vec<_> = about.collect();
-        let _ = writeln!(
-            references,
-            "- [references/{file}](references/{file}): **{title}**. {}",
-            about.join("; "),
-            file = part.file(),
-            title = part.title,
-        );
+/// A template with its directives replaced.
+fn expand(project: &Project, text: &str) -> Result<String> {
+    let (directives, malformed) = directive::find(text);
+    if let Some(it) = malformed.first() {
+        bail!("line {}: {}", it.line, it.message);
     }
-    let sections = |html: &str, level: &str| -> Vec<(String, String)> {
-        let page = book.page(html).map(|page| local_markdown(page, parts));
-        let text = page.unwrap_or_default();
-        let start = format!("\n{level} ");
-        let sections = text.split(&start).skip(1);
-        let sections = sections.map(|it| it.split_once('\n').unwrap_or((it, "")));
-        let first = |rest| paragraphs(rest).next().unwrap_or_default().to_owned();
-        sections
-            .filter(|(heading, _)| *heading != SEE_ALSO)
-            .map(|(heading, rest)| (heading.trim().to_owned(), first(rest)))
-            .collect()
-    };
-    let mut rules = String::new();
-    for (rule, reason) in sections(RULES_PAGE, "###") {
-        let reason = reason.replace("](", "](references/");
-        let _ = writeln!(rules, "- **{rule}.** {reason}");
+    let mut expanded = String::new();
+    let mut copied = 0;
+    for placed in &directives {
+        expanded.push_str(&text[copied..placed.range.start]);
+        copied = placed.range.end;
+        let code = replacement(project, placed);
+        expanded.push_str(&code.with_context(|| format!("line {}", placed.line))?);
     }
-    let mut symptoms = String::new();
-    for (symptom, _) in sections(SYMPTOMS_PAGE, "##") {
-        let id = heading_id(&symptom);
-        let _ = writeln!(symptoms, "- [{symptom}](references/debugging.md#{id})");
-    }
-    let text = markdown::plain(&expanded)
-        .replace(REFERENCES, references.trim_end())
-        .replace(RULES, rules.trim_end())
-        .replace(SYMPTOMS, symptoms.trim_end());
-    Ok(text)
+    expanded.push_str(&text[copied..]);
+    Ok(expanded)
 }
 
-/// A part's file.
-fn reference(project: &Project, parts: &[Part<'_>], part: &Part<'_>) -> Result<String> {
-    let mut text = format!("# {}\n", part.title);
-    // A part without programs of its own may show those of others.
-    let manifest = match project.has(&manifest::file(&part.name)) {
-        true => &part.name,
-        false => manifest::ALL,
-    };
-    let is_right = |page: &&Page| {
-        listings(&page.expanded)
-            .iter()
-            .any(|it| it.kind == Kind::Right)
-    };
-    if part.pages.iter().any(is_right) {
-        let _ = write!(
-            text,
-            "\nManifest for the programs of this file, which print what stands below them:\n\n```toml\n{}```\n",
-            manifest::shown(project, manifest)?
-        );
-    }
-    for page in &part.pages {
-        let listings = listings(&page.expanded);
-        let of_page = local_markdown(page, parts);
-        let is_right = listings.iter().any(|found| found.kind == Kind::Right);
-        let code = crate_code(&page.expanded).filter(|_| !is_right);
-        if is_right || code.is_some() {
-            let _ = write!(text, "\n## {}\n\n", page.heading());
-            let short = paragraphs(&of_page).find(|it| it.starts_with("**In short:**"));
-            if let Some(short) = short {
-                let _ = write!(text, "{short}\n\n");
+fn replacement(project: &Project, placed: &Placed) -> Result<String> {
+    let argument = &placed.argument;
+    match (placed.name.as_str(), &placed.directive) {
+        ("tests", _) => {
+            let id = ProgramId::parse(argument).map_err(|message| anyhow!(message))?;
+            let text = project.read(&id.source())?;
+            let tests = Source::parse(&text)
+                .map_err(|it| anyhow!(it.message))?
+                .test_module();
+            match tests.is_empty() {
+                true => bail!("{id} has no tests"),
+                false => Ok(block(&tests)),
             }
-            if let Some(code) = code {
-                excerpt(project, &code, &mut text)?;
-            }
-            programs(project, &listings, &mut text)?;
-            mistakes(project, &listings, &mut text)?;
-            for table in choices(&of_page) {
-                let _ = write!(text, "{table}\n\n");
-            }
-        } else {
-            let _ = write!(text, "\n## {}\n{}", page.heading(), below(&of_page));
         }
+        ("helper", _) => {
+            let text = project.read(&format!("{HELPERS}/{argument}"))?;
+            Ok(block(&text))
+        }
+        (_, Ok(Directive::Program(kind, shown))) => program(project, *kind, shown),
+        (_, Ok(Directive::Version(name))) => Ok(lock::version(project, name)?),
+        (name, _) => bail!("a template of the skill can't have {{{{#{name} {argument}}}}}"),
     }
-    Ok(markdown::collapse_empty_lines(&text))
+}
+
+/// A program without its tests and the comment at the top, or what an anchor holds.
+fn program(project: &Project, kind: ProgramKind, shown: &ProgramRef) -> Result<String> {
+    let text = project.read(&shown.id.file(kind))?;
+    let source = Source::parse(&text).map_err(|it| anyhow!(it.message))?;
+    let Some(anchor) = &shown.anchor else {
+        let program = source.program_without_tests();
+        let is_comment = |line: &&str| line.starts_with("//!") || line.is_empty();
+        let lines = program.lines().skip_while(is_comment);
+        return Ok(block(&lines.collect::<Vec<_>>().join("\n")));
+    };
+    let lines = source.cut(Some(anchor)).map_err(|it| anyhow!(it.message))?;
+    let lines = lines.iter().filter(|line| line.shown).map(|line| line.text);
+    let lines: Vec<&str> = lines.collect();
+    let indent = |line: &&str| line.len() - line.trim_start().len();
+    let filled = lines.iter().filter(|line| !line.trim().is_empty());
+    let least = filled.map(indent).min().unwrap_or_default();
+    let lines = lines
+        .iter()
+        .map(|line| line.get(least..).unwrap_or_default());
+    Ok(block(&lines.collect::<Vec<_>>().join("\n")))
+}
+
+fn block(code: &str) -> String {
+    format!("```rust\n{}\n```", code.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_starts_with_its_contents() {
+        let text = "# Task\n\nWhat it covers.\n\n## The `a` program\n\n```rust\n## no heading\n```\n\n## Traps\n";
+        let expected = "# Task\n\nWhat it covers.\n\n- [The `a` program](#the-a-program)\n- [Traps](#traps)\n\n## The `a` program\n\n```rust\n## no heading\n```\n\n## Traps\n";
+        assert_eq!(with_contents(text), expected);
+        assert_eq!(
+            line_for("references/a.md", text).as_deref(),
+            Some("- [references/a.md](references/a.md): Task\n")
+        );
+    }
 }
