@@ -69,6 +69,21 @@ mod tests {
         assert_eq!(missed_of(6), (6, 2));
     }
 
+    /// The receiver that hasn't read them drops all that are left, in
+    /// its own `drop`.
+    #[test]
+    fn slow_receiver_drops_the_unread_messages_itself() {
+        let (sender, slow) = broadcast::channel(1024);
+        let message = Arc::new("a large one");
+        for _ in 0..5000 {
+            sender.send(Arc::clone(&message)).expect("one listens");
+        }
+        assert_eq!(Arc::strong_count(&message), 1025);
+        let _other = sender.subscribe();
+        drop(slow);
+        assert_eq!(Arc::strong_count(&message), 1);
+    }
+
     #[test]
     fn it_keeps_for_the_slowest_and_not_for_the_late() {
         assert_eq!(late(), (false, false));

@@ -7,11 +7,11 @@ use tokio::{
     time::timeout,
 };
 
-/// Writes the command's input, and returns its output. More than ten
-/// megabytes of output are an error.
+/// Writes the input, and returns the output. Above 10 MB, it fails.
 ///
 /// On a timeout or a cancellation, the command is killed, together with
-/// the processes that are still in its group.
+/// the processes that are still in its group. A background process that
+/// keeps the pipes open makes even a finished command time out.
 async fn run(
     command: &str,
     input: &[u8],
@@ -178,8 +178,13 @@ mod tests {
 
     #[tokio::test]
     async fn silence_ends_with_the_limit() {
-        for silent in ["sleep 1000", "exec sleep 1000", "sleep 1000 &"]
-        {
+        for silent in [
+            "sleep 1000",
+            "exec sleep 1000",
+            // A process in the background keeps both pipes open, or one.
+            "sleep 1000 & echo done",
+            "sleep 1000 >/dev/null & echo done",
+        ] {
             let error = run(silent, b"", MOMENT).await;
             let error = error.expect_err("it takes long");
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -193,6 +198,16 @@ mod tests {
         let output = run(slow, &input, MINUTE).await;
         let output = output.expect("it reads all");
         assert_eq!(output.trim(), "1000000");
+    }
+
+    #[tokio::test]
+    async fn silence_of_a_background_process_without_the_pipes()
+    -> io::Result<()> {
+        let command = "sleep 5 >/dev/null 2>&1 & echo done";
+        let start = std::time::Instant::now();
+        assert_eq!(run(command, b"", MINUTE).await?, "done\n");
+        assert!(start.elapsed() < Duration::from_secs(4));
+        Ok(())
     }
 
     /// Neither a cancellation nor the limit leaves a grandchild.

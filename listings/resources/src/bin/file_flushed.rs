@@ -84,6 +84,23 @@ mod tests {
         Ok(())
     }
 
+    /// Only `flush` returns the error of the last write.
+    #[test]
+    fn failure_is_hidden_by_a_sync_without_flush() -> io::Result<()> {
+        let file = tempfile::NamedTempFile::new()?;
+        let file = std::fs::File::open(file.path())?;
+        run(async {
+            let mut file = File::from_std(file);
+            file.write_all(b"order 7").await?;
+            assert!(file.sync_data().await.is_ok());
+            assert!(file.flush().await.is_err());
+            file.write_all(b"order 7").await?;
+            assert!(file.sync_all().await.is_ok());
+            assert!(file.flush().await.is_err());
+            Ok(())
+        })
+    }
+
     #[test]
     fn edges_of_a_text() -> io::Result<()> {
         let folder = tempfile::tempdir()?;

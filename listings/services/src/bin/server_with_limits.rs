@@ -136,8 +136,9 @@ const LIMITS: Limits = Limits {
 };
 
 impl Limits {
+    /// Also limits raw bodies, which `DefaultBodyLimit` wouldn't.
     fn layers(&self, routes: Router) -> Router {
-        routes.layer(DefaultBodyLimit::max(64 * 1024)).layer(
+        routes.layer(RequestBodyLimitLayer::new(64 * 1024)).layer(
             TimeoutLayer::with_status_code(
                 StatusCode::REQUEST_TIMEOUT,
                 self.request,
@@ -175,7 +176,6 @@ impl Listen for TcpListener {
 // ANCHOR_END: listen
 
 use axum::{
-    extract::DefaultBodyLimit,
     http::StatusCode,
     routing::{get, post},
 };
@@ -183,7 +183,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     task::JoinError,
 };
-use tower_http::timeout::TimeoutLayer;
+use tower_http::{limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
 
 trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 impl<I: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for I {}
@@ -271,6 +271,7 @@ async fn main() -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::{Body, to_bytes};
     use futures::future::join_all;
     use hazards::HOUR;
     use tokio::{
@@ -313,10 +314,17 @@ mod tests {
                 "late"
             });
             let large = get(async || "x".repeat(1_000_000));
+            let raw = post(async |body: Body| {
+                match to_bytes(body, usize::MAX).await {
+                    Ok(_) => StatusCode::OK,
+                    Err(_) => StatusCode::PAYLOAD_TOO_LARGE,
+                }
+            });
             let routes = shop()
                 .route("/broken", broken)
                 .route("/slow", slow)
-                .route("/large", large);
+                .route("/large", large)
+                .route("/raw", raw);
             let routes = limits.layers(routes);
             let served = serve(listener, routes, limits, stop.clone());
             Self { clients, stop, task: tokio::spawn(served) }
@@ -469,6 +477,38 @@ mod tests {
         };
         let _ended = hazards::within(HOUR, asked).await;
         assert!(start.elapsed() <= FEW.age + FEW.head);
+    }
+
+    /// An extractor reads one of these bodies, and a handler the other.
+    #[tokio::test(start_paused = true)]
+    async fn overload_of_every_body_is_bounded() {
+        let chunk = "x".repeat(0x1000);
+        let chunk = format!("1000\r\n{chunk}\r\n");
+        for path in ["orders", "raw"] {
+            for (chunks, status) in
+                [(15, "200 OK"), (17, "413 Payload Too Large")]
+            {
+                let server = Server::start(FEW);
+                let text = format!(
+                    "POST /{path} HTTP/1.1\r\nhost: shop\r\n\
+                     connection: close\r\n\
+                     transfer-encoding: chunked\r\n\r\n{}0\r\n\r\n",
+                    chunk.repeat(chunks)
+                );
+                let (reader, mut writer) =
+                    tokio::io::split(server.connect());
+                let write = tokio::spawn(async move {
+                    writer.write_all(text.as_bytes()).await
+                });
+                let client = tokio::io::join(reader, tokio::io::sink());
+                assert_eq!(
+                    talk(client, "").await,
+                    format!("HTTP/1.1 {status}, closed"),
+                    "{path}"
+                );
+                write.abort();
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

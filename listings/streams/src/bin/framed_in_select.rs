@@ -12,15 +12,16 @@ use tokio_util::codec::LengthDelimitedCodec;
 
 const IDLE: Duration = Duration::from_secs(60);
 
-/// The bytes that were read are in the buffer of `frames`, which stays,
-/// not in the future of `next`, which `select!` drops. Fails if a frame
-/// is too long or cut off, or if the last frame is a minute old.
+/// The bytes stay in the buffer of `frames` when `select!` drops `next`.
+/// Fails if a frame is too long or cut off, or the last is a minute old.
 async fn read_all(
     socket: impl AsyncRead + Unpin,
     mut handle: impl FnMut(&[u8]),
 ) -> io::Result<u32> {
     let mut frames = LengthDelimitedCodec::builder()
         .max_frame_length(1024)
+        .length_adjustment(4)
+        .num_skip(0) // Even a cut right after the length is an error.
         .new_read(socket);
     let mut tick = interval(Duration::from_millis(25));
     let (mut ticks, mut last) = (0, Instant::now());
@@ -29,7 +30,7 @@ async fn read_all(
             frame = frames.next() => match frame.transpose()? {
                 Some(frame) => {
                     last = Instant::now();
-                    handle(&frame);
+                    handle(&frame[4..]);
                 }
                 None => return Ok(ticks),
             },
@@ -171,6 +172,10 @@ mod tests {
         let outcome = read_all(&bytes[..], |_| frames += 1).await;
         assert!(outcome.is_err());
         assert_eq!(frames, 1);
+        for cut in 1..8 {
+            let outcome = read_all(&bytes[..cut], |_| frames += 1);
+            assert!(outcome.await.is_err(), "{cut}");
+        }
         let socket = Failing::after(&bytes[..8], 1);
         let error = read_all(socket, |_| frames += 1).await;
         let error = error.expect_err("it has failed");
