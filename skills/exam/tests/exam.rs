@@ -94,6 +94,9 @@ fn every_task_is_complete() -> Result<()> {
             text.split_whitespace().count() < 250,
             "{task}/task.md is long"
         );
+        let brief = folder.join("brief.md");
+        let brief = std::fs::read_to_string(brief).with_context(|| task.clone())?;
+        ensure!(brief.len() < text.len(), "{task}/brief.md isn't brief");
         let own: Vec<_> = all.iter().filter(|it| it.task == task).collect();
         let tests: BTreeSet<_> = own.iter().map(|it| &it.test).collect();
         ensure!(

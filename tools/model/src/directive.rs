@@ -186,6 +186,12 @@ fn aliases(text: &str) -> Result<Vec<String>, String> {
                 "an alias is plain text, without `{mark}`: `{alias}`"
             ));
         }
+        let mut words = alias.split(' ');
+        if let Some(word) = words.find(|it| it.starts_with('_') || it.ends_with('_')) {
+            return Err(format!(
+                "`{word}` begins or ends with `_`, which Markdown takes for emphasis; leave it out"
+            ));
+        }
         if !seen.insert(alias) {
             return Err(format!("the alias `{alias}` stands here twice"));
         }
@@ -376,6 +382,25 @@ mod tests {
         assert_eq!((found[0].line, found[0].alone), (3, true));
         assert_eq!(found[1].argument, "tokio");
         assert_eq!((found[1].line, found[1].alone), (4, false));
+    }
+
+    #[test]
+    fn aliases_are_plain_words() {
+        let parse = |text| Directive::parse("aliases", text);
+        let expected = ["goroutine leak", "OOM"].map(str::to_owned).to_vec();
+        assert_eq!(
+            parse("goroutine leak; OOM"),
+            Ok(Directive::Aliases(expected))
+        );
+        for (text, message) in [
+            ("leak;; OOM", "has an empty alias"),
+            ("a `leak`", "is plain text"),
+            ("OOM; OOM", "stands here twice"),
+            ("the _guard", "begins or ends with `_`"),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert!(error.contains(message), "{error}");
+        }
     }
 
     #[test]
