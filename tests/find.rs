@@ -137,6 +137,45 @@ fn each_title_leads_to_its_section_among_the_results() -> Result<()> {
     each_title_leads_to_its_section(&finder)
 }
 
+/// The fewest queries that each page answers.
+const FEWEST: usize = 5;
+
+#[test]
+fn every_page_is_asked_for() -> Result<()> {
+    let sections = sections::all(&PROJECT)?;
+    let mut queries: BTreeMap<String, usize> = BTreeMap::new();
+    let addresses = search::indexed(&sections).map(|it| it.link().replace(".md#", ".html#"));
+    let addresses: Vec<String> = addresses.collect();
+    for [_, answers] in rows(ASKED) {
+        let answers: Vec<_> = answers.split(" or ").map(str::to_owned).collect();
+        for answer in &answers {
+            ensure!(
+                addresses.iter().any(|it| it.contains(answer)),
+                "tests/find/asked.txt: there is no section {answer}"
+            );
+        }
+        let is_answer = |it: &&String| answers.iter().any(|answer| it.contains(answer));
+        let answering = addresses.iter().filter(is_answer);
+        let pages: BTreeSet<_> = answering.filter_map(|it| it.split('#').next()).collect();
+        for page in pages {
+            *queries.entry(page.to_owned()).or_default() += 1;
+        }
+    }
+    let pages: BTreeSet<_> = addresses
+        .iter()
+        .filter_map(|it| it.split('#').next())
+        .collect();
+    let few = pages
+        .iter()
+        .filter(|it| queries.get(**it).copied().unwrap_or(0) < FEWEST);
+    let few: Vec<_> = few.collect();
+    ensure!(
+        few.is_empty(),
+        "tests/find/asked.txt has fewer than {FEWEST} queries for {few:?}"
+    );
+    Ok(())
+}
+
 /// Changes the search, and demands that a check fails with this message.
 fn assert_fails((old, new): (&str, &str), check: fn(&Finder) -> Result<()>, message: &str) {
     let engine = PROJECT.read("src/minisearch.js").expect("the engine");
