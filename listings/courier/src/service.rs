@@ -36,8 +36,8 @@ pub struct Options {
     /// How much of this new connections are accepted for, so that a
     /// load balancer can notice that courier isn't ready anymore.
     pub notice: Duration,
-    /// Where `/live` and `/ready` are served, too, and nothing else:
-    /// its connections aren't counted with the others.
+    /// Where `/live` and `/ready` are served, too, and nothing else: its
+    /// connections have a limit of their own (but the same metrics).
     pub probes: Option<TcpListener>,
 }
 

@@ -70,8 +70,9 @@ where
     // ANCHOR_END: dial
 }
 
-/// TCP. Each of a name's addresses gets an equal share of
-/// `connect_timeout`, so that the others are tried if one is silent.
+/// TCP. A name's IPv4 addresses share `connect_timeout` equally, so that
+/// the others are tried if one is silent. So do its IPv6 addresses, at
+/// the same time.
 #[derive(Clone)]
 pub struct Tcp<R> {
     connector: HttpConnector<R>,

@@ -478,10 +478,12 @@ impl Store for SqlStore {
                 &**error,
             ),
             Outcome::Retry { after, error } => (
+                // Waits for a call that's changing the URL.
                 "UPDATE deliveries SET state = 'ready', error = $4,
                  due_at = {now} + CASE WHEN $5 = (
                     SELECT url FROM subscriptions
-                    WHERE number = subscription) THEN $3 ELSE 0 END",
+                    WHERE number = subscription {steady})
+                    THEN $3 ELSE 0 END",
                 millis(*after),
                 &**error,
             ),
@@ -549,16 +551,20 @@ impl Store for SqlStore {
             VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO UPDATE
             SET url = excluded.url, topics = excluded.topics,
                 secret = excluded.secret";
-        let hasten = "
-            UPDATE deliveries SET due_at = {now} WHERE id IN (
-                SELECT id FROM deliveries WHERE subscription = (
-                    SELECT number FROM subscriptions
-                    WHERE name = $1 AND url <> $2)
-                AND state = 'ready' AND due_at > {now}
-                ORDER BY due_at LIMIT 10000 {skip locked})";
-        let hasten = sqlx::query(self.sql(hasten))
+        // It locks the subscription, and so comes first.
+        let move_ = "
+            UPDATE subscriptions SET url = $2
+            WHERE name = $1 AND url <> $2 RETURNING number";
+        let move_ = sqlx::query_scalar(move_)
             .bind(subscription.name.as_str())
             .bind(subscription.url.as_str());
+        // SQLite uses an index only if its condition is repeated.
+        let hasten = "
+            UPDATE deliveries SET due_at = {now} WHERE id IN (
+                SELECT id FROM deliveries WHERE subscription = $1
+                AND state IN ('ready', 'leased') AND state = 'ready'
+                AND due_at > {now}
+                ORDER BY due_at LIMIT 10000 {skip locked})";
         let topics = subscription.topics.iter();
         let upsert = sqlx::query(upsert)
             .bind(subscription.name.as_str())
@@ -569,10 +575,17 @@ impl Store for SqlStore {
             .bind(subscription.secret.0.to_vec());
         self.within(async {
             let mut all = self.begin().await?;
-            let hastened = hasten.execute(&mut *all).await?;
+            let moved: Vec<i64> = move_.fetch_all(&mut *all).await?;
+            for number in &moved {
+                sqlx::query(self.sql(hasten))
+                    .bind(*number)
+                    .execute(&mut *all)
+                    .await?;
+            }
             upsert.execute(&mut *all).await?;
             all.commit().await?;
-            if hastened.rows_affected() > 0 {
+            if !moved.is_empty() {
+                // Some may be due already, behind an open breaker.
                 self.announce();
             }
             Ok(())

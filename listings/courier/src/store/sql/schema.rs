@@ -43,7 +43,7 @@ pub const MIGRATIONS: [&str; 1] = ["
         WHERE state = 'dead';
     CREATE INDEX deliveries_event ON deliveries (event)"];
 
-pub type Words = [(&'static str, &'static str); 8];
+pub type Words = [(&'static str, &'static str); 9];
 
 // ANCHOR: words
 /// `{now}` is the database's clock, because the processes' clocks differ.
@@ -58,6 +58,7 @@ pub const POSTGRESQL: Words = [
     ("{bytewise}", "COLLATE \"C\""),
     ("{skip locked}", "FOR UPDATE SKIP LOCKED"),
     ("{share}", "FOR KEY SHARE"),
+    ("{steady}", "FOR SHARE"),
     ("{share both}", "FOR UPDATE OF d FOR KEY SHARE OF e, s"),
 ];
 // ANCHOR_END: words
@@ -72,6 +73,7 @@ pub const SQLITE: Words = [
     ("{bytewise}", ""),
     ("{skip locked}", ""),
     ("{share}", ""),
+    ("{steady}", ""),
     ("{share both}", ""),
 ];
 
