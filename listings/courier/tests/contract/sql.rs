@@ -481,6 +481,46 @@ async fn changed_wakes_another_process() {
     run("changed", test).await;
 }
 
+/// A retry that's settled while the URL changes is due immediately.
+#[tokio::test(flavor = "multi_thread")]
+async fn threads_settle_while_the_url_changes() {
+    let test = async |place: &Postgresql| {
+        let store = with_a(place).await;
+        accept(&store, "1", None).await;
+        let lease = claim(&store, 1).await.remove(0);
+        let mut change = place.connection().await;
+        let run = async |change: &mut AnyConnection, sql| {
+            sqlx::raw_sql(sql).execute(change).await.expect("it runs");
+        };
+        let url = "BEGIN; UPDATE subscriptions SET url = 'http://b/'";
+        run(&mut change, url).await;
+        let settled = tokio::spawn({
+            let store = store.clone();
+            let error = "it's down".into();
+            let retry = Outcome::Retry { after: LONG, error };
+            async move { store.settle(&lease, &retry).await }
+        });
+        // Until it waits for the change.
+        let waits = "SELECT count(*) FROM pg_stat_activity
+            WHERE wait_event_type = 'Lock'
+            AND application_name = current_schema()";
+        let waiting = async {
+            let mut other = place.connection().await;
+            let count = || sqlx::query_scalar::<_, i64>(waits);
+            while count().fetch_one(&mut other).await.expect("a count")
+                == 0
+            {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        within(Duration::from_secs(10), waiting).await;
+        run(&mut change, "COMMIT").await;
+        assert!(settled.await.expect("no panic").expect("settled"));
+        assert_eq!(store.due(9).await.expect("due").len(), 1);
+    };
+    run("settle_moved", test).await;
+}
+
 /// Nobody on the way can read events, if the server speaks TLS.
 #[tokio::test]
 async fn edges_postgresql_is_asked_for_tls() {
