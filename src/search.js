@@ -9,7 +9,7 @@ globalThis.searchIn = (index) => {
   // How many are shown instead where none has the words.
   const MOST_NEAR = 3;
   // What a word is worth, by the place where a section has it.
-  const BOOST = { title: 6, messages: 4, questions: 6, aliases: 6, pageTitle: 2, apis: 1.5, sentence: 1.5 };
+  const BOOST = { title: 6, messages: 4, questions: 6, aliases: 6, pageTitle: 2, sentence: 1.5 };
 
   const stop = new Set(index.stop.split(' '));
 
@@ -47,20 +47,21 @@ globalThis.searchIn = (index) => {
       .trim();
 
   const read = () => {
-    const sections = index.sections.map(([page, title, id, messages, questions, apis, sentence], number) => ({
+    const sections = index.sections.map(([page, title, id, messages, questions, sentence], number) => ({
       id: number,
       address: `${index.pages[page][0]}#${id || fragment(title)}`,
       pageTitle: index.pages[page][1],
       title,
       messages,
       questions,
-      apis,
       aliases: [],
       sentence,
       phrases: [title, ...messages, ...questions].map(plain),
     }));
+    let word = '';
     for (const line of index.aliases.split('\n').filter(Boolean)) {
-      const [word, ...places] = line.split(' ');
+      const [coded, ...places] = line.split(' ');
+      word = word.slice(0, +coded[0]) + coded.slice(1);
       let section = 0;
       for (const place of places) {
         section += parseInt(place, 36);

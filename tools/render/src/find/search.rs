@@ -27,9 +27,10 @@ pub fn html(sections: &[Section]) -> String {
 ///
 /// - `pages`: the address and the title of each;
 /// - `sections`: for each heading its page, its title, its fragment (0 if it's the title's), the messages that are quoted or printed
-///   there, the questions that lead there, the APIs that are linked there first, and the beginning of its first sentence;
-/// - `aliases`: the words of the aliases and of the other questions, each with the sections that have it: `abort 3 9`, in base 36, each
-///   counted from the one before;
+///   there, the questions that lead there, and the beginning of its first sentence;
+/// - `aliases`: the words of the aliases, of the other questions, and of the APIs that are linked there first, each with the sections
+///   that have it: `0abort 3 9`, in base 36, each counted from the one before. The digit says how many letters are those of the
+///   word before;
 /// - `stop`: the words that find nothing.
 pub fn index(sections: &[Section]) -> Value {
     let mut pages: Vec<(String, &str)> = Vec::new();
@@ -123,7 +124,9 @@ impl Found<'_> {
     /// What it's found by besides, word by word.
     fn others(&self) -> impl Iterator<Item = &str> {
         let aliases = self.section.aliases.iter().map(String::as_str);
-        aliases.chain(self.symptoms.iter().copied())
+        // Of a path, the type and the call: all begin with the name of a crate.
+        let apis = self.apis.iter().flat_map(|path| path.rsplit("::").take(2));
+        aliases.chain(self.symptoms.iter().copied()).chain(apis)
     }
 
     fn json(&self) -> Value {
@@ -143,18 +146,22 @@ impl Found<'_> {
             id,
             self.messages,
             self.questions,
-            self.apis,
             sentence
         ])
     }
 }
 
-/// A word with its sections on each line.
+/// A word with its sections on each line. The letters that it shares with the word before are counted, not repeated.
 fn lines(words: &Places) -> String {
-    let lines = words
-        .iter()
-        .map(|(word, sections)| format!("{word}{}", places(sections)));
-    lines.collect::<Vec<_>>().join("\n")
+    let mut lines = Vec::new();
+    let mut before = "";
+    for (word, sections) in words {
+        let same = word.bytes().zip(before.bytes()).take(9);
+        let same = same.take_while(|(one, other)| one == other).count();
+        lines.push(format!("{same}{}{}", &word[same..], places(sections)));
+        before = word;
+    }
+    lines.join("\n")
 }
 
 /// Numbers in order, each as the distance from the one before, in base 36: ` 3 6`.
@@ -209,7 +216,8 @@ mod tests {
             id: "dropped-tasks".to_owned(),
             title: "Dropped tasks".to_owned(),
             sentence: "A task that is dropped aborts.".to_owned(),
-            aliases: vec!["dropped goroutine leak".to_owned()],
+            aliases: vec!["dropped goroutine leave".to_owned()],
+            apis: vec!["tokio::task::JoinHandle::abort".to_owned()],
             ..Section::default()
         };
         let link = || "a.md#dropped-tasks".to_owned();
@@ -228,7 +236,10 @@ mod tests {
             ..Section::default()
         };
         let index = index(&[section, see_also, hub]);
-        assert_eq!(index["aliases"], "goroutine 0\nleak 0");
+        assert_eq!(
+            index["aliases"],
+            "0abort 0\n0goroutine 0\n0joinhandle 0\n0leak 0\n3ve 0"
+        );
         assert_eq!(
             index["sections"],
             json!([
@@ -238,10 +249,9 @@ mod tests {
                     0,
                     [],
                     ["Who aborts?"],
-                    [],
                     "A task that is dropped aborts."
                 ],
-                [1, "Questions", "other", [], [], [], ""]
+                [1, "Questions", "other", [], [], ""]
             ])
         );
         assert_eq!(index["pages"], json!([["a.html", ""], ["b.html", ""]]));
