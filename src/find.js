@@ -80,7 +80,7 @@
   const item = ({ address, title, pageTitle, sentence }) => {
     const link = linkTo(path_to_root + address, title.replaceAll('`', ''));
     // A page's first section has the page's title.
-    const where = title === pageTitle ? [] : [element('em', pageTitle), ' '];
+    const where = title === pageTitle ? [] : [element('em', pageTitle)];
     return element('li', link, element('p', ...where, sentence));
   };
 
