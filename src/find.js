@@ -11,7 +11,8 @@
   const status = form.querySelector('[role=status]');
   const list = form.querySelector('ol');
   const index = document.getElementById('search-index');
-  const isFramed = parent !== window;
+  // The name of the frame. (The whole book may stand in a frame, too.)
+  const FRAME = 'search-index';
 
   // --- Searching ------------------------------------------------------------------------------------
 
@@ -30,6 +31,7 @@
     const frame = document.createElement('iframe');
     frame.hidden = true;
     frame.title = 'Search index';
+    frame.name = FRAME;
     frame.src = `${path_to_root}find.html`;
     let isReady = false;
     let latest = null;
@@ -56,7 +58,7 @@
     return ask;
   };
 
-  if (isFramed) {
+  if (window.name === FRAME && index) {
     const answer = answering();
     addEventListener('message', ({ source, data }) => {
       if (source === parent) {
