@@ -30,9 +30,18 @@ fn addresses(finder: &Finder, query: &str) -> Result<Vec<String>> {
 }
 
 fn readers_find(finder: &Finder) -> Result<()> {
+    an_answer_is_found(finder, &rows(ASKED))
+}
+
+/// The same for every tenth query: enough to notice a broken search.
+fn some_readers_find(finder: &Finder) -> Result<()> {
+    let asked: Vec<_> = rows(ASKED).into_iter().step_by(10).collect();
+    an_answer_is_found(finder, &asked)
+}
+
+fn an_answer_is_found(finder: &Finder, asked: &[[String; 2]]) -> Result<()> {
     let (mut first, mut first_three, mut missed) = (0, 0, String::new());
-    let asked = rows(ASKED);
-    for [query, answers] in &asked {
+    for [query, answers] in asked {
         let found = addresses(finder, query)?;
         let answers: Vec<_> = answers.split(" or ").collect();
         let is_answer = |found: &String| answers.iter().any(|answer| found.contains(answer));
@@ -191,7 +200,7 @@ fn assert_fails((old, new): (&str, &str), check: fn(&Finder) -> Result<()>, mess
 #[test]
 fn a_broken_search_is_reported() {
     let all = ("fields: Object.keys(BOOST)", "fields: ['pageTitle']");
-    assert_fails(all, readers_find, "queries find an answer in");
+    assert_fails(all, some_readers_find, "queries find an answer in");
     let pasted = ("ranked = sections.filter", "ranked = [].filter");
     assert_fails(pasted, each_message_leads_to_its_page, "should lead to");
     let fragments = ("id || fragment(title)", "id");
