@@ -51,8 +51,8 @@ async fn drip(
     }
 }
 
-/// Why there is no answer of a peer that sends this, and then a byte
-/// after each pause.
+/// Asks a peer that sends `begin`, and then a byte after every pause.
+/// Returns its answer, or why there is none.
 async fn ask(
     client: &Client,
     begin: &'static str,
