@@ -15,7 +15,7 @@ const CALM: Duration = Duration::from_secs(60);
 const MOST: u32 = 5;
 
 /// Runs the actor until the last client is dropped, and restarts it on
-/// a panic. Gives up after five panics less than a minute apart.
+/// a panic. Gives up if five runs in a row panic within a minute.
 ///
 /// The next actor answers the questions in the inbox. The question that
 /// caused the panic is lost. Dropping the future aborts the actor.

@@ -82,6 +82,24 @@ mod tests {
         assert!(timeout(hour, guest).await.is_err());
     }
 
+    /// Each tick wakes the task, which polls the other future as well.
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_in_the_same_task_hides_the_mistake() {
+        let door = Arc::new(Door::default());
+        let ticks = async {
+            let mut tick =
+                tokio::time::interval(Duration::from_secs(1));
+            loop {
+                tick.tick().await;
+            }
+        };
+        let place = tokio::select! {
+            place = wait_at(door) => place,
+            () = ticks => "never",
+        };
+        assert_eq!(place, "inside");
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn an_open_door_needs_no_waker() {
         let door = Arc::new(Door::default());

@@ -36,7 +36,7 @@ struct Shop {
     network: Network,
 }
 
-/// Loses as many answers as it's told to.
+/// Loses the next `lose` answers.
 #[derive(Default)]
 struct Network {
     lose: AtomicU32,

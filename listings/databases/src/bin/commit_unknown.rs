@@ -97,7 +97,7 @@ struct Shop {
     network: Network,
 }
 
-/// Loses as many answers as it's told to.
+/// Loses the next `lose` answers.
 #[derive(Default)]
 struct Network {
     lose: AtomicU32,

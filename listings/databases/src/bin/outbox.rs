@@ -377,7 +377,7 @@ async fn main() -> sqlx::Result<()> {
     for event in broker.events() {
         let did = match receive(&pool, &event).await? {
             true => "handled",
-            false => "skipped, a double",
+            false => "skipped, a duplicate",
         };
         println!("{}/{}: {did}", event.order, event.version);
     }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use reqwest::Client;
 
-/// A client for the supplier, shared by the whole process. Each
-/// timeout catches a case that the others miss.
+/// A client for the supplier, shared by the whole process. Its limits
+/// are this short only to keep the program short.
 fn client() -> reqwest::Result<Client> {
     Client::builder()
-        // For a machine that is off and never answers.
-        .connect_timeout(Duration::from_secs(2))
+        // For a machine that is off. It's the shortest limit, because
+        // the other two also run while the client connects.
+        .connect_timeout(Duration::from_millis(100))
         // For a peer that stalls, before or during its answer.
         .read_timeout(Duration::from_millis(200))
         // For a peer that sends a byte every now and then.
@@ -50,8 +51,8 @@ async fn drip(
     }
 }
 
-/// Why there is no answer of a peer that sends this, and then a byte
-/// after each pause.
+/// Asks a peer that sends `begin`, and then a byte after every pause.
+/// Returns its answer, or why there is none.
 async fn ask(
     client: &Client,
     begin: &'static str,
@@ -112,6 +113,35 @@ mod tests {
         assert_eq!(of(HALF, drips).await, "timed out");
         assert!(start.elapsed() >= Duration::from_millis(900));
         assert!(start.elapsed() < Duration::from_secs(5));
+    }
+
+    /// A socket whose queue is full accepts no connection, and refuses
+    /// none, like a machine that is off.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn silence_of_a_machine_ends_at_the_connect_timeout()
+    -> io::Result<()> {
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind(([127, 0, 0, 1], 0).into())?;
+        let listener = socket.listen(0)?;
+        let address = listener.local_addr()?;
+        let url = format!("http://{address}");
+        let _queued = TcpStream::connect(address).await?;
+        let asked =
+            client().map_err(io::Error::other)?.get(&url).send();
+        let error = asked.await.expect_err("it can't connect");
+        assert!(error.is_connect() && error.is_timeout(), "{error:?}");
+
+        // Without that limit, the error doesn't say that nothing was
+        // sent.
+        let read = Client::builder()
+            .connect_timeout(Duration::from_secs(9))
+            .read_timeout(Duration::from_millis(200))
+            .no_proxy();
+        let asked = read.build().map_err(io::Error::other)?.get(url);
+        let error = asked.send().await.expect_err("it can't connect");
+        assert!(!error.is_connect() && error.is_timeout(), "{error:?}");
+        Ok(())
     }
 
     #[tokio::test]

@@ -21,7 +21,7 @@ async fn price(client: &Client, url: &str) -> reqwest::Result<String> {
 
 /// Is there an answer, or an error, within a second?
 async fn is_over() -> io::Result<bool> {
-    // The system accepts for it: it is a peer that hangs.
+    // The system accepts the connection, but no program reads it.
     let peer = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", peer.local_addr()?);
     let client = client().map_err(io::Error::other)?;

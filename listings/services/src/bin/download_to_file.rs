@@ -51,7 +51,7 @@ use tempfile::TempPath;
 /// timeout here, because it would have to suit the largest file.
 fn client() -> reqwest::Result<Client> {
     Client::builder()
-        .connect_timeout(Duration::from_secs(2))
+        .connect_timeout(Duration::from_secs(1))
         .read_timeout(Duration::from_secs(2))
         .no_proxy() // This program's supplier is on loopback.
         .build()

@@ -19,7 +19,7 @@ impl Supplier {
     /// Call this once, when the process starts.
     fn new(prices: Url) -> reqwest::Result<Self> {
         let http = Client::builder()
-            .connect_timeout(Duration::from_secs(2))
+            .connect_timeout(Duration::from_secs(1))
             .read_timeout(Duration::from_secs(2))
             .timeout(LIMIT)
             // The supplier closes idle connections after 5 s.

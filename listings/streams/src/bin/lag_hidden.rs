@@ -15,7 +15,7 @@ fn prices(
 }
 // ANCHOR_END: wrong
 
-/// Five prices, for a receiver that keeps two of them.
+/// Five prices, in a channel that keeps only two of them.
 fn receiver() -> broadcast::Receiver<u32> {
     let (sender, receiver) = broadcast::channel(2);
     for price in 101..=105 {

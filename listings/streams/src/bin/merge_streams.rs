@@ -14,7 +14,7 @@ fn all_orders(
 
 use tokio::time::{Duration, Instant, sleep};
 
-/// Three orders, from this number on, each after this time.
+/// Three orders, numbered from `first`, one after every pause.
 fn orders(first: u32, milliseconds: u64) -> impl Stream<Item = u32> {
     stream::iter(first..first + 3).then(move |order| async move {
         sleep(Duration::from_millis(milliseconds)).await;

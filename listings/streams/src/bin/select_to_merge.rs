@@ -111,6 +111,15 @@ mod tests {
         assert_eq!(within(HOUR, both).await, Ended::Stopped);
     }
 
+    /// The guard keeps `ship` from polling the orders.
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_prices_hides_the_end_of_the_orders() {
+        let stop = CancellationToken::new();
+        let (orders, prices) = (stream::empty(), stream::pending());
+        let shipping = ship(orders, prices, stop, |_, _| ());
+        assert!(tokio::time::timeout(HOUR, shipping).await.is_err());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn stop_comes_first_at_every_moment() {
         for after in 0..30 {

@@ -8,9 +8,9 @@ use tokio::{
 };
 
 // ANCHOR: wrong
-/// Wrong: `read_exact` keeps the bytes that it has read in its own
-/// future. When the tick wins, `select!` drops that future with its
-/// bytes, so the next frame starts in the middle of this one.
+/// Wrong: only the future of `read_exact` knows how many bytes it has
+/// read. When the tick wins, `select!` drops that future, so the next
+/// frame starts in the middle of this one.
 async fn read_frames(
     mut stream: DuplexStream,
 ) -> io::Result<(Vec<String>, u32)> {
