@@ -29,6 +29,8 @@ async fn encode(
         2..=LARGE => memory.large.acquire_many(video.gigabytes).await?,
         more => return Err(EncodeError::TooLarge(more)),
     };
+    // This stops async code only: a blocking closure keeps running and
+    // keeps its memory, so it would have to own the permits.
     timeout(Duration::from_secs(3600), video.encode()).await?;
     Ok(())
 }
@@ -46,7 +48,8 @@ enum EncodeError {
 
 // ANCHOR: apart
 /// Encodes all videos. Reports each outcome when it's known: an error
-/// or a panic of one video leaves the others alone.
+/// or a panic of one video leaves the others alone. A panic in `report`
+/// stops them all.
 ///
 /// Pass the same `memory` to every call in the process: a limit that
 /// each call makes for itself doesn't limit two calls together.
@@ -174,6 +177,17 @@ mod tests {
                 assert_eq!(text.contains("a broken video"), is_broken);
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_in_the_report_stops_all() {
+        let task = tokio::spawn(async {
+            let report = |_: &str, _| panic!("a broken report");
+            encode_all(&memory(), videos(), report).await;
+        });
+        let error = within(HOUR, task).await.expect_err("it panics");
+        assert!(error.to_string().contains("a broken report"));
+        no_task_left().await;
     }
 
     #[tokio::test(start_paused = true)]
