@@ -13,7 +13,8 @@ enum Advice {
     Unknown,
     /// Another request was first, or a referenced row is missing.
     Conflict,
-    /// The query or its data are wrong. It will fail again.
+    /// The query, its data, or the code that reads its rows is wrong.
+    /// It will fail again. If only reading failed, it was executed.
     GiveUp,
     /// We are shutting down.
     Closing,
@@ -312,6 +313,21 @@ mod tests {
         for code in ["", "1", "22003", "22277", "42P01", "\u{e4}"] {
             assert_eq!(of_code(code), Advice::GiveUp, "{code}");
         }
+    }
+
+    #[tokio::test]
+    async fn failure_to_read_a_row_comes_after_the_insert()
+    -> Result<(), Error> {
+        install_default_drivers();
+        let mut one = AnyConnection::connect("sqlite::memory:").await?;
+        run(&mut one, &["CREATE TABLE orders (id INTEGER)"]).await?;
+        let insert = "INSERT INTO orders VALUES (7) RETURNING 'seven'";
+        let read = sqlx::query_scalar::<_, i64>(insert);
+        let error = read.fetch_one(&mut one).await.expect_err("text");
+        assert_eq!(advice(&error), Advice::GiveUp, "{error}");
+        let count = sqlx::query_scalar::<_, i64>(COUNT);
+        assert_eq!(count.fetch_one(&mut one).await?, 1);
+        Ok(())
     }
 
     /// The statement may have been executed before that.

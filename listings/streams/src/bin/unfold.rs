@@ -122,6 +122,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    #[should_panic(expected = "must not be polled after")]
+    async fn after_its_end_it_must_not_be_polled() {
+        let mut progress = pin!(progress(Export::default()));
+        while progress.next().await.is_some() {}
+        progress.next().await;
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn edges_done_before_it_is_asked() {
         let export = Export { percent: 100, ..Export::default() };
         assert_eq!(progress(export).count().await, 1);
