@@ -116,6 +116,21 @@ mod tests {
         assert_eq!(start.elapsed(), LIMIT);
     }
 
+    /// A place in the queue outlives the stock, and what is sent to it
+    /// stays there until the last sender is dropped. In a race, `send`
+    /// does the same.
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_a_question_that_no_stock_gets() {
+        let (stock, asked) = mpsc::channel(8);
+        let place = stock.reserve().await.expect("it runs");
+        drop(asked);
+        let (answer, mut answered) = oneshot::channel();
+        place.send(Question { product: "tea", answer });
+        assert!(timeout(HOUR, &mut answered).await.is_err());
+        drop(stock);
+        assert!(within(HOUR, answered).await.is_err());
+    }
+
     /// The queue is full until the limit, so nothing is asked.
     #[tokio::test(start_paused = true)]
     async fn overload_of_the_queue_is_too_late_and_not_asked() {

@@ -64,7 +64,7 @@ fn worth_another_try(error: &Error) -> bool {
             let sqlite = code.parse::<u32>().map(|code| code & 0xff);
             match &*code {
                 "40001" | "40P01" | "40003" | "57P01" | "57P02"
-                | "57P03" | "53300" | "55P03" => true,
+                | "57P03" | "57P05" | "53300" | "55P03" => true,
                 code if code.len() == 5 => code.starts_with("08"),
                 _ => matches!(sqlite, Ok(5 | 6)),
             }
@@ -377,6 +377,22 @@ mod tests {
                 shop.place(key, 0).await.expect("placed");
             }
             assert_eq!(state(shop).await.expect("it"), (3, 10_000));
+        })
+        .await
+    }
+
+    /// As if the server's `idle_session_timeout` had closed it.
+    #[tokio::test]
+    async fn failure_of_an_idle_connection_may_be_over()
+    -> Result<(), Error> {
+        on_both("idle", async |shop| {
+            let options = shop.pool.connect_options();
+            if options.database_url.scheme() == "sqlite" {
+                return;
+            }
+            let raise = "DO $$ BEGIN RAISE SQLSTATE '57P05'; END $$";
+            let raised = sqlx::query(raise).execute(&shop.pool).await;
+            assert!(worth_another_try(&raised.expect_err("raised")));
         })
         .await
     }

@@ -13,7 +13,8 @@ enum Advice {
     Unknown,
     /// Another request was first, or a referenced row is missing.
     Conflict,
-    /// The query or its data are wrong. It will fail again.
+    /// The query, its data, or the code that reads its rows is wrong.
+    /// It will fail again. If only reading failed, it was executed.
     GiveUp,
     /// We are shutting down.
     Closing,
@@ -24,6 +25,8 @@ fn advice(error: &Error) -> Advice {
         Error::PoolTimedOut => Advice::TryAgain,
         Error::PoolClosed => Advice::Closing,
         Error::Io(_) => Advice::Unknown, // The connection broke.
+        // An answer made no sense, or SQLite's thread has panicked.
+        Error::Protocol(_) | Error::WorkerCrashed => Advice::Unknown,
         Error::Database(error) => match error.kind() {
             ErrorKind::UniqueViolation
             | ErrorKind::ForeignKeyViolation
@@ -40,9 +43,12 @@ fn of_code(code: &str) -> Advice {
     match code {
         // PostgreSQL: not serializable, a deadlock, a lock that isn't
         // free, a timeout, too many connections, starting up, a
-        // transaction that was idle for too long, a replica.
+        // transaction that was idle or open for too long, a connection
+        // that was idle for too long, a replica.
         "40001" | "40P01" | "55P03" | "57014" | "53300" | "57P03"
-        | "25P03" | "25006" => Advice::TryAgain,
+        | "25P03" | "25P04" | "57P05" | "25006" => Advice::TryAgain,
+        // A RESTRICT foreign key, since PostgreSQL 18.
+        "23001" => Advice::Conflict,
         // Its connection broke, or the server stops or has crashed.
         "40003" | "57P01" | "57P02" => Advice::Unknown,
         _ if code.len() == 5 && code.starts_with("08") => {
@@ -292,7 +298,8 @@ mod tests {
 
     #[test]
     fn edges_codes_of_both_databases() {
-        let postgresql = ["40001", "57014", "25P03", "25006"];
+        let postgresql =
+            ["40001", "57014", "25P03", "25P04", "57P05", "25006"];
         let sqlite = ["5", "6", "261", "262", "517", "773"];
         for code in sqlite.into_iter().chain(postgresql) {
             assert_eq!(of_code(code), Advice::TryAgain, "{code}");
@@ -302,8 +309,33 @@ mod tests {
         }
         // A number out of range: 22003 & 0xff is 0xf3, and 22277 isn't
         // one of SQLite's either, though its last bits are 5.
+        assert_eq!(of_code("23001"), Advice::Conflict);
         for code in ["", "1", "22003", "22277", "42P01", "\u{e4}"] {
             assert_eq!(of_code(code), Advice::GiveUp, "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn failure_to_read_a_row_comes_after_the_insert()
+    -> Result<(), Error> {
+        install_default_drivers();
+        let mut one = AnyConnection::connect("sqlite::memory:").await?;
+        run(&mut one, &["CREATE TABLE orders (id INTEGER)"]).await?;
+        let insert = "INSERT INTO orders VALUES (7) RETURNING 'seven'";
+        let read = sqlx::query_scalar::<_, i64>(insert);
+        let error = read.fetch_one(&mut one).await.expect_err("text");
+        assert_eq!(advice(&error), Advice::GiveUp, "{error}");
+        let count = sqlx::query_scalar::<_, i64>(COUNT);
+        assert_eq!(count.fetch_one(&mut one).await?, 1);
+        Ok(())
+    }
+
+    /// The statement may have been executed before that.
+    #[test]
+    fn failure_to_read_an_answer_is_unknown() {
+        let protocol = Error::Protocol("unknown message type".into());
+        for error in [protocol, Error::WorkerCrashed] {
+            assert_eq!(advice(&error), Advice::Unknown, "{error}");
         }
     }
 

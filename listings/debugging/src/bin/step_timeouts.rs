@@ -19,6 +19,7 @@ async fn step<T>(
     done.with_context(|| format!("{name} failed"))
 }
 
+/// An error leaves the steps before it as they are.
 async fn place_order(order: u32) -> Result<()> {
     step("reserve the stock", reserve(order)).await?;
     step("charge the card", charge(order)).await?;

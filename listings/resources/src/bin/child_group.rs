@@ -10,29 +10,23 @@ use tokio::time::timeout;
 
 use tokio::process::Child;
 
-/// A process group, which is killed when this is dropped.
+/// A child in a process group of its own. The group is killed when this
+/// is dropped, unless the child has been waited for.
 struct Group {
-    leader: Option<u32>,
+    child: Child,
 }
 
-fn spawn_group(command: &mut Command) -> io::Result<(Child, Group)> {
+fn spawn_group(command: &mut Command) -> io::Result<Group> {
     #[cfg(unix)]
     command.process_group(0);
     let child = command.kill_on_drop(true).spawn()?;
-    let leader = child.id();
-    Ok((child, Group { leader }))
-}
-
-impl Group {
-    /// The leader has been waited for, so its ID may be reused.
-    fn has_ended(mut self) {
-        self.leader = None;
-    }
+    Ok(Group { child })
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(leader) = self.leader {
+        // `None` after `wait`: another group may have the ID by then.
+        if let Some(leader) = self.child.id() {
             kill_group(leader);
         }
     }
@@ -63,10 +57,8 @@ fn job() -> Command {
 
 /// On cancellation, the job and all of its process group are killed.
 async fn run(mut job: Command) -> io::Result<ExitStatus> {
-    let (mut child, group) = spawn_group(&mut job)?;
-    let status = child.wait().await?;
-    group.has_ended();
-    Ok(status)
+    let mut group = spawn_group(&mut job)?;
+    group.child.wait().await
 }
 // ANCHOR_END: job
 
@@ -134,6 +126,23 @@ mod tests {
             assert!(printed.is_ok_and(|printed| printed.is_ok()));
         })
         .await;
+        Ok(())
+    }
+
+    /// After `wait`, another group may have the ID.
+    #[tokio::test]
+    async fn owner_gone_after_the_wait_kills_nothing() -> io::Result<()>
+    {
+        let (mut from_job, output) = pipe()?;
+        let mut job = Command::new("sh");
+        job.args(["-c", "(sleep 0.5; echo late) &"]).stdout(output);
+        let mut group = spawn_group(&mut job)?;
+        drop(job); // It has a copy of the pipe's end.
+        assert!(group.child.wait().await?.success());
+        drop(group);
+        let mut printed = String::new();
+        from_job.read_to_string(&mut printed)?;
+        assert_eq!(printed, "late\n");
         Ok(())
     }
 

@@ -23,8 +23,8 @@ async fn follow(
     patience: Duration,
     mut on_line: impl FnMut(&str),
 ) -> io::Result<ExitStatus> {
-    let (mut child, group) = spawn_group(job.stdout(Stdio::piped()))?;
-    let stdout = child.stdout.take();
+    let mut group = spawn_group(job.stdout(Stdio::piped()))?;
+    let stdout = group.child.stdout.take();
     let stdout = stdout.ok_or(io::ErrorKind::BrokenPipe)?;
     let (mut stdout, mut line) = (BufReader::new(stdout), Vec::new());
     loop {
@@ -40,37 +40,29 @@ async fn follow(
         line.clear();
     }
     // The output has ended, so wait for the exit now.
-    let status = timeout(patience, child.wait()).await??;
-    group.has_ended();
-    Ok(status)
+    timeout(patience, group.child.wait()).await?
 }
 // ANCHOR_END: follow
 
 use tokio::process::Child;
 
-/// A process group, which is killed when this is dropped.
+/// A child in a process group of its own. The group is killed when this
+/// is dropped, unless the child has been waited for.
 struct Group {
-    leader: Option<u32>,
+    child: Child,
 }
 
-fn spawn_group(command: &mut Command) -> io::Result<(Child, Group)> {
+fn spawn_group(command: &mut Command) -> io::Result<Group> {
     #[cfg(unix)]
     command.process_group(0);
     let child = command.kill_on_drop(true).spawn()?;
-    let leader = child.id();
-    Ok((child, Group { leader }))
-}
-
-impl Group {
-    /// The leader has been waited for, so its ID may be reused.
-    fn has_ended(mut self) {
-        self.leader = None;
-    }
+    Ok(Group { child })
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(leader) = self.leader {
+        // `None` after `wait`: another group may have the ID by then.
+        if let Some(leader) = self.child.id() {
             kill_group(leader);
         }
     }

@@ -2,10 +2,7 @@
 
 // ANCHOR: run
 use std::{io, process::Stdio, time::Duration};
-use tokio::{
-    process::{Child, Command},
-    time::timeout,
-};
+use tokio::{process::Command, time::timeout};
 
 /// Writes the input, and returns the output. Above 10 MB, it fails.
 ///
@@ -20,20 +17,21 @@ async fn run(
     let mut sh = Command::new("sh");
     sh.args(["-c", command]).stdin(Stdio::piped());
     sh.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let (mut child, group) = spawn_group(&mut sh)?;
+    let mut group = spawn_group(&mut sh)?;
+    let child = &mut group.child;
     let (stdin, stdout, stderr) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    // All at the same time, so that no pipe stays full.
     let work = async {
-        tokio::try_join!(
+        // At the same time, so that no pipe stays full.
+        let ((), output, errors) = tokio::try_join!(
             feed(stdin, input),
             read(stdout),
             read(stderr),
-            child.wait(),
-        )
+        )?;
+        // Not earlier: `wait` frees the ID that the group is killed by.
+        io::Result::Ok((output, errors, child.wait().await?))
     };
-    let ((), output, errors, status) = timeout(limit, work).await??;
-    group.has_ended();
+    let (output, errors, status) = timeout(limit, work).await??;
     if !status.success() {
         let text = String::from_utf8_lossy(&errors);
         let text = format!("{status}: {}", text.trim_end());
@@ -81,29 +79,25 @@ async fn read(
 // ANCHOR_END: pipes
 
 // ANCHOR: group
-/// A process group, which is killed when this is dropped.
+use tokio::process::Child;
+
+/// A child in a process group of its own. The group is killed when this
+/// is dropped, unless the child has been waited for.
 struct Group {
-    leader: Option<u32>,
+    child: Child,
 }
 
-fn spawn_group(command: &mut Command) -> io::Result<(Child, Group)> {
+fn spawn_group(command: &mut Command) -> io::Result<Group> {
     #[cfg(unix)]
     command.process_group(0);
     let child = command.kill_on_drop(true).spawn()?;
-    let leader = child.id();
-    Ok((child, Group { leader }))
-}
-
-impl Group {
-    /// The leader has been waited for, so its ID may be reused.
-    fn has_ended(mut self) {
-        self.leader = None;
-    }
+    Ok(Group { child })
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(leader) = self.leader {
+        // `None` after `wait`: another group may have the ID by then.
+        if let Some(leader) = self.child.id() {
             kill_group(leader);
         }
     }
@@ -239,6 +233,32 @@ mod tests {
         assert!(run(&command, b"", MOMENT).await.is_err());
         tokio::time::sleep(Duration::from_secs(4)).await;
         assert!(!late.exists());
+        Ok(())
+    }
+
+    /// Until the limit, the system gives its ID to no other process.
+    #[tokio::test]
+    async fn owner_gone_and_the_id_is_still_the_groups()
+    -> io::Result<()> {
+        use nix::{sys::signal, unistd::Pid};
+
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("id");
+        // The leader ends, and `sleep` keeps the pipes open.
+        let command =
+            format!("echo $$ > {}; sleep 5 &", file.display());
+        let limit = Duration::from_millis(1_000);
+        let look = async {
+            tokio::time::sleep(limit / 2).await;
+            let id = std::fs::read_to_string(&file)?;
+            let id = id.trim().parse().map_err(io::Error::other)?;
+            signal::kill(Pid::from_raw(id), None)
+                .map_err(io::Error::from)
+        };
+        let (ran, looked) =
+            tokio::join!(run(&command, b"", limit), look);
+        looked?;
+        assert!(ran.is_err());
         Ok(())
     }
 

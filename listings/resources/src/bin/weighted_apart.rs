@@ -18,8 +18,8 @@ struct Memory {
 
 const LARGE: u32 = 4;
 
-/// Waits for memory, and encodes. A video that needs more than all the
-/// memory gets an error, because it would wait forever.
+/// Waits for memory, and encodes. A video that needs more than `LARGE`
+/// gets an error, because it would wait forever.
 async fn encode(
     video: &Video,
     memory: &Memory,
@@ -29,6 +29,8 @@ async fn encode(
         2..=LARGE => memory.large.acquire_many(video.gigabytes).await?,
         more => return Err(EncodeError::TooLarge(more)),
     };
+    // This stops async code only: a blocking closure keeps running and
+    // keeps its memory, so it would have to own the permits.
     timeout(Duration::from_secs(3600), video.encode()).await?;
     Ok(())
 }
@@ -46,16 +48,19 @@ enum EncodeError {
 
 // ANCHOR: apart
 /// Encodes all videos. Reports each outcome when it's known: an error
-/// or a panic of one video leaves the others alone.
+/// or a panic of one video leaves the others alone. A panic in `report`
+/// stops them all.
+///
+/// Pass the same `memory` to every call in the process: a limit that
+/// each call makes for itself doesn't limit two calls together.
 async fn encode_all(
+    memory: &Arc<Memory>,
     videos: Vec<Video>,
     mut report: impl FnMut(&str, Result<(), String>),
 ) {
-    let (large, small) = (Semaphore::new(4), Semaphore::new(1));
-    let memory = Arc::new(Memory { large, small });
     let (mut tasks, mut names) = (JoinSet::new(), HashMap::new());
     for video in videos {
-        let (name, memory) = (video.name, Arc::clone(&memory));
+        let (name, memory) = (video.name, Arc::clone(memory));
         let task = async move { encode(&video, &memory).await };
         names.insert(tasks.spawn(task).id(), name);
     }
@@ -87,6 +92,11 @@ fn video(name: &'static str, gigabytes: u32, takes: u64) -> Video {
     Video { name, gigabytes, takes: Duration::from_secs(takes) }
 }
 
+fn memory() -> Arc<Memory> {
+    let large = Semaphore::new(LARGE as usize);
+    Arc::new(Memory { large, small: Semaphore::new(1) })
+}
+
 fn videos() -> Vec<Video> {
     vec![
         video("a talk (2 GB)", 2, 10),
@@ -99,7 +109,7 @@ fn videos() -> Vec<Video> {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let start = Instant::now();
-    encode_all(videos(), |name, outcome| {
+    encode_all(&memory(), videos(), |name, outcome| {
         let at = start.elapsed().as_secs();
         match outcome {
             Ok(()) => println!("{at:>2} s: {name}"),
@@ -121,12 +131,14 @@ mod tests {
     async fn outcomes(
         videos: Vec<Video>,
     ) -> Vec<(u64, String, Result<(), String>)> {
-        let (mut outcomes, start) = (Vec::new(), Instant::now());
+        let (memory, start) = (memory(), Instant::now());
+        let mut outcomes = Vec::new();
         let report = |name: &str, outcome| {
             let at = start.elapsed().as_secs();
             outcomes.push((at, name.to_owned(), outcome));
         };
-        within(3 * HOUR, encode_all(videos, report)).await;
+        let encode = encode_all(&memory, videos, report);
+        within(3 * HOUR, encode).await;
         outcomes
     }
 
@@ -136,6 +148,17 @@ mod tests {
         assert!(outcomes.iter().all(|(_, _, it)| it.is_ok()));
         let at: Vec<_> = outcomes.iter().map(|it| it.0).collect();
         assert_eq!(at, [1, 2, 10, 40]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_two_calls_share_the_memory() {
+        let (memory, start) = (memory(), Instant::now());
+        let film = async || {
+            let film = vec![video("a film", 4, 30)];
+            encode_all(&memory, film, |_, _| {}).await;
+            start.elapsed().as_secs()
+        };
+        assert_eq!(tokio::join!(film(), film()), (30, 60));
     }
 
     #[tokio::test(start_paused = true)]
@@ -157,6 +180,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn panic_in_the_report_stops_all() {
+        let task = tokio::spawn(async {
+            let report = |_: &str, _| panic!("a broken report");
+            encode_all(&memory(), videos(), report).await;
+        });
+        let error = within(HOUR, task).await.expect_err("it panics");
+        assert!(error.to_string().contains("a broken report"));
+        no_task_left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn edges_too_large_and_nothing() {
         let mut videos = videos();
         videos.insert(0, video("an opera", 8, 1));
@@ -169,7 +203,8 @@ mod tests {
         };
         assert_eq!(name, "an opera");
         assert_eq!(error, "it needs 8 GB, and there are 4");
-        encode_all(Vec::new(), |_, _| panic!("there is none")).await;
+        let none = |_: &str, _| panic!("there is none");
+        encode_all(&memory(), Vec::new(), none).await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -185,7 +220,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn cancel_stops_all_of_them() {
         at_every_poll(async |cancel| {
-            cancel.run(encode_all(videos(), |_, _| {})).await;
+            cancel
+                .run(encode_all(&memory(), videos(), |_, _| {}))
+                .await;
             no_task_left().await;
         })
         .await;
@@ -195,14 +232,14 @@ mod tests {
     async fn threads_report_each_video_once() {
         let videos = (0..100).map(|it| video("a still", it % 5, 0));
         let mut reports = 0;
-        encode_all(videos.collect(), |_, _| reports += 1).await;
+        let report = |_: &str, _| reports += 1;
+        encode_all(&memory(), videos.collect(), report).await;
         assert_eq!(reports, 100);
     }
 
     #[tokio::test(start_paused = true)]
     async fn stop_refuses_those_that_wait() {
-        let (large, small) = (Semaphore::new(4), Semaphore::new(1));
-        let memory = Memory { large, small };
+        let memory = memory();
         memory.large.close();
         let film = video("a film", 4, 1);
         let refused = encode(&film, &memory).await;

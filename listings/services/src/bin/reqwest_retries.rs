@@ -3,7 +3,7 @@
 // ANCHOR: client
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode, retry};
+use reqwest::{Client, StatusCode, redirect, retry};
 
 /// Retries reads, and also orders, because each order has an
 /// idempotency key. `host` is the supplier's.
@@ -29,6 +29,8 @@ fn client(host: &'static str) -> reqwest::Result<Client> {
         });
     Client::builder()
         .retry(retries)
+        // A POST that's redirected may become a GET, and succeed.
+        .redirect(redirect::Policy::none())
         .timeout(Duration::from_secs(8)) // For all tries together.
         .no_proxy() // This program's supplier is on loopback.
         .build()
@@ -177,6 +179,19 @@ mod tests {
         assert_eq!(sent(Method::POST, "/orders").await?, 2);
         assert_eq!(sent(Method::POST, "/mails").await?, 1);
         assert_eq!(sent(Method::PATCH, "/price").await?, 1);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn failure_an_order_that_is_redirected_is_not_accepted()
+    -> anyhow::Result<()> {
+        let client = client("127.0.0.1")?;
+        let login =
+            Failure::Status("303 See Other\r\nLocation: /login");
+        let supplier = Supplier::start(1, login).await?;
+        let url = format!("{}/orders", supplier.base);
+        assert_eq!(outcome(client.post(url)).await, "303 See Other");
+        assert_eq!(supplier.requests(), 1);
         Ok(())
     }
 

@@ -3,21 +3,26 @@
 // ANCHOR: upload
 use std::time::Duration;
 
-use reqwest::{Body, Client, header::CONTENT_LENGTH};
-use tokio::{fs::File, io::AsyncReadExt};
+use reqwest::{Body, Client, header::CONTENT_LENGTH, redirect};
+use tokio::{
+    fs::File,
+    io::{AsyncReadExt, AsyncSeekExt},
+};
 use tokio_util::io::ReaderStream;
 
 const CHUNK: usize = 64 * 1024;
 const LEAST: Duration = Duration::from_secs(2);
 const SLOWEST: u64 = 1024 * 1024;
 
-/// Uploads a file, with one chunk in memory at a time. If this is
-/// dropped, the server may have stored the file, or a part of it.
+/// Uploads a whole file, one chunk in memory at a time. If this fails
+/// or is dropped, the server may have stored the file, or a part.
 async fn upload(
     client: &Client,
     url: &str,
-    file: File,
+    mut file: File,
 ) -> anyhow::Result<()> {
+    // A pipe can't be rewound, and has no length.
+    file.rewind().await?;
     let length = file.metadata().await?.len();
     // Bytes that are appended to the file later aren't sent.
     let bytes = ReaderStream::with_capacity(file.take(length), CHUNK);
@@ -28,19 +33,22 @@ async fn upload(
         // One second for every `SLOWEST` bytes.
         .timeout(LEAST + Duration::from_secs(length / SLOWEST));
     let status = request.send().await?.status();
-    // A request with a stream doesn't follow redirects.
     anyhow::ensure!(status.is_success(), "not stored: {status}");
     Ok(())
 }
+// ANCHOR_END: upload
 
+// ANCHOR: client
 /// No read timeout: it would limit the whole upload.
 fn client() -> reqwest::Result<Client> {
     Client::builder()
         .connect_timeout(Duration::from_secs(2))
+        // After a 303, reqwest would GET another page, and succeed.
+        .redirect(redirect::Policy::none())
         .no_proxy() // This program's server is on loopback.
         .build()
 }
-// ANCHOR_END: upload
+// ANCHOR_END: client
 
 use std::io::Seek;
 
@@ -138,7 +146,7 @@ mod storage {
         let length = head
             .lines()
             .find_map(|line| line.strip_prefix("content-length: "));
-        let length = length.and_then(|it| it.parse().ok());
+        let length = length.and_then(|it| it.parse().ok()).unwrap_or(0);
         let path = head.split(' ').nth(1).unwrap_or_default();
         let (pause, status) = match path {
             "/stalls" => (Duration::MAX, "200 OK"),
@@ -148,11 +156,15 @@ mod storage {
                 let to = "307 Temporary Redirect\r\nLocation: /file";
                 (Duration::ZERO, to)
             }
+            "/login" => {
+                let to = "303 See Other\r\nLocation: /file";
+                (Duration::ZERO, to)
+            }
             _ => (Duration::ZERO, "200 OK"),
         };
         let mut bytes = 0;
         let mut piece = vec![0; 128 * 1024];
-        while Some(bytes) != length {
+        while bytes < length {
             tokio::time::sleep(pause).await;
             match client.read(&mut piece).await? {
                 0 => break,
@@ -215,7 +227,9 @@ mod tests {
 
     #[tokio::test]
     async fn failure_is_an_error() -> anyhow::Result<()> {
-        for (path, status) in [("full", "507"), ("moved", "307")] {
+        let refusals =
+            [("full", "507"), ("moved", "307"), ("login", "303")];
+        for (path, status) in refusals {
             let error = upload_to(path, 10).await.expect_err("refused");
             assert!(error.to_string().contains(status), "{error:#}");
         }
@@ -236,11 +250,71 @@ mod tests {
         Ok(())
     }
 
+    #[cfg(unix)]
     #[tokio::test]
-    async fn cancel_closes_the_file() -> anyhow::Result<()> {
-        let storage = storage::start().await?;
-        let first = read_ahead(&storage).await?;
-        assert!(first > 0);
+    async fn edges_a_pipe_is_refused() -> anyhow::Result<()> {
+        let (from, _to) = std::io::pipe()?;
+        let from =
+            std::fs::File::from(std::os::fd::OwnedFd::from(from));
+        let client = client()?;
+        let uploaded = upload(&client, "http://[::1]:1", from.into());
+        let error = uploaded.await.expect_err("it has no length");
+        assert!(error.is::<std::io::Error>(), "{error:#}");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn edges_a_file_that_was_just_written() -> anyhow::Result<()>
+    {
+        let (client, storage) = (client()?, storage::start().await?);
+        let url = format!("{}/file", storage.base);
+        let mut file = tempfile::tempfile()?;
+        std::io::Write::write_all(&mut file, b"order 7")?;
+        upload(&client, &url, file.into()).await?;
+        assert_eq!(storage.stored.lock().expect("no panic").bytes, 7);
+        Ok(())
+    }
+
+    /// Waits until the server has no connection any more.
+    async fn closed(storage: &storage::Storage) {
+        let wait = async {
+            // The other one belongs to the loop that accepts.
+            while std::sync::Arc::strong_count(&storage.stored) > 2 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        hazards::within(Duration::from_secs(60), wait).await;
+    }
+
+    #[tokio::test]
+    async fn cancel_leaves_the_server_with_a_part() -> anyhow::Result<()>
+    {
+        let (client, storage) = (client()?, storage::start().await?);
+        let url = format!("{}/slow", storage.base);
+        let file = File::from_std(file(64 * SLOWEST)?);
+        let short = Duration::from_millis(200);
+        let upload = upload(&client, &url, file);
+        assert!(tokio::time::timeout(short, upload).await.is_err());
+        closed(&storage).await;
+        let bytes = storage.stored.lock().expect("no panic").bytes;
+        assert!(bytes > 0 && bytes < 64 * SLOWEST as usize, "{bytes}");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn cancel_leaves_the_client_usable() -> anyhow::Result<()> {
+        let (client, storage) = (client()?, storage::start().await?);
+        let url = format!("{}/file", storage.base);
+        let file = || file(300_000).map(File::from_std);
+        hazards::at_every_poll(async |cancel| {
+            let first = file().expect("a file");
+            cancel.run(upload(&client, &url, first)).await;
+            let second = file().expect("a file");
+            upload(&client, &url, second).await.expect("it's stored");
+            let bytes = storage.stored.lock().expect("no panic").bytes;
+            assert_eq!(bytes, 300_000);
+        })
+        .await;
         Ok(())
     }
 }

@@ -6,8 +6,8 @@ use tokio::time::{Duration, error::Elapsed, sleep, timeout};
 
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Asks every second, until the export is done. The last item is 100,
-/// or an error.
+/// Asks a second after the last answer was read, until the export is
+/// done. The last item is 100, or an error.
 ///
 /// If dropped, it stops asking. It never asks ahead.
 fn progress(export: Export) -> impl Stream<Item = Result<u8, Unknown>> {
@@ -119,6 +119,14 @@ mod tests {
                 matches!(last, Err(Unknown::Failed(it)) if *it == at)
             );
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    #[should_panic(expected = "must not be polled after")]
+    async fn after_its_end_it_must_not_be_polled() {
+        let mut progress = pin!(progress(Export::default()));
+        while progress.next().await.is_some() {}
+        progress.next().await;
     }
 
     #[tokio::test(start_paused = true)]
