@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Duration, Instant, timeout, timeout_at},
+    time::{Duration, sleep, timeout, timeout_at},
 };
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
@@ -115,7 +115,8 @@ impl<M: Manager> Pool<M> {
             .map_err(|_| PoolError::Closed)?;
         // From here on, a guard owns the permit.
         let mut pooled = self.empty(permit);
-        let deadline = Instant::now() + limits.check;
+        // The sum of now and `limits.check` could overflow.
+        let deadline = sleep(limits.check).deadline();
         while let Some(mut idle) = self.take_idle()? {
             let check = manager.check(&mut idle);
             if let Ok(Ok(())) = timeout_at(deadline, check).await {

@@ -4,7 +4,7 @@ use std::{io, thread, time::Duration};
 
 use tokio::{
     runtime::{Builder, Handle},
-    sync::{mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot},
     task,
     time::timeout,
 };
@@ -50,13 +50,26 @@ fn by_message(prices: &mpsc::Sender<Request>) -> io::Result<u32> {
 }
 // ANCHOR_END: three_ways
 
-// ANCHOR: service
-/// A product, and a channel for the reply.
-type Request = (String, oneshot::Sender<io::Result<u32>>);
+// ANCHOR: price
+/// How many threads may be blocked by `price`. If all threads of the
+/// blocking pool were (512, by default), none could run the tasks that
+/// `block_in_place` hands over, and the runtime would hang.
+static PLACES: Semaphore = Semaphore::const_new(200);
+
+async fn price(product: &str) -> io::Result<u32> {
+    price_within(&PLACES, product).await
+}
 
 /// Asks another server, and waits for at most a second, because a
-/// thread in `block_on` is blocked all that time.
-async fn price(product: &str) -> io::Result<u32> {
+/// thread in `block_on` is blocked all that time. If all places are
+/// taken, it returns an error immediately.
+async fn price_within(
+    places: &Semaphore,
+    product: &str,
+) -> io::Result<u32> {
+    let Ok(_place) = places.try_acquire() else {
+        return Err(io::ErrorKind::ResourceBusy.into());
+    };
     let limit = Duration::from_secs(1);
     match timeout(limit, ask_the_shop(product)).await {
         Ok(answer) => answer,
@@ -66,6 +79,11 @@ async fn price(product: &str) -> io::Result<u32> {
         )),
     }
 }
+// ANCHOR_END: price
+
+// ANCHOR: service
+/// A product, and a channel for the reply.
+type Request = (String, oneshot::Sender<io::Result<u32>>);
 
 /// Answers requests sequentially on a separate thread, until every
 /// sender is dropped.
@@ -236,6 +254,36 @@ mod tests {
             let sum = call.expect("it does not panic");
             assert_eq!(sum.expect("it is sold"), 1250);
         }
+    }
+
+    /// More calls than the blocking pool has threads, and no answers.
+    #[test]
+    fn overload_leaves_a_thread_for_the_timers() {
+        static TWO: Semaphore = Semaphore::const_new(2);
+        let (done, is_done) = std::sync::mpsc::channel();
+        thread::spawn(move || {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(1).max_blocking_threads(3);
+            let runtime = builder.enable_all().build().expect("one");
+            let call = || {
+                let bed = price_within(&TWO, "bed");
+                let bed = Handle::current().block_on(bed);
+                bed.expect_err("it is silent").kind()
+            };
+            let mut calls = task::JoinSet::new();
+            for _ in 0..2 * 3 + 1 {
+                let in_place =
+                    async move { task::block_in_place(call) };
+                calls.spawn_on(in_place, runtime.handle());
+                calls.spawn_blocking_on(call, runtime.handle());
+            }
+            done.send(runtime.block_on(calls.join_all())).ok();
+            runtime.shutdown_background();
+        });
+        let limit = Duration::from_secs(60);
+        let kinds = is_done.recv_timeout(limit).expect("no deadlock");
+        assert_eq!(kinds.len(), 14);
+        assert!(kinds.contains(&io::ErrorKind::ResourceBusy));
     }
 
     #[tokio::test]

@@ -18,7 +18,8 @@ async fn ask(
     tries: u32,
     total: Duration,
 ) -> Result<u32, Failed> {
-    let deadline = Instant::now() + total;
+    // Unlike `Instant::now() + total`, it can't overflow.
+    let deadline = sleep(total).deadline();
     let all = async {
         for number in 1..=tries {
             if number > 1 {
@@ -93,6 +94,8 @@ mod tests {
         // What is ready immediately is returned even then.
         assert_eq!(run(1, 0).await, Ok(1));
         assert_eq!(run(2, 0).await, Err(Failed::Total));
+        let server = Server { answers_at: 3 };
+        assert_eq!(ask(&server, 3, Duration::MAX).await, Ok(3));
     }
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -243,6 +243,26 @@ mod tests {
         assert_eq!(pool.status().size, 1);
     }
 
+    /// Each idle session has its own limit. A limit for all of `get`
+    /// ends it earlier, and costs no place.
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_idle_sessions_adds_up() {
+        let pool = pool();
+        for with_a_limit in [false, true] {
+            drop(tokio::join!(pool.get(), pool.get()));
+            assert_eq!(pool.status().available, 2);
+            pool.manager().is_silent.store(true, Relaxed);
+            let start = Instant::now();
+            let seconds = if with_a_limit { 2 } else { 3600 };
+            let limit = Duration::from_secs(seconds);
+            let got = timeout(limit, pool.get()).await;
+            assert_eq!(got.is_err(), with_a_limit);
+            let expected = if with_a_limit { 2 } else { 1 + 1 + 5 };
+            assert_eq!(start.elapsed().as_secs(), expected);
+            pool.manager().is_silent.store(false, Relaxed);
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn failure_says_why_and_costs_no_place() {
         let pool = pool();

@@ -8,8 +8,10 @@ use tokio::task::{spawn_blocking, yield_now};
 use tokio::{fs::File, io::AsyncWriteExt};
 
 /// After `Ok`, the system has all of the text. A power cut may still
-/// lose it: if that matters, call `sync_all` next. After an error or a
-/// cancellation, some part of the text may be in the file.
+/// lose it: if that matters, await `file.sync_all()` at the end.
+///
+/// After an error, some part of the text may be in the file. After a
+/// cancellation, another part may still be written later.
 async fn save(mut file: File, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes()).await?;
     file.flush().await
@@ -111,6 +113,27 @@ mod tests {
             assert!(std::fs::read_to_string(&path)? == *text);
         }
         Ok(())
+    }
+
+    /// Canceled, it leaves a write that is carried out later.
+    #[test]
+    fn cancel_does_not_stop_a_write() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("orders.txt");
+        run(async {
+            let file = File::from_std(std::fs::File::create(&path)?);
+            let (free, is_free) = mpsc::channel::<()>();
+            let busy = spawn_blocking(move || is_free.recv().is_err());
+            let mut saving = Box::pin(save(file, "order 7"));
+            assert!(futures::poll!(&mut saving).is_pending());
+            drop(saving);
+            assert_eq!(std::fs::read_to_string(&path)?, "");
+            drop(free);
+            busy.await?;
+            spawn_blocking(|| ()).await?; // The only thread is free.
+            assert_eq!(std::fs::read_to_string(&path)?, "order 7");
+            Ok(())
+        })
     }
 
     /// Canceled, it leaves the start of the text, and nothing else.

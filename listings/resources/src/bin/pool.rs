@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Duration, Instant, timeout, timeout_at},
+    time::{Duration, sleep, timeout, timeout_at},
 };
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
@@ -120,7 +120,8 @@ impl<M: Manager> Pool<M> {
             .map_err(|_| PoolError::Closed)?;
         // From here on, a guard owns the permit.
         let mut pooled = self.empty(permit);
-        let deadline = Instant::now() + limits.check;
+        // The sum of now and `limits.check` could overflow.
+        let deadline = sleep(limits.check).deadline();
         while let Some(mut idle) = self.take_idle()? {
             let check = manager.check(&mut idle);
             if let Ok(Ok(())) = timeout_at(deadline, check).await {
@@ -224,7 +225,7 @@ impl<M: Manager> Pool<M> {
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{task::JoinSet, time::Instant};
 
 /// Connects to a server that needs 50 ms to greet, 10 ms to say that
 /// it is there, and 100 ms for an answer.
@@ -456,7 +457,12 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn threads_a_million_calls_leave_it_whole() {
-        let (pool, counts) = counted(4);
+        // On a busy machine, a second is too short.
+        let wait = Duration::from_secs(60);
+        let limits = Limits { connections: 4, wait, ..LIMITS };
+        let manager = Counted::default();
+        let counts = Arc::clone(&manager.counts);
+        let pool = Pool::new(manager, limits);
         let mut tasks = JoinSet::new();
         for seed in 0..8 {
             tasks.spawn(callers(pool.clone(), 125_000, seed));
@@ -720,6 +726,22 @@ mod tests {
         assert!(matches!(pool.get().await, Err(PoolError::NoneFree)));
         pool.close().await;
         pool.close().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_of_limits_that_never_end() {
+        let limits = Limits {
+            wait: Duration::MAX,
+            check: Duration::MAX,
+            connect: Duration::MAX,
+            ..LIMITS
+        };
+        let pool = Pool::new(Orders::default(), limits);
+        for _ in 0..2 {
+            let session = pool.get().await.ok();
+            assert_eq!(session.map(|it| it.number), Some(1));
+        }
+        assert_eq!(pool.close_within(Duration::MAX).await, 0);
     }
 
     #[tokio::test(start_paused = true)]

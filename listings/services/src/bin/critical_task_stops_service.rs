@@ -44,12 +44,18 @@ where
 // ANCHOR_END: keep
 
 // ANCHOR: parts
-/// A task's error or panic, as text.
+use std::{error::Error, iter::successors};
+
+/// A task's error with all its causes, or its panic, as text.
 fn outcome(
     ended: Result<io::Result<()>, JoinError>,
 ) -> Result<(), String> {
-    let ended = ended.map_err(io::Error::other).flatten();
-    ended.map_err(|error| error.to_string())
+    ended.map_err(io::Error::other).flatten().map_err(|error| {
+        let causes = successors(error.source(), |it| (*it).source());
+        let causes: String =
+            causes.map(|cause| format!(": {cause}")).collect();
+        format!("{error}{causes}")
+    })
 }
 
 /// Doubles each time the task ends, up to `LONGEST`; a quarter is random
@@ -71,8 +77,8 @@ use tokio_util::task::JoinMap;
 
 type Parts = JoinMap<&'static str, Result<(), String>>;
 
-/// Runs the parts until the stop or until one of them ends, and then
-/// stops the others.
+/// Runs the parts until the stop or until one of them ends, stops the
+/// others, and aborts any that are left after the grace period.
 async fn run(
     mut parts: Parts,
     stop: CancellationToken,
@@ -83,27 +89,41 @@ async fn run(
         () = stop.cancelled() => None,
         first = parts.join_next() => first,
     };
+    // Between the two polls, the stop may have ended a part.
+    let is_early = !stop.is_cancelled();
     stop.cancel();
     let mut ended = match first {
-        Some((name, Ok(Ok(())))) => Err(format!("{name} has ended")),
+        Some((name, Ok(Ok(())))) if is_early => {
+            Err(format!("{name} has ended"))
+        }
         Some((name, result)) => named(name, result),
         None => Ok(()),
     };
-    let rest = async {
-        while let Some((name, result)) = parts.join_next().await {
-            let result = named(name, result);
-            if ended.is_ok() {
-                ended = result;
-            } else if let Err(error) = result {
-                eprintln!("{error}");
-            }
-        }
-    };
-    if timeout(grace, rest).await.is_err() {
-        eprintln!("aborted: {:?}", parts.keys().collect::<Vec<_>>());
-        ended = ended.and(Err("a part was aborted".to_owned()));
+    if timeout(grace, join_all(&mut parts, &mut ended)).await.is_err() {
+        let late: Vec<_> = parts.keys().copied().collect();
+        eprintln!("aborted: {late:?}");
+        ended = ended.and(Err(format!("aborted: {late:?}")));
+        parts.abort_all();
+        // Until they have ended, they hold their connections.
+        timeout(LAST, join_all(&mut parts, &mut ended)).await.ok();
     }
     ended
+}
+
+/// How long parts may take to end after the abort.
+const LAST: Duration = Duration::from_millis(500);
+
+/// Joins parts until none is left. Keeps the first error, and prints
+/// the others.
+async fn join_all(parts: &mut Parts, ended: &mut Result<(), String>) {
+    while let Some((name, result)) = parts.join_next().await {
+        let result = named(name, result);
+        if ended.is_ok() {
+            *ended = result;
+        } else if let Err(error) = result {
+            eprintln!("{error}");
+        }
+    }
 }
 
 fn named(

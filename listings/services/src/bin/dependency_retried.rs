@@ -11,7 +11,8 @@ async fn connect_patiently<C, F: Future<Output = io::Result<C>>>(
     mut connect: impl FnMut() -> F,
     patience: Duration,
 ) -> io::Result<C> {
-    let until = Instant::now() + patience;
+    // Unlike `Instant::now() + patience`, it can't overflow.
+    let until = sleep(patience).deadline();
     let mut pause = SHORTEST;
     loop {
         let attempt = until.min(Instant::now() + LONGEST_TRY);
@@ -185,6 +186,15 @@ mod tests {
         let connect = || server.connect();
         assert!(
             connect_patiently(connect, Duration::ZERO).await.is_ok()
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_endless_patience() {
+        let server = Database::new(hazards::HOUR, true);
+        let connect = || server.connect();
+        assert!(
+            connect_patiently(connect, Duration::MAX).await.is_ok()
         );
     }
 

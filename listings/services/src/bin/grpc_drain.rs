@@ -1,10 +1,8 @@
 //! Drain a tonic server: end its streams, and set a deadline.
 
 // ANCHOR: watch
-use futures::{
-    StreamExt,
-    stream::{self, BoxStream},
-};
+use futures::stream::{self, BoxStream, StreamExt};
+use std::iter::once_with;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status};
 use tonic_health::pb::{
@@ -18,17 +16,20 @@ impl Health for Shop {
     type WatchStream =
         BoxStream<'static, Result<HealthCheckResponse, Status>>;
 
-    /// Sends the status of the shop, and ends at shutdown.
+    /// Sends the status of the shop. At shutdown, it ends with an error.
     async fn watch(
         &self,
         _: Request<HealthCheckRequest>,
     ) -> Answer<Self::WatchStream> {
-        let last = Status::unavailable("the server restarts");
+        let stop = self.stop.clone();
+        let error = Err(Status::unavailable("the server restarts"));
+        // Not if the changes have ended by themselves.
+        let last = move || stop.is_cancelled().then_some(error);
         let events = self
             .changes()
             .map(Ok)
             .take_until(self.stop.clone().cancelled_owned())
-            .chain(stream::iter([Err(last)]));
+            .chain(stream::iter(once_with(last).flatten()));
         Ok(Response::new(events.boxed()))
     }
 
@@ -90,13 +91,18 @@ struct Shop {
     stop: CancellationToken,
     begun: Arc<Notify>,
     bank: Arc<Notify>,
+    /// For good, so its status can't change anymore.
+    is_closed: bool,
 }
 
 impl Shop {
     /// The current status, and no change for the rest of the night.
     fn changes(&self) -> BoxStream<'static, HealthCheckResponse> {
         let now = stream::iter([serving()]);
-        now.chain(stream::pending()).boxed()
+        match self.is_closed {
+            true => now.boxed(),
+            false => now.chain(stream::pending()).boxed(),
+        }
     }
 
     async fn status(&self) -> HealthCheckResponse {
@@ -253,6 +259,18 @@ mod tests {
         shop.stop.cancel();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         assert!(serve(listener, shop, GRACE).await?);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn edges_a_stream_that_ends_by_itself_ends_without_an_error()
+    -> Outcome {
+        let shop = Shop { is_closed: true, ..Shop::default() };
+        let (server, mut client, _) = start(&shop, GRACE).await?;
+        let mut events = client.watch(any()).await?.into_inner();
+        assert_eq!(events.message().await?, Some(serving()));
+        assert_eq!(events.message().await?, None);
+        server.abort();
         Ok(())
     }
 

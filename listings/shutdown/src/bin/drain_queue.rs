@@ -23,7 +23,8 @@ async fn work(
     }
     // From now on, `send` fails and returns the job to its caller.
     jobs.close();
-    let deadline = Instant::now() + grace;
+    // Unlike `Instant::now() + grace`, it can't overflow.
+    let deadline = sleep(grace).deadline();
     let last_start = deadline - USUAL;
     while Instant::now() <= last_start
         && let Ok(Some(job)) = timeout_at(last_start, jobs.recv()).await
@@ -283,6 +284,17 @@ mod tests {
         let stop = CancellationToken::new();
         let ended = work(jobs, stop, Duration::from_secs(1)).await;
         assert_eq!(ended, Ended::default());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_endless_grace() {
+        let (sender, jobs) = mpsc::channel(1);
+        sender.send(1).await.expect("there is room");
+        drop(sender);
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let ended = work(jobs, stop, Duration::MAX).await;
+        assert_eq!(ended.done, [1]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,10 +4,11 @@
 use tokio::time::{Duration, timeout};
 use tokio_util::{sync::CancellationToken, task::JoinMap};
 
-/// Runs the parts until the stop or until one part ends, then stops the
-/// others. Returns an error that names the part that ended early or
-/// the first part that failed or panicked, or an error if parts were
-/// aborted after the grace period. If dropped, it aborts all parts.
+/// Runs the parts until the stop or until one part ends, stops the
+/// others, and aborts any that are left after the grace period. Returns
+/// an error that names the part that ended early, the first part that
+/// failed or panicked, or the parts that were aborted. Takes at most
+/// `grace` plus `LAST` after the stop. If dropped, it aborts all parts.
 async fn run(
     mut parts: Parts,
     stop: CancellationToken,
@@ -19,47 +20,68 @@ async fn run(
         () = stop.cancelled() => None,
         first = parts.join_next() => first,
     };
+    // Between the two polls, the stop may have ended a part.
+    let is_early = !stop.is_cancelled();
     stop.cancel();
     let mut ended = match first {
-        Some((name, Ok(Ok(())))) => Err(format!("{name} has ended")),
+        Some((name, Ok(Ok(())))) if is_early => {
+            Err(format!("{name} has ended"))
+        }
         Some((name, result)) => outcome(name, result),
         None => Ok(()),
     };
-    let rest = async {
-        while let Some((name, result)) = parts.join_next().await {
-            let result = outcome(name, result);
-            if ended.is_ok() {
-                ended = result;
-            } else if let Err(error) = result {
-                eprintln!("{error}");
-            }
-        }
-    };
-    if timeout(grace, rest).await.is_err() {
-        eprintln!("aborted: {:?}", parts.keys().collect::<Vec<_>>());
-        ended = ended.and(Err("a part was aborted".to_owned()));
+    if timeout(grace, join_all(&mut parts, &mut ended)).await.is_err() {
+        let late: Vec<_> = parts.keys().copied().collect();
+        eprintln!("aborted: {late:?}");
+        ended = ended.and(Err(format!("aborted: {late:?}")));
+        parts.abort_all();
+        // Until they have ended, they hold their connections.
+        timeout(LAST, join_all(&mut parts, &mut ended)).await.ok();
     }
     ended
 }
 // ANCHOR_END: run
 
-// ANCHOR: main
-use std::io;
+// ANCHOR: outcome
+use std::{error::Error, io, iter::successors};
 
 use tokio::task::JoinError;
 
-/// A part's result, with its name. A panic keeps its message.
+type Parts = JoinMap<&'static str, io::Result<()>>;
+
+/// How long parts may take to end after the abort.
+const LAST: Duration = Duration::from_millis(500);
+
+/// Joins parts until none is left. Keeps the first error, and prints
+/// the others.
+async fn join_all(parts: &mut Parts, ended: &mut Result<(), String>) {
+    while let Some((name, result)) = parts.join_next().await {
+        let result = outcome(name, result);
+        if ended.is_ok() {
+            *ended = result;
+        } else if let Err(error) = result {
+            eprintln!("{error}");
+        }
+    }
+}
+
+/// A part's result: an error or a panic as text, with the part's name
+/// and all causes.
 fn outcome(
     name: &str,
     result: Result<io::Result<()>, JoinError>,
 ) -> Result<(), String> {
-    let result = result.map_err(io::Error::other).flatten();
-    result.map_err(|error| format!("{name}: {error}"))
+    result.map_err(io::Error::other).flatten().map_err(|error| {
+        let causes = successors(error.source(), |it| (*it).source());
+        let causes: String =
+            causes.map(|cause| format!(": {cause}")).collect();
+        format!("{name}: {error}{causes}")
+    })
 }
+// ANCHOR_END: outcome
 
+// ANCHOR: main
 use tokio::time::{Instant, sleep};
-
-type Parts = JoinMap<&'static str, io::Result<()>>;
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
@@ -81,7 +103,7 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::pending, panic::resume_unwind};
+    use std::{future::pending, panic::resume_unwind, sync::Arc};
 
     use super::*;
 
@@ -162,9 +184,96 @@ mod tests {
         parts.spawn("silent", pending());
         stop.cancel();
         let start = Instant::now();
-        let error = Err("a part was aborted".to_owned());
+        let error = Err("aborted: [\"silent\"]".to_owned());
         assert_eq!(ended(parts, &stop).await, error);
         assert!(start.elapsed() < GRACE + Duration::from_millis(10));
+    }
+
+    /// The pool of an aborted part can be closed when `run` returns.
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_a_part_holds_nothing_afterwards() {
+        let (stop, held) = (CancellationToken::new(), Arc::new(()));
+        let mut parts = parts(&stop);
+        let connection = Arc::clone(&held);
+        parts.spawn("silent", async move {
+            let _connection = connection;
+            pending().await
+        });
+        stop.cancel();
+        assert!(run(parts, stop, GRACE).await.is_err());
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+
+    /// On a real clock: an abort doesn't reach what blocks its thread.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn stop_is_not_held_by_a_blocked_thread() {
+        let stop = CancellationToken::new();
+        let mut parts = parts(&stop);
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        parts.spawn("computes", async {
+            let _ = begun.send(());
+            std::thread::sleep(Duration::from_secs(3));
+            Ok(())
+        });
+        begins.await.expect("it has begun");
+        stop.cancel();
+        let start = Instant::now();
+        let ended = run(parts, stop, Duration::from_millis(100)).await;
+        assert_eq!(ended, Err("aborted: [\"computes\"]".to_owned()));
+        assert!(start.elapsed() < Duration::from_secs(2));
+    }
+
+    #[derive(Debug)]
+    struct CannotSend(io::Error);
+
+    impl std::fmt::Display for CannotSend {
+        fn fmt(
+            &self,
+            text: &mut std::fmt::Formatter<'_>,
+        ) -> std::fmt::Result {
+            text.write_str("cannot send")
+        }
+    }
+
+    impl Error for CannotSend {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_names_every_cause() {
+        let stop = CancellationToken::new();
+        let mut parts = parts(&stop);
+        parts.spawn("mailer", async {
+            let refused = io::Error::other("connection refused");
+            Err(io::Error::other(CannotSend(refused)))
+        });
+        let error = "mailer: cannot send: connection refused";
+        assert_eq!(ended(parts, &stop).await, Err(error.to_owned()));
+    }
+
+    /// The stop comes from another thread at any moment, and each part
+    /// obeys: that is no early end.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+    async fn threads_stop_at_any_moment_is_no_error() {
+        for round in 0..3_000 {
+            let stop = CancellationToken::new();
+            let parts = parts(&stop);
+            let stops = stop.clone();
+            let stopping = tokio::spawn(async move {
+                for _ in 0..round % 50 {
+                    std::hint::spin_loop();
+                }
+                stops.cancel();
+            });
+            assert_eq!(
+                run(parts, stop, GRACE).await,
+                Ok(()),
+                "{round}"
+            );
+            stopping.await.expect("no panic");
+        }
     }
 
     /// The stop came first, so nothing else would say that it failed.

@@ -11,17 +11,17 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Writes the orders of all shops. The queue bounds how far they run
 /// ahead. A shop that panics is an event, and the others continue.
 ///
-/// If dropped, it aborts the tasks. The orders in the queue are lost,
-/// and so is one order per task.
+/// If dropped, it aborts the tasks, and drops the event that is being
+/// written, the orders in the queue, and one order per task.
 ///
 /// # Errors
 ///
-/// The first write that fails or takes more than ten seconds, which
-/// also aborts the tasks.
+/// The first write that fails or takes more than ten seconds, with its
+/// event. The tasks are aborted then, and the other orders dropped.
 async fn write_all<F: Future<Output = io::Result<()>>>(
     shops: Vec<BoxStream<'static, u32>>,
     mut write: impl FnMut(Event) -> F,
-) -> io::Result<()> {
+) -> Result<(), Unwritten> {
     let (queue, mut events) = mpsc::channel(16);
     let mut tasks = JoinSet::new();
     for (shop, orders) in shops.into_iter().enumerate() {
@@ -29,7 +29,11 @@ async fn write_all<F: Future<Output = io::Result<()>>>(
     }
     drop(queue);
     while let Some(event) = events.recv().await {
-        timeout(LIMIT, write(event)).await??;
+        let written = timeout(LIMIT, write(event.clone())).await;
+        written
+            .map_err(io::Error::from)
+            .flatten()
+            .map_err(|source| Unwritten { event, source })?;
     }
     Ok(())
 }
@@ -58,7 +62,7 @@ async fn forward(
     queue.send(Event::Closed { shop }).await
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Event {
     Order { shop: usize, order: u32 },
     Closed { shop: usize },
@@ -77,6 +81,14 @@ fn message(panic: Box<dyn Any + Send>) -> String {
 }
 // ANCHOR_END: forward
 
+/// After a timeout, the event may have been written anyway.
+#[derive(Debug, thiserror::Error)]
+#[error("{event:?} wasn't written")]
+struct Unwritten {
+    event: Event,
+    source: io::Error,
+}
+
 use std::io;
 
 use futures::stream;
@@ -93,7 +105,7 @@ fn orders(milliseconds: u64) -> BoxStream<'static, u32> {
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() -> io::Result<()> {
+async fn main() -> Result<(), Unwritten> {
     let shops = vec![orders(20), orders(30)];
     let print = |event| {
         println!("{event:?}");
@@ -176,7 +188,8 @@ mod tests {
         let hangs = |_| std::future::pending();
         let writing = write_all(shops.collect(), hangs);
         let error = within(HOUR, writing).await.expect_err("it hangs");
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(error.source.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(error.event, Event::Order { shop: 0, order: 1 });
         // One is being written, 16 in the queue, and four in hands.
         assert_eq!(taken.count(), 1 + 16 + 4);
         no_task_left().await;
@@ -198,9 +211,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn failure_of_any_write_ends_the_tasks() {
         for fails in 0..6 {
-            let mut writes = 0;
-            let write = |_| {
+            let (mut writes, mut last) = (0, None);
+            let write = |event| {
                 writes += 1;
+                last = Some(event);
                 let full = io::Error::other("disk full");
                 ready(if writes > fails { Err(full) } else { Ok(()) })
             };
@@ -209,7 +223,8 @@ mod tests {
             let shops = vec![orders(20), busy, silent];
             let error = write_all(shops, write).await;
             let error = error.expect_err("one write fails");
-            assert_eq!(error.to_string(), "disk full");
+            assert_eq!(error.source.to_string(), "disk full");
+            assert_eq!(Some(error.event), last);
             no_task_left().await;
         }
     }

@@ -23,6 +23,8 @@ async fn watch(
     let mut beat = interval(Duration::from_millis(100));
     loop {
         tokio::select! {
+            biased;
+            // First, so that no beat is printed after the end.
             joined = &mut upload => return joined,
             _ = beat.tick() => println!("still uploading"),
         }
