@@ -12,6 +12,7 @@ use futures::{SinkExt, StreamExt};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, split},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    task::yield_now,
     time::{Duration, Instant, interval, timeout},
 };
 use tokio_util::codec::{
@@ -47,12 +48,14 @@ enum AskError {
 
 // ANCHOR: ask
 const LIMIT: Duration = Duration::from_secs(10);
+/// Leaves room for the id in the line, and in its answer.
+const LONGEST_TEXT: usize = LONGEST - "18446744073709551615 ".len();
 
 impl Client {
     /// Asks the server. After the errors `Lost` and `Late`, or if this
     /// future is dropped, the server may have executed the request.
     async fn ask(&self, text: &str) -> Result<String, AskError> {
-        if text.len() > LONGEST || text.contains(['\r', '\n']) {
+        if text.len() > LONGEST_TEXT || text.contains(['\r', '\n']) {
             return Err(AskError::NotALine);
         }
         let asking = async {
@@ -86,7 +89,7 @@ fn connect(
 // ANCHOR_END: connect
 
 // ANCHOR: drive
-const LONGEST: usize = 64 * 1024;
+const LONGEST: usize = 64 * 1024; // The whole line, with its id.
 const WRITE: Duration = Duration::from_secs(5);
 
 async fn drive(
@@ -116,39 +119,39 @@ async fn drive(
         biased;
         ended = read(answers, &waiting) => ended,
         ended = write => ended,
+        ended = sweep(&waiting) => ended,
     }
 }
 // ANCHOR_END: drive
 
 // ANCHOR: read
-/// Longer than any caller waits: the server has stopped answering.
-const SILENCE: Duration = Duration::from_secs(15);
-
 async fn read(
     mut answers: FramedRead<impl AsyncRead + Unpin, WholeLines>,
     waiting: &Waiting,
 ) -> io::Result<()> {
-    let mut sweep = interval(Duration::from_secs(1));
-    loop {
-        tokio::select! {
-            biased;
-            line = answers.next() => {
-                let line = line.ok_or(io::ErrorKind::UnexpectedEof)?;
-                let line = line.map_err(io::Error::other)?;
-                let (id, text) = parse(&line)?;
-                // If the id is unknown, the caller has given up.
-                if let Some(request) = waiting.remove(id) {
-                    request.reply.send(text.to_owned()).ok();
-                }
-            }
-            _ = sweep.tick() => {
-                waiting.remove_given_up();
-                if waiting.unanswered_for() > SILENCE {
-                    return Err(io::ErrorKind::TimedOut.into());
-                }
-            }
+    while let Some(line) = answers.next().await {
+        let line = line.map_err(io::Error::other)?;
+        let (id, text) = parse(&line)?;
+        // If the id is unknown, the caller has given up.
+        if let Some(request) = waiting.remove(id) {
+            request.reply.send(text.to_owned()).ok();
         }
+        // If lines never stop arriving, requests are still written.
+        yield_now().await;
     }
+    Err(io::ErrorKind::UnexpectedEof.into())
+}
+
+/// Longer than any caller waits: the server has stopped answering.
+const SILENCE: Duration = Duration::from_secs(15);
+
+async fn sweep(waiting: &Waiting) -> io::Result<()> {
+    let mut ticks = interval(Duration::from_secs(1));
+    while waiting.unanswered_for() <= SILENCE {
+        ticks.tick().await;
+        waiting.remove_given_up();
+    }
+    Err(io::ErrorKind::TimedOut.into())
 }
 
 fn parse(line: &str) -> io::Result<(u64, &str)> {
@@ -263,8 +266,14 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use futures::stream;
     use hazards::{HOUR, Silent, at_every_poll, no_task_left, within};
-    use tokio::{io::AsyncReadExt, task::JoinSet};
+    use tokio::{
+        io::{AsyncReadExt, join},
+        task::{JoinSet, coop::consume_budget},
+    };
+    use tokio_util::io::StreamReader;
 
     use super::*;
 
@@ -514,11 +523,12 @@ mod tests {
         let (ours, theirs) = duplex(64);
         let (client, driver) = connect(ours);
         let ask = async move {
-            for text in ["", " ", "ä ö", "7 8"] {
+            let longest = "x".repeat(LONGEST_TEXT);
+            for text in ["", " ", "ä ö", "7 8", longest.as_str()] {
                 let answer = client.ask(text).await;
                 assert_eq!(answer.expect("in time"), text);
             }
-            let long = "x".repeat(LONGEST + 1);
+            let long = "x".repeat(LONGEST_TEXT + 1);
             for text in ["a\n2 b", "a\r", long.as_str()] {
                 let two = client.ask(text).await;
                 assert!(matches!(two, Err(AskError::NotALine)));
@@ -526,6 +536,46 @@ mod tests {
         };
         let (driven, (), ()) =
             tokio::join!(driver, ask, echo(theirs, Duration::ZERO));
+        driven.expect("all clients were dropped");
+    }
+
+    /// A server that sends lines without a pause, most of which answer
+    /// no request.
+    #[tokio::test]
+    async fn overload_with_lines_leaves_the_requests_their_turn() {
+        let (writer, theirs) = duplex(1024);
+        let (answers, answered) = mpsc::unbounded_channel();
+        let lines = stream::unfold(answered, async |mut answered| {
+            consume_budget().await; // As a socket does.
+            let line = answered.try_recv();
+            let line = line.unwrap_or(Bytes::from_static(b"0 \n"));
+            Some((Ok::<_, io::Error>(line), answered))
+        });
+        let reader = StreamReader::new(Box::pin(lines));
+        let (client, driver) = connect(join(reader, writer));
+        let server = async {
+            let mut lines = BufReader::new(theirs).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                if line.ends_with("tea") {
+                    answers.send(format!("{line}\n").into()).ok();
+                }
+            }
+        };
+        let ask = async move {
+            for _ in 0..3 {
+                let answer = client.ask("tea").await;
+                assert_eq!(answer.expect("in time"), "tea");
+            }
+            let pause = Duration::from_millis(100);
+            let salt = timeout(pause, client.ask("salt")).await;
+            salt.expect_err("never answered");
+            while client.places.available_permits() < PLACES {
+                sleep(pause).await; // Until the sweep.
+            }
+        };
+        let driver = tokio::spawn(driver);
+        within(10 * LIMIT, async { tokio::join!(ask, server) }).await;
+        let driven = driver.await.expect("no panic");
         driven.expect("all clients were dropped");
     }
 
