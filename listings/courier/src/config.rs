@@ -58,8 +58,7 @@ pub struct Accept {
     pub requests: usize,
     /// How many subscriptions there may be before new ones are refused.
     /// Accepting an event writes a row for each one that wants it, in
-    /// one transaction. (Processes that share a queue may add a few
-    /// more, because they don't wait for each other.)
+    /// one transaction.
     #[serde(deserialize_with = "count")]
     pub subscriptions: usize,
 }

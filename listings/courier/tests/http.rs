@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use courier::{
     config::{Accept, Settings},
-    event::{Event, Name, Secret},
+    event::{Event, Name, Secret, Subscription},
     http::{self, Api, Token},
     listener::{self, Listen},
     metrics::Metrics,
@@ -255,10 +255,9 @@ async fn edges_of_names_and_keys() -> Tested {
             _ => "error",
         };
         assert!(sent.body.contains(says_why), "{topic}: {sent:?}");
-        let method = if status == 202 { "PUT" } else { "DELETE" };
         let path = format!("/subscriptions/{topic}");
         let body = r#"{"url":"http://r.test/"}"#;
-        let put = client.ask(&request(method, &path, "", body)).await?;
+        let put = client.ask(&request("PUT", &path, "", body)).await?;
         let status = if status == 202 { 200 } else { status };
         assert_eq!(put.status, status, "{topic}: {put:?}");
     }
@@ -291,6 +290,32 @@ async fn edges_of_names_and_keys() -> Tested {
     assert_eq!(client.ask(&delivery).await?.status, 404);
     let wrong = request("PATCH", "/dead", "", "");
     assert_eq!(client.ask(&wrong).await?.status, 405);
+    Ok(())
+}
+
+/// Earlier versions accepted `.` and `..`.
+#[tokio::test]
+async fn again_stored_names_that_are_folders() -> Tested {
+    let it = running().await;
+    let url = "http://r.test/".parse().expect("a URL");
+    let old = Subscription {
+        name: Name::try_from("..".to_owned()).expect("a name"),
+        url,
+        topics: vec![".".parse().expect("a name")],
+        secret: Secret::generate()?,
+    };
+    let stored = it.store.inner.subscribe(&old, 9).await;
+    assert!(stored.expect("it works"));
+    for path in ["/", "/subscriptions", "/subscriptions/.."] {
+        let seen = get(it.to, path).await?;
+        assert_eq!(seen.status, 200, "{seen:?}");
+        assert!(seen.body.contains(".."), "{seen:?}");
+    }
+    let topic = r#"{"url":"http://r.test/","topics":["."]}"#;
+    assert_eq!(it.put("a", topic).await.status, 400);
+    let delete = request("DELETE", "/subscriptions/..", "", "");
+    assert_eq!(ask(it.to, &delete).await?.status, 204);
+    assert_eq!(ask(it.to, &delete).await?.status, 404);
     Ok(())
 }
 

@@ -61,7 +61,10 @@ async fn again_a_half_done_fan_out() {
     let small = JetStreamOptions { max_open, ..options() };
     let store = open(&nats, small).await;
     for of in ["a", "b"] {
-        store.subscribe(&subscription(of, &[])).await.unwrap();
+        store
+            .subscribe(&subscription(of, &[]), usize::MAX)
+            .await
+            .unwrap();
     }
     let new = store.accept(&event("1", None)).await;
     assert_eq!(new.unwrap(), Accepted::New(2));
@@ -72,7 +75,7 @@ async fn again_a_half_done_fan_out() {
     }
     let other = store.accept(&event("2", Some("k"))).await;
     assert!(matches!(other, Err(AcceptError::IdReused)));
-    store.subscribe(&subscription("c", &[])).await.unwrap();
+    store.subscribe(&subscription("c", &[]), usize::MAX).await.unwrap();
     for lease in store.claim(&name("a"), 1, MINUTE).await.unwrap() {
         assert!(
             store.settle(&lease, &Outcome::Delivered).await.unwrap()
@@ -94,7 +97,7 @@ async fn crash_of_the_server() {
     let timeout = Duration::from_secs(2);
     let hasty = JetStreamOptions { timeout, ..options() };
     let store = open(&nats, hasty).await;
-    store.subscribe(&subscription("a", &[])).await.unwrap();
+    store.subscribe(&subscription("a", &[]), usize::MAX).await.unwrap();
     for id in ["1", "2"] {
         store.accept(&event(id, Some("k"))).await.unwrap();
     }
@@ -132,7 +135,7 @@ async fn silence_of_the_server() {
     let hasty = JetStreamOptions { timeout, ..options() };
     let store = open(&nats, hasty).await;
     let to = subscription("a", &[]);
-    store.subscribe(&to).await.unwrap();
+    store.subscribe(&to, usize::MAX).await.unwrap();
     store.accept(&event("1", None)).await.unwrap();
     let lease = suite::claim(&store, 1).await.remove(0);
     nats.signal(0, Signal::SIGSTOP);
@@ -148,7 +151,7 @@ async fn silence_of_the_server() {
         assert!(store.renew(&lease, MINUTE).await.is_err());
         let outcome = Outcome::Delivered;
         assert!(store.settle(&lease, &outcome).await.is_err());
-        assert!(store.subscribe(&to).await.is_err());
+        assert!(store.subscribe(&to, usize::MAX).await.is_err());
         assert!(store.unsubscribe(&to.name).await.is_err());
         assert!(store.backlog().await.is_err());
         assert!(store.dead(9).await.is_err());

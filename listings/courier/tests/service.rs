@@ -51,7 +51,7 @@ async fn start(options: Options) -> Running {
         topics: Vec::new(),
         secret: Secret::generate().expect("random bytes"),
     };
-    store.inner.subscribe(&shop).await.expect("it works");
+    store.inner.subscribe(&shop, usize::MAX).await.expect("it works");
     let stop = CancellationToken::new();
     let hurry = CancellationToken::new();
     let service = tokio::spawn(service::serve(

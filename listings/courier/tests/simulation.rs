@@ -202,7 +202,7 @@ async fn deliver_all(mut random: Rng) -> turmoil::Result {
             topics: Vec::new(),
             secret: Secret(Bytes::from_static(&[7; 32])),
         };
-        store.subscribe(&subscription).await?;
+        store.subscribe(&subscription, usize::MAX).await?;
     }
     let (_sender, settings) = watch::channel(Arc::new(settings()));
     let dispatcher = || {

@@ -308,10 +308,15 @@ impl Store for MemoryStore {
     async fn subscribe(
         &self,
         subscription: &Subscription,
-    ) -> Result<(), StoreError> {
+        most: usize,
+    ) -> Result<bool, StoreError> {
         let subscription = subscription.clone();
         let mut state = self.state()?;
         let name = subscription.name.clone();
+        let is_new = !state.queues.contains_key(&name);
+        if is_new && state.queues.len() >= most {
+            return Ok(false);
+        }
         let mut deliveries = BTreeMap::new();
         if let Some(old) = state.queues.remove(&name) {
             deliveries = old.deliveries;
@@ -325,7 +330,7 @@ impl Store for MemoryStore {
             }
         }
         state.queues.insert(name, Queue { subscription, deliveries });
-        Ok(())
+        Ok(true)
     }
 
     async fn unsubscribe(

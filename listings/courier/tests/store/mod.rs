@@ -160,10 +160,11 @@ impl Store for Faulty {
     async fn subscribe(
         &self,
         it: &Subscription,
-    ) -> Result<(), StoreError> {
+        most: usize,
+    ) -> Result<bool, StoreError> {
         // So that calls overlap.
         sleep(Duration::from_millis(5)).await;
-        self.inner.subscribe(it).await
+        self.inner.subscribe(it, most).await
     }
     async fn unsubscribe(
         &self,
