@@ -83,8 +83,7 @@ type Answer<T> = Result<T, Refused>;
 /// All routes.
 pub fn router(api: Arc<Api>) -> Router {
     let named = put(subscribe).delete(unsubscribe).get(subscription);
-    let metrics = api.metrics.clone();
-    Router::new()
+    let guarded = Router::new()
         .route("/", get(status))
         .route("/metrics", get(render))
         .route("/events/{topic}", post(accept))
@@ -98,8 +97,20 @@ pub fn router(api: Arc<Api>) -> Router {
             refused(StatusCode::METHOD_NOT_ALLOWED, "see Allow")
         })
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(api.clone(), guard))
-        .merge(probes())
+        .layer(from_fn_with_state(api.clone(), guard));
+    with_probes(guarded, api)
+}
+
+/// Only the routes that say how the process is, which need no token.
+pub fn probes(api: Arc<Api>) -> Router {
+    with_probes(Router::new(), api)
+}
+
+fn with_probes(others: Router<Arc<Api>>, api: Arc<Api>) -> Router {
+    let metrics = api.metrics.clone();
+    others
+        .route("/live", get(live))
+        .route("/ready", get(ready))
         .layer(CatchPanicLayer::custom(move |panic| {
             metrics.panicked();
             let text = crate::service::panic_text(panic);
@@ -109,11 +120,6 @@ pub fn router(api: Arc<Api>) -> Router {
                 .into_response()
         }))
         .with_state(api)
-}
-
-/// The routes that say how the process is, which need no token.
-pub fn probes() -> Router<Arc<Api>> {
-    Router::new().route("/live", get(live)).route("/ready", get(ready))
 }
 
 /// Checks a request, reads its body, and lets it pass if there's room;

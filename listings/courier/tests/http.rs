@@ -47,6 +47,7 @@ struct Running {
 fn accept() -> Accept {
     Accept {
         head_timeout: Duration::from_millis(500),
+        idle_timeout: Duration::from_secs(2),
         request_timeout: Duration::from_secs(1),
         ..Accept::default()
     }
@@ -548,6 +549,35 @@ async fn silence_and_slow_heads_are_cut_off() -> Tested {
         }
     })
     .await;
+    Ok(())
+}
+
+/// A probe, or a client's pool, sends its next request on a connection that
+/// was idle for longer than a head may take.
+#[tokio::test]
+async fn slow_successors_find_their_connection_open() -> Tested {
+    let it = running().await;
+    let live = request("GET", "/live", "", "");
+    let mut client = Client::connect(it.to).await?;
+    for _ in 0..3 {
+        assert_eq!(client.ask(&live).await?.status, 200);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    // Once it has begun, the next head is as urgent as the first one.
+    client.write("GET /l").await?;
+    let begun = Instant::now();
+    client.closed().await;
+    let took = begun.elapsed();
+    assert!(took < Duration::from_millis(1_700), "{took:?}");
+    // Nor does a body that follows its head late count as a head.
+    let mut client = Client::connect(it.to).await?;
+    for nth in ["1", "2"] {
+        let event = event(nth, "7");
+        let (head, body) = event.split_at(event.len() - 1);
+        client.write(head).await?;
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        assert_eq!(client.ask(body).await?.status, 202);
+    }
     Ok(())
 }
 
