@@ -1043,7 +1043,7 @@ impl Store for JetStreamStore {
     ) -> Result<u64, StoreError> {
         let all = self.subject("e", &["*"]);
         let table = self.table().await?.1;
-        let (mut from, mut purged) = (1, 0);
+        let (start, mut from, mut purged) = (now(), 1, 0);
         while purged < most as u64
             && let Some(message) =
                 self.next(&self.records, &all, from).await?
@@ -1052,8 +1052,8 @@ impl Store for JetStreamStore {
             let mut record: Record =
                 parse(&message.payload, &message.subject)?;
             let since = record.accepted.max(record.needed);
-            let age = now().saturating_sub(since);
-            if u128::from(age) < keep.as_millis() {
+            let age = start.saturating_sub(since);
+            if u128::from(age) <= keep.as_millis() {
                 break; // the newer ones follow
             }
             let id = message.subject.split('.').nth(2).unwrap_or("");
