@@ -4,7 +4,6 @@
 
 #[cfg(feature = "jetstream")]
 mod jetstream;
-mod memory;
 mod sql;
 
 use std::{sync::Arc, time::Duration};
@@ -15,10 +14,7 @@ use url::Url;
 
 #[cfg(feature = "jetstream")]
 pub use self::jetstream::{JetStreamOptions, JetStreamStore};
-pub use self::{
-    memory::MemoryStore,
-    sql::{SqlOptions, SqlStore},
-};
+pub use self::sql::{SqlOptions, SqlStore};
 use crate::event::{DeliveryId, Event, Lease, Name, Subscription};
 
 // ANCHOR: contract

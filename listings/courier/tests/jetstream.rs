@@ -148,7 +148,10 @@ async fn failure_of_a_torn_subscription() {
     let put = context.publish("courier.s", torn.into()).await;
     put.unwrap().await.unwrap();
     let b = subscription("b", &[]);
-    assert_eq!(store.subscriptions().await.unwrap(), [b.clone()]);
+    assert_eq!(
+        store.subscriptions().await.unwrap(),
+        std::slice::from_ref(&b)
+    );
     assert_eq!(store.due(9).await.unwrap(), [(b.name, b.url)]);
     let c = subscription("c", &[]);
     assert!(!store.subscribe(&c, 2).await.unwrap());

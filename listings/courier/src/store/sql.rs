@@ -31,9 +31,8 @@ use url::Url;
 
 use self::{
     rows::{
-        at_most_a_century, backlog_of, bytes, key, lease_millis,
-        lease_of, letter_of, limit, list, millis, readable,
-        subscription_of, text,
+        backlog_of, bytes, key, lease_millis, lease_of, letter_of,
+        limit, list, millis, readable, subscription_of, text,
     },
     schema::{POSTGRESQL, SQLITE, Words, sql},
 };
@@ -41,7 +40,10 @@ use super::{
     AcceptError, Accepted, Backlog, DeadLetter, Outcome, Store,
     StoreError,
 };
-use crate::event::{DeliveryId, Event, Lease, Name, Subscription};
+use crate::{
+    event::{DeliveryId, Event, Lease, Name, Subscription},
+    retry::later,
+};
 
 /// How a [`SqlStore`] uses its database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -452,7 +454,7 @@ impl Store for SqlStore {
                 .await?;
             }
             // Before the database's lease starts, so that this one never ends later.
-            let expires = Instant::now() + at_most_a_century(lease);
+            let expires = later(Instant::now(), lease);
             let mut rows = sqlx::query(self.sql(claim))
                 .bind(number)
                 .bind(limit(most))

@@ -7,17 +7,15 @@ use std::{
 };
 
 use async_trait::async_trait;
+use courier::{
+    event::{DeliveryId, Event, Lease, Name, Subscription},
+    store::{
+        AcceptError, Accepted, Backlog, DeadLetter, Outcome, Store,
+        StoreError,
+    },
+};
 use tokio::{sync::Notify, time::Instant};
 use url::Url;
-
-use super::{
-    AcceptError, Accepted, Backlog, DeadLetter, Outcome, Store,
-    StoreError,
-};
-use crate::{
-    event::{DeliveryId, Event, Lease, Name, Subscription},
-    retry::later,
-};
 
 /// The contract of [`Store`] in memory: nothing survives the process.
 ///
@@ -70,13 +68,8 @@ enum Phase {
 }
 
 impl MemoryStore {
-    /// An empty store without a limit.
-    pub fn new() -> Self {
-        Self::with_max_open(usize::MAX)
-    }
-
     /// An empty store that's full ([`AcceptError::Full`]) while this many deliveries are open.
-    pub fn with_max_open(max_open: usize) -> Self {
+    pub fn new(max_open: usize) -> Self {
         Self {
             state: Mutex::default(),
             max_open,
@@ -101,10 +94,8 @@ impl MemoryStore {
     }
 }
 
-impl Default for MemoryStore {
-    fn default() -> Self {
-        Self::new()
-    }
+fn later(start: Instant, wait: Duration) -> Instant {
+    start + wait.min(Duration::from_secs(100 * 365 * 86_400))
 }
 
 impl State {
