@@ -39,9 +39,14 @@ pub struct Accept {
     /// The largest body of an event, in bytes.
     #[serde(deserialize_with = "count")]
     pub max_body: usize,
-    /// How long a client may take to send the head of a request.
+    /// How long a client may take to send the head of a request, from
+    /// its first byte on, or from connecting on.
     #[serde(with = "duration")]
     pub head_timeout: Duration,
+    /// How long a connection may be idle between two requests. That's
+    /// longer than most clients and probes keep it or wait to use it.
+    #[serde(with = "duration")]
+    pub idle_timeout: Duration,
     /// How long a whole request may take, its body and the store
     /// included.
     #[serde(with = "duration")]
@@ -58,8 +63,7 @@ pub struct Accept {
     pub requests: usize,
     /// How many subscriptions there may be before new ones are refused.
     /// Accepting an event writes a row for each one that wants it, in
-    /// one transaction. (Processes that share a queue may add a few
-    /// more, because they don't wait for each other.)
+    /// one transaction.
     #[serde(deserialize_with = "count")]
     pub subscriptions: usize,
 }
@@ -227,6 +231,7 @@ impl Default for Accept {
         Self {
             max_body: 256 * 1024,
             head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
             request_timeout: Duration::from_secs(30),
             connections: 2_000,
             connections_per_address: 200,

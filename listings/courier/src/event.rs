@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use url::Url;
 
-/// A name of at most 64 characters: letters, digits, `.`, `_`, `-`; but not `.` or `..`, which are folders in the path of a URL.
+/// A name of at most 64 characters: letters, digits, `.`, `_`, `-`.
 ///
-/// Names are ids of events, topics, and subscriptions. They're safe in URLs, in subjects of NATS, and in logs.
+/// Names are ids of events, topics, and subscriptions. They're safe in subjects of NATS, in logs, and in URLs, except for `.` and `..`: in
+/// the path of a URL, these are folders. The HTTP interface refuses them, but earlier versions stored them.
 #[derive(
     Debug,
     Clone,
@@ -49,8 +50,7 @@ impl TryFrom<String> for Name {
         let allowed = |byte: u8| {
             byte.is_ascii_alphanumeric() || b"._-".contains(&byte)
         };
-        let fits = (1..=Self::MAX).contains(&text.len())
-            && !matches!(&*text, "." | "..");
+        let fits = (1..=Self::MAX).contains(&text.len());
         if fits && text.bytes().all(allowed) {
             Ok(Self(text))
         } else {

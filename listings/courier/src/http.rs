@@ -45,7 +45,7 @@ use url::Url;
 
 use crate::{
     config::Settings,
-    event::{DeliveryId, Event, Name, Secret, Subscription},
+    event::{BadName, DeliveryId, Event, Name, Secret, Subscription},
     metrics::Metrics,
     store::{AcceptError, Accepted, SharedStore, StoreError},
 };
@@ -83,8 +83,7 @@ type Answer<T> = Result<T, Refused>;
 /// All routes.
 pub fn router(api: Arc<Api>) -> Router {
     let named = put(subscribe).delete(unsubscribe).get(subscription);
-    let metrics = api.metrics.clone();
-    Router::new()
+    let guarded = Router::new()
         .route("/", get(status))
         .route("/metrics", get(render))
         .route("/events/{topic}", post(accept))
@@ -98,8 +97,20 @@ pub fn router(api: Arc<Api>) -> Router {
             refused(StatusCode::METHOD_NOT_ALLOWED, "see Allow")
         })
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(api.clone(), guard))
-        .merge(probes())
+        .layer(from_fn_with_state(api.clone(), guard));
+    with_probes(guarded, api)
+}
+
+/// Only the routes that say how the process is, which need no token.
+pub fn probes(api: Arc<Api>) -> Router {
+    with_probes(Router::new(), api)
+}
+
+fn with_probes(others: Router<Arc<Api>>, api: Arc<Api>) -> Router {
+    let metrics = api.metrics.clone();
+    others
+        .route("/live", get(live))
+        .route("/ready", get(ready))
         .layer(CatchPanicLayer::custom(move |panic| {
             metrics.panicked();
             let text = crate::service::panic_text(panic);
@@ -109,11 +120,6 @@ pub fn router(api: Arc<Api>) -> Router {
                 .into_response()
         }))
         .with_state(api)
-}
-
-/// The routes that say how the process is, which need no token.
-pub fn probes() -> Router<Arc<Api>> {
-    Router::new().route("/live", get(live)).route("/ready", get(ready))
 }
 
 /// Checks a request, reads its body, and lets it pass if there's room;
@@ -322,9 +328,26 @@ where
     }
 }
 
+/// A name that's to be stored: proxies and clients resolve `.` and `..`
+/// as folders.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct New(Name);
+
+impl TryFrom<String> for New {
+    type Error = BadName;
+
+    fn try_from(text: String) -> Result<Self, BadName> {
+        match &*text {
+            "." | ".." => Err(BadName),
+            _ => text.try_into().map(Self),
+        }
+    }
+}
+
 async fn accept(
     State(api): Shared,
-    Part(topic): Part<Name>,
+    Part(New(topic)): Part<New>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer<Response> {
@@ -388,7 +411,7 @@ async fn accept(
 struct Wanted {
     url: String,
     #[serde(default)]
-    topics: Vec<Name>,
+    topics: Vec<New>,
     secret: Option<String>,
 }
 
@@ -414,7 +437,7 @@ impl<'a> From<&'a Subscription> for View<'a> {
 /// new one. Either way, the answer contains it.
 async fn subscribe(
     State(api): Shared,
-    Part(name): Part<Name>,
+    Part(New(name)): Part<New>,
     body: Bytes,
 ) -> Answer<Json<Value>> {
     let wanted =
@@ -423,15 +446,7 @@ async fn subscribe(
     // Or else each of two clients would get a secret of its own.
     let _one_by_one = api.subscribing.lock().await;
     let all = api.stored(api.store.subscriptions()).await?;
-    let most = api.settings.borrow().accept.subscriptions;
-    let count = all.len();
     let old = all.into_iter().find(|it| it.name == name);
-    if old.is_none() && count >= most {
-        let text = format!(
-            "at most {most} subscriptions; see accept.subscriptions"
-        );
-        return Err(refused(StatusCode::CONFLICT, text));
-    }
     let secret = match &wanted.secret {
         Some(secret) => secret.parse::<Secret>().map_err(bad)?,
         None => match old {
@@ -443,9 +458,15 @@ async fn subscribe(
         },
     };
     let shown = wanted.secret.is_none().then(|| secret.expose());
-    let topics = wanted.topics;
+    let topics = wanted.topics.into_iter().map(|New(it)| it).collect();
     let new = Subscription { name, url, topics, secret };
-    api.stored(api.store.subscribe(&new)).await?;
+    let most = api.settings.borrow().accept.subscriptions;
+    if !api.stored(api.store.subscribe(&new, most)).await? {
+        let text = format!(
+            "at most {most} subscriptions; see accept.subscriptions"
+        );
+        return Err(refused(StatusCode::CONFLICT, text));
+    }
     let mut view = json!(View::from(&new));
     if let Some(secret) = shown {
         view["secret"] = secret.into();

@@ -11,11 +11,8 @@ use std::{
 
 use axum::Router;
 use futures::FutureExt;
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{
         AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, sink,
@@ -23,9 +20,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinSet,
-    time::{Duration, sleep, timeout},
+    time::{Duration, Instant, sleep, timeout, timeout_at},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{io::InspectReader, sync::CancellationToken};
+use tower::ServiceExt;
 
 use crate::{
     config::{Accept, Settings},
@@ -129,31 +127,36 @@ async fn connection(
     stop: CancellationToken,
 ) {
     // ANCHOR: connection
+    let phase = watch::Sender::new(Phase::Head(Instant::now()));
+    let reader = InspectReader::new(&mut io, |_| {
+        phase.send_if_modified(Phase::read);
+    });
+    let service = service_fn(async |request| {
+        phase.send_replace(Phase::Busy);
+        let answer = router.clone().oneshot(request).await;
+        phase.send_replace(Phase::Idle);
+        answer
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
+        .header_read_timeout(limits.idle_timeout)
         .max_buf_size(64 * 1024)
-        .serve_connection(
-            TokioIo::new(&mut io),
-            TowerToHyperService::new(router),
-        );
-    {
+        .serve_connection(TokioIo::new(reader), service);
+    let serving = async {
         let mut served = pin!(served);
         let age = stop.run_until_cancelled(sleep(AGE));
-        let ended = tokio::select! {
-            ended = served.as_mut() => Some(ended),
-            _ = age => None,
-        };
-        let ended = match ended {
-            Some(ended) => Ok(ended),
-            None => {
-                served.as_mut().graceful_shutdown();
-                let last = limits.head_timeout + limits.request_timeout;
-                timeout(last, served).await
-            }
-        };
-        tracing::debug!(?ended, "a connection ended");
-    }
+        tokio::select! {
+            ended = served.as_mut() => return Ok(ended),
+            _ = age => served.as_mut().graceful_shutdown(),
+        }
+        let last = limits.head_timeout + limits.request_timeout;
+        timeout(last, served).await
+    };
+    let ended = tokio::select! {
+        ended = serving => Some(ended),
+        () = overdue(&phase, limits.head_timeout) => None,
+    };
+    tracing::debug!(?ended, "a connection ended");
     let (longest, most) = LINGER;
     let linger = async {
         io.shutdown().await?;
@@ -161,6 +164,45 @@ async fn connection(
     };
     let _ = timeout(longest, linger).await;
     // ANCHOR_END: connection
+}
+
+/// What a connection is doing.
+#[derive(Clone, Copy)]
+enum Phase {
+    Idle,
+    /// A head has been arriving since then.
+    Head(Instant),
+    Busy,
+}
+
+impl Phase {
+    /// Bytes arrive: a head, unless they're a body. Returns whether that
+    /// starts it.
+    fn read(&mut self) -> bool {
+        let starts = matches!(self, Self::Idle);
+        if starts {
+            *self = Self::Head(Instant::now());
+        }
+        starts
+    }
+}
+
+/// Returns when a head takes too long.
+async fn overdue(phase: &watch::Sender<Phase>, limit: Duration) {
+    let mut phases = phase.subscribe();
+    loop {
+        let phase = *phases.borrow_and_update();
+        let next = phases.changed();
+        let _ = match phase {
+            Phase::Idle | Phase::Busy => next.await,
+            Phase::Head(start) => {
+                match timeout_at(start + limit, next).await {
+                    Ok(changed) => changed,
+                    Err(_late) => return,
+                }
+            }
+        };
+    }
 }
 
 /// Whether an error ends only one connection, and the next one may well

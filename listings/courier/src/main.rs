@@ -174,6 +174,8 @@ async fn serve(
         None => None,
     };
     let address = listener.local_addr()?;
+    let probed = probes.as_ref().map(TcpListener::local_addr);
+    let probed = probed.transpose()?;
     let connecting = connect(&options.database);
     let Some(store) = stop.run_until_cancelled(connecting).await else {
         return Ok(());
@@ -192,6 +194,10 @@ async fn serve(
         "courier listens on http://{address}: open it in a browser, or \
         try `courier ctl --url http://{address} status`; Ctrl-C stops it"
     );
+    if let Some(probed) = probed {
+        let text = "courier answers probes on http://";
+        let _ = writeln!(std::io::stdout(), "{text}{probed}");
+    }
     service::serve(listener, store, options, stop, hurry).await
 }
 

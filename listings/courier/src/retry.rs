@@ -76,8 +76,12 @@ pub fn given_up(lease: &Lease, retry: &Retry) -> Option<Outcome> {
 }
 // ANCHOR_END: given_up
 
-/// A hundred years later, at most, so that it can't overflow.
+/// So long that nobody sees its end, and so short that no clock
+/// overflows.
+pub(crate) const CENTURY: Duration =
+    Duration::from_secs(100 * 365 * 86_400);
+
+/// A century later, at most.
 pub(crate) fn later(start: Instant, wait: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
     start + wait.min(CENTURY)
 }

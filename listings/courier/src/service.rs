@@ -57,8 +57,8 @@ type Parts = JoinMap<&'static str, ()>;
 /// Then it stops in this order, within `grace`: it's not ready; after
 /// `notice`, it accepts no connections, answers the requests that have
 /// begun, and finishes the attempts that are running; it closes the
-/// store. What takes longer is cut off shortly before the end of
-/// `grace`, or when `hurry` is canceled; what wasn't delivered then is
+/// store. The probes are answered until then. What takes longer is cut
+/// off shortly before the end of `grace`, or when `hurry` is canceled; what wasn't delivered then is
 /// attempted again later. If this is dropped, everything is cut off.
 ///
 /// # Errors
@@ -103,10 +103,10 @@ pub async fn serve(
         limits.accept.request_timeout = timeout;
         let probing = listener::serve(
             listener,
-            http::probes().with_state(api.clone()),
+            http::probes(api.clone()),
             watch::channel(Arc::new(limits)).1,
             metrics.clone(),
-            closing.clone(),
+            CancellationToken::new(), // It's aborted at the very end.
         );
         parts.spawn(PROBER, probing);
     }
@@ -157,28 +157,35 @@ pub async fn serve(
         () = hurry.cancelled() => {}
         () = sleep_until(start + (options.grace - 2 * last)) => {}
     }
-    if !parts.is_empty() {
-        let left: Vec<_> = parts.keys().copied().collect();
-        tracing::warn!(?left, "not everything is finished: cut off");
+    let late = left(&parts);
+    if !late.is_empty() {
+        tracing::warn!(?late, "not everything is finished: cut off");
         hurried.cancel();
         parts.abort(LISTENER);
-        parts.abort(PROBER);
         let _ = timeout(last, join(&mut parts, &mut failed)).await;
     }
-    for name in parts.keys() {
+    for name in left(&parts) {
         failed.get_or_insert(anyhow!("{name} didn't stop in time"));
+        parts.abort(name);
     }
-    parts.abort_all();
     if timeout(last, store.close()).await.is_err() {
         tracing::warn!("the store didn't close in time");
     }
+    parts.abort_all(); // Until here, the probes were answered.
     // ANCHOR_END: stop
     failed.map_or(Ok(()), Err)
 }
 
-/// Waits for all parts, and keeps the first error.
+/// The parts that have something to finish, unlike the probes.
+fn left(parts: &Parts) -> Vec<&'static str> {
+    parts.keys().copied().filter(|it| *it != PROBER).collect()
+}
+
+/// Waits for these parts, and keeps the first error.
 async fn join(parts: &mut Parts, failed: &mut Option<anyhow::Error>) {
-    while let Some((name, ended)) = parts.join_next().await {
+    while !left(parts).is_empty()
+        && let Some((name, ended)) = parts.join_next().await
+    {
         if let Err(error) = ended
             && error.is_panic()
         {

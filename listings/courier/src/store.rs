@@ -4,7 +4,6 @@
 
 #[cfg(feature = "jetstream")]
 mod jetstream;
-mod memory;
 mod sql;
 
 use std::{sync::Arc, time::Duration};
@@ -15,10 +14,7 @@ use url::Url;
 
 #[cfg(feature = "jetstream")]
 pub use self::jetstream::{JetStreamOptions, JetStreamStore};
-pub use self::{
-    memory::MemoryStore,
-    sql::{SqlOptions, SqlStore},
-};
+pub use self::sql::{SqlOptions, SqlStore};
 use crate::event::{DeliveryId, Event, Lease, Name, Subscription};
 
 // ANCHOR: contract
@@ -84,12 +80,15 @@ pub trait Store: Send + Sync + 'static {
     async fn changed(&self);
 
     /// Adds a subscription, or replaces the one of the same name. Events that were accepted before aren't sent to a new one.
+    /// `Ok(false)`: there are `most` others already, even if some of them can't be read.
+    ///
     /// With another URL than before, deliveries that wait for a retry are due now (at most 10,000 of them, those that are due first),
     /// and so are those that are leased, if they're to be retried.
     async fn subscribe(
         &self,
         subscription: &Subscription,
-    ) -> Result<(), StoreError>;
+        most: usize,
+    ) -> Result<bool, StoreError>;
 
     /// Removes a subscription and its deliveries. `Ok(false)`: there was none of that name.
     async fn unsubscribe(
@@ -121,7 +120,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Forgets events that were accepted longer than `keep` ago and have neither open deliveries, nor ones that died since then.
     /// Their dead deliveries are forgotten with them. At most `most` events; returns how many. An id that was forgotten is
-    /// accepted again.
+    /// accepted again. An event with an open delivery at that time isn't looked at again for as long as `keep`.
+    ///
+    /// If this call is dropped, some of them may be forgotten.
     async fn purge(
         &self,
         keep: Duration,

@@ -28,7 +28,7 @@ async fn main() -> anyhow::Result<()> {
             topics: vec![],
             secret: Secret::generate()?,
         };
-        store.subscribe(&subscription).await?;
+        store.subscribe(&subscription, usize::MAX).await?;
     }
 
     // ANCHOR: settings

@@ -49,6 +49,14 @@ fn start(
     folder: tempfile::TempDir,
     more: &[&str],
 ) -> io::Result<Courier> {
+    Ok(start_and_read(folder, more)?.0)
+}
+
+/// Also returns what it prints next.
+fn start_and_read(
+    folder: tempfile::TempDir,
+    more: &[&str],
+) -> io::Result<(Courier, impl BufRead)> {
     let bind = ["--bind", "127.0.0.1:0"];
     let log = std::fs::File::create(folder.path().join("log"))?;
     let mut child = command(folder.path(), &[&bind, more].concat())
@@ -57,14 +65,15 @@ fn start(
         .spawn()?;
     let stdout = child.stdout.take().expect("it's piped");
     let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line)?;
+    let mut stdout = BufReader::new(stdout);
+    stdout.read_line(&mut line)?;
     let log = std::fs::read_to_string(folder.path().join("log"))?;
     assert!(line.starts_with("courier listens on http://"), "{log}");
     let url = line.split([' ', ':']).nth(5).expect("a port");
     let url = format!("http://127.0.0.1:{url}");
     let it = Courier { child, url, folder };
     // It handles signals since before it has printed the line.
-    Ok(it)
+    Ok((it, stdout))
 }
 
 fn new(more: &[&str]) -> io::Result<Courier> {
@@ -194,18 +203,22 @@ fn edges_help_is_complete() -> Tested {
 
 #[test]
 fn edges_probes_have_their_own_address() -> Tested {
-    let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr();
-    let free = free?;
-    let _it = new(&["--probes", &free.to_string()])?;
-    let mut probe = std::net::TcpStream::connect(free)?;
+    let probes = ["--probes", "127.0.0.1:0"];
+    let (_it, mut stdout) =
+        start_and_read(tempfile::tempdir()?, &probes)?;
+    let mut line = String::new();
+    stdout.read_line(&mut line)?;
+    let to =
+        line.trim().strip_prefix("courier answers probes on http://");
+    let to = to.expect("their address");
+    let mut probe = std::net::TcpStream::connect(to)?;
     let live = b"GET /live HTTP/1.1\r\nhost: courier\r\n\
         connection: close\r\n\r\n";
     probe.write_all(live)?;
     let mut answer = String::new();
     probe.read_to_string(&mut answer)?;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    let free = free.to_string();
-    let bind = ["--bind", "127.0.0.1:0", "--probes", &free];
+    let bind = ["--bind", "127.0.0.1:0", "--probes", to];
     let error = refused(&bind)?;
     assert!(error.contains("--probes"), "{error}");
     Ok(())

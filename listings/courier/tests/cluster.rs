@@ -83,7 +83,7 @@ async fn crash_of_a_leader_loses_nothing() {
         topics: vec![],
         secret: Secret(vec![7; 32].into()),
     };
-    while let Err(error) = stores[0].subscribe(&to).await {
+    while let Err(error) = stores[0].subscribe(&to, usize::MAX).await {
         println!("{error}");
     }
     println!("{:?}: subscribed", start.elapsed());

@@ -2,6 +2,8 @@
 //!
 //! PostgreSQL is tested if `DATABASE_URL` says where it is.
 
+#[path = "memory/mod.rs"]
+mod in_memory;
 #[path = "contract/sql.rs"]
 mod sql;
 #[path = "contract/suite.rs"]
@@ -9,13 +11,14 @@ mod suite;
 
 use std::sync::Arc;
 
-use courier::store::{MemoryStore, SharedStore};
+use courier::store::SharedStore;
+use in_memory::MemoryStore;
 
 struct Memory(SharedStore);
 
 impl suite::Harness for Memory {
     async fn start(_test: &str) -> Option<Self> {
-        Some(Self(Arc::new(MemoryStore::new())))
+        Some(Self(Arc::new(MemoryStore::new(usize::MAX))))
     }
 
     async fn open(&self) -> SharedStore {
@@ -23,7 +26,7 @@ impl suite::Harness for Memory {
     }
 
     async fn open_small(&self, max_open: usize) -> SharedStore {
-        Arc::new(MemoryStore::with_max_open(max_open))
+        Arc::new(MemoryStore::new(max_open))
     }
 
     async fn end(self) {}

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use courier::{
     config::{Accept, Settings},
-    event::{Event, Name, Secret},
+    event::{Event, Name, Secret, Subscription},
     http::{self, Api, Token},
     listener::{self, Listen},
     metrics::Metrics,
@@ -47,6 +47,7 @@ struct Running {
 fn accept() -> Accept {
     Accept {
         head_timeout: Duration::from_millis(500),
+        idle_timeout: Duration::from_secs(2),
         request_timeout: Duration::from_secs(1),
         ..Accept::default()
     }
@@ -255,10 +256,9 @@ async fn edges_of_names_and_keys() -> Tested {
             _ => "error",
         };
         assert!(sent.body.contains(says_why), "{topic}: {sent:?}");
-        let method = if status == 202 { "PUT" } else { "DELETE" };
         let path = format!("/subscriptions/{topic}");
         let body = r#"{"url":"http://r.test/"}"#;
-        let put = client.ask(&request(method, &path, "", body)).await?;
+        let put = client.ask(&request("PUT", &path, "", body)).await?;
         let status = if status == 202 { 200 } else { status };
         assert_eq!(put.status, status, "{topic}: {put:?}");
     }
@@ -291,6 +291,32 @@ async fn edges_of_names_and_keys() -> Tested {
     assert_eq!(client.ask(&delivery).await?.status, 404);
     let wrong = request("PATCH", "/dead", "", "");
     assert_eq!(client.ask(&wrong).await?.status, 405);
+    Ok(())
+}
+
+/// Earlier versions accepted `.` and `..`.
+#[tokio::test]
+async fn again_stored_names_that_are_folders() -> Tested {
+    let it = running().await;
+    let url = "http://r.test/".parse().expect("a URL");
+    let old = Subscription {
+        name: Name::try_from("..".to_owned()).expect("a name"),
+        url,
+        topics: vec![".".parse().expect("a name")],
+        secret: Secret::generate()?,
+    };
+    let stored = it.store.inner.subscribe(&old, 9).await;
+    assert!(stored.expect("it works"));
+    for path in ["/", "/subscriptions", "/subscriptions/.."] {
+        let seen = get(it.to, path).await?;
+        assert_eq!(seen.status, 200, "{seen:?}");
+        assert!(seen.body.contains(".."), "{seen:?}");
+    }
+    let topic = r#"{"url":"http://r.test/","topics":["."]}"#;
+    assert_eq!(it.put("a", topic).await.status, 400);
+    let delete = request("DELETE", "/subscriptions/..", "", "");
+    assert_eq!(ask(it.to, &delete).await?.status, 204);
+    assert_eq!(ask(it.to, &delete).await?.status, 404);
     Ok(())
 }
 
@@ -523,6 +549,35 @@ async fn silence_and_slow_heads_are_cut_off() -> Tested {
         }
     })
     .await;
+    Ok(())
+}
+
+/// A probe, or a client's pool, sends its next request on a connection that
+/// was idle for longer than a head may take.
+#[tokio::test]
+async fn slow_successors_find_their_connection_open() -> Tested {
+    let it = running().await;
+    let live = request("GET", "/live", "", "");
+    let mut client = Client::connect(it.to).await?;
+    for _ in 0..3 {
+        assert_eq!(client.ask(&live).await?.status, 200);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    // Once it has begun, the next head is as urgent as the first one.
+    client.write("GET /l").await?;
+    let begun = Instant::now();
+    client.closed().await;
+    let took = begun.elapsed();
+    assert!(took < Duration::from_millis(1_700), "{took:?}");
+    // Nor does a body that follows its head late count as a head.
+    let mut client = Client::connect(it.to).await?;
+    for nth in ["1", "2"] {
+        let event = event(nth, "7");
+        let (head, body) = event.split_at(event.len() - 1);
+        client.write(head).await?;
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        assert_eq!(client.ask(body).await?.status, 202);
+    }
     Ok(())
 }
 

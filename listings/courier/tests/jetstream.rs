@@ -11,6 +11,7 @@ use courier::store::{
     AcceptError, Accepted, JetStreamOptions, JetStreamStore, Outcome,
     SharedStore, StoreError,
 };
+use futures::StreamExt as _;
 use nats::Nats;
 use nix::sys::signal::Signal;
 use suite::{event, name, subscription};
@@ -61,7 +62,10 @@ async fn again_a_half_done_fan_out() {
     let small = JetStreamOptions { max_open, ..options() };
     let store = open(&nats, small).await;
     for of in ["a", "b"] {
-        store.subscribe(&subscription(of, &[])).await.unwrap();
+        store
+            .subscribe(&subscription(of, &[]), usize::MAX)
+            .await
+            .unwrap();
     }
     let new = store.accept(&event("1", None)).await;
     assert_eq!(new.unwrap(), Accepted::New(2));
@@ -72,7 +76,7 @@ async fn again_a_half_done_fan_out() {
     }
     let other = store.accept(&event("2", Some("k"))).await;
     assert!(matches!(other, Err(AcceptError::IdReused)));
-    store.subscribe(&subscription("c", &[])).await.unwrap();
+    store.subscribe(&subscription("c", &[]), usize::MAX).await.unwrap();
     for lease in store.claim(&name("a"), 1, MINUTE).await.unwrap() {
         assert!(
             store.settle(&lease, &Outcome::Delivered).await.unwrap()
@@ -87,6 +91,75 @@ async fn again_a_half_done_fan_out() {
     assert_eq!(Vec::from_iter(open), [1, 2, 0]);
 }
 
+/// Old events that are still needed cost requests once, not in each purge.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_purge_of_what_is_kept() {
+    let nats = Nats::start(1);
+    let store = open(&nats, options()).await;
+    let to = subscription("a", &[]);
+    store.subscribe(&to, usize::MAX).await.unwrap();
+    for id in 0..40 {
+        let event = event(&id.to_string(), None);
+        store.accept(&event).await.unwrap();
+    }
+    let keep = Duration::from_secs(2);
+    tokio::time::sleep(keep).await;
+    let died = Outcome::Dead { error: "it's broken".into() };
+    let leases = store.claim(&name("a"), 20, MINUTE).await.unwrap();
+    for lease in &leases {
+        assert!(store.settle(lease, &died).await.unwrap());
+    }
+    let client = async_nats::connect(nats.url()).await.unwrap();
+    let requests = client.subscribe("$JS.API.>").await.unwrap();
+    client.flush().await.unwrap();
+    let mut requests = requests.ready_chunks(10_000);
+    let mut purge = async || {
+        assert_eq!(store.purge(keep, 1_000).await.unwrap(), 0);
+        // What was sent before this arrives before this.
+        client.flush().await.unwrap();
+        requests.next().await.unwrap().len()
+    };
+    let first = purge().await;
+    let second = purge().await;
+    assert!(first > 100 && second < 5, "{first}, {second}");
+    tokio::time::sleep(keep).await;
+    let purged = store.purge(keep, 1_000).await.unwrap();
+    assert_eq!(purged, leases.len() as u64);
+}
+
+/// Others are served, and it counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failure_of_a_torn_subscription() {
+    let nats = Nats::start(1);
+    let store = open(&nats, options()).await;
+    for of in ["a", "b"] {
+        let to = subscription(of, &[]);
+        store.subscribe(&to, 2).await.unwrap();
+    }
+    store.accept(&event("1", None)).await.unwrap();
+    let client = async_nats::connect(nats.url()).await.unwrap();
+    let context = async_nats::jetstream::new(client);
+    let records = context.get_stream("courier-records").await.unwrap();
+    let table = records.get_last_raw_message_by_subject("courier.s");
+    let table = table.await.unwrap().payload;
+    let table = String::from_utf8(table.to_vec()).unwrap();
+    let torn = table.replace("https://a.example", "no URL");
+    assert_ne!(torn, table);
+    let put = context.publish("courier.s", torn.into()).await;
+    put.unwrap().await.unwrap();
+    let b = subscription("b", &[]);
+    assert_eq!(
+        store.subscriptions().await.unwrap(),
+        std::slice::from_ref(&b)
+    );
+    assert_eq!(store.due(9).await.unwrap(), [(b.name, b.url)]);
+    let c = subscription("c", &[]);
+    assert!(!store.subscribe(&c, 2).await.unwrap());
+    let a = subscription("a", &[]);
+    assert!(store.subscribe(&a, 2).await.unwrap());
+    assert_eq!(store.subscriptions().await.unwrap().len(), 2);
+}
+
 /// `kill -9` of the server: what was accepted is there when it's back, and so are leases and attempts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn crash_of_the_server() {
@@ -94,7 +167,7 @@ async fn crash_of_the_server() {
     let timeout = Duration::from_secs(2);
     let hasty = JetStreamOptions { timeout, ..options() };
     let store = open(&nats, hasty).await;
-    store.subscribe(&subscription("a", &[])).await.unwrap();
+    store.subscribe(&subscription("a", &[]), usize::MAX).await.unwrap();
     for id in ["1", "2"] {
         store.accept(&event(id, Some("k"))).await.unwrap();
     }
@@ -132,7 +205,7 @@ async fn silence_of_the_server() {
     let hasty = JetStreamOptions { timeout, ..options() };
     let store = open(&nats, hasty).await;
     let to = subscription("a", &[]);
-    store.subscribe(&to).await.unwrap();
+    store.subscribe(&to, usize::MAX).await.unwrap();
     store.accept(&event("1", None)).await.unwrap();
     let lease = suite::claim(&store, 1).await.remove(0);
     nats.signal(0, Signal::SIGSTOP);
@@ -148,7 +221,7 @@ async fn silence_of_the_server() {
         assert!(store.renew(&lease, MINUTE).await.is_err());
         let outcome = Outcome::Delivered;
         assert!(store.settle(&lease, &outcome).await.is_err());
-        assert!(store.subscribe(&to).await.is_err());
+        assert!(store.subscribe(&to, usize::MAX).await.is_err());
         assert!(store.unsubscribe(&to.name).await.is_err());
         assert!(store.backlog().await.is_err());
         assert!(store.dead(9).await.is_err());

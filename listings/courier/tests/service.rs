@@ -51,7 +51,7 @@ async fn start(options: Options) -> Running {
         topics: Vec::new(),
         secret: Secret::generate().expect("random bytes"),
     };
-    store.inner.subscribe(&shop).await.expect("it works");
+    store.inner.subscribe(&shop, usize::MAX).await.expect("it works");
     let stop = CancellationToken::new();
     let hurry = CancellationToken::new();
     let service = tokio::spawn(service::serve(
@@ -170,6 +170,64 @@ async fn overload_of_all_connections_leaves_the_probes() -> Tested {
     };
     let probed = within(Duration::from_secs(10), probed).await?;
     assert_eq!(probed.status, 200);
+    it.stop.cancel();
+    assert_eq!(it.error().await, None);
+    Ok(())
+}
+
+/// An orchestrator that sees no answer would kill what still works.
+#[tokio::test]
+async fn stop_leaves_the_probes_until_the_end() -> Tested {
+    let probes = TcpListener::bind("127.0.0.1:0").await?;
+    let to = probes.local_addr()?;
+    let probes = Some(probes);
+    let it = start(Options { probes, ..options(LONG) }).await;
+    let mut same = Client::connect(to).await?;
+    let live = request("GET", "/live", "", "");
+    assert_eq!(same.ask(&live).await?.status, 200);
+    it.store.set("accept", Fault::Waits);
+    let mut waits = Client::connect(it.to).await?;
+    waits.write(&event("1", "7")).await?;
+    within(LONG, async {
+        while it.store.calls("accept") < 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    it.stop.cancel();
+    within(LONG, async {
+        while Client::connect(it.to).await.is_ok() {}
+    })
+    .await;
+    for _ in 0..3 {
+        // Longer than the head of a probe may take.
+        sleep(Duration::from_millis(1_200)).await;
+        assert_eq!(same.ask(&live).await?.status, 200);
+        assert_eq!(get(to, "/live").await?.status, 200);
+        assert_eq!(get(to, "/ready").await?.status, 503);
+    }
+    it.store.gate.add_permits(1);
+    assert_eq!(waits.read().await?.status, 202);
+    assert_eq!(it.error().await, None);
+    assert!(Client::connect(to).await.is_err());
+    hazards::no_task_left().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn panic_in_a_probe_leaves_its_connection() -> Tested {
+    let probes = TcpListener::bind("127.0.0.1:0").await?;
+    let to = probes.local_addr()?;
+    let probes = Some(probes);
+    let it = start(Options { probes, ..options(LONG) }).await;
+    it.store.set("ping", Fault::Panics);
+    let mut same = Client::connect(to).await?;
+    for (path, status) in [("/ready", 500), ("/live", 200)] {
+        let probe = request("GET", path, "", "");
+        assert_eq!(same.ask(&probe).await?.status, status);
+    }
+    let text = get(it.to, "/metrics").await?.body;
+    assert!(text.contains("courier_panics_total 1"), "{text}");
     it.stop.cancel();
     assert_eq!(it.error().await, None);
     Ok(())

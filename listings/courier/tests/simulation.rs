@@ -1,6 +1,8 @@
 //! The dispatcher on a simulated network, in virtual time: partitions, messages that are held and late, receivers that crash,
 //! and dispatchers that disappear. `COURIER_SEEDS` says how many runs there are, `COURIER_SEED` which one is the first.
 
+mod memory;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
@@ -18,7 +20,7 @@ use courier::{
     dispatch::dispatch,
     event::{Event, Name, Secret, Subscription},
     metrics::Metrics,
-    store::{MemoryStore, Store},
+    store::Store,
 };
 use fastrand::Rng;
 use http_body_util::{BodyExt, Empty};
@@ -33,6 +35,7 @@ use hyper_util::{
     client::legacy::connect::{Connected, Connection},
     rt::TokioIo,
 };
+use memory::MemoryStore;
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
@@ -194,7 +197,7 @@ fn settings() -> Settings {
 
 /// Accepts events, delivers them with two dispatchers, of which one disappears now and then, and waits until all is delivered.
 async fn deliver_all(mut random: Rng) -> turmoil::Result {
-    let store = Arc::new(MemoryStore::new());
+    let store = Arc::new(MemoryStore::new(usize::MAX));
     for receiver in RECEIVERS {
         let subscription = Subscription {
             name: name(receiver),
@@ -202,7 +205,7 @@ async fn deliver_all(mut random: Rng) -> turmoil::Result {
             topics: Vec::new(),
             secret: Secret(Bytes::from_static(&[7; 32])),
         };
-        store.subscribe(&subscription).await?;
+        store.subscribe(&subscription, usize::MAX).await?;
     }
     let (_sender, settings) = watch::channel(Arc::new(settings()));
     let dispatcher = || {

@@ -70,9 +70,9 @@ where
     // ANCHOR_END: dial
 }
 
-/// TCP. A name's IPv4 addresses share `connect_timeout` equally, so that
-/// the others are tried if one is silent. So do its IPv6 addresses, at
-/// the same time.
+/// TCP. A name's IPv4 addresses share half of `connect_timeout` equally,
+/// so that the others are tried if one is silent. So do its IPv6
+/// addresses, at the same time. The other half is for DNS and TLS.
 #[derive(Clone)]
 pub struct Tcp<R> {
     connector: HttpConnector<R>,
@@ -113,7 +113,7 @@ where
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let limit = self.settings.borrow().deliver.connect_timeout;
-        self.connector.set_connect_timeout(Some(limit));
+        self.connector.set_connect_timeout(Some(limit / 2));
         let connecting = self.connector.call(uri);
         Box::pin(async { connecting.await.map_err(Into::into) })
     }

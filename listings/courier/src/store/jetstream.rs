@@ -37,6 +37,7 @@
 //!   [`backlog`](Store::backlog), and [`due`](Store::due) may name a subscription whose deliveries are all leased to others.
 //!   `due` sorts by the age of the oldest open delivery.
 //! - After a change of a subscription's URL, deliveries that wait for a retry keep waiting for it.
+//! - An event that has an open delivery or a recent dead one when it's old is looked at again after as long, so it may be kept twice as long.
 //! - Attempts are counted for [`remember`](JetStreamOptions::remember) after the last one. After that, they're counted from 1 again.
 //! - A lease that isn't as long as `ack_wait` is requested from the server as a negative acknowledgment with a delay (which only replaces the deadline), and
 //!   a dropped `claim` may leave messages leased for `ack_wait`.
@@ -164,6 +165,9 @@ struct Row {
 struct Record {
     digest: String,
     accepted: u64,
+    /// When `purge` last found it old, but still needed.
+    #[serde(default)]
+    needed: u64,
     to: Vec<Name>,
     done: bool,
 }
@@ -638,6 +642,7 @@ impl Store for JetStreamStore {
             let mut record = Record {
                 digest: digest.clone(),
                 accepted: now(),
+                needed: 0,
                 done: to.is_empty(),
                 to,
             };
@@ -704,11 +709,8 @@ impl Store for JetStreamStore {
             let oldest = self.next(&self.queue, &subject, 1).await?;
             let Some(oldest) = oldest else { return Ok(None) };
             // Nothing could be claimed of one that can't be read.
-            let Ok(url) = row.url.parse::<Url>() else {
-                tracing::error!(subscription = %name, "a bad URL");
-                return Ok(None);
-            };
-            Ok(Some((oldest.sequence, (name, url))))
+            let to = readable(row.subscription(name));
+            Ok(to.map(|to| (oldest.sequence, (to.name, to.url))))
         });
         let due: Vec<Option<_>> =
             due.buffer_unordered(16).try_collect().await?;
@@ -869,7 +871,8 @@ impl Store for JetStreamStore {
     async fn subscribe(
         &self,
         subscription: &Subscription,
-    ) -> Result<(), StoreError> {
+        most: usize,
+    ) -> Result<bool, StoreError> {
         let name = &subscription.name;
         let row = || Row {
             url: subscription.url.to_string(),
@@ -878,12 +881,16 @@ impl Store for JetStreamStore {
         };
         for _ in 0..REPEATS {
             let (sequence, mut table) = self.table().await?;
+            let others = table.len();
             if table.insert(name.clone(), row()).is_none() {
+                if others >= most {
+                    return Ok(false);
+                }
                 self.forget(name).await?;
                 self.create_consumers(name).await?;
             }
             if self.replace_table(sequence, &table).await? {
-                return Ok(());
+                return Ok(true);
             }
         }
         Err(contended())
@@ -915,8 +922,9 @@ impl Store for JetStreamStore {
     async fn subscriptions(
         &self,
     ) -> Result<Vec<Subscription>, StoreError> {
-        let table = self.table().await?.1.into_iter();
-        table.map(|(name, row)| row.subscription(name)).collect()
+        let all = self.table().await?.1.into_iter();
+        let all = all.map(|(name, row)| row.subscription(name));
+        Ok(all.filter_map(readable).collect())
     }
 
     async fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
@@ -1035,16 +1043,17 @@ impl Store for JetStreamStore {
     ) -> Result<u64, StoreError> {
         let all = self.subject("e", &["*"]);
         let table = self.table().await?.1;
-        let (mut from, mut purged) = (1, 0);
+        let (start, mut from, mut purged) = (now(), 1, 0);
         while purged < most as u64
             && let Some(message) =
                 self.next(&self.records, &all, from).await?
         {
             from = message.sequence + 1;
-            let record: Record =
+            let mut record: Record =
                 parse(&message.payload, &message.subject)?;
-            let age = now().saturating_sub(record.accepted);
-            if u128::from(age) < keep.as_millis() {
+            let since = record.accepted.max(record.needed);
+            let age = start.saturating_sub(since);
+            if u128::from(age) <= keep.as_millis() {
                 break; // the newer ones follow
             }
             let id = message.subject.split('.').nth(2).unwrap_or("");
@@ -1074,6 +1083,10 @@ impl Store for JetStreamStore {
                 });
             }
             if open {
+                // It moves to the end of the stream, so that nobody looks at it again and again.
+                record.needed = now();
+                let (subject, old) = (&message.subject, from - 1);
+                self.replace(subject, old, &record).await?;
                 continue;
             }
             let letters = record.to.iter().map(async |name| {
@@ -1166,6 +1179,13 @@ impl Row {
             secret: Secret(secret.into()),
         })
     }
+}
+
+/// One that's torn doesn't block the others.
+fn readable(
+    it: Result<Subscription, StoreError>,
+) -> Option<Subscription> {
+    it.inspect_err(|error| tracing::error!(%error, "skipped")).ok()
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -31,9 +31,8 @@ use url::Url;
 
 use self::{
     rows::{
-        at_most_a_century, backlog_of, bytes, key, lease_millis,
-        lease_of, letter_of, limit, list, millis, readable,
-        subscription_of, text,
+        backlog_of, bytes, key, lease_millis, lease_of, letter_of,
+        limit, list, millis, readable, subscription_of, text,
     },
     schema::{POSTGRESQL, SQLITE, Words, sql},
 };
@@ -41,7 +40,10 @@ use super::{
     AcceptError, Accepted, Backlog, DeadLetter, Outcome, Store,
     StoreError,
 };
-use crate::event::{DeliveryId, Event, Lease, Name, Subscription};
+use crate::{
+    event::{DeliveryId, Event, Lease, Name, Subscription},
+    retry::later,
+};
 
 /// How a [`SqlStore`] uses its database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -438,8 +440,21 @@ impl Store for SqlStore {
             };
             let to = subscription_of(row)?;
             let number: i64 = row.try_get("number")?;
+            let stored = text(row, "url")?;
+            if stored != to.url.as_str() {
+                // `settle` compares it with the lease's, as text.
+                sqlx::query(
+                    "UPDATE subscriptions SET url = $1
+                     WHERE number = $2 AND url = $3",
+                )
+                .bind(to.url.as_str())
+                .bind(number)
+                .bind(stored)
+                .execute(&self.write)
+                .await?;
+            }
             // Before the database's lease starts, so that this one never ends later.
-            let expires = Instant::now() + at_most_a_century(lease);
+            let expires = later(Instant::now(), lease);
             let mut rows = sqlx::query(self.sql(claim))
                 .bind(number)
                 .bind(limit(most))
@@ -545,10 +560,16 @@ impl Store for SqlStore {
     async fn subscribe(
         &self,
         subscription: &Subscription,
-    ) -> Result<(), StoreError> {
+        most: usize,
+    ) -> Result<bool, StoreError> {
+        // Rows that can't be read count, too.
         let upsert = "
             INSERT INTO subscriptions (name, url, topics, secret)
-            VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO UPDATE
+            SELECT $1, $2, $3, $4 WHERE EXISTS (
+                    SELECT 1 FROM subscriptions WHERE name = $1)
+                OR $5 > (SELECT COUNT(*) FROM subscriptions
+                    WHERE name IS NOT NULL)
+            ON CONFLICT (name) DO UPDATE
             SET url = excluded.url, topics = excluded.topics,
                 secret = excluded.secret";
         // It locks the subscription, and so comes first.
@@ -572,9 +593,12 @@ impl Store for SqlStore {
             .bind(
                 topics.map(|it| format!(" {it} ")).collect::<String>(),
             )
-            .bind(subscription.secret.0.to_vec());
+            .bind(subscription.secret.0.to_vec())
+            .bind(limit(most));
         self.within(async {
             let mut all = self.begin().await?;
+            let counting = "the subscriptions of courier";
+            self.lock(&mut all, Some(counting)).await?;
             let moved: Vec<i64> = move_.fetch_all(&mut *all).await?;
             for number in &moved {
                 sqlx::query(self.sql(hasten))
@@ -582,13 +606,13 @@ impl Store for SqlStore {
                     .execute(&mut *all)
                     .await?;
             }
-            upsert.execute(&mut *all).await?;
+            let done = upsert.execute(&mut *all).await?;
             all.commit().await?;
             if !moved.is_empty() {
                 // Some may be due already, behind an open breaker.
                 self.announce();
             }
-            Ok(())
+            Ok(done.rows_affected() > 0)
         })
         .await
     }
@@ -633,7 +657,7 @@ impl Store for SqlStore {
             WHERE name IS NOT NULL
             GROUP BY name ORDER BY name {bytewise}";
         let rows = self.ask(sqlx::query(self.sql(count))).await?;
-        rows.iter().map(backlog_of).collect()
+        readable(&rows, backlog_of)
     }
 
     async fn dead(
@@ -651,7 +675,7 @@ impl Store for SqlStore {
             ORDER BY d.id DESC LIMIT $1";
         let dead = sqlx::query(dead).bind(limit(most));
         let rows = self.ask(dead).await?;
-        rows.iter().map(letter_of).collect()
+        readable(&rows, letter_of)
     }
 
     async fn redeliver(
@@ -705,37 +729,50 @@ impl Store for SqlStore {
         keep: Duration,
         most: usize,
     ) -> Result<u64, StoreError> {
-        const CLOSED: &str = "NOT EXISTS (SELECT 1 FROM deliveries
-            WHERE event = number AND state <> 'dead')";
-        let old = format!(
-            "SELECT number FROM events
-             WHERE accepted_at < {{now}} - $1 AND {CLOSED}
-             AND NOT EXISTS (SELECT 1 FROM deliveries
-                WHERE event = number AND due_at >= {{now}} - $1)
-             ORDER BY accepted_at LIMIT $2 {{skip locked}}"
-        );
+        let old = "SELECT number FROM events WHERE accepted_at < $1
+            ORDER BY accepted_at LIMIT $2 {skip locked}";
+        let forget = "DELETE FROM events WHERE number IN ({numbers})
+            AND NOT EXISTS (SELECT 1 FROM deliveries
+                WHERE event = number
+                AND (state <> 'dead' OR due_at >= $1))
+            RETURNING number";
+        let letters =
+            "DELETE FROM deliveries WHERE event IN ({numbers})";
+        // The others don't count as old until they may be forgotten: then nobody looks at them again and again.
+        let keep_on = "UPDATE events SET accepted_at = COALESCE((
+                SELECT MAX(CASE state WHEN 'dead' THEN due_at
+                    ELSE {now} END)
+                FROM deliveries WHERE event = number), accepted_at)
+            WHERE number IN ({numbers})";
+        let with = |statement: &str, numbers: &[i64]| {
+            self.sql(&statement.replace("{numbers}", &list(numbers)))
+        };
         self.within(async {
-            let mut all = self.begin().await?;
-            let old = sqlx::query_scalar(self.sql(&old))
-                .bind(millis(keep))
-                .bind(limit(most.min(10_000)));
-            let old: Vec<i64> = old.fetch_all(&mut *all).await?;
-            // A dead delivery may have been put back before the lock.
-            let forget = format!(
-                "DELETE FROM events WHERE number IN ({}) AND {CLOSED}
-                 RETURNING number",
-                list(&old)
-            );
-            let forget = sqlx::query_scalar(AssertSqlSafe(forget));
-            let gone: Vec<i64> =
-                forget.persistent(false).fetch_all(&mut *all).await?;
-            let dead = format!(
-                "DELETE FROM deliveries WHERE event IN ({})",
-                list(&gone)
-            );
-            all.execute(AssertSqlSafe(dead)).await?;
-            all.commit().await?;
-            Ok(gone.len() as u64)
+            let now = sqlx::query_scalar(self.sql("SELECT {now}"));
+            let now: i64 = now.fetch_one(&self.read).await?;
+            let before = now - millis(keep);
+            let mut purged = 0;
+            loop {
+                let batch = (most - purged).min(10_000);
+                let mut all = self.begin().await?;
+                let old = sqlx::query_scalar(self.sql(old))
+                    .bind(before)
+                    .bind(limit(batch));
+                let old: Vec<i64> = old.fetch_all(&mut *all).await?;
+                let gone: Vec<i64> =
+                    sqlx::query_scalar(with(forget, &old))
+                        .bind(before)
+                        .persistent(false)
+                        .fetch_all(&mut *all)
+                        .await?;
+                all.execute(with(letters, &gone)).await?;
+                all.execute(with(keep_on, &old)).await?;
+                all.commit().await?;
+                purged += gone.len();
+                if purged >= most || old.len() < batch {
+                    return Ok(purged as u64);
+                }
+            }
         })
         .await
     }

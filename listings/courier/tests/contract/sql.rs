@@ -8,12 +8,13 @@ use std::{
     time::Duration,
 };
 
+use courier::event::Subscription;
 use courier::store::{
     Outcome, SharedStore, SqlOptions, SqlStore, Store as _, StoreError,
 };
 use hazards::within;
 use sqlx::{
-    AnyConnection, AssertSqlSafe, Connection as _,
+    AnyConnection, AssertSqlSafe, Connection as _, Row as _,
     any::install_default_drivers,
 };
 use tokio::{
@@ -156,6 +157,9 @@ on_both! {
     failure_of_a_newer_version
     failure_of_torn_rows
     failure_of_a_torn_subscription
+    failure_of_a_torn_subscription_counts
+    again_a_url_in_another_form
+    slow_purge_of_what_is_kept
     owner_gone_after_unsubscribing
     silence_of_the_database
     owner_gone_no_task_is_left
@@ -169,7 +173,7 @@ const LONG: Duration = Duration::from_secs(600);
 async fn with_a(place: &impl Address) -> SharedStore {
     let store = place.open().await;
     let to = subscription("a", &[]);
-    store.subscribe(&to).await.expect("subscribed");
+    store.subscribe(&to, usize::MAX).await.expect("subscribed");
     store
 }
 
@@ -216,7 +220,9 @@ async fn threads_of_processes_that_start_together(
                         SqlOptions { connections: 2, ..options() };
                     let store =
                         SqlStore::connect(&url, options).await?;
-                    store.subscribe(&subscription("a", &[])).await?;
+                    store
+                        .subscribe(&subscription("a", &[]), usize::MAX)
+                        .await?;
                     store.close().await;
                     Ok::<_, StoreError>(())
                 })
@@ -291,7 +297,7 @@ async fn failure_of_torn_rows(place: &impl Address) {
 async fn failure_of_a_torn_subscription(place: &impl Address) {
     let store = with_a(place).await;
     let b = subscription("b", &[]);
-    store.subscribe(&b).await.expect("subscribed");
+    store.subscribe(&b, usize::MAX).await.expect("subscribed");
     accept(&store, "1", None).await;
     place
         .run("UPDATE subscriptions SET url = 'no URL' WHERE name = 'a'")
@@ -301,13 +307,181 @@ async fn failure_of_a_torn_subscription(place: &impl Address) {
     assert_eq!(store.subscriptions().await.expect("one"), [b]);
 }
 
+/// What can't be read counts toward the limit, and can be replaced. What
+/// a process that died has removed doesn't count.
+async fn failure_of_a_torn_subscription_counts(place: &impl Address) {
+    let store = with_a(place).await;
+    let [b, c] = ["b", "c"].map(|of| subscription(of, &[]));
+    let subscribe = async |to: &Subscription, most| {
+        let done = store.subscribe(to, most).await;
+        done.expect("an answer")
+    };
+    assert!(subscribe(&b, 2).await);
+    let tear = "UPDATE subscriptions SET url = '' WHERE name = 'a'";
+    place.run(tear).await;
+    assert_eq!(
+        store.subscriptions().await.expect("it"),
+        std::slice::from_ref(&b)
+    );
+    assert!(!subscribe(&c, 2).await);
+    assert!(subscribe(&subscription("a", &[]), 2).await);
+    assert_eq!(store.subscriptions().await.expect("both").len(), 2);
+    let remove =
+        "UPDATE subscriptions SET name = NULL WHERE name = 'a'";
+    place.run(remove).await;
+    assert!(subscribe(&c, 2).await);
+}
+
+/// A URL that another version has stored isn't another one: what failed
+/// there waits.
+async fn again_a_url_in_another_form(place: &impl Address) {
+    let store = with_a(place).await;
+    accept(&store, "1", None).await;
+    let form = "UPDATE subscriptions
+        SET url = 'HTTPS://A.Example:443/x/../hook?a=b'";
+    place.run(form).await;
+    let lease = claim(&store, 1).await.remove(0);
+    assert_eq!(lease.subscription, subscription("a", &[]));
+    let error = "it's down".to_owned();
+    let retry = Outcome::Retry { after: LONG, error };
+    assert!(store.settle(&lease, &retry).await.expect("an answer"));
+    assert_eq!(store.due(9).await.expect("due"), []);
+    let again = store.subscribe(&lease.subscription, 9).await;
+    assert!(again.expect("an answer"));
+    assert_eq!(store.due(9).await.expect("due"), []);
+}
+
+/// 30,000 old events that died lately, or are open, and as many that can
+/// be forgotten.
+async fn slow_purge_of_what_is_kept(place: &impl Address) {
+    const COUNT: u64 = 30_000;
+    let store = with_a(place).await;
+    let fill = |what: &str, state: Option<&str>| {
+        let now = match place.url().starts_with("sqlite:") {
+            true => "unixepoch() * 1000",
+            false => "extract(epoch FROM now())::bigint * 1000",
+        };
+        let events = format!(
+            "WITH RECURSIVE n(n) AS (SELECT 1
+                UNION ALL SELECT n + 1 FROM n WHERE n < {COUNT})
+             INSERT INTO events (id, topic, body, accepted_at)
+             SELECT '{what}' || n, 't', '', n FROM n;"
+        );
+        let deliveries = state.map(|state| {
+            format!(
+                "INSERT INTO deliveries (event, subscription,
+                    accepted_at, state, due_at)
+                 SELECT number, 1, 1, '{state}', {now}
+                 FROM events WHERE id LIKE '{what}%'"
+            )
+        });
+        events + &deliveries.unwrap_or_default()
+    };
+    for (what, state) in
+        [("open", Some("ready")), ("dead", Some("dead")), ("old", None)]
+    {
+        place.run(&fill(what, state)).await;
+    }
+    let purge = async |keep| {
+        let done = store.purge(keep, 1_000).await;
+        done.expect("a number")
+    };
+    for _ in 0..COUNT / 1_000 {
+        assert_eq!(purge(LONG).await, 1_000);
+    }
+    let start = std::time::Instant::now();
+    for _ in 0..100 {
+        assert_eq!(purge(LONG).await, 0);
+    }
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    // Those that died are forgotten in time, and the open ones aren't.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(purge(Duration::from_millis(1)).await, 1_000);
+    let left = "SELECT COUNT(*) FROM events WHERE id LIKE 'open%'";
+    let mut connection = place.connection().await;
+    let left: i64 = sqlx::query_scalar(left)
+        .fetch_one(&mut connection)
+        .await
+        .expect("a count");
+    assert_eq!(left.unsigned_abs(), COUNT);
+    connection.close().await.expect("it closes");
+}
+
+/// A statement in the source, as SQLite gets it.
+fn statement(name: &str) -> String {
+    let source = include_str!("../../src/store/sql.rs");
+    let start = format!("let {name} =");
+    let mut found = source.split(&start).skip(1);
+    let text = found.find_map(|it| it.trim_start().strip_prefix('"'));
+    let text = text.and_then(|it| it.split("\";").next());
+    let text = text.unwrap_or_else(|| panic!("no statement {name}"));
+    let mut sql = text.to_owned();
+    for (word, is) in [
+        ("{now}", "7"),
+        ("{numbers}", "1, 2"),
+        ("{skip locked}", ""),
+        ("{share}", ""),
+        ("{share both}", ""),
+    ] {
+        sql = sql.replace(word, is);
+    }
+    sql
+}
+
+/// However many events and deliveries there are, SQLite searches only for
+/// those that it needs.
+#[tokio::test]
+async fn slow_statements_use_their_indexes() {
+    let place = Sqlite::start("").await.expect("a folder");
+    with_a(&place).await.close().await;
+    let mut connection = place.connection().await;
+    for (name, index) in [
+        ("stored", "sqlite_autoindex_events_1"),
+        ("deliver", "deliveries_order"),
+        ("due", "deliveries_due"),
+        ("claim", "deliveries_due"),
+        ("next", "deliveries_order"),
+        ("hasten", "deliveries_due"),
+        ("dead", "deliveries_dead"),
+        ("again", "deliveries_order"),
+        ("old", "events_age"),
+        ("forget", "deliveries_event"),
+        ("letters", "deliveries_event"),
+        ("keep_on", "deliveries_event"),
+        ("some", "deliveries_order"),
+    ] {
+        let plan = format!("EXPLAIN QUERY PLAN {}", statement(name));
+        let plan = sqlx::query(AssertSqlSafe(plan))
+            .fetch_all(&mut connection)
+            .await
+            .expect("a plan");
+        let plan: Vec<String> =
+            plan.iter().map(|row| row.get("detail")).collect();
+        let indexed = |it: &String| it.contains(index);
+        assert!(plan.iter().any(indexed), "{name}: {plan:?}");
+        for step in plan {
+            let walks = step.starts_with("SCAN ")
+                && !step.contains("INDEX deliveries_dead");
+            let few = ["subscriptions", "s", "chosen", "first"];
+            let few = few.iter().any(|it| {
+                step.split(' ').nth(1).is_some_and(|of| of == *it)
+            });
+            assert!(!walks || few, "{name}: {step}");
+            let sorts = step.contains("TEMP B-TREE");
+            assert!(!sorts || name == "due", "{name}: {step}");
+        }
+    }
+    connection.close().await.expect("it closes");
+}
+
 /// Another process removes a subscription, and dies.
 async fn owner_gone_after_unsubscribing(place: &impl Address) {
     let timeout = Duration::from_secs(1);
     let options = SqlOptions { timeout, ..options() };
     let small = open(place.url(), options).await;
     let to = subscription("a", &[]);
-    small.subscribe(&to).await.expect("subscribed");
+    small.subscribe(&to, usize::MAX).await.expect("subscribed");
     accept(&small, "1", None).await;
     place.run("UPDATE subscriptions SET name = NULL").await;
     swept(place).await;

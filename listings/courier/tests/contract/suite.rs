@@ -44,6 +44,8 @@ macro_rules! contract {
             a_replaced_subscription_keeps_its_deliveries
             a_corrected_url_hastens_retries
             a_lease_says_everything
+            names_that_are_folders_are_kept
+            overload_of_subscriptions_is_refused
             edges_of_texts_and_bodies
             edges_nothing_is_asked_for
             again_the_same_event
@@ -154,7 +156,7 @@ pub fn event(id: &str, key: Option<&str>) -> Event {
 async fn with_a(place: &impl Harness) -> SharedStore {
     let store = place.open().await;
     let to = subscription("a", &[]);
-    store.subscribe(&to).await.expect("subscribed");
+    store.subscribe(&to, usize::MAX).await.expect("subscribed");
     store
 }
 
@@ -229,7 +231,7 @@ pub async fn deliveries_for_those_who_want_them(place: &impl Harness) {
         ("other", &["order", "placed", "order_placed", "ORDER.PLACED"]),
     ] {
         let to = subscription(of, topics);
-        store.subscribe(&to).await.expect("subscribed");
+        store.subscribe(&to, usize::MAX).await.expect("subscribed");
     }
     let new = store.accept(&event("2", None)).await.expect("it");
     assert_eq!(new, Accepted::New(2));
@@ -259,7 +261,7 @@ pub async fn a_replaced_subscription_keeps_its_deliveries(
     to.url = "http://127.0.0.1:1/".parse().expect("a URL");
     to.secret = Secret("new".into());
     for _ in 0..2 {
-        store.subscribe(&to).await.expect("subscribed");
+        store.subscribe(&to, usize::MAX).await.expect("subscribed");
     }
     let all = store.subscriptions().await.expect("all");
     assert_eq!(all, [to.clone()]);
@@ -270,8 +272,8 @@ pub async fn a_replaced_subscription_keeps_its_deliveries(
     assert!(claim(&store, 9).await.is_empty());
     let z = subscription("z", &[]);
     let b = subscription("b", &["x", "y"]);
-    store.subscribe(&z).await.expect("subscribed");
-    store.subscribe(&b).await.expect("subscribed");
+    store.subscribe(&z, usize::MAX).await.expect("subscribed");
+    store.subscribe(&b, usize::MAX).await.expect("subscribed");
     let all = store.subscriptions().await.expect("all");
     assert_eq!(all, [to, b, z]);
 }
@@ -293,11 +295,11 @@ pub async fn a_corrected_url_hastens_retries<H: Harness>(place: &H) {
     }
     // Topics and secrets say nothing about the old failures.
     let mut to = subscription("a", &["other"]);
-    store.subscribe(&to).await.expect("subscribed");
+    store.subscribe(&to, usize::MAX).await.expect("subscribed");
     assert!(due(&store).await.is_empty());
     assert!(claim(&store, 9).await.is_empty());
     to.url = "http://127.0.0.1:1/".parse().expect("a URL");
-    store.subscribe(&to).await.expect("subscribed");
+    store.subscribe(&to, usize::MAX).await.expect("subscribed");
     // It was sent to the old URL, and fails after the change.
     assert!(settle(&store, &late, retry(LONG)).await);
     if !H::EXACT {
@@ -312,8 +314,78 @@ pub async fn a_corrected_url_hastens_retries<H: Harness>(place: &H) {
         assert!(settle(&store, lease, retry(LONG)).await);
     }
     // The new URL's own failures wait, whatever is said again.
-    store.subscribe(&to).await.expect("subscribed");
+    store.subscribe(&to, usize::MAX).await.expect("subscribed");
     assert!(claim(&store, 9).await.is_empty());
+}
+
+/// Earlier versions accepted `.` and `..`.
+pub async fn names_that_are_folders_are_kept(place: &impl Harness) {
+    let store = place.open().await;
+    for (of, topics) in [("..", &["."][..]), (".", &[])] {
+        let to = subscription(of, topics);
+        let done = store.subscribe(&to, usize::MAX).await;
+        assert!(done.expect("subscribed"));
+    }
+    let topic = name(".");
+    let event = Event { topic, ..event("..", Some("k")) };
+    let new = store.accept(&event).await.expect("accepted");
+    assert_eq!(new, Accepted::New(2));
+    let lease = store.claim(&name(".."), 9, LONG).await;
+    let lease = lease.expect("claimed").remove(0);
+    assert_eq!(lease.event, event);
+    assert!(settle(&store, &lease, dead()).await);
+    let letters = store.dead(9).await.expect("one");
+    assert_eq!(letters[0].subscription, name(".."));
+    let back = store.redeliver(letters[0].delivery).await;
+    assert!(back.expect("an answer"));
+    let mut all = due(&store).await;
+    all.sort();
+    assert_eq!(all, [".", ".."]);
+    let open = store.backlog().await.expect("a backlog");
+    let open = Vec::from_iter(open.iter().map(|it| it.open));
+    assert_eq!(open, [1, 1]);
+    for of in [".", ".."] {
+        let done = store.unsubscribe(&name(of)).await;
+        assert!(done.expect("an answer"));
+    }
+    within(PATIENCE, async {
+        // Its deliveries are being deleted.
+        while store.accept(&event).await.expect("it") == Accepted::Again
+        {
+            sleep(SHORT).await;
+            store.purge(Duration::ZERO, 9).await.expect("a number");
+        }
+    })
+    .await;
+}
+
+pub async fn overload_of_subscriptions_is_refused(
+    place: &impl Harness,
+) {
+    let store = with_a(place).await;
+    let other = place.open().await;
+    let [b, c] = ["b", "c"].map(|of| subscription(of, &[]));
+    let subscribe = async |to: &Subscription, most| {
+        let done = store.subscribe(to, most).await;
+        done.expect("an answer")
+    };
+    assert!(!subscribe(&b, 1).await);
+    assert!(subscribe(&subscription("a", &["x"]), 1).await);
+    // Two processes at the same time.
+    let both = futures::future::join(
+        store.subscribe(&b, 2),
+        other.subscribe(&c, 2),
+    );
+    let (one, two) = both.await;
+    assert!(one.expect("an answer") != two.expect("an answer"));
+    assert_eq!(store.subscriptions().await.expect("two").len(), 2);
+    for of in ["b", "c"] {
+        let gone = store.unsubscribe(&name(of)).await;
+        gone.expect("an answer");
+    }
+    assert!(subscribe(&c, 2).await);
+    let all = store.subscriptions().await.expect("two");
+    assert_eq!(all, [subscription("a", &["x"]), c]);
 }
 
 pub async fn a_lease_says_everything(place: &impl Harness) {
@@ -580,7 +652,7 @@ pub async fn again_settled(place: &impl Harness) {
 pub async fn keys_are_delivered_in_order<H: Harness>(place: &H) {
     let store = with_a(place).await;
     let b = subscription("b", &[]);
-    store.subscribe(&b).await.expect("subscribed");
+    store.subscribe(&b, usize::MAX).await.expect("subscribed");
     for (id, key) in [
         ("k1", Some("k")),
         ("l1", Some("l")),
@@ -782,7 +854,7 @@ pub async fn due_are_those_who_waited_longest<H: Harness>(place: &H) {
     let store = place.open().await;
     for of in ["a", "b", "c"] {
         let to = subscription(of, &[of]);
-        store.subscribe(&to).await.expect("subscribed");
+        store.subscribe(&to, usize::MAX).await.expect("subscribed");
     }
     for (id, topic) in
         [("1", "b"), ("2", "a"), ("3", "c"), ("4", "b"), ("5", "a")]
@@ -1044,7 +1116,7 @@ pub async fn backlog_counts(place: &impl Harness) {
     sleep(2 * SHORT).await;
     assert_eq!(numbers(&store).await, [6, 0, 1]);
     let b = subscription("b", &["none"]);
-    store.subscribe(&b).await.expect("subscribed");
+    store.subscribe(&b, usize::MAX).await.expect("subscribed");
     let all = store.backlog().await.expect("a backlog");
     let empty = Backlog {
         subscription: name("b"),
@@ -1093,7 +1165,7 @@ pub async fn overload_is_refused<H: Harness>(place: &H) {
         accept(&store, id, None).await;
     }
     let to = subscription("a", &[]);
-    store.subscribe(&to).await.expect("subscribed");
+    store.subscribe(&to, usize::MAX).await.expect("subscribed");
     for id in ["5", "6", "7"] {
         accept(&store, id, None).await;
     }
@@ -1325,13 +1397,13 @@ pub async fn cancel_subscribe(place: &impl Harness) {
     at_every_poll(async |cancel| {
         let of = format!("s{}", cancel.polls());
         let to = subscription(&of, &["x", "y"]);
-        cancel.run(store.subscribe(&to)).await;
+        cancel.run(store.subscribe(&to, usize::MAX)).await;
         for found in store.subscriptions().await.expect("all") {
             let is_whole =
                 found == subscription(found.name.as_str(), &["x", "y"]);
             assert!(is_whole, "{found:?}");
         }
-        store.subscribe(&to).await.expect("subscribed");
+        store.subscribe(&to, usize::MAX).await.expect("subscribed");
         let all = store.subscriptions().await.expect("all");
         assert!(all.contains(&to));
     })

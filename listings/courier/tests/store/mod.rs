@@ -1,5 +1,8 @@
 //! A store that fails when a test says so.
 
+#[path = "../memory/mod.rs"]
+mod memory;
+
 use std::{
     collections::HashMap,
     future::pending,
@@ -11,10 +14,11 @@ use async_trait::async_trait;
 use courier::{
     event::{DeliveryId, Event, Lease, Name, Subscription},
     store::{
-        AcceptError, Accepted, Backlog, DeadLetter, MemoryStore,
-        Outcome, Store, StoreError,
+        AcceptError, Accepted, Backlog, DeadLetter, Outcome, Store,
+        StoreError,
     },
 };
+use memory::MemoryStore;
 use tokio::{sync::Semaphore, time::sleep};
 use url::Url;
 
@@ -49,7 +53,7 @@ pub struct Faulty {
 impl Faulty {
     pub fn new(max_open: usize) -> Arc<Self> {
         Arc::new(Self {
-            inner: MemoryStore::with_max_open(max_open),
+            inner: MemoryStore::new(max_open),
             gate: Semaphore::new(0),
             faults: Mutex::default(),
             calls: Mutex::default(),
@@ -160,10 +164,11 @@ impl Store for Faulty {
     async fn subscribe(
         &self,
         it: &Subscription,
-    ) -> Result<(), StoreError> {
+        most: usize,
+    ) -> Result<bool, StoreError> {
         // So that calls overlap.
         sleep(Duration::from_millis(5)).await;
-        self.inner.subscribe(it).await
+        self.inner.subscribe(it, most).await
     }
     async fn unsubscribe(
         &self,

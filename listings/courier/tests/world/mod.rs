@@ -156,7 +156,10 @@ impl World {
             topics: vec![name(to)],
             secret: Secret(Bytes::from_static(&[7; 32])),
         };
-        self.store.subscribe(&subscription).await.expect("subscribed");
+        self.store
+            .subscribe(&subscription, usize::MAX)
+            .await
+            .expect("subscribed");
     }
 
     pub fn event(to: &str, id: usize, key: Option<&str>) -> Event {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::{
     event::{DeliveryId, Event, Lease, Name, Secret, Subscription},
+    retry::CENTURY,
     store::{AcceptError, Backlog, DeadLetter, StoreError},
 };
 
@@ -163,10 +164,6 @@ pub fn lease_millis(lease: Duration) -> i64 {
 }
 
 pub fn millis(wait: Duration) -> i64 {
-    let wait = at_most_a_century(wait).as_micros().div_ceil(1000);
+    let wait = wait.min(CENTURY).as_micros().div_ceil(1000);
     i64::try_from(wait).unwrap_or(i64::MAX / 4)
-}
-
-pub fn at_most_a_century(wait: Duration) -> Duration {
-    wait.min(Duration::from_secs(100 * 365 * 86_400))
 }

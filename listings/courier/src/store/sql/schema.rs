@@ -16,7 +16,8 @@ pub const MIGRATIONS: [&str; 1] = ["
         topic TEXT NOT NULL,
         key {bytes}, -- Text, which may contain any character.
         body {bytes} NOT NULL,
-        accepted_at BIGINT NOT NULL); -- Milliseconds since 1970.
+        -- Milliseconds since 1970; `purge` moves it while it's needed.
+        accepted_at BIGINT NOT NULL);
     CREATE INDEX events_age ON events (accepted_at);
     CREATE TABLE subscriptions (
         number {id},

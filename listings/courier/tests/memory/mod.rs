@@ -7,17 +7,15 @@ use std::{
 };
 
 use async_trait::async_trait;
+use courier::{
+    event::{DeliveryId, Event, Lease, Name, Subscription},
+    store::{
+        AcceptError, Accepted, Backlog, DeadLetter, Outcome, Store,
+        StoreError,
+    },
+};
 use tokio::{sync::Notify, time::Instant};
 use url::Url;
-
-use super::{
-    AcceptError, Accepted, Backlog, DeadLetter, Outcome, Store,
-    StoreError,
-};
-use crate::{
-    event::{DeliveryId, Event, Lease, Name, Subscription},
-    retry::later,
-};
 
 /// The contract of [`Store`] in memory: nothing survives the process.
 ///
@@ -70,13 +68,8 @@ enum Phase {
 }
 
 impl MemoryStore {
-    /// An empty store without a limit.
-    pub fn new() -> Self {
-        Self::with_max_open(usize::MAX)
-    }
-
     /// An empty store that's full ([`AcceptError::Full`]) while this many deliveries are open.
-    pub fn with_max_open(max_open: usize) -> Self {
+    pub fn new(max_open: usize) -> Self {
         Self {
             state: Mutex::default(),
             max_open,
@@ -101,10 +94,8 @@ impl MemoryStore {
     }
 }
 
-impl Default for MemoryStore {
-    fn default() -> Self {
-        Self::new()
-    }
+fn later(start: Instant, wait: Duration) -> Instant {
+    start + wait.min(Duration::from_secs(100 * 365 * 86_400))
 }
 
 impl State {
@@ -308,10 +299,15 @@ impl Store for MemoryStore {
     async fn subscribe(
         &self,
         subscription: &Subscription,
-    ) -> Result<(), StoreError> {
+        most: usize,
+    ) -> Result<bool, StoreError> {
         let subscription = subscription.clone();
         let mut state = self.state()?;
         let name = subscription.name.clone();
+        let is_new = !state.queues.contains_key(&name);
+        if is_new && state.queues.len() >= most {
+            return Ok(false);
+        }
         let mut deliveries = BTreeMap::new();
         if let Some(old) = state.queues.remove(&name) {
             deliveries = old.deliveries;
@@ -325,7 +321,7 @@ impl Store for MemoryStore {
             }
         }
         state.queues.insert(name, Queue { subscription, deliveries });
-        Ok(())
+        Ok(true)
     }
 
     async fn unsubscribe(
