@@ -280,7 +280,7 @@ mod tests {
             done.send(runtime.block_on(calls.join_all())).ok();
             runtime.shutdown_background();
         });
-        let limit = Duration::from_secs(60);
+        let limit = Duration::from_secs(20);
         let kinds = is_done.recv_timeout(limit).expect("no deadlock");
         assert_eq!(kinds.len(), 14);
         assert!(kinds.contains(&io::ErrorKind::ResourceBusy));

@@ -145,7 +145,7 @@ mod tests {
             done.send(kinds).ok();
             runtime.shutdown_background();
         });
-        let limit = Duration::from_secs(60);
+        let limit = Duration::from_secs(20);
         let kinds = is_done.recv_timeout(limit).expect("no deadlock");
         let count = |wanted| {
             kinds.iter().filter(|kind| **kind == wanted).count()
@@ -174,7 +174,7 @@ mod tests {
             done.send(()).ok();
             runtime.shutdown_background();
         });
-        let limit = Duration::from_secs(60);
+        let limit = Duration::from_secs(20);
         assert_eq!(is_done.recv_timeout(limit), Ok(()));
         assert_eq!(OURS.available_permits(), 100);
     }

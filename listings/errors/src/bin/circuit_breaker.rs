@@ -24,9 +24,12 @@ struct State {
     round: u64,
 }
 
+/// Longer pauses than this could overflow an `Instant`.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 impl State {
     fn open(&mut self, pause: Duration) {
-        self.open_until = Some(Instant::now() + pause);
+        self.open_until = Some(Instant::now() + pause.min(YEAR));
         self.round += 1;
     }
 }
@@ -53,7 +56,7 @@ impl Breaker {
             }
             // One call is the trial, of the same round: its answer
             // counts, even if it takes longer than a pause.
-            state.open_until = Some(started + self.pause);
+            state.open_until = Some(started + self.pause.min(YEAR));
         }
         let round = state.round;
         Some(Attempt { breaker: self, round, started, succeeded: None })
@@ -315,6 +318,16 @@ mod tests {
         assert_eq!(breaker.call(ok()).await, Some(Ok(())));
         assert_eq!(breaker.call(fail()).await, Some(Err(())));
         assert_eq!(breaker.call(ok()).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_an_endless_pause() {
+        let breaker = Breaker { pause: Duration::MAX, ..breaker(1) };
+        for _ in 0..2 {
+            assert_eq!(breaker.call(fail()).await, Some(Err(())));
+            assert_eq!(breaker.call(ok()).await, None);
+            tokio::time::advance(2 * YEAR).await;
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

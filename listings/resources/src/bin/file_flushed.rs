@@ -115,7 +115,8 @@ mod tests {
         Ok(())
     }
 
-    /// Canceled, it leaves a write that is carried out later.
+    /// Canceled, it leaves a write that is carried out later, and that
+    /// writes over what the file contains by then.
     #[test]
     fn cancel_does_not_stop_a_write() -> io::Result<()> {
         let folder = tempfile::tempdir()?;
@@ -128,10 +129,12 @@ mod tests {
             assert!(futures::poll!(&mut saving).is_pending());
             drop(saving);
             assert_eq!(std::fs::read_to_string(&path)?, "");
+            std::fs::write(&path, "order 8, order 9")?;
             drop(free);
             busy.await?;
             spawn_blocking(|| ()).await?; // The only thread is free.
-            assert_eq!(std::fs::read_to_string(&path)?, "order 7");
+            let found = std::fs::read_to_string(&path)?;
+            assert_eq!(found, "order 7, order 9");
             Ok(())
         })
     }
