@@ -14,10 +14,6 @@ struct Stock {
     inbox: mpsc::Sender<Message>,
 }
 
-/// The actor has ended: it was aborted, or it panicked.
-#[derive(Debug, PartialEq)]
-struct StockGone;
-
 impl Stock {
     /// Takes this many units, or none if there aren't enough.
     ///
@@ -28,7 +24,11 @@ impl Stock {
     ) -> Result<Option<Taken>, StockGone> {
         let (answer, answered) = oneshot::channel();
         self.send(Message::Take { units, answer }).await?;
-        answered.await.map_err(|_| StockGone)
+        tokio::select! {
+            biased;
+            taken = answered => taken.map_err(|_| StockGone),
+            () = self.inbox.closed() => Err(StockGone),
+        }
     }
 
     /// `Ok`: the actor will add them, unless it panics or is aborted
@@ -44,6 +44,10 @@ impl Stock {
 // ANCHOR_END: actor
 
 // ANCHOR: taken
+/// The actor has ended: it was aborted, or it panicked.
+#[derive(Debug, PartialEq)]
+struct StockGone;
+
 /// Units that were taken. If this is dropped before `keep` is called,
 /// they return to stock.
 struct Taken {
@@ -314,6 +318,26 @@ mod tests {
         assert_eq!(actor.await.expect("no panic"), accepted);
         assert!(accepted >= 1_000_000, "{accepted}");
         assert!(canceled > 100, "{canceled}");
+    }
+
+    /// As in a race between `send` and the end of the actor, after which
+    /// the message stays in the channel.
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_the_actor_before_the_message_is_dropped() {
+        let (inbox, mut messages) = mpsc::channel(8);
+        let actor = async {
+            let message = messages.recv().await;
+            drop(messages);
+            std::future::pending::<()>().await;
+            drop(message);
+        };
+        let stock = Stock { inbox };
+        tokio::select! {
+            taken = within(HOUR, stock.take(1)) => {
+                assert!(matches!(taken, Err(StockGone)));
+            }
+            () = actor => {}
+        }
     }
 
     #[tokio::test]

@@ -43,7 +43,12 @@ async fn ask<Answer>(
 ) -> Option<Answer> {
     let (answer, answered) = oneshot::channel();
     inbox.send(question(answer)).await.ok()?;
-    answered.await.ok()
+    tokio::select! {
+        biased;
+        answer = answered => answer.ok(),
+        // A question can stay in the inbox after that.
+        () = inbox.closed() => None,
+    }
 }
 
 async fn invoice(units: u32) -> (Option<u32>, Option<Option<u32>>) {

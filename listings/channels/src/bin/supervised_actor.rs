@@ -64,9 +64,15 @@ async fn ask(inbox: &mpsc::Sender<Question>, customers: u32) -> String {
     if inbox.send((customers, answer)).await.is_err() {
         return "nobody answers any more".into();
     }
-    match answered.await {
-        Ok(units) => format!("{units} units each"),
-        Err(_) => "no answer: it panicked, or was stopped".into(),
+    let answer = tokio::select! {
+        biased;
+        answer = answered => answer.ok(),
+        // A question can stay in the inbox after that.
+        () = inbox.closed() => None,
+    };
+    match answer {
+        Some(units) => format!("{units} units each"),
+        None => "no answer: it panicked, or was stopped".into(),
     }
 }
 
