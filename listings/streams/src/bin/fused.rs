@@ -16,7 +16,6 @@ async fn orders_of_both(
     let mut orders = Vec::new();
     loop {
         tokio::select! {
-            biased;
             Some(order) = shop.next() => orders.push(order),
             Some(order) = phone.next() => orders.push(order),
             else => return orders,
@@ -35,7 +34,10 @@ fn orders(from: u32, to: u32) -> impl Stream<Item = u32> {
 async fn main() {
     let (shop, phone) = (orders(1, 2), orders(10, 13));
     match tokio::spawn(orders_of_both(shop, phone)).await {
-        Ok(orders) => println!("{orders:?}"),
+        Ok(mut orders) => {
+            orders.sort_unstable(); // They arrived in random order.
+            println!("{orders:?}");
+        }
         Err(error) => println!("{error}"),
     }
 }
@@ -52,7 +54,8 @@ mod tests {
             let (shop, phone) = (orders(1, 2), orders(10, last));
             let joined =
                 tokio::spawn(orders_of_both(shop, phone)).await;
-            let orders = joined.expect("no panic");
+            let mut orders = joined.expect("no panic");
+            orders.sort_unstable();
             assert!(orders.into_iter().eq((1..=2).chain(10..=last)));
         }
     }
@@ -71,6 +74,15 @@ mod tests {
             let all = (1..=last).chain(10..=phone_last);
             assert!(seen.into_iter().eq(all));
         }
+    }
+
+    #[tokio::test]
+    async fn overload_of_the_shop_leaves_the_phone_its_turn() {
+        let shop = stream::repeat(1).take(1000);
+        let seen = orders_of_both(shop, orders(10, 13)).await;
+        let last = seen.iter().rposition(|order| *order > 1);
+        assert!(last.expect("they called") < 500);
+        assert_eq!(seen.len(), 1004);
     }
 
     #[tokio::test]

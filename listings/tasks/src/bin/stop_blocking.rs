@@ -1,6 +1,13 @@
 //! The closure checks a token to find out whether it should stop.
 
-use std::{thread, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
+    time::Duration,
+};
 
 use tokio::{
     task::{self, JoinError},
@@ -20,7 +27,8 @@ fn import(rows: &[u32], stop: &CancellationToken) -> usize {
 }
 
 /// Imports rows, asks the import to stop when `limit` has passed, and
-/// waits until it has stopped, which takes at most one more row.
+/// waits until it has stopped, which takes at most one more row. If all
+/// threads of the pool are busy, it imports nothing and doesn't wait.
 ///
 /// If this future is dropped, the import is asked to stop as well.
 ///
@@ -33,12 +41,19 @@ async fn import_in_time(
 ) -> Result<usize, JoinError> {
     let stop = CancellationToken::new();
     let _stops_when_dropped = stop.clone().drop_guard();
-    let seen = stop.clone();
-    let mut task = task::spawn_blocking(move || import(&rows, &seen));
+    let started = Arc::new(AtomicBool::new(false));
+    let (starts, seen) = (started.clone(), stop.clone());
+    let mut task = task::spawn_blocking(move || {
+        starts.store(true, Relaxed);
+        import(&rows, &seen)
+    });
     if let Ok(joined) = timeout(limit, &mut task).await {
         return joined;
     }
     stop.cancel();
+    if !started.load(Relaxed) {
+        return Ok(0); // When it starts, it sees the token first.
+    }
     task.await
 }
 // ANCHOR_END: import
@@ -103,6 +118,29 @@ mod tests {
         let rows = vec![1; 1000];
         let some = import_in_time(rows, Duration::ZERO).await;
         assert!(some.expect("no panic") < 1000);
+    }
+
+    #[test]
+    fn overload_of_the_pool_does_not_hold_the_caller() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .enable_time()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let (release, busy) = std::sync::mpsc::channel::<()>();
+            let other =
+                task::spawn_blocking(move || busy.recv().is_ok());
+            let import =
+                import_in_time(vec![13], Duration::from_millis(20));
+            let imported = hazards::within(LONG, import).await;
+            assert_eq!(imported.expect("no panic"), 0);
+            // Row 13 would panic, if it were imported after that.
+            drop(release);
+            assert!(!other.await.expect("no panic"));
+            let next = import_in_time(vec![1], LONG).await;
+            assert_eq!(next.expect("no panic"), 1);
+        });
     }
 
     #[tokio::test(flavor = "multi_thread")]
