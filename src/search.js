@@ -13,9 +13,15 @@ globalThis.searchIn = (index) => {
 
   const stop = new Set(index.stop.split(' '));
 
+  // British spelling as American: `serialised` is `serialized`, and `behaviour` is `behavior`.
+  const american = (word) =>
+    word
+      .replace(/(....[iy])s(?=(e|ed|er|ing|ation)$)/, '$1z')
+      .replace(/(behavi|col|fav|hon|lab|neighb)our/, '$1or');
+
   // A word without its ending: `dropped`, `drops`, and `dropping` are `drop`.
   const stem = (word) => {
-    let rest = word.length > 3 && /[^s]s$/.test(word) ? word.slice(0, -1) : word;
+    let rest = american(word.length > 3 && /[^s]s$/.test(word) ? word.slice(0, -1) : word);
     const plain = rest.replace(/(ing|ed|ation)$/, '');
     if (plain !== rest && plain.length > 2) {
       rest = plain.replace(/(.)\1$/, '$1');
@@ -71,6 +77,18 @@ globalThis.searchIn = (index) => {
     return sections;
   };
 
+  // The words that the index has, without their endings.
+  const known = new Set();
+
+  // What a query is searched by. Where a program panicked says nothing about the cause. If the book doesn't have
+  // `ResetWithoutClosingHandshake`, it may have these four words.
+  const searchable = (query) =>
+    query
+      .replace(/thread '[^']*' (\(\d+\) )?panicked at \S+:\d+:\d+:?/, '')
+      .replace(/[A-Za-z]*[a-z][A-Z]\w*/g, (name) =>
+        known.has(stem(name.toLowerCase())) ? name : `${name} ${name.replace(/([a-z\d])(?=[A-Z])/g, '$1 ')}`,
+      );
+
   const sections = read();
   const engine = new MiniSearch({
     fields: Object.keys(BOOST),
@@ -85,6 +103,10 @@ globalThis.searchIn = (index) => {
     },
   });
   engine.addAll(sections);
+  for (const section of sections) {
+    const texts = Object.keys(BOOST).flatMap((field) => section[field]);
+    texts.flatMap(split).forEach((word) => known.add(stem(word)));
+  }
 
   const page = (address) => address.split('#')[0];
   const isFirst = (id, address) => id === 0 || page(sections[id - 1].address) !== page(address);
@@ -115,7 +137,7 @@ globalThis.searchIn = (index) => {
   // The best sections for some words. All of a score's digits decide, so that the order is always the same.
   const search = (query) => {
     const pasted = plain(query);
-    let ranked = engine.search(query);
+    let ranked = engine.search(searchable(query));
     if (ranked.length === 0 && pasted.includes(' ')) {
       // None of its words is in the index ("there is one"), but a message may be made of them.
       ranked = sections.filter(({ phrases }) => phrases.some((phrase) => phrase.includes(pasted)));
