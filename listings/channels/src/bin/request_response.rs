@@ -188,6 +188,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn failure_a_question_in_the_queue_is_dropped() {
+        let (stock, asked) = mpsc::channel::<Question>(8);
+        let stops = async {
+            sleep(LIMIT / 2).await;
+            drop(asked);
+        };
+        let (answer, ()) = tokio::join!(ask(&stock, "tea"), stops);
+        assert_eq!(answer, Err(Unanswered::Dropped));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn clock_an_answer_in_the_last_moment_counts() {
         let (stock, mut asked) = mpsc::channel::<Question>(8);
         let answer = async {

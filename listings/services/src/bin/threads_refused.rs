@@ -5,7 +5,7 @@ use std::{error::Error, io, sync::mpsc, thread};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
     runtime::{Builder, Runtime},
-    task::{JoinHandle, spawn_blocking},
+    task::spawn_blocking,
     time::{Duration, timeout},
 };
 
@@ -33,11 +33,17 @@ async fn one_thread() -> Result<(), Box<dyn Error>> {
 }
 
 /// The pool has no thread, and can't get one.
-async fn no_thread() -> Result<(), Box<dyn Error>> {
-    let call: JoinHandle<_> =
-        tokio::spawn(async { spawn_blocking(|| "archived").await });
+async fn no_thread(most: u64) -> Result<(), Box<dyn Error>> {
+    let archive = || println!("its closure runs after all");
+    let call =
+        tokio::spawn(async move { spawn_blocking(archive).await });
     let refused = call.await.is_err_and(|error| error.is_panic());
     println!("no thread, and spawn_blocking panics: {refused}");
+    setrlimit(Resource::RLIMIT_AS, most, most)?;
+    println!(
+        "another call, with a thread: {:?}",
+        spawn_blocking(|| ()).await
+    );
     Ok(())
 }
 
@@ -50,6 +56,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         thread::Builder::new().stack_size(4 * GIB).spawn(|| {});
     println!("std: {}", thread.err().ok_or("it started")?);
     runtime(GIB)?.block_on(one_thread())?;
-    runtime(4 * GIB)?.block_on(no_thread())
+    runtime(4 * GIB)?.block_on(no_thread(most))
 }
 // ANCHOR_END: refused

@@ -74,6 +74,16 @@ mod tests {
         assert!(error.contains("10000 turns"), "{error}");
     }
 
+    #[tokio::test]
+    async fn the_loop_never_yields() {
+        let spins = tokio::spawn(work(jobs()));
+        let loop_has_ended = spins.abort_handle();
+        // It's the next task in the queue, but the loop panics first.
+        let other = async move { loop_has_ended.is_finished() };
+        assert!(tokio::spawn(other).await.expect("it doesn't panic"));
+        assert!(spins.await.is_err());
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn an_empty_set_is_ready_on_many_threads() {
         let mut tasks = JoinSet::<u32>::new();

@@ -100,6 +100,34 @@ mod tests {
     }
 
     #[tokio::test]
+    #[should_panic(expected = "still data left to read")]
+    async fn the_script_must_be_read_to_its_end() {
+        let mut client = Builder::new().read(b"order 17\n").build();
+        client.read_u8().await.expect("there is a byte");
+    }
+
+    /// A gap in the mock, see <https://github.com/tokio-rs/tokio/issues/8329>.
+    #[tokio::test(start_paused = true)]
+    async fn a_write_hangs_while_there_is_something_to_read() {
+        let mut client = Builder::new().read(b"order 17\n").build();
+        let write = client.write_all(b"accepted\n");
+        assert!(timeout(LIMIT, write).await.is_err());
+        let read = client.read_exact(&mut [0; 9]).await;
+        assert_eq!(read.ok(), Some(9));
+    }
+
+    #[tokio::test]
+    async fn a_write_may_come_before_the_reads() {
+        let mut client = Builder::new()
+            .read(b"order 17\n")
+            .write(b"accepted\n")
+            .build();
+        client.write_all(b"accepted\n").await.expect("too early");
+        let read = client.read_exact(&mut [0; 9]).await;
+        assert_eq!(read.ok(), Some(9));
+    }
+
+    #[tokio::test]
     async fn failure_names_what_was_read() {
         let client = Builder::new().read(b"order x\n").build();
         let error = take_order(client).await.expect_err("no order");
