@@ -5,11 +5,12 @@ use std::{io, time::Duration};
 
 use tokio::{net::TcpStream, sync::mpsc, time::timeout};
 
-/// How long a client may be silent, and the packer's queue full.
+/// How long a client may be silent, and wait for its turn in the queue.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Sends a client's upload to the packer, in parts of up to 64 KiB. The
-/// last part is empty: without it, the upload failed.
+/// last part is empty: without it, the upload failed, and the caller
+/// must have the packer discard its parts.
 ///
 /// While the queue is full, nothing is read. A silent client holds
 /// neither memory nor a slot in the queue. If this is canceled,

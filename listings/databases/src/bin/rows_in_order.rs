@@ -4,7 +4,8 @@
 use sqlx::PgPool;
 
 /// Moves units between two shelves: both rows change, or none. Returns
-/// false if the first shelf has too few, or if a shelf doesn't exist.
+/// false if the first shelf has too few, if a shelf doesn't exist, or if
+/// both are the same. An error of the commit leaves the outcome unknown.
 async fn relocate(
     pool: &PgPool,
     from: i64,

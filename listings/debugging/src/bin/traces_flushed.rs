@@ -4,25 +4,29 @@
 use anyhow::Context;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::{
-    task::spawn_blocking,
+    sync::oneshot,
     time::{Duration, timeout},
 };
 
 /// Sends the spans that are left, and stops the exporter. This waits on
-/// a blocking thread, so the exporter's tasks can keep running. If this
-/// future is dropped, the flush continues on that thread.
+/// a thread of its own, so the exporter's tasks can keep running. If
+/// this future is dropped, the flush continues on that thread.
 async fn flush(
     traces: &SdkTracerProvider,
     limit: Duration,
 ) -> anyhow::Result<()> {
     let traces = traces.clone();
-    let flushing = spawn_blocking(move || {
+    let (done, flushed) = oneshot::channel();
+    // The runtime doesn't wait for this thread, so `main` can return.
+    std::thread::Builder::new().spawn(move || {
         // First, because `shutdown` doesn't return an export's error.
-        let flushed = traces.force_flush();
-        flushed.and(traces.shutdown_with_timeout(limit))
-    });
-    let flushed = timeout(limit, flushing).await;
-    flushed.context("the flush takes too long")??.context("not flushed")
+        let flushed = traces.force_flush(); // For at most 5 s.
+        done.send(flushed.and(traces.shutdown_with_timeout(limit)))
+            .ok();
+    })?;
+    let flushed = timeout(limit, flushed).await;
+    let flushed = flushed.context("the flush takes too long")?;
+    flushed.context("the flush panicked")?.context("not flushed")
 }
 // ANCHOR_END: flush
 
@@ -100,6 +104,8 @@ impl Collector {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::spawn_blocking;
+
     use super::*;
 
     /// What happens to the collector when spans arrive.
@@ -174,6 +180,35 @@ mod tests {
         let (traces, _) = traces(Trouble::Fails, 1);
         let error = flush(&traces, LIMIT).await.expect_err("it fails");
         assert!(format!("{error:#}").contains("503"), "{error:#}");
+    }
+
+    /// Waits for a silent collector without the runtime.
+    #[derive(Debug)]
+    struct Blocking;
+
+    impl SpanExporter for Blocking {
+        async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
+            std::future::pending().await
+        }
+    }
+
+    #[test]
+    fn silence_of_the_collector_does_not_hold_the_exit() {
+        let start = std::time::Instant::now();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let traces = SdkTracerProvider::builder()
+                .with_batch_exporter(Blocking)
+                .build();
+            traces.tracer("shop").start("order 7").end();
+            let limit = Duration::from_millis(50);
+            flush(&traces, limit).await.expect_err("no answer");
+        });
+        drop(runtime);
+        assert!(start.elapsed() < Duration::from_secs(4));
     }
 
     /// The reason for the flush before the shutdown.

@@ -75,15 +75,28 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn overload_serves_all() {
         let memory = Semaphore::new(GIGABYTES as usize);
+        let held = memory.acquire().await;
         let all = (0..10).map(|needs| encode(&memory, needs));
-        let all = within(HOUR, futures::future::join_all(all)).await;
+        let all = futures::future::join_all(all);
+        let release = async {
+            // The one that needs all of it holds up those behind it.
+            assert_eq!(memory.available_permits(), 0);
+            drop(held);
+        };
+        let all = async { tokio::join!(biased; all, release).0 };
+        let all = within(HOUR, all).await;
         assert!(all.iter().all(Result::is_ok));
+        assert_eq!(memory.available_permits(), 4);
     }
 
     #[tokio::test(start_paused = true)]
     async fn stop_refuses_those_that_wait() {
         let memory = Semaphore::new(GIGABYTES as usize);
-        memory.close();
+        let _held = memory.acquire().await;
+        let close = async { memory.close() };
+        let encode_all = encode(&memory, 4);
+        let both = async { tokio::join!(biased; encode_all, close).0 };
+        assert!(within(HOUR, both).await.is_err());
         assert!(encode(&memory, 1).await.is_err());
     }
 }
