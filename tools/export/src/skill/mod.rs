@@ -84,10 +84,11 @@ pub fn write(project: &Project) -> Result<usize> {
     Ok(files.len())
 }
 
-/// A reference in the list of them: its title, which is the task.
+/// A reference in the list of them: its title, which is the task. Files of tests aren't listed, because the reference of their
+/// program leads to them.
 fn line_for(name: &str, text: &str) -> Option<String> {
     let title = text.strip_prefix("# ")?.lines().next()?;
-    name.starts_with("references/")
+    (name.starts_with("references/") && !name.ends_with("_tests.md"))
         .then(|| format!("- [{name}]({name}): {title}\n"))
 }
 
@@ -192,5 +193,6 @@ mod tests {
             line_for("references/a.md", text).as_deref(),
             Some("- [references/a.md](references/a.md): Task\n")
         );
+        assert_eq!(line_for("references/a_tests.md", text), None);
     }
 }
