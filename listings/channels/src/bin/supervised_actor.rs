@@ -14,8 +14,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const CALM: Duration = Duration::from_secs(60);
 const MOST: u32 = 5;
 
-/// Runs the actor until the last client is dropped, and restarts
-/// it if it panics. Gives up if five runs in a row each panic within a minute.
+/// Runs the actor until the last client is dropped. Restarts it if it
+/// panics, but gives up if five runs in a row panic in under a minute.
 ///
 /// The next actor answers the questions in the inbox. The question that
 /// caused the panic is lost. Dropping the future aborts the actor.
