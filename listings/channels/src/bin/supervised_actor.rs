@@ -15,7 +15,7 @@ const CALM: Duration = Duration::from_secs(60);
 const MOST: u32 = 5;
 
 /// Runs the actor until the last client is dropped. Restarts it if it
-/// panics, but gives up if five runs in a row panic in under a minute.
+/// panics, but gives up if five runs in a row last under a minute.
 ///
 /// The next actor answers the questions in the inbox. The question that
 /// caused the panic is lost. Dropping the future aborts the actor.
