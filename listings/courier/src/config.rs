@@ -40,11 +40,11 @@ pub struct Accept {
     #[serde(deserialize_with = "count")]
     pub max_body: usize,
     /// How long a client may take to send the head of a request, from
-    /// its first byte on, or from connecting on.
+    /// its first byte or, for the first request, from connecting.
     #[serde(with = "duration")]
     pub head_timeout: Duration,
-    /// How long a connection may be idle between two requests. That's
-    /// longer than most clients and probes keep it or wait to use it.
+    /// How long a connection may be idle between two requests. It
+    /// should be longer than clients and probes leave connections idle.
     #[serde(with = "duration")]
     pub idle_timeout: Duration,
     /// How long a whole request may take, its body and the store

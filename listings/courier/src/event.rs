@@ -9,7 +9,7 @@ use url::Url;
 
 /// A name of at most 64 characters: letters, digits, `.`, `_`, `-`.
 ///
-/// Names are ids of events, topics, and subscriptions. They're safe in subjects of NATS, in logs, and in URLs, except for `.` and `..`: in
+/// Names are ids of events, topics, and subscriptions. They're safe in NATS subjects, in logs, and in URLs, except for `.` and `..`: in
 /// the path of a URL, these are folders. The HTTP interface refuses them, but earlier versions stored them.
 #[derive(
     Debug,

@@ -101,7 +101,7 @@ pub fn router(api: Arc<Api>) -> Router {
     with_probes(guarded, api)
 }
 
-/// Only the routes that say how the process is, which need no token.
+/// Only the routes that report the process's health, without a token.
 pub fn probes(api: Arc<Api>) -> Router {
     with_probes(Router::new(), api)
 }
@@ -328,8 +328,8 @@ where
     }
 }
 
-/// A name that's to be stored: proxies and clients resolve `.` and `..`
-/// as folders.
+/// A name that may be stored. It isn't `.` or `..`, because proxies and
+/// clients resolve these as folders.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
 struct New(Name);

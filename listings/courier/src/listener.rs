@@ -176,8 +176,8 @@ enum Phase {
 }
 
 impl Phase {
-    /// Bytes arrive: a head, unless they're a body. Returns whether that
-    /// starts it.
+    /// Bytes have arrived: a head's, unless they belong to a body.
+    /// Returns whether they start the head.
     fn read(&mut self) -> bool {
         let starts = matches!(self, Self::Idle);
         if starts {

@@ -76,12 +76,12 @@ pub fn given_up(lease: &Lease, retry: &Retry) -> Option<Outcome> {
 }
 // ANCHOR_END: given_up
 
-/// So long that nobody sees its end, and so short that no clock
+/// Long enough that nobody sees its end, and short enough that no clock
 /// overflows.
 pub(crate) const CENTURY: Duration =
     Duration::from_secs(100 * 365 * 86_400);
 
-/// A century later, at most.
+/// The time after `wait`, but at most a century later.
 pub(crate) fn later(start: Instant, wait: Duration) -> Instant {
     start + wait.min(CENTURY)
 }

@@ -171,7 +171,7 @@ pub async fn serve(
     if timeout(last, store.close()).await.is_err() {
         tracing::warn!("the store didn't close in time");
     }
-    parts.abort_all(); // Until here, the probes were answered.
+    parts.abort_all(); // Probes are answered until here.
     // ANCHOR_END: stop
     failed.map_or(Ok(()), Err)
 }

@@ -80,7 +80,7 @@ pub trait Store: Send + Sync + 'static {
     async fn changed(&self);
 
     /// Adds a subscription, or replaces the one of the same name. Events that were accepted before aren't sent to a new one.
-    /// `Ok(false)`: there are `most` others already, even if some of them can't be read.
+    /// Returns `Ok(false)` if there are already `most` others, including those that can't be read.
     ///
     /// With another URL than before, deliveries that wait for a retry are due now (at most 10,000 of them, those that are due first),
     /// and so are those that are leased, if they're to be retried.
@@ -120,9 +120,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Forgets events that were accepted longer than `keep` ago and have neither open deliveries, nor ones that died since then.
     /// Their dead deliveries are forgotten with them. At most `most` events; returns how many. An id that was forgotten is
-    /// accepted again. An event with an open delivery at that time isn't looked at again for as long as `keep`.
+    /// accepted again. An event that still has an open delivery is checked again only after another `keep`.
     ///
-    /// If this call is dropped, some of them may be forgotten.
+    /// If this call is dropped, some of the events may have been forgotten.
     async fn purge(
         &self,
         keep: Duration,

@@ -52,7 +52,7 @@ fn start(
     Ok(start_and_read(folder, more)?.0)
 }
 
-/// Also returns what it prints next.
+/// Also returns the rest of its output.
 fn start_and_read(
     folder: tempfile::TempDir,
     more: &[&str],

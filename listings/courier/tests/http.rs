@@ -563,13 +563,13 @@ async fn slow_successors_find_their_connection_open() -> Tested {
         assert_eq!(client.ask(&live).await?.status, 200);
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    // Once it has begun, the next head is as urgent as the first one.
+    // Once it has started, the next head has the first one's limit.
     client.write("GET /l").await?;
     let begun = Instant::now();
     client.closed().await;
     let took = begun.elapsed();
     assert!(took < Duration::from_millis(1_700), "{took:?}");
-    // Nor does a body that follows its head late count as a head.
+    // A body that arrives long after its head doesn't count as a head.
     let mut client = Client::connect(it.to).await?;
     for nth in ["1", "2"] {
         let event = event(nth, "7");

@@ -91,7 +91,7 @@ async fn again_a_half_done_fan_out() {
     assert_eq!(Vec::from_iter(open), [1, 2, 0]);
 }
 
-/// Old events that are still needed cost requests once, not in each purge.
+/// Old events that are still needed cost requests in one purge only.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_purge_of_what_is_kept() {
     let nats = Nats::start(1);
@@ -115,7 +115,7 @@ async fn slow_purge_of_what_is_kept() {
     let mut requests = requests.ready_chunks(10_000);
     let mut purge = async || {
         assert_eq!(store.purge(keep, 1_000).await.unwrap(), 0);
-        // What was sent before this arrives before this.
+        // Earlier messages arrive before this returns.
         client.flush().await.unwrap();
         requests.next().await.unwrap().len()
     };
@@ -127,7 +127,7 @@ async fn slow_purge_of_what_is_kept() {
     assert_eq!(purged, leases.len() as u64);
 }
 
-/// Others are served, and it counts.
+/// The others are served, and the torn one counts toward the limit.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failure_of_a_torn_subscription() {
     let nats = Nats::start(1);

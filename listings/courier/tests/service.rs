@@ -175,7 +175,7 @@ async fn overload_of_all_connections_leaves_the_probes() -> Tested {
     Ok(())
 }
 
-/// An orchestrator that sees no answer would kill what still works.
+/// An orchestrator that gets no answer would kill a working process.
 #[tokio::test]
 async fn stop_leaves_the_probes_until_the_end() -> Tested {
     let probes = TcpListener::bind("127.0.0.1:0").await?;
@@ -200,7 +200,7 @@ async fn stop_leaves_the_probes_until_the_end() -> Tested {
     })
     .await;
     for _ in 0..3 {
-        // Longer than the head of a probe may take.
+        // Longer than the head of a probe's request may take.
         sleep(Duration::from_millis(1_200)).await;
         assert_eq!(same.ask(&live).await?.status, 200);
         assert_eq!(get(to, "/live").await?.status, 200);

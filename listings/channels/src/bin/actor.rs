@@ -320,8 +320,8 @@ mod tests {
         assert!(canceled > 100, "{canceled}");
     }
 
-    /// As in a race between `send` and the end of the actor, after which
-    /// the message stays in the channel.
+    /// As if `send` had raced with the end of the actor: the message
+    /// stays in the channel.
     #[tokio::test(start_paused = true)]
     async fn failure_of_the_actor_before_the_message_is_dropped() {
         let (inbox, mut messages) = mpsc::channel(8);

@@ -46,7 +46,7 @@ async fn ask<Answer>(
     tokio::select! {
         biased;
         answer = answered => answer.ok(),
-        // A question can stay in the inbox after that.
+        // A question can stay in an inbox that was closed.
         () = inbox.closed() => None,
     }
 }

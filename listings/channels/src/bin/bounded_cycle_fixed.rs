@@ -4,7 +4,7 @@
 use tokio::sync::mpsc;
 
 /// Two dishes are served for each order. If there are fewer, the
-/// kitchen has closed early, and has lost the last of these orders.
+/// kitchen has closed early and lost the last of these orders.
 #[derive(Debug, Default, PartialEq)]
 struct Evening {
     ordered: usize,
@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(evening, Evening { ordered: 0, served: 1 });
     }
 
-    /// It closes after some orders. Orders in the channel are lost.
+    /// It closes after some orders. The orders in the channel are lost.
     #[tokio::test(start_paused = true)]
     async fn failure_of_the_kitchen_is_seen_at_any_order() {
         for cooked in 0..10 {

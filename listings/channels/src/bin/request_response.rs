@@ -116,9 +116,9 @@ mod tests {
         assert_eq!(start.elapsed(), LIMIT);
     }
 
-    /// A place in the queue outlives the stock, and what is sent to it
-    /// stays there until the last sender is dropped. In a race, `send`
-    /// does the same.
+    /// A reserved place outlives the stock, and a question sent to it
+    /// stays there until the last sender is dropped. If `send` races
+    /// with the end of the stock, the same can happen.
     #[tokio::test(start_paused = true)]
     async fn silence_of_a_question_that_no_stock_gets() {
         let (stock, asked) = mpsc::channel(8);

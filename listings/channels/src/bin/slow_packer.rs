@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 
 use tokio::{net::TcpStream, sync::mpsc, time::timeout};
 
-/// How long a client may be silent, and wait for its turn in the queue.
+/// How long a client may be silent, or wait for a slot in the queue.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Sends a client's upload to the packer, in parts of up to 64 KiB. The

@@ -14,8 +14,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const CALM: Duration = Duration::from_secs(60);
 const MOST: u32 = 5;
 
-/// Runs the actor until the last client is dropped, and restarts it on
-/// a panic. Gives up if five runs in a row panic within a minute.
+/// Runs the actor until the last client is dropped. Restarts it if it
+/// panics, but gives up if five runs in a row last under a minute.
 ///
 /// The next actor answers the questions in the inbox. The question that
 /// caused the panic is lost. Dropping the future aborts the actor.
@@ -67,7 +67,7 @@ async fn ask(inbox: &mpsc::Sender<Question>, customers: u32) -> String {
     let answer = tokio::select! {
         biased;
         answer = answered => answer.ok(),
-        // A question can stay in the inbox after that.
+        // A question can stay in an inbox that was closed.
         () = inbox.closed() => None,
     };
     match answer {

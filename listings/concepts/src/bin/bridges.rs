@@ -51,8 +51,8 @@ fn by_message(prices: &mpsc::Sender<Request>) -> io::Result<u32> {
 // ANCHOR_END: three_ways
 
 // ANCHOR: price
-/// How many threads may be blocked by `price`. If all threads of the
-/// blocking pool were (512, by default), none could run the tasks that
+/// How many threads `price` may block. If it blocked all threads of the
+/// blocking pool (512, by default), none could run the tasks that
 /// `block_in_place` hands over, and the runtime would hang.
 static PLACES: Semaphore = Semaphore::const_new(200);
 

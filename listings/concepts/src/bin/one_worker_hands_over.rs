@@ -12,11 +12,11 @@ use tokio::{
 // ANCHOR: price
 /// How many calls may wait at the same time. While a call waits, the
 /// worker's other tasks and timers need a thread of the blocking pool.
-/// If all 512 of them waited here, none could run those tasks.
+/// If all 512 threads waited here, none could run those tasks.
 static PLACES: Semaphore = Semaphore::const_new(100);
 
 /// Waits for an answer for at most a second, or returns an error if too
-/// many calls wait already. Before it waits, the worker hands its other
+/// many calls are waiting. Before it waits, the worker hands its other
 /// tasks and timers to another thread.
 ///
 /// Panics on a current-thread runtime, and if the runtime shuts down. A
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(count(io::ErrorKind::ResourceBusy), 5);
     }
 
-    /// The same with as many as the book's limit allows.
+    /// The same, with as many calls as `PLACES` allows.
     #[test]
     fn overload_beyond_the_pool_is_refused() {
         static OURS: Semaphore = Semaphore::const_new(100);

@@ -17,8 +17,8 @@ fn timer(handle: &Handle) -> Sleep {
 }
 
 /// Lets another executor poll a Tokio timer. The timer's runtime
-/// has a worker that drives the timer. In async code, this panics,
-/// because it drops the runtime.
+/// has a worker that drives the timer. In async code, this function
+/// panics, because it drops the runtime.
 fn by_another_executor() -> io::Result<()> {
     // `enable_all` turns on timers and sockets.
     let runtime = Builder::new_multi_thread()

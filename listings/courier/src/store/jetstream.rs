@@ -37,7 +37,7 @@
 //!   [`backlog`](Store::backlog), and [`due`](Store::due) may name a subscription whose deliveries are all leased to others.
 //!   `due` sorts by the age of the oldest open delivery.
 //! - After a change of a subscription's URL, deliveries that wait for a retry keep waiting for it.
-//! - An event that has an open delivery or a recent dead one when it's old is looked at again after as long, so it may be kept twice as long.
+//! - An old event that still has an open delivery, or a recent dead one, is checked again only after another `keep`, so it may be kept for twice as long.
 //! - Attempts are counted for [`remember`](JetStreamOptions::remember) after the last one. After that, they're counted from 1 again.
 //! - A lease that isn't as long as `ack_wait` is requested from the server as a negative acknowledgment with a delay (which only replaces the deadline), and
 //!   a dropped `claim` may leave messages leased for `ack_wait`.
@@ -1083,7 +1083,7 @@ impl Store for JetStreamStore {
                 });
             }
             if open {
-                // It moves to the end of the stream, so that nobody looks at it again and again.
+                // This moves it to the end of the stream, so that not every purge reads it again.
                 record.needed = now();
                 let (subject, old) = (&message.subject, from - 1);
                 self.replace(subject, old, &record).await?;
@@ -1181,7 +1181,7 @@ impl Row {
     }
 }
 
-/// One that's torn doesn't block the others.
+/// A subscription that can't be read doesn't block the others.
 fn readable(
     it: Result<Subscription, StoreError>,
 ) -> Option<Subscription> {

@@ -738,7 +738,7 @@ impl Store for SqlStore {
             RETURNING number";
         let letters =
             "DELETE FROM deliveries WHERE event IN ({numbers})";
-        // The others don't count as old until they may be forgotten: then nobody looks at them again and again.
+        // The others don't count as old until they may be forgotten, so that not every purge reads them again.
         let keep_on = "UPDATE events SET accepted_at = COALESCE((
                 SELECT MAX(CASE state WHEN 'dead' THEN due_at
                     ELSE {now} END)

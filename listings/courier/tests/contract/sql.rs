@@ -307,8 +307,8 @@ async fn failure_of_a_torn_subscription(place: &impl Address) {
     assert_eq!(store.subscriptions().await.expect("one"), [b]);
 }
 
-/// What can't be read counts toward the limit, and can be replaced. What
-/// a process that died has removed doesn't count.
+/// A subscription that can't be read counts toward the limit, and can
+/// be replaced. One that was removed halfway doesn't count.
 async fn failure_of_a_torn_subscription_counts(place: &impl Address) {
     let store = with_a(place).await;
     let [b, c] = ["b", "c"].map(|of| subscription(of, &[]));
@@ -332,8 +332,8 @@ async fn failure_of_a_torn_subscription_counts(place: &impl Address) {
     assert!(subscribe(&c, 2).await);
 }
 
-/// A URL that another version has stored isn't another one: what failed
-/// there waits.
+/// A URL that another version stored in another form is the same URL:
+/// deliveries that failed there keep waiting.
 async fn again_a_url_in_another_form(place: &impl Address) {
     let store = with_a(place).await;
     accept(&store, "1", None).await;
@@ -351,8 +351,8 @@ async fn again_a_url_in_another_form(place: &impl Address) {
     assert_eq!(store.due(9).await.expect("due"), []);
 }
 
-/// 30,000 old events that died lately, or are open, and as many that can
-/// be forgotten.
+/// 30,000 old events that died recently or are open, and as many that
+/// can be forgotten.
 async fn slow_purge_of_what_is_kept(place: &impl Address) {
     const COUNT: u64 = 30_000;
     let store = with_a(place).await;

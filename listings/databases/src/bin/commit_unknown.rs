@@ -381,7 +381,7 @@ mod tests {
         .await
     }
 
-    /// As if the server had closed it for being idle too long.
+    /// As if the server had closed it because it was idle.
     #[tokio::test]
     async fn failure_of_an_idle_connection_may_be_over()
     -> Result<(), Error> {

@@ -14,7 +14,7 @@ enum Advice {
     /// Another request was first, or a referenced row is missing.
     Conflict,
     /// The query, its data, or the code that reads its rows is wrong.
-    /// It will fail again. If only reading failed, it was executed.
+    /// A retry will fail. If only reading failed, it was executed.
     GiveUp,
     /// We are shutting down.
     Closing,
@@ -25,7 +25,7 @@ fn advice(error: &Error) -> Advice {
         Error::PoolTimedOut => Advice::TryAgain,
         Error::PoolClosed => Advice::Closing,
         Error::Io(_) => Advice::Unknown, // The connection broke.
-        // An answer made no sense, or SQLite's thread has panicked.
+        // An answer made no sense, or SQLite's thread panicked.
         Error::Protocol(_) | Error::WorkerCrashed => Advice::Unknown,
         Error::Database(error) => match error.kind() {
             ErrorKind::UniqueViolation

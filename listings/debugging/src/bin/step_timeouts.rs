@@ -19,7 +19,7 @@ async fn step<T>(
     done.with_context(|| format!("{name} failed"))
 }
 
-/// An error leaves the steps before it as they are.
+/// If a step fails, the steps before it aren't undone.
 async fn place_order(order: u32) -> Result<()> {
     step("reserve the stock", reserve(order)).await?;
     step("charge the card", charge(order)).await?;

@@ -8,7 +8,7 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-/// Sends the spans that are left, and stops the exporter. This waits on
+/// Sends the spans that are left, and stops the exporter. The flush has
 /// a thread of its own, so the exporter's tasks can keep running. If
 /// this future is dropped, the flush continues on that thread.
 async fn flush(
@@ -182,7 +182,7 @@ mod tests {
         assert!(format!("{error:#}").contains("503"), "{error:#}");
     }
 
-    /// Waits for a silent collector without the runtime.
+    /// Its collector is silent, so an export never finishes.
     #[derive(Debug)]
     struct Blocking;
 

@@ -115,8 +115,8 @@ mod tests {
         assert!(start.elapsed() < Duration::from_secs(5));
     }
 
-    /// A socket whose queue is full accepts no connection, and refuses
-    /// none, like a machine that is off.
+    /// A socket whose queue is full neither accepts nor refuses a
+    /// connection, like a machine that is off.
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn silence_of_a_machine_ends_at_the_connect_timeout()

@@ -13,8 +13,8 @@ enum Failed {
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Asks until there is an answer. Each try may take a second; all
-/// tries together, with the pauses, may take `total`, or a day at most.
+/// Asks until there is an answer. Each try may take a second. All
+/// tries and pauses together may take `total`, but at most a day.
 /// The server may have executed a try that it didn't answer in time.
 async fn ask(
     server: &Server,

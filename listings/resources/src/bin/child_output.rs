@@ -28,7 +28,7 @@ async fn run(
             read(stdout),
             read(stderr),
         )?;
-        // Not earlier: `wait` frees the ID that the group is killed by.
+        // Not earlier: `wait` frees the ID that the kill would need.
         io::Result::Ok((output, errors, child.wait().await?))
     };
     let (output, errors, status) = timeout(limit, work).await??;
@@ -236,7 +236,7 @@ mod tests {
         Ok(())
     }
 
-    /// Until the limit, the system gives its ID to no other process.
+    /// Until the limit, the system can't reuse the process's ID.
     #[tokio::test]
     async fn owner_gone_and_the_id_is_still_the_groups()
     -> io::Result<()> {
@@ -244,7 +244,7 @@ mod tests {
 
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("id");
-        // The leader ends, and `sleep` keeps the pipes open.
+        // The leader exits, and `sleep` keeps the pipes open.
         let command =
             format!("echo $$ > {}; sleep 5 &", file.display());
         let limit = Duration::from_millis(1_000);

@@ -244,7 +244,7 @@ mod tests {
     }
 
     /// Each idle session has its own limit. A limit for all of `get`
-    /// ends it earlier, and costs no place.
+    /// ends the wait earlier, and no place in the pool is lost.
     #[tokio::test(start_paused = true)]
     async fn silence_of_idle_sessions_adds_up() {
         let pool = pool();

@@ -79,7 +79,7 @@ mod tests {
         let all = (0..10).map(|needs| encode(&memory, needs));
         let all = futures::future::join_all(all);
         let release = async {
-            // The one that needs all of it holds up those behind it.
+            // The job that needs all of it holds up the jobs behind it.
             assert_eq!(memory.available_permits(), 0);
             drop(held);
         };

@@ -10,8 +10,8 @@ use tokio::{fs::File, io::AsyncWriteExt};
 /// After `Ok`, the system has all of the text. A power cut may still
 /// lose it: if that matters, await `file.sync_all()` at the end.
 ///
-/// After an error, some part of the text may be in the file. After a
-/// cancellation, another part may still be written later.
+/// After an error, part of the text may be in the file. After a
+/// cancellation, more of the text may still be written later.
 async fn save(mut file: File, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes()).await?;
     file.flush().await
@@ -115,8 +115,8 @@ mod tests {
         Ok(())
     }
 
-    /// Canceled, it leaves a write that is carried out later, and that
-    /// writes over what the file contains by then.
+    /// If `save` is canceled, its last write may happen later, and
+    /// overwrite what the file contains by then.
     #[test]
     fn cancel_does_not_stop_a_write() -> io::Result<()> {
         let folder = tempfile::tempdir()?;

@@ -18,7 +18,7 @@ struct Memory {
 
 const LARGE: u32 = 4;
 
-/// Waits for memory, and encodes. A video that needs more than `LARGE`
+/// Waits for memory, then encodes. A video that needs more than `LARGE`
 /// gets an error, because it would wait forever.
 async fn encode(
     video: &Video,
@@ -47,8 +47,8 @@ enum EncodeError {
 }
 
 // ANCHOR: apart
-/// Encodes all videos. Reports each outcome when it's known: an error
-/// or a panic of one video leaves the others alone. A panic in `report`
+/// Encodes all videos. Reports each outcome when it's known: if one
+/// video fails or panics, the others continue. A panic in `report`
 /// stops them all.
 ///
 /// Pass the same `memory` to every call in the process: a limit that

@@ -104,7 +104,7 @@ async fn run(
         eprintln!("aborted: {late:?}");
         ended = ended.and(Err(format!("aborted: {late:?}")));
         parts.abort_all();
-        // Until they have ended, they hold their connections.
+        // Until the parts have ended, they hold connections.
         timeout(LAST, join_all(&mut parts, &mut ended)).await.ok();
     }
     ended

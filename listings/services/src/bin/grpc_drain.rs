@@ -23,7 +23,7 @@ impl Health for Shop {
     ) -> Answer<Self::WatchStream> {
         let stop = self.stop.clone();
         let error = Err(Status::unavailable("the server restarts"));
-        // Not if the changes have ended by themselves.
+        // No error if the changes have ended by themselves.
         let last = move || stop.is_cancelled().then_some(error);
         let events = self
             .changes()
@@ -91,7 +91,7 @@ struct Shop {
     stop: CancellationToken,
     begun: Arc<Notify>,
     bank: Arc<Notify>,
-    /// For good, so its status can't change anymore.
+    /// Closed for good, so its status can't change anymore.
     is_closed: bool,
 }
 

@@ -48,7 +48,7 @@ enum AskError {
 
 // ANCHOR: ask
 const LIMIT: Duration = Duration::from_secs(10);
-/// Leaves room for the id in the line, and in its answer.
+/// Leaves room for the id in the request, and in its answer.
 const LONGEST_TEXT: usize = LONGEST - "18446744073709551615 ".len();
 
 impl Client {

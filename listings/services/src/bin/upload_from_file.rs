@@ -15,7 +15,7 @@ const LEAST: Duration = Duration::from_secs(2);
 const SLOWEST: u64 = 1024 * 1024;
 
 /// Uploads a whole file, one chunk in memory at a time. If this fails
-/// or is dropped, the server may have stored the file, or a part.
+/// or is dropped, the server may have stored the file or part of it.
 async fn upload(
     client: &Client,
     url: &str,
@@ -275,10 +275,10 @@ mod tests {
         Ok(())
     }
 
-    /// Waits until the server has no connection any more.
+    /// Waits until the server has no connections left.
     async fn closed(storage: &storage::Storage) {
         let wait = async {
-            // The other one belongs to the loop that accepts.
+            // The other reference belongs to the accept loop.
             while std::sync::Arc::strong_count(&storage.stored) > 2 {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }

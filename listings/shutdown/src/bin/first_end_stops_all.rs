@@ -35,7 +35,7 @@ async fn run(
         eprintln!("aborted: {late:?}");
         ended = ended.and(Err(format!("aborted: {late:?}")));
         parts.abort_all();
-        // Until they have ended, they hold their connections.
+        // Until the parts have ended, they hold connections.
         timeout(LAST, join_all(&mut parts, &mut ended)).await.ok();
     }
     ended
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(Arc::strong_count(&held), 1);
     }
 
-    /// On a real clock: an abort doesn't reach what blocks its thread.
+    /// On a real clock: an abort can't stop a part that never yields.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn stop_is_not_held_by_a_blocked_thread() {
         let stop = CancellationToken::new();
@@ -253,8 +253,8 @@ mod tests {
         assert_eq!(ended(parts, &stop).await, Err(error.to_owned()));
     }
 
-    /// The stop comes from another thread at any moment, and each part
-    /// obeys: that is no early end.
+    /// Another thread stops the parts at any moment, and they obey.
+    /// That doesn't count as an early end.
     #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
     async fn threads_stop_at_any_moment_is_no_error() {
         for round in 0..3_000 {

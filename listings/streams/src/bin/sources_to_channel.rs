@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// # Errors
 ///
 /// The first write that fails or takes more than ten seconds, with its
-/// event. The tasks are aborted then, and the other orders dropped.
+/// event. Then the tasks are aborted, and the other orders dropped.
 async fn write_all<F: Future<Output = io::Result<()>>>(
     shops: Vec<BoxStream<'static, u32>>,
     mut write: impl FnMut(Event) -> F,

@@ -78,7 +78,7 @@ mod tests {
     async fn the_loop_never_yields() {
         let spins = tokio::spawn(work(jobs()));
         let loop_has_ended = spins.abort_handle();
-        // It's the next task in the queue, but the loop panics first.
+        // This task is next in the queue, but the loop panics first.
         let other = async move { loop_has_ended.is_finished() };
         assert!(tokio::spawn(other).await.expect("it doesn't panic"));
         assert!(spins.await.is_err());

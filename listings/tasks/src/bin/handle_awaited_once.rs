@@ -24,7 +24,7 @@ async fn watch(
     loop {
         tokio::select! {
             biased;
-            // First, so that no beat is printed after the end.
+            // Polled first, so that no beat is printed after the end.
             joined = &mut upload => return joined,
             _ = beat.tick() => println!("still uploading"),
         }

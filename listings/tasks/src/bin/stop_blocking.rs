@@ -52,7 +52,7 @@ async fn import_in_time(
     }
     stop.cancel();
     if !started.load(Relaxed) {
-        return Ok(0); // When it starts, it sees the token first.
+        return Ok(0); // When it starts, it checks the token first.
     }
     task.await
 }
