@@ -137,7 +137,8 @@ globalThis.searchIn = (index) => {
   // The best sections for some words. All of a score's digits decide, so that the order is always the same.
   const search = (query) => {
     const pasted = plain(query);
-    let ranked = engine.search(searchable(query));
+    // A pasted `thread 'main' panicked at src/main.rs:3:5:` is only the place. The message is on the next line.
+    let ranked = engine.search(searchable(query).trim() || 'panic messages');
     if (ranked.length === 0 && pasted.includes(' ')) {
       // None of its words is in the index ("there is one"), but a message may be made of them.
       ranked = sections.filter(({ phrases }) => phrases.some((phrase) => phrase.includes(pasted)));

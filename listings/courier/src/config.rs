@@ -45,6 +45,7 @@ pub struct Accept {
     pub head_timeout: Duration,
     /// How long a connection may be idle between two requests. It
     /// should be longer than clients and probes leave connections idle.
+    /// If it's shorter than `head_timeout`, it limits the head, too.
     #[serde(with = "duration")]
     pub idle_timeout: Duration,
     /// How long a whole request may take, its body and the store

@@ -163,6 +163,11 @@ mod storage {
             _ => (Duration::ZERO, "200 OK"),
         };
         let mut bytes = 0;
+        let store = |bytes| {
+            let head = head.clone();
+            *stored.lock().expect("no panic") = Stored { head, bytes };
+        };
+        store(bytes);
         let mut piece = vec![0; 128 * 1024];
         while bytes < length {
             tokio::time::sleep(pause).await;
@@ -170,9 +175,8 @@ mod storage {
                 0 => break,
                 read => bytes += read,
             }
+            store(bytes);
         }
-        *stored.lock().expect("no panic") =
-            Stored { head: head.clone(), bytes };
         let answer =
             format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
         client.write_all(answer.as_bytes()).await
@@ -241,7 +245,7 @@ mod tests {
         let client = client()?;
         let uploading = upload(&client, &url, File::from_std(file));
         let shrink = async {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            begun(&storage).await;
             shrinks.set_len(0)
         };
         let (uploaded, shrunk) = tokio::join!(uploading, shrink);
@@ -275,6 +279,16 @@ mod tests {
         Ok(())
     }
 
+    /// Waits until the server has read a part of the file.
+    async fn begun(storage: &storage::Storage) {
+        let wait = async {
+            while storage.stored.lock().expect("no panic").bytes == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        hazards::within(Duration::from_secs(60), wait).await;
+    }
+
     /// Waits until the server has no connections left.
     async fn closed(storage: &storage::Storage) {
         let wait = async {
@@ -292,9 +306,11 @@ mod tests {
         let (client, storage) = (client()?, storage::start().await?);
         let url = format!("{}/slow", storage.base);
         let file = File::from_std(file(64 * SLOWEST)?);
-        let short = Duration::from_millis(200);
-        let upload = upload(&client, &url, file);
-        assert!(tokio::time::timeout(short, upload).await.is_err());
+        tokio::select! {
+            biased;
+            uploaded = upload(&client, &url, file) => uploaded?,
+            () = begun(&storage) => {}
+        }
         closed(&storage).await;
         let bytes = storage.stored.lock().expect("no panic").bytes;
         assert!(bytes > 0 && bytes < 64 * SLOWEST as usize, "{bytes}");
@@ -309,6 +325,8 @@ mod tests {
         hazards::at_every_poll(async |cancel| {
             let first = file().expect("a file");
             cancel.run(upload(&client, &url, first)).await;
+            // Or else what it stored might hide the second one's bytes.
+            closed(&storage).await;
             let second = file().expect("a file");
             upload(&client, &url, second).await.expect("it's stored");
             let bytes = storage.stored.lock().expect("no panic").bytes;
