@@ -3,7 +3,7 @@
 // ANCHOR: stock
 use std::io::{self, ErrorKind};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
     sync::Mutex,
     time::{Duration, timeout},
@@ -13,7 +13,7 @@ use tokio::{
 struct Stock {
     address: String,
     limit: Duration,
-    connection: Mutex<Option<BufStream<TcpStream>>>,
+    connection: Mutex<Option<BufReader<TcpStream>>>,
 }
 // ANCHOR_END: stock
 
@@ -22,6 +22,10 @@ impl Stock {
     /// Sends the command once. After an error, a timeout, or a cancel,
     /// the stock may have executed it, and the next call connects again.
     async fn ask(&self, command: &str) -> io::Result<String> {
+        if command.contains('\n') {
+            // Two commands get two answers, one of them too many.
+            return Err(ErrorKind::InvalidInput.into());
+        }
         let answer = timeout(self.limit, async {
             let mut shared = self.connection.lock().await;
             // Taken out: only an answer puts it back.
@@ -30,18 +34,19 @@ impl Stock {
                 None => {
                     let socket =
                         TcpStream::connect(&self.address).await?;
-                    BufStream::new(socket)
+                    BufReader::new(socket)
                 }
             };
-            connection.write_all(command.as_bytes()).await?;
-            connection.write_all(b"\n").await?;
-            connection.flush().await?;
+            let line = format!("{command}\n");
+            connection.write_all(line.as_bytes()).await?;
             let mut answer = String::new();
             (&mut connection).take(1024).read_line(&mut answer).await?;
             let Some(line) = answer.strip_suffix('\n') else {
                 return Err(ErrorKind::UnexpectedEof.into());
             };
-            *shared = Some(connection);
+            if connection.buffer().is_empty() {
+                *shared = Some(connection);
+            }
             Ok(line.to_owned())
         });
         answer.await?
@@ -70,7 +75,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{io::BufStream, net::TcpListener, task::JoinSet};
 
 /// What the stock does with a connection.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +90,9 @@ enum Connection {
     /// It answers with too much.
     #[cfg(test)]
     Floods,
+    /// It answers each command twice.
+    #[cfg(test)]
+    Repeats,
 }
 
 struct Server {
@@ -147,6 +155,8 @@ async fn serve(
             Connection::Silent => continue,
             #[cfg(test)]
             Connection::Floods => "tea ".repeat(1024),
+            #[cfg(test)]
+            Connection::Repeats => "done\n".repeat(2),
         };
         if socket.write_all(answer.as_bytes()).await.is_err()
             || socket.flush().await.is_err()
@@ -158,7 +168,7 @@ async fn serve(
 
 #[cfg(test)]
 mod tests {
-    use super::Connection::{Floods, Silent};
+    use super::Connection::{Floods, Repeats, Silent};
     use super::*;
 
     #[tokio::test]
@@ -220,6 +230,27 @@ mod tests {
         let error = stock.ask("take tea").await.expect_err("too long");
         assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
         assert!(stock.ask("take tea").await.is_ok());
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn edges_two_lines_are_not_one_command() -> io::Result<()> {
+        let (stock, server) = stock_that(&[Answers]).await?;
+        let two = stock.ask("take tea\ntake tea").await;
+        let error = two.expect_err("two commands");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert_eq!(stock.ask("take tea").await?, "done, as number 1");
+        assert_eq!(server.received(), 1);
+        Ok(())
+    }
+
+    /// The next caller would get the second one.
+    #[tokio::test]
+    async fn edges_a_second_answer_drops_the_connection()
+    -> io::Result<()> {
+        let (stock, _server) = stock_that(&[Repeats, Answers]).await?;
+        assert_eq!(stock.ask("take tea").await?, "done");
+        assert_eq!(stock.ask("take tea").await?, "done, as number 2");
         Ok(())
     }
 
