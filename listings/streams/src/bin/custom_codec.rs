@@ -25,7 +25,8 @@ enum Malformed {
     Note(#[from] FromUtf8Error),
 }
 
-/// The connection can't be used anymore.
+/// From the decoder: the connection can't be used anymore. From the
+/// encoder, `TooLong`: nothing was written.
 #[derive(Debug, thiserror::Error)]
 enum Broken {
     #[error("a message of {0} bytes is too long")]
