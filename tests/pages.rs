@@ -109,6 +109,13 @@ fn every_mistake_has_its_fix() {
 }
 
 #[test]
+fn every_weakening_fits_its_program() {
+    let snapshot = BookSnapshot::load(project()).expect("the book can be read");
+    let stale = snapshot.stale_weakenings();
+    assert!(stale.is_empty(), "{stale:#?}");
+}
+
+#[test]
 fn no_link_is_broken() {
     let site = site();
     assert_no_problems(links::broken(project(), site.folder, &site.pages));

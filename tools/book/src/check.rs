@@ -181,7 +181,7 @@ const SOURCE_CHECKS: &[SourceCheck] = checks![project:
     "files without a program" => orphans::listing_files(project)?;
     "disabled tests" => disabled_tests::find(project)?;
     "hazards" => hazards::find(project)?;
-    "fixes of mistakes" => unfixed_mistakes(project)?;
+    "fixes and weakenings" => fixes_and_weakenings(project)?;
     "measurements" => measured::checks::problems(project);
     "the cancel-safety table" => cancel_safety::problems(project)?;
     "pictures" => orphans::unlinked_files(project, "src", &uses::pages_below(project, "src"))?;
@@ -318,8 +318,8 @@ fn linked_items(project: &Project) -> Result<Items> {
     Ok(items)
 }
 
-/// Mistakes of which nobody wrote down how they are fixed.
-fn unfixed_mistakes(project: &Project) -> Result<Vec<Problem>> {
+/// Mistakes of which nobody wrote down how they are fixed, and weakenings that no longer fit their programs.
+fn fixes_and_weakenings(project: &Project) -> Result<Vec<Problem>> {
     let book = BookSnapshot::load(project)
         .map_err(|error| Problem::of(snapshot::FIXES, format!("{error:#}")))?;
     let mistakes = book.listings.iter().filter(|listing| listing.is_mistake);
@@ -327,7 +327,9 @@ fn unfixed_mistakes(project: &Project) -> Result<Vec<Problem>> {
         let error = book.fixed(&program.name, &program.source.text).err()?;
         Some(Problem::of(&program.source.file, format!("{error:#}")))
     });
-    Ok(unfixed.collect())
+    let stale = book.stale_weakenings().into_iter();
+    let stale = stale.map(|error| Problem::of(snapshot::WEAKENINGS, error));
+    Ok(unfixed.chain(stale).collect())
 }
 
 /// Builds and runs programs, compares what they print with what the book shows, and returns how many.

@@ -217,6 +217,21 @@ impl BookSnapshot {
         }
         Ok(text)
     }
+
+    /// What's wrong with the weakenings: `cargo book drift` tries only a sample of them, and would find one
+    /// whose program has changed by chance.
+    pub fn stale_weakenings(&self) -> Vec<String> {
+        let changes = self.weakenings.iter().map(|it| &it.change);
+        let applied = changes.map(|change| {
+            let is_named = |it: &&Program| it.name.to_string() == change.program;
+            let program = self.listings.iter().find(is_named);
+            let program = program
+                .ok_or_else(|| anyhow!("{WEAKENINGS}: there is no listing `{}`", change.program))?;
+            change.applied(WEAKENINGS, &program.source.text)
+        });
+        let stale = applied.filter_map(Result::err);
+        stale.map(|error| error.to_string()).collect()
+    }
 }
 
 impl Fix {
@@ -287,5 +302,31 @@ mod tests {
         let hello = ProgramId::parse("demo/hello").expect("a name");
         let unknown = fixed(&hello, "").expect_err("it has no fix");
         assert!(unknown.contains("no fix for `demo/hello`"), "{unknown}");
+    }
+
+    #[test]
+    fn a_weakening_whose_program_has_changed_is_reported() {
+        let book = Scratch::sound();
+        let weakening = |program: &str, replace: &str| {
+            format!(
+                "[[weakening]]\nprogram = \"{program}\"\nhazard = \"slow\"\nreplace = \"{replace}\"\nwith = \"\"\n"
+            )
+        };
+        let weakenings = [
+            weakening("demo/hello", "timeout(LIMIT"),
+            weakening("demo/hello", "fn main("),
+            weakening("demo/goodbye", "fn main("),
+        ];
+        book.write(FIXES, "fix = []\n");
+        book.write(WEAKENINGS, weakenings.concat());
+        let project = Project::open(book.root()).expect("a book");
+        let snapshot = BookSnapshot::load(&project).expect("it can be read");
+        assert_eq!(
+            snapshot.stale_weakenings(),
+            [
+                "listings/weakenings.toml: `demo/hello` has the text to replace 0 times instead of once:\ntimeout(LIMIT",
+                "listings/weakenings.toml: there is no listing `demo/goodbye`",
+            ]
+        );
     }
 }
