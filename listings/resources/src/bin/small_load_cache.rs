@@ -3,7 +3,7 @@
 // ANCHOR: cache
 use std::{sync::Arc, time::Duration};
 
-use futures::future::{BoxFuture, FutureExt, Shared};
+use futures::future::{BoxFuture, FutureExt, Shared, lazy};
 use moka::{future::Cache, policy::EvictionPolicy};
 use tokio::{task::coop::unconstrained, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -48,7 +48,7 @@ impl Prices {
     /// fails, all waiting callers get the error, and the next call loads
     /// again.
     async fn get(&self, product: u32) -> Result<u32, LoadError> {
-        let load = async { self.start(product) };
+        let load = lazy(|_| self.start(product));
         let entry = self.loads.entry(product);
         let entry = entry.or_insert_with_if(load, has_failed).await;
         entry.into_value().await
