@@ -293,8 +293,10 @@ mod tests {
             let key = number.to_string();
             let new = enqueue(&queue.pool, &key, "Ada").await;
             assert!(new.expect("a new key"));
-            let run =
-                async |_: &Job| Ok(tokio::task::yield_now().await);
+            let run = async |_: &Job| {
+                tokio::task::yield_now().await;
+                Ok(())
+            };
             cancel.run(queue.next(&run)).await;
         })
         .await;
@@ -432,7 +434,8 @@ mod tests {
         let stop = CancellationToken::new();
         let stopping = async |_: &Job| {
             stop.cancel();
-            Ok(tokio::task::yield_now().await)
+            tokio::task::yield_now().await;
+            Ok(())
         };
         within(SOON, queue.work(stopping, &stop)).await;
         assert_eq!(queue.state("mail-7").await?.0, "done");

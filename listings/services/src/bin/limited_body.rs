@@ -7,7 +7,7 @@ use anyhow::bail;
 use reqwest::{Client, Response};
 
 /// Reads a response of at most `limit` bytes. A longer one is refused
-/// before more than `limit` bytes and one chunk are in memory.
+/// before the body has more than `limit` bytes.
 async fn read_limited(
     mut answer: Response,
     limit: usize,
