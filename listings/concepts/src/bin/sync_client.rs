@@ -11,7 +11,8 @@ use tokio::{
 /// A client of a shop, for programs without async.
 struct SyncClient {
     client: Client,
-    runtime: Runtime,
+    /// `None` only while the client is dropped.
+    runtime: Option<Runtime>,
 }
 
 impl SyncClient {
@@ -22,38 +23,58 @@ impl SyncClient {
             .worker_threads(1)
             .enable_all()
             .build()?;
-        Ok(Self { client, runtime })
+        Ok(Self { client, runtime: Some(runtime) })
     }
 
     /// Blocks this thread for at most a second.
     ///
     /// Panics on a thread that runs async code. Use the async client
-    /// there, or use and drop this client in `spawn_blocking`.
+    /// there, or use this client in `spawn_blocking`.
     fn price(&self, product: &str) -> io::Result<u32> {
         let limit = Duration::from_secs(1);
-        self.runtime.block_on(async {
+        let runtime = self.runtime.as_ref().expect("it isn't dropped");
+        let late = |_| {
+            let what = format!("{product}: no answer");
+            io::Error::new(io::ErrorKind::TimedOut, what)
+        };
+        runtime.block_on(async {
             // Created here because a timer needs the runtime.
-            match timeout(limit, self.client.price(product)).await {
-                Ok(answer) => answer,
-                Err(_) => Err(io::ErrorKind::TimedOut.into()),
-            }
+            let answer = timeout(limit, self.client.price(product));
+            answer.await.map_err(late)?
         })
     }
 }
 // ANCHOR_END: client
 
+// ANCHOR: drop
+impl Drop for SyncClient {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+// ANCHOR_END: drop
+
 /// The async client that does the work.
 struct Client;
 
 impl Client {
-    /// Knows the price of a desk, never answers about a bed, and
-    /// panics when it's asked for the moon.
+    /// Knows the price of a desk, never answers about a bed, panics
+    /// when it's asked for the moon, and looks for a lamp in a blocking
+    /// closure that takes a minute.
     async fn price(&self, product: &str) -> io::Result<u32> {
         sleep(Duration::from_millis(1)).await;
         match product {
             "desk" => Ok(1250),
             "bed" => std::future::pending().await,
             "moon" => panic!("the moon has no price"),
+            "lamp" => {
+                let minute = Duration::from_secs(60);
+                let look = move || std::thread::sleep(minute);
+                tokio::task::spawn_blocking(look).await?;
+                Ok(40)
+            }
             _ => Err(io::Error::other(format!("{product}: not sold"))),
         }
     }
@@ -83,6 +104,7 @@ mod tests {
         let start = std::time::Instant::now();
         let error = shop().price("bed").expect_err("it is silent");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(error.to_string(), "bed: no answer");
         // A second, and more on a busy machine.
         assert!(start.elapsed() < Duration::from_secs(20));
     }
@@ -121,9 +143,18 @@ mod tests {
     }
 
     #[test]
-    fn owner_gone_ends_its_thread() {
-        // Dropping a runtime waits for its workers.
-        drop(shop());
+    fn owner_gone_waits_for_no_blocking_closure() {
+        let (start, shop) = (std::time::Instant::now(), shop());
+        assert!(shop.price("lamp").is_err());
+        drop(shop);
+        // A second, and more on a busy machine.
+        assert!(start.elapsed() < Duration::from_secs(20));
+    }
+
+    #[tokio::test]
+    async fn owner_gone_in_async_code() {
+        let shop = tokio::task::spawn_blocking(shop).await;
+        drop(shop.expect("no panic"));
     }
 
     #[tokio::test]
