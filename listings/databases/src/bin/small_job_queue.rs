@@ -102,8 +102,8 @@ impl Queue {
             Err(_) if job.attempts < self.attempts => "open",
             Err(_) => "dead",
         };
-        let most =
-            self.backoff * (1 << (job.attempts - 1).clamp(0, 10));
+        let doubled = 1 << (job.attempts - 1).clamp(0, 10);
+        let most = self.backoff.saturating_mul(doubled);
         let pause = most.mul_f64(0.5 + fastrand::f64() / 2.0);
         let update = "UPDATE jobs
             SET state = $1, error = $2,
@@ -331,6 +331,17 @@ mod tests {
         };
         let dead = pair("dead", "no mail: disk full");
         assert_eq!(work(&queue, fails).await?, dead);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn edges_of_the_longest_pause() -> Outcome {
+        let (queue, _folder) = hasty().await?;
+        let queue = Queue { backoff: Duration::MAX, ..queue };
+        let fails = async |_: &Job| Err(anyhow::anyhow!("disk full"));
+        assert!(queue.next(&fails).await?);
+        assert_eq!(queue.state("mail-7").await?.0, "open");
+        assert!(!queue.next(&fails).await?);
         Ok(())
     }
 

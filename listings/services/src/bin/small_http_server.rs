@@ -97,13 +97,13 @@ impl Limits {
         http.timer(TokioTimer::new()).header_read_timeout(self.head);
         let http = http.serve_connection(TokioIo::new(client), shop);
         let mut http = pin!(http);
-        tokio::select! {
+        let grace = tokio::select! {
             ended = http.as_mut() => return Ok(ended?),
-            () = sleep(self.age) => {}
-            () = stop.cancelled() => {}
-        }
+            () = sleep(self.age) => self.grace,
+            () = stop.cancelled() => Duration::MAX, // `drain` ends it.
+        };
         http.as_mut().graceful_shutdown();
-        Ok(timeout(self.grace, http).await??)
+        Ok(timeout(grace, http).await??)
     }
 }
 
@@ -356,7 +356,8 @@ mod tests {
         let mut half = send(server.address, "GET /pri").await?;
         sleep(SHORT / 4).await;
         server.stop.cancel();
-        hazards::within(10 * SHORT, server.task).await?;
+        let left = hazards::within(10 * SHORT, server.task).await?;
+        assert_eq!(left, 2);
         assert_eq!(seen(&mut stuck).await, "closed ");
         assert_eq!(seen(&mut half).await, "closed ");
         hazards::no_task_left().await;
