@@ -5,6 +5,7 @@ use anyhow::Result;
 use libtest_mimic::{Arguments, Trial};
 use model::{ProgramId, Project};
 use runs::passed::{Passed, RERUN};
+use std::env;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,7 +29,9 @@ impl<B: Send + Sync + 'static> Suite<B> {
     ///
     /// There are no listings, or they cannot be read or built.
     pub fn run(self, project: Project, names: Vec<ProgramId>) -> ExitCode {
-        let arguments = Arguments::from_args();
+        let mut arguments = Arguments::from_args();
+        // As libtest does; .cargo/config.toml sets it.
+        arguments.test_threads = arguments.test_threads.or_else(threads);
         assert!(!names.is_empty(), "there are no programs to check");
         let asked: Vec<_> = names
             .into_iter()
@@ -87,6 +90,11 @@ impl<B: Send + Sync + 'static> Suite<B> {
         }
         conclusion.exit_code()
     }
+}
+
+/// How many tests run at a time.
+fn threads() -> Option<usize> {
+    env::var("RUST_TEST_THREADS").ok()?.parse().ok()
 }
 
 /// Whether the command line asks for a test, as libtest decides it.
