@@ -7,18 +7,19 @@ use tokio::time::sleep;
 
 // ANCHOR: main
 /// Reads pages until the time is up, or there are no more pages.
-/// Returns the pages. If this is canceled, they are lost.
-async fn read(limit: Duration) -> Vec<u32> {
+/// Returns the pages, and whether the last one is among them. If this
+/// is canceled, the pages are lost.
+async fn read(limit: Duration) -> (Vec<u32>, bool) {
     let mut pages = pin!(pages());
     let mut time_is_up = pin!(sleep(limit));
     let mut read = Vec::new();
     loop {
         tokio::select! {
             biased;
-            () = &mut time_is_up => return read,
+            () = &mut time_is_up => return (read, false),
             page = pages.next() => match page {
                 Some(page) => read.push(page),
-                None => return read,
+                None => return (read, true),
             },
         }
     }
@@ -35,8 +36,11 @@ fn pages() -> impl Stream<Item = u32> {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    println!("in 25 ms: {:?}", read(Duration::from_millis(25)).await);
-    println!("in 1 s:   {:?}", read(Duration::from_secs(1)).await);
+    for limit in [25, 1000].map(Duration::from_millis) {
+        let (pages, is_all) = read(limit).await;
+        let more = if is_all { "no" } else { "maybe" };
+        println!("{pages:?} in {limit:?}, more pages: {more}");
+    }
 }
 
 #[cfg(test)]
@@ -45,16 +49,28 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn edges_no_time_and_much_time() {
-        assert!(read(Duration::ZERO).await.is_empty());
-        assert_eq!(read(hazards::HOUR).await, [1, 2, 3]);
+        assert_eq!(read(Duration::ZERO).await, (vec![], false));
+        for much in [hazards::HOUR, Duration::MAX] {
+            assert_eq!(read(much).await, (vec![1, 2, 3], true));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_a_list_that_was_cut_short_is_not_whole() {
+        for (millis, count) in [(25, 2), (35, 3), (45, 3)] {
+            let limit = Duration::from_millis(millis);
+            let (pages, is_all) = read(limit).await;
+            assert_eq!((pages.len(), is_all), (count, millis > 40));
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn slow_pages_are_left_out() {
-        assert_eq!(read(Duration::from_millis(29)).await, [1, 2]);
+        let cut = (vec![1, 2], false);
+        assert_eq!(read(Duration::from_millis(29)).await, cut);
         // Both are ready: the limit is the first branch, so it wins.
         for _ in 0..50 {
-            assert_eq!(read(Duration::from_millis(30)).await, [1, 2]);
+            assert_eq!(read(Duration::from_millis(30)).await, cut);
         }
     }
 
@@ -70,6 +86,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_move_it_while_it_is_pinned() {
         let task = tokio::spawn(read(hazards::HOUR));
-        assert_eq!(task.await.expect("no panic"), [1, 2, 3]);
+        let (pages, _) = task.await.expect("no panic");
+        assert_eq!(pages, [1, 2, 3]);
     }
 }

@@ -26,8 +26,11 @@ async fn take(pool: &SqlitePool) -> sqlx::Result<bool> {
 // ANCHOR: open
 use std::{path::Path, time::Duration};
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
+use sqlx::{
+    Connection,
+    sqlite::{
+        SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
+    },
 };
 
 /// Opens a database whose writers wait for each other.
@@ -41,6 +44,10 @@ async fn open(folder: &Path) -> sqlx::Result<SqlitePool> {
         .busy_timeout(Duration::from_secs(10));
     let pool = SqlitePoolOptions::new()
         .max_connections(2)
+        // Discards a connection whose transaction SQLite has ended.
+        .before_acquire(|connection, _| {
+            Box::pin(async { Ok(!connection.is_in_transaction()) })
+        })
         .connect_with(options)
         .await?;
     // ANCHOR_END: open
@@ -164,6 +171,25 @@ mod tests {
             assert_eq!(take(&pool).await?, taken);
             assert_eq!(left(&pool).await?, amount - i64::from(taken));
         }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn failure_of_a_full_disk_stops_no_later_order()
+    -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = open(folder.path()).await?;
+        let mut full = pool.begin_with("BEGIN IMMEDIATE").await?;
+        let limit = sqlx::query("PRAGMA max_page_count = 1");
+        limit.execute(&mut *full).await?;
+        let large = "INSERT INTO stock VALUES (zeroblob(100000))";
+        let large = sqlx::query(large).execute(&mut *full).await;
+        assert!(large.is_err_and(|it| it.to_string().contains("full")));
+        drop(full);
+        for _ in 0..5 {
+            assert!(take(&pool).await?);
+        }
+        assert_eq!(left(&pool).await?, 0);
         Ok(())
     }
 

@@ -4,7 +4,8 @@ use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt as _;
 use sqlx::{
-    AnyPool, AssertSqlSafe, Executor as _, Row as _, Transaction,
+    AnyPool, AssertSqlSafe, Connection as _, Executor as _, Row as _,
+    Transaction,
     any::{AnyPoolOptions, AnyRow, install_default_drivers},
 };
 use tokio::{
@@ -383,7 +384,8 @@ impl Queue {
                     let end =
                         timeout(Duration::from_secs(5), end).await;
                     end.map_err(std::io::Error::from)??;
-                    Ok(true)
+                    // After a full disk, sqlx still counts one.
+                    Ok(!connection.is_in_transaction())
                 })
             })
             .connect(address)
@@ -728,6 +730,33 @@ mod tests {
             drop(transaction);
             assert_eq!(queue.rows().await?, []);
             assert!(queue.add("a", None, "1").await?);
+            Ok(())
+        })
+        .await;
+    }
+
+    /// SQLite ends a transaction by itself, and sqlx doesn't notice.
+    #[tokio::test]
+    async fn failure_of_a_full_disk_stops_no_later_job() {
+        on_both("full", async |queue| {
+            if queue.words[..] != SQLITE[..] {
+                return Ok(());
+            }
+            for round in 0..20 {
+                let mut full = queue.begin().await?;
+                let limit = sqlx::query("PRAGMA max_page_count = 1");
+                limit.execute(&mut *full).await?;
+                let large = "x".repeat(100_000);
+                let large =
+                    queue.enqueue(&mut full, "large", None, &large);
+                assert!(large.await.is_err());
+                drop(full);
+                assert!(queue.add(&round.to_string(), None, "").await?);
+            }
+            assert_eq!(
+                drain(&queue, 2, async |_| Ok(())).await?.len(),
+                20
+            );
             Ok(())
         })
         .await;

@@ -4,7 +4,7 @@
 use std::{path::Path, time::Duration};
 
 use sqlx::{
-    SqlitePool, SqliteTransaction,
+    Connection, SqlitePool, SqliteTransaction,
     sqlite::{
         SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
     },
@@ -50,6 +50,10 @@ async fn connect(
     pool: SqlitePoolOptions,
     options: SqliteConnectOptions,
 ) -> sqlx::Result<SqlitePool> {
+    // Discards a connection whose transaction SQLite has ended.
+    let pool = pool.before_acquire(|connection, _| {
+        Box::pin(async { Ok(!connection.is_in_transaction()) })
+    });
     let mut tries = 0;
     loop {
         let opened = pool.clone().connect_with(options.clone()).await;
@@ -248,6 +252,26 @@ mod tests {
             .execute(&database.writer)
             .await?;
         assert!(database.sell().await?);
+        database.close().await;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn failure_of_a_full_disk_stops_no_later_sale()
+    -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let database = open(&folder, 5).await?;
+        let mut full = database.write().await?;
+        let limit = sqlx::query("PRAGMA max_page_count = 1");
+        limit.execute(&mut *full).await?;
+        let large = "INSERT INTO stock VALUES (zeroblob(100000))";
+        let large = sqlx::query(large).execute(&mut *full).await;
+        assert!(large.is_err_and(|it| it.to_string().contains("full")));
+        drop(full);
+        for left in (0..5).rev() {
+            assert!(database.sell().await?);
+            assert_eq!(database.amount().await?, left);
+        }
         database.close().await;
         Ok(())
     }

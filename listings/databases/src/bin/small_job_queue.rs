@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, path::Path, time::Duration};
 
 use futures::FutureExt;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode::Wal};
-use sqlx::{SqliteExecutor, SqlitePool};
+use sqlx::{Connection, SqliteExecutor, SqlitePool, sqlite};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -33,8 +33,11 @@ const SCHEMA: &str = "
 async fn open(file: &Path) -> sqlx::Result<SqlitePool> {
     let options = SqliteConnectOptions::new().filename(file);
     let options = options.create_if_missing(true).journal_mode(Wal);
-    let options = options.busy_timeout(Duration::from_secs(5));
-    let pool = SqlitePool::connect_with(options).await?;
+    let pool = sqlite::SqlitePoolOptions::new();
+    let pool = pool.before_acquire(|connection, _| {
+        Box::pin(async { Ok(!connection.is_in_transaction()) })
+    }); // Discards one whose transaction SQLite has ended.
+    let pool = pool.connect_with(options).await?;
     sqlx::raw_sql(SCHEMA).execute(&pool).await?;
     Ok(pool)
 }
@@ -346,6 +349,32 @@ mod tests {
     }
 
     /// The worker outlives an error of the database.
+    #[tokio::test]
+    async fn failure_of_a_full_disk_loses_no_later_job() -> Outcome {
+        let (queue, folder) = hasty().await?;
+        let other = open(&folder.path().join("shop")).await?;
+        let large = "x".repeat(100_000);
+        for round in 0..20 {
+            let mut order = queue.pool.begin().await?;
+            let limit = sqlx::query("PRAGMA max_page_count = 1");
+            limit.execute(&mut *order).await?;
+            let full = enqueue(&mut *order, "large", &large).await;
+            assert!(full.is_err());
+            drop(order);
+            // One order fails, and is rolled back. The next is fine.
+            let mut order = queue.pool.begin().await?;
+            assert!(enqueue(&mut *order, "failed", "Ada").await?);
+            drop(order);
+            let mut order = queue.pool.begin().await?;
+            enqueue(&mut *order, &round.to_string(), "Ada").await?;
+            order.commit().await?;
+            let jobs = sqlx::query_scalar("SELECT count(*) FROM jobs");
+            let jobs: i64 = jobs.fetch_one(&other).await?;
+            assert_eq!(jobs, 2 + round); // And one of `hasty`.
+        }
+        Ok(())
+    }
+
     #[tokio::test]
     async fn failure_of_the_database_is_survived() -> Outcome {
         let (queue, _folder) = hasty().await?;

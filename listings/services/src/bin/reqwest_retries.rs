@@ -57,6 +57,8 @@ use tokio::{
 enum Failure {
     Closes,
     Silent,
+    /// The body breaks off.
+    Torn,
     Status(&'static str),
 }
 
@@ -110,6 +112,11 @@ async fn answer(
     let status = match how {
         Failure::Closes if fails => return Ok(()),
         Failure::Silent if fails => std::future::pending().await,
+        Failure::Torn if fails => {
+            let torn =
+                b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ntea";
+            return client.write_all(torn).await;
+        }
         Failure::Status(status) if fails => status,
         _ => "200 OK",
     };
@@ -220,6 +227,44 @@ mod tests {
             outcome(client.get(&supplier.base)).await;
         }
         assert!(supplier.requests() <= 300 + 120);
+        Ok(())
+    }
+
+    /// Whatever the closure calls a success pays for retries: another
+    /// host's answers, and refusals of the supplier that's down.
+    #[tokio::test]
+    async fn overload_budget_counts_all_successes() -> anyhow::Result<()>
+    {
+        let client = client("127.0.0.1")?;
+        let down = Supplier::start(usize::MAX, DOWN).await?;
+        let busy = Failure::Status("503 Service Unavailable");
+        let busy = Supplier::start(usize::MAX, busy).await?;
+        let other = busy.base.replace("127.0.0.1", "localhost");
+        for paying in [&busy.base, &other] {
+            for _ in 0..150 {
+                outcome(client.get(&down.base)).await;
+            }
+            down.requests();
+            for _ in 0..50 {
+                outcome(client.get(paying)).await;
+            }
+            for _ in 0..20 {
+                outcome(client.get(&down.base)).await;
+            }
+            // Fifty answers pay for ten retries.
+            assert!((25..=30).contains(&down.requests()));
+        }
+        Ok(())
+    }
+
+    /// The policy sees the status, but no body.
+    #[tokio::test]
+    async fn failure_of_a_body_is_not_retried() -> anyhow::Result<()> {
+        let client = client("127.0.0.1")?;
+        let supplier = Supplier::start(1, Failure::Torn).await?;
+        let answer = client.get(&supplier.base).send().await?;
+        assert!(answer.bytes().await.is_err());
+        assert_eq!(supplier.requests(), 1);
         Ok(())
     }
 

@@ -14,12 +14,13 @@ const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// that arrives then also waits for the write to finish, and for
 /// several writes if there is a backlog.
 ///
-/// If dropped, it loses up to nine readings and the batch that is being
+/// If dropped, it loses up to nine readings or the batch that is being
 /// written. To stop without a loss, end `readings`.
 ///
 /// # Errors
 ///
-/// A write fails or takes more than ten seconds.
+/// A write fails or takes more than ten seconds. Pass `&mut readings`
+/// to keep the readings that come after the batch in the error.
 async fn write_all<F: Future<Output = io::Result<()>>>(
     readings: impl Stream<Item = u32>,
     mut write: impl FnMut(Arc<[u32]>) -> F,
@@ -168,6 +169,18 @@ mod tests {
             assert_eq!(error.batch[0], 10 * fails);
             assert_eq!(error.source.to_string(), "disk full");
         }
+    }
+
+    #[tokio::test]
+    async fn failure_leaves_the_rest_to_the_caller() {
+        let mut readings = futures::stream::iter(0..25);
+        let full = |_| ready(Err(io::Error::other("disk full")));
+        let error = write_all(&mut readings, full).await;
+        let batch = error.expect_err("it fails").batch;
+        assert!(batch.iter().copied().eq(0..10));
+        let rest = written(&mut readings, Duration::ZERO).await;
+        let rest = rest.into_iter().flat_map(|(_, batch)| batch);
+        assert!(rest.eq(10..25));
     }
 
     #[tokio::test(start_paused = true)]

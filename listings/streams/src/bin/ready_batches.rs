@@ -16,7 +16,8 @@ const WRITE_LIMIT: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 ///
-/// A write fails or takes more than ten seconds.
+/// A write fails or takes more than ten seconds. Pass `&mut readings`
+/// to keep the readings that come after the batch in the error.
 async fn write_all<F: Future<Output = io::Result<()>>>(
     readings: impl Stream<Item = u32>,
     mut write: impl FnMut(Arc<[u32]>) -> F,
@@ -126,11 +127,17 @@ mod tests {
                 let full = io::Error::other("disk full");
                 ready(if writes > fails { Err(full) } else { Ok(()) })
             };
-            let error = write_all(stream::iter(0..25), write)
+            let mut readings = stream::iter(0..25);
+            let error = write_all(&mut readings, write)
                 .await
                 .expect_err("one write fails");
             assert_eq!(error.batch[0], 10 * fails);
             assert_eq!(error.source.to_string(), "disk full");
+            let rest: Vec<_> = readings.collect().await;
+            assert_eq!(
+                rest.len() + error.batch.len(),
+                25 - 10 * fails as usize
+            );
         }
     }
 

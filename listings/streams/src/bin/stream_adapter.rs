@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream::Fuse};
 use pin_project_lite::pin_project;
 use tokio::task::coop::poll_proceed;
 
@@ -14,7 +14,7 @@ pin_project! {
     /// The items of `readings` that differ from the one before.
     struct Changes<S: Stream> {
         #[pin]
-        readings: S,
+        readings: Fuse<S>,
         last: Option<S::Item>,
     }
 }
@@ -50,7 +50,7 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 
 fn changes<S: Stream>(readings: S) -> Changes<S> {
-    Changes { readings, last: None }
+    Changes { readings: readings.fuse(), last: None }
 }
 
 /// Four readings, two of which are the same.
@@ -102,6 +102,18 @@ mod tests {
             let seen: Vec<_> = changes(readings).collect().await;
             assert_eq!(seen, expected);
         }
+    }
+
+    #[tokio::test]
+    async fn edges_after_its_end_it_stays_at_its_end() {
+        // `unfold` panics if it's polled after its end.
+        let readings = stream::unfold(0, async |reading| {
+            (reading < 3).then_some((reading, reading + 1))
+        });
+        let mut changes = pin!(changes(readings));
+        assert_eq!(changes.by_ref().count().await, 3);
+        assert_eq!(changes.next().await, None);
+        assert_eq!(changes.next().await, None);
     }
 
     #[tokio::test(flavor = "multi_thread")]

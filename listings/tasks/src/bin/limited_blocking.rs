@@ -26,8 +26,8 @@ impl Cores {
 
     /// Runs a closure on the blocking pool when a permit is free.
     ///
-    /// The permit moves into the closure. If this future is dropped,
-    /// a closure that has started continues, and keeps its permit.
+    /// The permit moves into the closure. If this future is dropped
+    /// after that, the closure still runs, and keeps its permit.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 //! Hash a password on a thread that is allowed to block.
 
-use std::hint::black_box;
+use std::{cell::Cell, hint::black_box};
 
 use tokio::task;
 
@@ -8,8 +8,9 @@ use tokio::task;
 /// Checks a password. Meanwhile, the thread that polls this future can
 /// poll other tasks.
 ///
-/// Dropping this future doesn't stop a closure that has started. Only
-/// the pool limits how many closures run at the same time.
+/// Dropping this future doesn't stop the closure, not even one that is
+/// still queued. Only the pool limits how many closures run at the same
+/// time.
 async fn check(
     password: String,
     hash: u64,
@@ -30,8 +31,14 @@ enum CheckError {
     Refused(&'static str),
 }
 
+thread_local! {
+    /// How many passwords this thread has hashed.
+    static HASHED: Cell<u32> = const { Cell::new(0) };
+}
+
 /// Slow on purpose, so that guessing passwords is slow, too.
 fn slow_hash(password: &str) -> Result<u64, &'static str> {
+    HASHED.set(HASHED.get() + 1);
     if password.len() > 72 {
         return Err("a password has 72 bytes at most");
     }
@@ -106,6 +113,24 @@ mod tests {
             );
         })
         .await;
+    }
+
+    /// The runtime has only one thread for closures.
+    #[test]
+    fn cancel_leaves_a_queued_closure_in_the_queue() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .build()
+            .expect("a runtime");
+        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let hashed = runtime.block_on(async {
+            task::spawn_blocking(move || wait.recv());
+            let queued = futures::poll!(Box::pin(check("a".into(), 0)));
+            assert!(queued.is_pending());
+            drop(go_on);
+            task::spawn_blocking(|| HASHED.get()).await
+        });
+        assert_eq!(hashed.expect("no panic"), 1);
     }
 
     #[tokio::test(flavor = "multi_thread")]

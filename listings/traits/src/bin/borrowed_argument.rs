@@ -42,7 +42,7 @@ async fn relocate(
 const CHANGE: &str =
     "UPDATE shelves SET units = units + $1 WHERE id = $2";
 
-use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::{Connection, sqlite::SqlitePoolOptions};
 use tempfile::TempDir;
 
 /// Opens a database with two shelves and five units on the first.
@@ -50,6 +50,10 @@ async fn open(folder: &TempDir) -> sqlx::Result<SqlitePool> {
     let file = folder.path().join("shop.db");
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
+        // Discards a connection whose transaction SQLite has ended.
+        .before_acquire(|connection, _| {
+            Box::pin(async { Ok(!connection.is_in_transaction()) })
+        })
         .connect(&format!("sqlite://{}?mode=rwc", file.display()))
         .await?;
     for statement in [
@@ -97,6 +101,32 @@ mod tests {
         let lost = relocate(&pool, &[1, 99], 2).await;
         assert!(matches!(lost, Err(sqlx::Error::RowNotFound)));
         assert_eq!(units(&pool).await?, [2, 3]);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn failure_of_the_disk_stops_no_later_call()
+    -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = open(&folder).await?;
+        let full = in_transaction(&pool, async |connection| {
+            for statement in [
+                "UPDATE shelves SET units = 9",
+                "PRAGMA max_page_count = 1",
+                "INSERT INTO shelves VALUES (3, zeroblob(100000))",
+            ] {
+                sqlx::query(statement)
+                    .execute(&mut *connection)
+                    .await?;
+            }
+            Ok(())
+        });
+        let full = full.await.expect_err("a full disk").to_string();
+        assert!(full.contains("disk is full"), "{full}");
+        assert_eq!(units(&pool).await?, [5, 0]);
+        assert!(relocate(&pool, &[1, 99], 1).await.is_err());
+        relocate(&pool, &[1, 2], 1).await?;
+        assert_eq!(units(&pool).await?, [4, 1]);
         Ok(())
     }
 

@@ -86,6 +86,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn edges_no_rate_and_amounts_that_are_no_price() {
+        let mut rates = Counted { calls: Cell::new(0) };
+        assert_eq!(rates.rate("").await, None);
+        for usd in [0.0, -1.0, f64::INFINITY] {
+            let euros = in_euros(&mut rates, usd).await;
+            assert_eq!(euros, Some(usd * 0.9));
+        }
+    }
+
+    #[tokio::test]
     async fn panic_is_an_error_for_the_owner() {
         let mut tasks = JoinSet::new();
         start(&mut tasks, Broken { panics: true });
