@@ -61,6 +61,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn slow_steps_stop_at_one_timeout_around_them() {
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
+        assert!(timeout(second, limit_each()).await.is_err());
+        assert_eq!(start.elapsed(), second);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn cancel_leaves_nothing_behind() {
         hazards::at_every_poll(async |cancel| {
             cancel.run(limit_all()).await;

@@ -3,38 +3,38 @@
 // ANCHOR: ship_all
 use sqlx::SqlitePool;
 
-/// Marks every order as shipped, a page at a time, and returns how many
-/// it shipped. After an error or a cancellation you can call it again,
-/// and it continues with the remaining orders. Two concurrent calls may
-/// both ship the same order.
-async fn ship_all(pool: &SqlitePool) -> sqlx::Result<u32> {
-    let mut shipped = 0;
+/// Ships every order, a page at a time, and returns how many it shipped.
+/// After an error or a cancellation, call it again for the remaining
+/// orders. An order that always fails holds up the ones after it.
+async fn ship_all(pool: &SqlitePool) -> sqlx::Result<u64> {
+    let (mut shipped, mut last) = (0, i64::MIN);
     loop {
         // The connection is back before the first order is shipped.
         let page: Vec<i64> = sqlx::query_scalar(
-            "SELECT id FROM orders WHERE shipped = 0
+            "SELECT id FROM orders WHERE shipped = 0 AND id > $1
              ORDER BY id LIMIT 100",
         )
+        .bind(last)
         .fetch_all(pool)
         .await?;
-        if page.is_empty() {
+        let Some(end) = page.last() else {
             return Ok(shipped);
-        }
+        };
+        last = *end;
         for order in page {
-            ship(pool, order).await?;
-            shipped += 1;
+            shipped += ship(pool, order).await?;
         }
     }
 }
-// ANCHOR_END: ship_all
 
-async fn ship(pool: &SqlitePool, order: i64) -> sqlx::Result<()> {
-    sqlx::query("UPDATE orders SET shipped = 1 WHERE id = $1")
-        .bind(order)
-        .execute(pool)
-        .await?;
-    Ok(())
+/// Returns 0 if the order was shipped in the meantime.
+async fn ship(pool: &SqlitePool, order: i64) -> sqlx::Result<u64> {
+    let update = "UPDATE orders SET shipped = 1
+         WHERE id = $1 AND shipped = 0";
+    let updated = sqlx::query(update).bind(order).execute(pool).await?;
+    Ok(updated.rows_affected())
 }
+// ANCHOR_END: ship_all
 
 use std::time::Duration;
 
@@ -134,8 +134,10 @@ mod tests {
         )
         .execute(&pool)
         .await?;
-        assert!(ship_all(&pool).await.is_err());
-        assert_eq!(left(&pool).await, 2);
+        for _ in 0..2 {
+            assert!(ship_all(&pool).await.is_err());
+            assert_eq!(left(&pool).await, 2);
+        }
         Ok(())
     }
 
@@ -149,4 +151,39 @@ mod tests {
         assert_eq!(sum, 3);
         Ok(())
     }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_two_calls_ship_each_order_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pool = open(&folder).await.expect("a database");
+        let ship = |pool: SqlitePool| {
+            tokio::spawn(async move { ship_all(&pool).await })
+        };
+        let (one, other) = (ship(pool.clone()), ship(pool));
+        let mut shipped = 0;
+        for call in [one, other] {
+            let call = call.await.expect("no panic");
+            shipped += call.expect("a connection");
+        }
+        assert_eq!(shipped, 3);
+    }
+
+    #[tokio::test]
+    async fn edges_an_update_without_effect_is_no_loop()
+    -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = open(&folder).await?;
+        sqlx::query(
+            "CREATE TRIGGER on_hold BEFORE UPDATE ON orders
+             WHEN NEW.id = 2 BEGIN SELECT RAISE(IGNORE); END",
+        )
+        .execute(&pool)
+        .await?;
+        let shipped = hazards::within(PATIENCE, ship_all(&pool)).await;
+        assert_eq!(shipped?, 2);
+        assert_eq!(left(&pool).await, 1);
+        Ok(())
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(20);
 }

@@ -11,6 +11,8 @@ use tokio::{
 // ANCHOR: shared
 use std::sync::{Arc, Mutex};
 
+/// Returns the warm cities in the order of their answers. The first
+/// error stops the other tasks.
 async fn warm_cities(
     cities: &[&'static str],
 ) -> Result<Vec<&'static str>> {
@@ -38,7 +40,8 @@ async fn warm_cities(
 /// Asks a weather service, for at most five seconds.
 async fn temperature_of(city: &'static str) -> Result<i32> {
     let limit = Duration::from_secs(5);
-    timeout(limit, ask(city)).await.context("no answer")
+    let answer = timeout(limit, ask(city)).await;
+    answer.with_context(|| format!("no answer for {city}"))
 }
 
 async fn ask(city: &'static str) -> i32 {
@@ -81,7 +84,7 @@ mod tests {
         let cities = ["Atlantis", "Rome"];
         let warm = within(HOUR, warm_cities(&cities)).await;
         let error = warm.expect_err("one service is silent");
-        assert_eq!(error.to_string(), "no answer");
+        assert_eq!(error.to_string(), "no answer for Atlantis");
     }
 
     #[tokio::test(start_paused = true)]

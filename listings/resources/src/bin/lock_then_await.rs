@@ -19,7 +19,8 @@ impl Client {
     }
 
     /// Await, then lock. Callers whose token has expired together share
-    /// one login, and an older token can't overwrite a newer one.
+    /// one login, and an older token can't overwrite a newer one. After
+    /// a failed login, each of the waiting callers tries in turn.
     async fn renew(&self, expired: &str) -> io::Result<()> {
         let _turn = timeout(LIMIT, self.login.lock()).await?;
         if *self.token.lock().expect("no panic") != expired {
@@ -32,7 +33,8 @@ impl Client {
 
     /// Take everything out, then await. After an error or cancellation,
     /// the orders are put back. The upload may have arrived anyway, so
-    /// the server must recognize an order that it gets again.
+    /// the server must recognize an order that it gets again. Two calls
+    /// at the same time can change the order of the orders.
     async fn send(&self) -> io::Result<usize> {
         let orders = mem::take(&mut *self.orders());
         let mut batch = Batch { client: self, orders };
@@ -51,7 +53,7 @@ struct Batch<'a> {
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        // In front of the orders that arrived in the meantime.
+        // In front, because the others arrived in the meantime.
         self.client.orders().splice(..0, self.orders.drain(..));
     }
 }
@@ -208,10 +210,28 @@ mod tests {
     async fn failure_puts_the_orders_back() {
         let client = client();
         client.server.is_down.store(true, Relaxed);
-        assert!(client.renew("token 1").await.is_err());
+        let renew = || client.renew("token 1");
+        let three = tokio::join!(renew(), renew(), renew());
+        assert!(three.0.is_err() && three.1.is_err());
+        assert!(three.2.is_err());
+        assert_eq!(client.server.logins.load(Relaxed), 3);
         let error = client.send().await.expect_err("it is down");
         assert_eq!(error.to_string(), "status 503");
         assert_eq!(*client.orders(), [7, 8, 9]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_two_calls_keeps_all_orders_in_any_order() {
+        let client = client();
+        client.server.is_down.store(true, Relaxed);
+        let later = async {
+            sleep(Duration::from_millis(50)).await;
+            client.orders().push(10);
+            client.send().await
+        };
+        let two = tokio::join!(client.send(), later);
+        assert!(two.0.is_err() && two.1.is_err());
+        assert_eq!(*client.orders(), [10, 7, 8, 9]);
     }
 
     /// While `fetch` and `send` wait, their locks are free.

@@ -26,11 +26,16 @@ impl Rates {
     /// Loads first, and locks only for the swap. The old rates stay
     /// after an error, a timeout, or a cancellation.
     async fn reload(&self) -> io::Result<()> {
-        let _turn = self.reloading.lock().await;
-        let limit = Duration::from_secs(10);
-        let loaded = timeout(limit, self.bank.load()).await??;
-        *self.by_currency.write().expect("no panic in here") = loaded;
-        Ok(())
+        // One limit for the turn and the load: the callers in the
+        // queue don't add up their waits.
+        timeout(Duration::from_secs(10), async {
+            let _turn = self.reloading.lock().await;
+            let loaded = self.bank.load().await?;
+            *self.by_currency.write().expect("no panic in here") =
+                loaded;
+            Ok(())
+        })
+        .await?
     }
 }
 // ANCHOR_END: rates
@@ -108,6 +113,10 @@ mod tests {
             one.is_err() && other.is_err()
         };
         assert!(within(HOUR, two).await);
+        let all = (0..50).map(|_| rates.reload());
+        let all = futures::future::join_all(all);
+        let all = within(Duration::from_secs(11), all).await;
+        assert!(all.iter().all(Result::is_err));
     }
 
     #[tokio::test(start_paused = true)]

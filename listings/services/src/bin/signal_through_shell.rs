@@ -34,7 +34,8 @@ mod unix {
         let mut input = process.stdin.take().ok_or(broken)?;
         let output = process.stdout.take().ok_or(broken)?;
         let mut lines = BufReader::new(output).lines();
-        while lines.next_line().await?.as_deref() != Some("ready") {}
+        let eof = io::ErrorKind::UnexpectedEof;
+        while lines.next_line().await?.ok_or(eof)? != "ready" {}
 
         let id = process.id().ok_or(io::ErrorKind::NotFound)?;
         terminate(id).await?;

@@ -25,8 +25,10 @@ async fn stop(
     sleep_until(sigterm + limits.unready).await;
     drop(close);
     let mut given_up = Vec::new();
-    let drain = AssertUnwindSafe(drain).catch_unwind();
-    let drained = timeout_at(sigterm + limits.drained, drain).await;
+    // Dropped inside, so a `drop` that panics is caught, too.
+    let end = sigterm + limits.drained;
+    let drain = async { timeout_at(end, drain).await };
+    let drained = AssertUnwindSafe(drain).catch_unwind().await;
     if !matches!(drained, Ok(Ok(()))) {
         given_up.push("drain");
     }
@@ -183,6 +185,29 @@ mod tests {
         let stopped = stop(&ready, close, bug(), clean_up, LIMITS);
         assert_eq!(stopped.await, ["drain"]);
         assert!(closed.is_cancelled() && cleaned_up);
+    }
+
+    struct PanicsInDrop;
+
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new(()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_in_a_drop_at_the_deadline_still_cleans_up() {
+        let (ready, _probe) = watch::channel(true);
+        let mut cleaned_up = false;
+        let drain = async {
+            let _guard = PanicsInDrop;
+            std::future::pending().await
+        };
+        let clean_up = async { cleaned_up = true };
+        let close = CancellationToken::new();
+        let stopped = stop(&ready, close, drain, clean_up, LIMITS);
+        assert_eq!(stopped.await, ["drain"]);
+        assert!(cleaned_up);
     }
 
     #[tokio::test(start_paused = true)]

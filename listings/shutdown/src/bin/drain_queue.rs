@@ -63,11 +63,12 @@ struct Ended {
 
 impl Ended {
     async fn attempt(&mut self, job: u32, deadline: Instant) {
-        let run = AssertUnwindSafe(run(job)).catch_unwind();
-        match timeout_at(deadline, run).await {
+        // Dropped inside, so a `drop` that panics is caught, too.
+        let run = async { timeout_at(deadline, run(job)).await };
+        match AssertUnwindSafe(run).catch_unwind().await {
             Ok(Ok(())) => self.done.push(job),
-            Ok(Err(_panic)) => self.unknown.push(job),
-            Err(_elapsed) => self.unknown.push(job),
+            Ok(Err(_elapsed)) => self.unknown.push(job),
+            Err(_panic) => self.unknown.push(job),
         }
     }
 }
@@ -123,8 +124,22 @@ mod tests {
         if hangs {
             std::future::pending().await
         }
+        if job == PANICS_IN_DROP {
+            let _guard = PanicsInDrop;
+            std::future::pending().await
+        }
         if job >= SLOW {
             sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    const PANICS_IN_DROP: u32 = 999;
+
+    struct PanicsInDrop;
+
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("in `drop`"));
         }
     }
 
@@ -212,6 +227,19 @@ mod tests {
             assert!(ended.unknown.iter().all(|it| jobs.contains(it)));
             assert!(ended.done.iter().all(|it| !jobs.contains(it)));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_in_a_drop_at_the_deadline_leaves_the_other_jobs() {
+        let (sender, jobs) = mpsc::channel(16);
+        for job in [PANICS_IN_DROP, 1] {
+            sender.send(job).await.expect("there is room");
+        }
+        drop(sender);
+        let stop = CancellationToken::new();
+        let ended = work(jobs, stop, Duration::from_secs(1)).await;
+        assert_eq!(ended.unknown, [PANICS_IN_DROP]);
+        assert_eq!(ended.done, [1]);
     }
 
     #[tokio::test(start_paused = true)]

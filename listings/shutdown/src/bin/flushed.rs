@@ -16,14 +16,17 @@ async fn write_orders(
     orders: &[u32],
 ) -> io::Result<()> {
     let mut journal = BufWriter::new(journal);
-    for order in orders {
-        let line = format!("order {order}\n");
-        timeout(LIMIT, journal.write_all(line.as_bytes())).await??;
-    }
-    timeout(LIMIT, journal.flush()).await?
+    timeout(LIMIT, async {
+        for order in orders {
+            let line = format!("order {order}\n");
+            journal.write_all(line.as_bytes()).await?;
+        }
+        journal.flush().await
+    })
+    .await?
 }
 
-/// The time limit of a write.
+/// The time limit for all orders, because a shutdown has a deadline.
 const LIMIT: Duration = Duration::from_secs(10);
 // ANCHOR_END: flushed
 
@@ -94,6 +97,16 @@ mod tests {
         write_orders(slow, &MANY).await?;
         assert_eq!(file.len(), MANY.len() * "order 7\n".len());
         Ok(())
+    }
+
+    /// Each write takes less than the limit, and together they don't.
+    #[tokio::test(start_paused = true)]
+    async fn slow_writes_share_one_limit() {
+        let start = Instant::now();
+        let slow = hazards::Slow::new(Vec::new(), LIMIT / 10 * 9);
+        let error = write_orders(slow, &MANY).await.expect_err("slow");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(start.elapsed(), LIMIT);
     }
 
     /// What is written is the start of what should be.

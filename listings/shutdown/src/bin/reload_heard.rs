@@ -14,12 +14,13 @@ use tokio::signal::unix::{SignalKind, signal};
 async fn reload_on_hangup(mut reloads: Reloads) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     while let Some(()) = hangup.recv().await {
-        let reload = AssertUnwindSafe(reloads.one()).catch_unwind();
-        match timeout(LIMIT, reload).await {
+        // Dropped inside, so a `drop` that panics is caught, too.
+        let reload = async { timeout(LIMIT, reloads.one()).await };
+        match AssertUnwindSafe(reload).catch_unwind().await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error))) => eprintln!("not reloaded: {error}"),
-            Ok(Err(_panic)) => eprintln!("not reloaded: it panicked"),
-            Err(_elapsed) => eprintln!("not reloaded: too slow"),
+            Ok(Err(_elapsed)) => eprintln!("not reloaded: too slow"),
+            Err(_panic) => eprintln!("not reloaded: it panicked"),
         }
     }
     Ok(())
@@ -62,6 +63,8 @@ impl Reloads {
         {
             std::panic::resume_unwind(Box::new("no file"));
         }
+        #[cfg(test)]
+        let _guard = tests::PanicsInDrop;
         match self.go_on.recv().await {
             Some(()) => Ok(()),
             None => Err(io::ErrorKind::InvalidData.into()),
@@ -161,6 +164,38 @@ mod tests {
             raise(SIGHUP)?;
             let begun = timeout(20 * PATIENCE, begins.recv()).await?;
             assert_eq!(begun, Some(()));
+        }
+        reloading.abort();
+        Ok(())
+    }
+
+    static IN_DROP: std::sync::atomic::AtomicBool =
+        std::sync::atomic::AtomicBool::new(false);
+
+    pub struct PanicsInDrop;
+
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            if IN_DROP.swap(false, std::sync::atomic::Ordering::Relaxed)
+            {
+                std::panic::resume_unwind(Box::new("in `drop`"));
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_in_a_drop_at_the_limit_leaves_it_listening()
+    -> io::Result<()> {
+        let _one = ONE.lock().await;
+        let (begun, mut begins) = mpsc::channel(1);
+        let (_go_on, go_ons) = mpsc::channel(1);
+        let reloads = Reloads { begun, go_on: go_ons };
+        let reloading = tokio::spawn(reload_on_hangup(reloads));
+        tokio::task::yield_now().await;
+        IN_DROP.store(true, std::sync::atomic::Ordering::Relaxed);
+        for _ in 0..3 {
+            raise(SIGHUP)?;
+            assert_eq!(begins.recv().await, Some(()));
         }
         reloading.abort();
         Ok(())

@@ -12,8 +12,9 @@ use tokio::{
     time::{Duration, Instant, Sleep, sleep},
 };
 
-/// The orders of a queue, until closing time. Then it closes the queue,
-/// so that sending fails, and ends after the last accepted order.
+/// The orders of a queue, until closing time. The first poll after that
+/// closes the queue, so that sending fails, and the stream ends after
+/// the last accepted order.
 struct UntilClosed {
     queue: mpsc::Receiver<u32>,
     closing: Pin<Box<Sleep>>,
@@ -135,6 +136,21 @@ mod tests {
         let minute = Duration::from_secs(60);
         let mut orders = until_closed(queue, minute);
         assert_eq!(within(HOUR, orders.next()).await, None);
+        assert_eq!(orders.next().await, None);
+    }
+
+    /// Until then, the queue accepts as much as it holds.
+    #[tokio::test(start_paused = true)]
+    async fn slow_readers_close_at_their_next_poll() {
+        let (sender, queue) = mpsc::channel(8);
+        let minute = Duration::from_secs(60);
+        let mut orders = until_closed(queue, minute);
+        sender.try_send(1).expect("there is room");
+        assert_eq!(orders.next().await, Some(1));
+        sleep(HOUR).await;
+        assert!(sender.try_send(2).is_ok());
+        assert_eq!(orders.next().await, Some(2));
+        assert!(sender.try_send(3).is_err());
         assert_eq!(orders.next().await, None);
     }
 

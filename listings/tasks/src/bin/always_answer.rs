@@ -31,15 +31,18 @@ async fn always_answer(
     mut reply: oneshot::Sender<Answer>,
     report: impl Future<Output = u32>,
 ) {
-    let work = async { timeout(LIMIT, report).await };
-    let answer = tokio::select! {
-        biased;
-        done = AssertUnwindSafe(work).catch_unwind() => match done {
-            Ok(Ok(lines)) => Ok(lines),
-            Ok(Err(_)) => Err(format!("it takes longer than {LIMIT:?}")),
-            Err(panic) => Err(format!("panic: {}", text(&*panic))),
-        },
-        () = reply.closed() => return,
+    let work = async {
+        tokio::select! {
+            biased;
+            done = timeout(LIMIT, report) => Some(done),
+            () = reply.closed() => None,
+        }
+    };
+    let answer = match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(Some(Ok(lines))) => Ok(lines),
+        Ok(Some(Err(_))) => Err(format!("not done in {LIMIT:?}")),
+        Ok(None) => return,
+        Err(panic) => Err(format!("panic: {}", text(&*panic))),
     };
     // The client may have left in the meantime.
     reply.send(answer).ok();
@@ -106,7 +109,7 @@ mod tests {
         );
         assert_eq!(
             ask(|it| always_answer(it, write_report())).await,
-            "it takes longer than 2s"
+            "not done in 2s"
         );
     }
 
@@ -140,6 +143,18 @@ mod tests {
             })
         };
         assert_eq!(ask(worker).await, "panic: in `drop`");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_in_a_drop_after_the_client_left_is_caught() {
+        let (reply, answer) = oneshot::channel();
+        let worker = tokio::spawn(always_answer(reply, async {
+            let _guard = PanicsInDrop;
+            write_report().await
+        }));
+        tokio::task::yield_now().await;
+        drop(answer);
+        assert!(worker.await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
