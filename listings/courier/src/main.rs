@@ -17,6 +17,7 @@ use courier::{
 };
 use tokio::{net::TcpListener, runtime::Builder};
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
 
 /// Accepts events over HTTP, and delivers each one to webhooks at least
 /// once, in order for each key.
@@ -145,8 +146,14 @@ async fn serve(
     stop: CancellationToken,
     hurry: CancellationToken,
 ) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| "info".into());
+    let wanted = std::env::var_os("RUST_LOG").unwrap_or_default();
+    let wanted = wanted.to_string_lossy();
+    // An empty variable would filter out even errors.
+    let directives = if wanted.is_empty() { "info" } else { &*wanted };
+    let (filter, wrong) = match EnvFilter::try_new(directives) {
+        Ok(filter) => (filter, None),
+        Err(error) => (EnvFilter::new("info"), Some(error)),
+    };
     // If nobody reads the log, lines are lost, and nothing waits.
     let (log, _until_the_end) =
         tracing_appender::non_blocking(std::io::stderr());
@@ -155,6 +162,9 @@ async fn serve(
         .with_ansi(false)
         .with_writer(log)
         .init();
+    if let Some(error) = wrong {
+        tracing::warn!(%wanted, %error, "RUST_LOG isn't used");
+    }
     let token = options.token_file.as_deref().map(ctl::read_token);
     let token = token.transpose()?;
     let bind = options.bind;

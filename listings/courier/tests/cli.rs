@@ -386,6 +386,29 @@ fn edges_sighup_without_a_configuration() -> Tested {
     Ok(())
 }
 
+/// Containers and CI jobs set an empty variable, and people make typos.
+#[test]
+fn edges_rust_log_that_is_empty_or_wrong() -> Tested {
+    for (value, reported) in [("", false), ("courier=debgu", true)] {
+        let folder = tempfile::tempdir()?;
+        let log = std::fs::File::create(folder.path().join("log"))?;
+        let mut child =
+            command(folder.path(), &["--bind", "127.0.0.1:0"])
+                .env("RUST_LOG", value)
+                .stdout(Stdio::piped())
+                .stderr(log)
+                .spawn()?;
+        let mut stdout = child.stdout.take().expect("it's piped");
+        let mut it = Courier { child, url: String::new(), folder };
+        assert!(stdout.read(&mut [0; 100])? > 0);
+        it.signal(Signal::SIGTERM);
+        it.until_log("stopping");
+        assert_eq!(it.ended()?, Some(0), "{}", it.log());
+        assert_eq!(it.log().contains("RUST_LOG isn't used"), reported);
+    }
+    Ok(())
+}
+
 /// The process has no file descriptors for all its clients.
 #[test]
 fn failure_too_many_open_files() -> Tested {

@@ -4,14 +4,18 @@ use tracing::{debug, error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 // ANCHOR: setup
+use std::ffi::{OsStr, OsString};
+
 /// What is logged if the variable RUST_LOG isn't set: this service,
 /// and the warnings of other crates.
 const DEFAULT: &str = "warn,shop=info";
 
 /// The filter, and what is wrong with RUST_LOG if it can't be parsed.
-fn filter(rust_log: Option<&str>) -> (EnvFilter, Option<String>) {
+fn filter(rust_log: Option<&OsStr>) -> (EnvFilter, Option<String>) {
+    // What isn't Unicode can't be parsed, so it is reported, too.
     let directives = rust_log.filter(|it| !it.is_empty());
-    match EnvFilter::try_new(directives.unwrap_or(DEFAULT)) {
+    let directives = directives.map(OsStr::to_string_lossy);
+    match EnvFilter::try_new(directives.as_deref().unwrap_or(DEFAULT)) {
         Ok(filter) => (filter, None),
         Err(error) => {
             (EnvFilter::new(DEFAULT), Some(error.to_string()))
@@ -19,9 +23,9 @@ fn filter(rust_log: Option<&str>) -> (EnvFilter, Option<String>) {
     }
 }
 
-/// Call it as `set_up_tracing(std::env::var("RUST_LOG").ok())`.
+/// Call it as `set_up_tracing(std::env::var_os("RUST_LOG"))`.
 /// Panics if there is a subscriber already.
-fn set_up_tracing(rust_log: Option<String>) {
+fn set_up_tracing(rust_log: Option<OsString>) {
     let (filter, error) = filter(rust_log.as_deref());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -37,8 +41,8 @@ fn set_up_tracing(rust_log: Option<String>) {
 
 fn main() {
     // A typo, as if somebody had set it in a hurry.
-    let typo = || Some("shop=debgu".to_owned());
-    set_up_tracing(std::env::var("RUST_LOG").ok().or_else(typo));
+    let typo = || Some("shop=debgu".into());
+    set_up_tracing(std::env::var_os("RUST_LOG").or_else(typo));
     place_order(7, 3);
     place_order(8, 0);
     info!(target: "http", "a connection is open");
@@ -65,7 +69,7 @@ mod tests {
     /// so tests with different filters run one after the other.
     static ALONE: Mutex<()> = Mutex::new(());
 
-    fn logged(rust_log: Option<&str>) -> (String, Option<String>) {
+    fn logged(rust_log: Option<&OsStr>) -> (String, Option<String>) {
         let _alone = ALONE.lock().expect("no test panics");
         let (mut reader, writer) = std::io::pipe().expect("a pipe");
         let (filter, error) = filter(rust_log);
@@ -95,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_directive_shows_more_of_one_target() {
-        let (text, error) = logged(Some("off,shop=debug"));
+        let (text, error) = logged(Some("off,shop=debug".as_ref()));
         assert_eq!(error, None);
         assert!(text.contains("is read"));
         assert!(!text.contains("a connection"));
@@ -105,22 +109,32 @@ mod tests {
     fn failure_of_a_directive_is_reported_and_the_default_applies() {
         for typo in ["shop=debgu", "shop=info,sqlx=debgu", "\u{fffd}=é"]
         {
-            let (text, error) = logged(Some(typo));
+            let (text, error) = logged(Some(typo.as_ref()));
             assert!(text.contains("is placed"), "{typo}: {text}");
             assert!(error.is_some(), "{typo}");
         }
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn edges_a_value_that_is_not_unicode_is_reported() {
+        use std::os::unix::ffi::OsStrExt;
+
+        let (text, error) = logged(Some(OsStr::from_bytes(b"\xff")));
+        assert!(text.contains("is placed"), "{text}");
+        assert!(error.is_some());
+    }
+
     #[test]
     fn edges_an_empty_variable_is_as_good_as_none() {
-        let (text, error) = logged(Some(""));
+        let (text, error) = logged(Some("".as_ref()));
         assert_eq!(error, None);
         assert!(text.contains("is placed"), "{text}");
     }
 
     #[test]
     fn edges_a_single_word_that_is_no_level_is_taken_for_a_target() {
-        let (text, error) = logged(Some("inof"));
+        let (text, error) = logged(Some("inof".as_ref()));
         assert_eq!((text.as_str(), error), ("", None));
     }
 }

@@ -1,25 +1,38 @@
 //! Become a daemon first, and build the runtime after that.
 
 // ANCHOR: daemon
-use daemonize::{Daemonize, Stdio};
+use daemonize::{Daemonize, Outcome};
 use tokio::runtime::Runtime;
 
-/// Detaches the process from its terminal, and serves.
-fn daemon() -> anyhow::Result<()> {
+/// Detaches the process from its terminal, and serves. The process
+/// that called it returns when the daemon is ready, or has failed.
+fn daemon(folder: &Path) -> anyhow::Result<()> {
     // There's only one thread yet. Do what needs root, and then fork.
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     println!("{}", listener.local_addr()?);
-    Daemonize::new()
+    let (mut starting, mut ready) = std::io::pipe()?;
+    let mut log = File::options();
+    let log = log.append(true).create(true).open(folder.join("log"))?;
+    let daemon = Daemonize::new()
         .working_directory("/")
-        .stdout(Stdio::keep()) // The default is /dev/null.
-        .stderr(Stdio::keep())
-        .start()?;
+        .pid_file(folder.join("pid")) // Locked by the first daemon.
+        .stderr(log);
+    match daemon.execute() {
+        Outcome::Parent(forked) => {
+            forked?;
+            drop(ready);
+            let read = starting.read_exact(&mut [0]);
+            return read.context("the daemon didn't start");
+        }
+        Outcome::Child(detached) => detached?,
+    };
 
     // The process is the daemon now, and may start threads.
     let runtime = Runtime::new()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
+        ready.write_all(b"!")?;
         tokio::spawn(serve(listener)).await?
     })
 }
@@ -27,11 +40,14 @@ fn daemon() -> anyhow::Result<()> {
 
 use std::{
     env,
-    io::{BufRead, BufReader, Read},
+    fs::File,
+    io::{Read, Write},
     net::TcpStream,
-    process::{Command, Stdio as Pipe},
+    path::Path,
+    process::Command,
 };
 
+use anyhow::Context;
 use tokio::{
     io::AsyncWriteExt,
     time::{Duration, timeout},
@@ -47,34 +63,33 @@ async fn serve(
     Ok(())
 }
 
-/// Starts a daemon, and returns what it answers to a client.
-fn ask(command: &mut Command) -> anyhow::Result<String> {
-    let mut starter = command.stdout(Pipe::piped()).spawn()?;
-    let stdout = starter.stdout.take().expect("it's piped");
-    let mut stdout = BufReader::new(stdout);
-    let mut line = String::new();
-    while !line.contains("127.0.0.1:") {
-        line.clear();
-        anyhow::ensure!(stdout.read_line(&mut line)? > 0, "no daemon");
-    }
-    let start = line.find("127.0.0.1:").expect("found above");
+/// Starts a daemon, and returns its address.
+fn start(command: &mut Command) -> anyhow::Result<String> {
+    let starter = command.output()?;
+    let error = String::from_utf8_lossy(&starter.stderr);
+    anyhow::ensure!(starter.status.success(), "{error}");
+    let said = String::from_utf8(starter.stdout)?;
+    let start = said.find("127.0.0.1:").context("no address")?;
+    let address = said[start..].split_whitespace().next();
+    Ok(address.context("no address")?.to_owned())
+}
+
+/// Returns what the daemon answers to a client.
+fn ask(address: &str) -> anyhow::Result<String> {
     let mut answer = String::new();
     // If nobody answers, the connection ends with the process.
-    let _ = TcpStream::connect(line[start..].trim())?
-        .read_to_string(&mut answer);
-    // The first process ends as soon as the daemon runs.
-    starter.wait()?;
-    // The pipe ends with the daemon.
-    stdout.read_to_end(&mut Vec::new())?;
+    let _ = TcpStream::connect(address)?.read_to_string(&mut answer);
     Ok(answer)
 }
 
 fn main() -> anyhow::Result<()> {
-    if env::args().nth(1).as_deref() == Some("daemon") {
-        return daemon();
+    if let Some(folder) = env::args_os().nth(1) {
+        return daemon(folder.as_ref());
     }
+    let folder = tempfile::tempdir()?;
     let mut program = Command::new(env::current_exe()?);
-    println!("the daemon answers: {:?}", ask(program.arg("daemon"))?);
+    let address = start(program.arg(folder.path()))?;
+    println!("the daemon answers: {:?}", ask(&address)?);
     Ok(())
 }
 
@@ -85,30 +100,50 @@ mod tests {
     /// Not a test when it runs as one; a daemon when a test starts it.
     #[test]
     fn child() {
-        if env::var_os("BOOK_DAEMON").is_some() {
-            daemon().expect("it serves");
+        if let Some(folder) = env::var_os("BOOK_DAEMON") {
+            daemon(folder.as_ref()).expect("it serves");
         }
     }
 
-    fn ask_child() -> anyhow::Result<String> {
+    fn start_child(folder: &Path) -> anyhow::Result<String> {
         let module = module_path!();
         let (_, module) = module.split_once("::").expect("a module");
-        ask(Command::new(env::current_exe()?)
-            .arg(format!("{module}::child"))
-            .args(["--exact", "--nocapture", "--test-threads=1"])
-            .env("BOOK_DAEMON", "1"))
+        start(
+            Command::new(env::current_exe()?)
+                .arg(format!("{module}::child"))
+                .args(["--exact", "--nocapture", "--test-threads=1"])
+                .env("BOOK_DAEMON", folder),
+        )
     }
 
     #[test]
     fn threads_answer_after_the_fork() -> anyhow::Result<()> {
-        assert_eq!(ask_child()?, "pong");
+        let folder = tempfile::tempdir()?;
+        assert_eq!(ask(&start_child(folder.path())?)?, "pong");
         Ok(())
     }
 
     #[test]
-    fn again_is_another_daemon() -> anyhow::Result<()> {
-        assert_eq!(ask_child()?, "pong");
-        assert_eq!(ask_child()?, "pong");
+    fn again_is_refused_while_the_first_daemon_runs()
+    -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let first = start_child(folder.path())?;
+        let second = start_child(folder.path());
+        let error = second.expect_err("the file is locked").to_string();
+        assert!(error.contains("the daemon didn't start"), "{error}");
+        assert_eq!(ask(&first)?, "pong");
+        let other = tempfile::tempdir()?;
+        assert_eq!(ask(&start_child(other.path())?)?, "pong");
+        Ok(())
+    }
+
+    /// It fails after the second fork, when `start` would have returned.
+    #[test]
+    fn failure_of_the_daemon_is_the_failure_of_its_starter()
+    -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        std::fs::create_dir(folder.path().join("pid"))?;
+        start_child(folder.path()).expect_err("no file can be there");
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 #[cfg(unix)]
 // ANCHOR: reload
-use std::io;
+use std::io::{self, Write};
 
 #[cfg(unix)]
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,12 +16,15 @@ async fn reload_on_hangup(mut reloads: Reloads) -> io::Result<()> {
     while let Some(()) = hangup.recv().await {
         // Dropped inside, so a `drop` that panics is caught, too.
         let reload = async { timeout(LIMIT, reloads.one()).await };
-        match AssertUnwindSafe(reload).catch_unwind().await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => eprintln!("not reloaded: {error}"),
-            Ok(Err(_elapsed)) => eprintln!("not reloaded: too slow"),
-            Err(_panic) => eprintln!("not reloaded: it panicked"),
-        }
+        let why = match AssertUnwindSafe(reload).catch_unwind().await {
+            Ok(Ok(Ok(()))) => continue,
+            Ok(Ok(Err(error))) => error.to_string(),
+            Ok(Err(_elapsed)) => "too slow".to_owned(),
+            Err(_panic) => "it panicked".to_owned(),
+        };
+        // A macro that prints to stderr panics if stderr is closed,
+        // and the loop would end.
+        let _ = writeln!(io::stderr(), "not reloaded: {why}");
     }
     Ok(())
 }
@@ -145,6 +148,27 @@ mod tests {
         }
         assert!(!reloading.is_finished());
         reloading.abort();
+        Ok(())
+    }
+
+    /// SIGHUP is also what a closed terminal sends. This runs the test
+    /// above in a process whose stderr is closed.
+    #[tokio::test]
+    async fn failure_of_stderr_leaves_it_listening() -> io::Result<()> {
+        let (_, module) =
+            module_path!().split_once("::").expect("a module");
+        let test = "failure_of_a_reload_leaves_it_listening";
+        let mut child =
+            tokio::process::Command::new(std::env::current_exe()?)
+                .arg(format!("{module}::{test}"))
+                .args(["--exact", "--nocapture"])
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::piped())
+                .kill_on_drop(true)
+                .spawn()?;
+        drop(child.stderr.take());
+        let ended = timeout(100 * PATIENCE, child.wait()).await??;
+        assert!(ended.success(), "{ended}");
         Ok(())
     }
 
