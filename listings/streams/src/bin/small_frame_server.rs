@@ -181,6 +181,7 @@ async fn main() -> io::Result<()> {
 mod tests {
     use hazards::{HOUR, at_every_poll, no_task_left, within};
     use tokio::io::{DuplexStream, duplex};
+    use tokio::task::block_in_place;
 
     use super::*;
 
@@ -188,7 +189,9 @@ mod tests {
         match &*item {
             b"bug" => std::panic::resume_unwind(Box::new("a bug")),
             b"ever" => std::future::pending().await,
-            b"block" => std::thread::sleep(40 * SHORT),
+            b"block" => {
+                block_in_place(|| std::thread::sleep(40 * SHORT))
+            }
             b"big" => return vec![b' '; LIMITS.frame].into(),
             _ => {}
         }
