@@ -1,7 +1,7 @@
 //! Serve HTTP with limits, and drain at SIGTERM: a whole server.
 
 // ANCHOR: limits
-use std::{io, pin::pin, time::Duration};
+use std::{pin::pin, time::Duration};
 
 use axum::{BoxError, Router, extract::DefaultBodyLimit};
 use hyper::{StatusCode, server::conn::http1};
@@ -13,8 +13,6 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::{limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
-
-type Client = Result<(), BoxError>;
 
 #[derive(Clone, Copy)]
 struct Limits {
@@ -48,29 +46,27 @@ async fn serve(
     let (shop, mut clients) = (limits.layers(shop), JoinSet::new());
     loop {
         let has_place = clients.len() < limits.connections;
-        let client = tokio::select! {
+        tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            Some(ended) = clients.join_next() => {
-                report(ended);
-                continue;
-            }
-            client = listener.accept(), if has_place => client,
-        };
-        match client {
-            Ok((client, _)) => {
+            Some(ended) = clients.join_next() => report(ended),
+            client = accept(&listener), if has_place => {
                 let (shop, stop) = (shop.clone(), stop.clone());
                 clients.spawn(limits.client(client, shop, stop));
-            }
-            Err(error) => {
-                tracing::error!(%error, "can't accept a connection");
-                // If too many files are open, it would spin.
-                stop.run_until_cancelled(sleep(PAUSE)).await;
             }
         }
     }
     drop(listener); // Further clients are refused.
-    limits.drain(clients).await
+    let all = async {
+        while let Some(ended) = clients.join_next().await {
+            report(ended);
+        }
+    };
+    let _ = timeout(limits.grace, all).await;
+    let aborted = clients.len();
+    // A handler that blocks its thread can't be aborted.
+    let _ = timeout(PAUSE, clients.shutdown()).await;
+    aborted
 }
 // ANCHOR_END: serve
 
@@ -90,9 +86,10 @@ impl Limits {
         client: TcpStream,
         shop: Router,
         stop: CancellationToken,
-    ) -> Client {
+    ) -> Result<(), BoxError> {
         let shop = TowerToHyperService::new(shop);
         let mut http = http1::Builder::new();
+        http.max_buf_size(16 * 1024); // Limits the size of a head.
         // Without the timer, it panics.
         http.timer(TokioTimer::new()).header_read_timeout(self.head);
         let http = http.serve_connection(TokioIo::new(client), shop);
@@ -100,47 +97,48 @@ impl Limits {
         let grace = tokio::select! {
             ended = http.as_mut() => return Ok(ended?),
             () = sleep(self.age) => self.grace,
-            () = stop.cancelled() => Duration::MAX, // `drain` ends it.
+            () = stop.cancelled() => Duration::MAX, // `serve` ends it.
         };
         http.as_mut().graceful_shutdown();
         Ok(timeout(grace, http).await??)
     }
 }
-
 // ANCHOR_END: client
 
-// ANCHOR: report
-impl Limits {
-    async fn drain(self, mut clients: JoinSet<Client>) -> usize {
-        let all = async {
-            while let Some(ended) = clients.join_next().await {
-                report(ended);
+// ANCHOR: accept
+/// After an error of `accept` (too many open files, for example), and
+/// until an aborted task ends.
+const PAUSE: Duration = Duration::from_secs(1);
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((client, _)) => {
+                // Without this, small pieces of a response may be late.
+                let _ = client.set_nodelay(true);
+                return client;
             }
-        };
-        let drained = timeout(self.grace, all).await.is_ok();
-        let left = if drained { 0 } else { clients.len() };
-        clients.shutdown().await;
-        left
+            Err(error) => tracing::error!(%error, "can't accept"),
+        }
+        sleep(PAUSE).await;
     }
 }
 
-fn report(ended: Result<Client, JoinError>) {
+fn report(ended: Result<Result<(), BoxError>, JoinError>) {
     match ended {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a client's error"),
         Err(error) => tracing::error!(%error, "a connection's panic"),
     }
 }
-// ANCHOR_END: report
-
-const PAUSE: Duration = Duration::from_secs(1);
+// ANCHOR_END: accept
 
 // ANCHOR: main
 use axum::routing::post;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
-async fn main() -> io::Result<()> {
+async fn main() -> anyhow::Result<()> {
     // Before the first client can connect.
     let mut sigterm = signal(SignalKind::terminate())?;
     let shop = Router::new().route("/orders", post(order));
@@ -158,56 +156,61 @@ async fn main() -> io::Result<()> {
 }
 // ANCHOR_END: main
 
-use std::net::SocketAddr;
-
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
 /// An order that takes a while.
 async fn order(order: String) -> String {
     sleep(Duration::from_millis(100)).await;
     format!("ordered {order}")
 }
 
-const ORDER: &str = "POST /orders HTTP/1.1\r\nhost: shop\r\n\
-                     content-length: 3\r\n\r\ntea";
-
 /// Orders, and sends the signal while the order is in flight.
-async fn example(server: SocketAddr) -> io::Result<String> {
-    let mut client = send(server, ORDER).await?;
-    sleep(Duration::from_millis(50)).await;
-    signal_hook::low_level::raise(signal_hook::consts::SIGTERM)?;
-    Ok(seen(&mut client).await)
-}
-
-async fn send(server: SocketAddr, text: &str) -> io::Result<TcpStream> {
-    let mut client = TcpStream::connect(server).await?;
-    client.write_all(text.as_bytes()).await?;
-    Ok(client)
-}
-
-/// The status and the body, or nothing, up to the end of the connection.
-async fn seen(client: &mut TcpStream) -> String {
-    let mut seen = Vec::new();
-    let _ = client.read_to_end(&mut seen).await;
-    let seen = String::from_utf8_lossy(&seen);
-    let status = seen.get(9..12).unwrap_or("closed");
-    let body = seen.rsplit_once("\r\n\r\n").map_or("", |it| it.1);
-    format!("{status} {body}")
+async fn example(
+    server: std::net::SocketAddr,
+) -> anyhow::Result<String> {
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let order =
+        http.post(format!("http://{server}/orders")).body("tea");
+    let stop = async {
+        sleep(Duration::from_millis(50)).await;
+        signal_hook::low_level::raise(signal_hook::consts::SIGTERM)
+    };
+    let (answer, stopped) = tokio::join!(order.send(), stop);
+    stopped?;
+    Ok(answer?.text().await?)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{future::pending, io::Result};
+    use std::{future::pending, io::Result, net::SocketAddr};
 
     use axum::{
         body::{Body, to_bytes},
         routing::get,
     };
-    use tokio::task::JoinHandle;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::task::{JoinHandle, block_in_place};
 
     use super::*;
 
     const SHORT: Duration = Duration::from_millis(500);
+
+    const ORDER: &str = "POST /orders HTTP/1.1\r\nhost: shop\r\n\
+                         content-length: 3\r\n\r\ntea";
+
+    async fn send(server: SocketAddr, text: &str) -> Result<TcpStream> {
+        let mut client = TcpStream::connect(server).await?;
+        client.write_all(text.as_bytes()).await?;
+        Ok(client)
+    }
+
+    /// The status and the body, or nothing, up to the connection's end.
+    async fn seen(client: &mut TcpStream) -> String {
+        let mut seen = Vec::new();
+        let _ = client.read_to_end(&mut seen).await;
+        let seen = String::from_utf8_lossy(&seen);
+        let status = seen.get(9..12).unwrap_or("closed");
+        let body = seen.rsplit_once("\r\n\r\n").map_or("", |it| it.1);
+        format!("{status} {body}")
+    }
 
     struct Server {
         address: SocketAddr,
@@ -223,8 +226,11 @@ mod tests {
         let bug = async || -> &'static str {
             std::panic::resume_unwind(Box::new("a bug"))
         };
+        let block =
+            async || block_in_place(|| std::thread::sleep(10 * SHORT));
         let shop = Router::new()
             .route("/orders", post(order))
+            .route("/block", get(block))
             .route("/raw", post(raw))
             .route("/bug", get(bug))
             .route("/large", get(async || vec![0; 20_000_000]))
@@ -323,6 +329,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn overload_of_a_head_is_refused() -> Result<()> {
+        let server = start(ONE).await?;
+        let long = get_text(&"x".repeat(20_000));
+        let refused = answer(&server, &long).await?;
+        assert!(refused.starts_with("431"), "{refused}");
+        has_place(&server).await
+    }
+
+    #[tokio::test]
     async fn panic_of_a_handler_is_answered() -> Result<()> {
         let server = start(ONE).await?;
         for _ in 0..3 {
@@ -361,6 +376,16 @@ mod tests {
         assert_eq!(seen(&mut stuck).await, "closed ");
         assert_eq!(seen(&mut half).await, "closed ");
         hazards::no_task_left().await;
+        Ok(())
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn stop_does_not_wait_for_a_blocked_thread() -> Result<()> {
+        let server = start(Limits { grace: SHORT, ..LIMITS }).await?;
+        let _client = send(server.address, &get_text("block")).await?;
+        sleep(SHORT / 4).await;
+        server.stop.cancel();
+        assert_eq!(hazards::within(8 * SHORT, server.task).await?, 1);
         Ok(())
     }
 
