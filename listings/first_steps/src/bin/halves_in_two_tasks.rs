@@ -13,13 +13,14 @@ use tokio_util::task::AbortOnDropHandle;
 const PATIENCE: Duration = Duration::from_secs(60);
 const LONGEST: u64 = 1_000_000;
 
-/// Sends the orders while a task receives the answers.
+/// Sends the orders while a task receives the answers. If the server
+/// closes early, there are fewer answers than orders.
 ///
 /// # Errors
 ///
-/// The server is silent for a minute or sends too much, or the
-/// connection fails. Even then, or if this future is dropped, some
-/// orders may have arrived. The task is stopped.
+/// The server is silent for a minute, sends too much, or stops within
+/// an answer, or the connection fails. Even then, or if this future is
+/// dropped, some orders may have arrived. The task is stopped.
 async fn talk(
     reader: impl AsyncRead + Unpin + Send + 'static,
     mut writer: impl AsyncWrite + Unpin,
@@ -27,33 +28,36 @@ async fn talk(
 ) -> io::Result<Vec<String>> {
     let receiving = tokio::spawn(receive(reader));
     let receiving = AbortOnDropHandle::new(receiving);
-    for order in orders {
-        let line = format!("{order}\n");
-        let writing = writer.write_all(line.as_bytes());
-        timeout(PATIENCE, writing).await??;
-    }
-    timeout(PATIENCE, writer.shutdown()).await??; // Sends EOF.
-    receiving.await.map_err(io::Error::other)?
+    let sending = async {
+        for order in orders {
+            let line = format!("{order}\n");
+            let writing = writer.write_all(line.as_bytes());
+            timeout(PATIENCE, writing).await??;
+        }
+        timeout(PATIENCE, writer.shutdown()).await? // Sends EOF.
+    };
+    let received = async { receiving.await.map_err(io::Error::other)? };
+    // If the task fails, the server may stop reading: don't wait for it.
+    let ((), answers) = tokio::try_join!(sending, received)?;
+    Ok(answers)
 }
-
 // ANCHOR_END: talk
 
 // ANCHOR: receive
 async fn receive(
     reader: impl AsyncRead + Unpin,
 ) -> io::Result<Vec<String>> {
-    let mut lines = BufReader::new(reader.take(LONGEST)).lines();
-    let mut answers = Vec::new();
-    loop {
-        let reading = lines.next_line();
-        match timeout(PATIENCE, reading).await?? {
-            Some(answer) => answers.push(answer),
-            None => break,
-        }
+    let mut reader = BufReader::new(reader.take(LONGEST));
+    let (mut answers, mut line) = (Vec::new(), String::new());
+    while timeout(PATIENCE, reader.read_line(&mut line)).await?? > 0 {
+        let Some(answer) = line.strip_suffix('\n') else { break };
+        answers.push(answer.to_owned());
+        line.clear();
     }
-    match lines.get_ref().get_ref().limit() {
+    match reader.get_ref().limit() {
         0 => Err(io::Error::other("the answers are too long")),
-        _ => Ok(answers),
+        _ if line.is_empty() => Ok(answers),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()), // Half a line.
     }
 }
 // ANCHOR_END: receive
@@ -162,6 +166,25 @@ mod tests {
         let reader = Failing::after(&b"ok\n"[..], 1);
         let talked = talk(reader, Vec::new(), &["one"]).await;
         assert_eq!(talked.expect_err("it").to_string(), "disk full");
+        no_task_left().await;
+    }
+
+    #[tokio::test]
+    async fn failure_in_the_middle_of_an_answer_is_no_answer() {
+        let half = &b"order 1: 12.50\norder 2: 1"[..];
+        let talked = talk(half, Vec::new(), &["one", "two"]).await;
+        let error = talked.expect_err("half an answer");
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    /// The server waits for its answers to be read.
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_the_task_ends_the_sending() {
+        let start = tokio::time::Instant::now();
+        let talked = talk(&b"\xff\n"[..], Silent, &["one"]).await;
+        let error = talked.expect_err("no text");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        assert_eq!(start.elapsed(), Duration::ZERO);
         no_task_left().await;
     }
 
