@@ -22,10 +22,12 @@ use tokio::{
 
 use crate::{place::Place, until};
 
-/// How long courier may take to drain.
-pub const GRACE: Duration = Duration::from_secs(10);
+/// How long courier may take to drain. What takes longer is cut off, and sent again: on a busy machine, nothing should.
+pub const GRACE: Duration = Duration::from_secs(40);
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// How long an attempt may take. No good receiver takes so long, however busy the machine is: it would get the event twice.
+pub const ATTEMPT: Duration = Duration::from_secs(20);
 /// How long a delivery is leased.
 pub const LEASE: Duration = Duration::from_secs(3);
 /// Attempts that a process makes at the same time, in total: this many doubles one kill can cause.
@@ -36,8 +38,8 @@ pub const CONFIG: &str = r#"
 [deliver]
 total = 16
 per_subscription = 8
-attempt_timeout = "2s"
-connect_timeout = "1s"
+attempt_timeout = "20s"
+connect_timeout = "20s"
 lease = "3s"
 poll = "100ms"
 private_addresses = true
