@@ -26,14 +26,13 @@ use crate::{place::Place, until};
 pub const GRACE: Duration = Duration::from_secs(40);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How long an attempt may take. No good receiver takes so long, however busy the machine is: it would get the event twice.
-pub const ATTEMPT: Duration = Duration::from_secs(20);
 /// How long a delivery is leased.
 pub const LEASE: Duration = Duration::from_secs(3);
 /// Attempts that a process makes at the same time, in total: this many doubles one kill can cause.
 pub const IN_FLIGHT: usize = 16;
 
-/// What the tests set, so that they take seconds.
+/// What the tests set, so that they take seconds. No good receiver takes as long as an attempt may, however busy the machine
+/// is: it would get the event twice.
 pub const CONFIG: &str = r#"
 [deliver]
 total = 16
@@ -62,6 +61,7 @@ pub struct Courier {
     /// How many files it may have open.
     pub files: u64,
     arguments: Vec<String>,
+    config: PathBuf,
     log: PathBuf,
     child: Option<Child>,
     client: Client,
@@ -72,7 +72,6 @@ impl Courier {
     pub fn new(place: &Place, config: &str) -> Self {
         let port = free_port();
         let file = place.path(&format!("{port}.toml"));
-        fs::write(&file, config).expect("a file");
         let address = format!("127.0.0.1:{port}");
         let arguments = [
             "serve",
@@ -85,14 +84,22 @@ impl Courier {
             "--grace",
             &format!("{}s", GRACE.as_secs()),
         ];
-        Self {
+        let new = Self {
             url: format!("http://{address}"),
             files: 20_000,
             arguments: arguments.map(str::to_owned).to_vec(),
+            config: file,
             log: place.path(&format!("{port}.log")),
             child: None,
             client: Client::new(),
-        }
+        };
+        new.configure(config);
+        new
+    }
+
+    /// Writes its configuration.
+    pub fn configure(&self, config: &str) {
+        fs::write(&self.config, config).expect("a file");
     }
 
     /// Starts it, if it isn't running, and doesn't wait.
