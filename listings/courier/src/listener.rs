@@ -5,8 +5,9 @@ use std::{
     collections::HashMap,
     io,
     net::{IpAddr, SocketAddr},
-    pin::pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
 };
 
 use axum::Router;
@@ -15,14 +16,15 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{
-        AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, sink,
+        AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf,
+        copy, join, sink, split,
     },
     net::{TcpListener, TcpStream},
     sync::watch,
-    task::JoinSet,
+    task::{JoinSet, yield_now},
     time::{Duration, Instant, sleep, timeout, timeout_at},
 };
-use tokio_util::{io::InspectReader, sync::CancellationToken};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::{
@@ -128,20 +130,20 @@ async fn connection(
 ) {
     // ANCHOR: connection
     let phase = watch::Sender::new(Phase::Head(Instant::now()));
-    let reader = InspectReader::new(&mut io, |_| {
-        phase.send_if_modified(Phase::read);
-    });
+    let (reader, writer) = split(&mut io);
+    let reader = Reader { io: reader, phase: &phase };
     let service = service_fn(async |request| {
-        phase.send_replace(Phase::Busy);
+        phase.send_replace(Phase::Busy { ahead: true });
         let answer = router.clone().oneshot(request).await;
-        phase.send_replace(Phase::Idle);
+        yield_now().await; // If nothing is left over, hyper reads on.
+        phase.send_modify(Phase::answered);
         answer
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.idle_timeout)
         .max_buf_size(64 * 1024)
-        .serve_connection(TokioIo::new(reader), service);
+        .serve_connection(TokioIo::new(join(reader, writer)), service);
     let serving = async {
         let mut served = pin!(served);
         let age = stop.run_until_cancelled(sleep(AGE));
@@ -166,24 +168,62 @@ async fn connection(
     // ANCHOR_END: connection
 }
 
-/// What a connection is doing.
+/// What a connection is doing. `ahead`: hyper has read more than the
+/// last request, because with nothing left over it reads until it waits.
 #[derive(Clone, Copy)]
 enum Phase {
-    Idle,
+    Idle {
+        ahead: bool,
+    },
     /// A head has been arriving since then.
     Head(Instant),
-    Busy,
+    Busy {
+        ahead: bool,
+    },
 }
 
 impl Phase {
-    /// Bytes have arrived: a head's, unless they belong to a body.
-    /// Returns whether they start the head.
-    fn read(&mut self) -> bool {
-        let starts = matches!(self, Self::Idle);
+    /// hyper reads, and gets bytes or waits. When it's idle, it does so
+    /// only if what it has isn't a whole head. Returns whether a head's
+    /// time starts.
+    fn read(&mut self, has_bytes: bool) -> bool {
+        let starts = match self {
+            Self::Idle { ahead } => *ahead || has_bytes,
+            Self::Head(_) => false,
+            Self::Busy { ahead } => {
+                *ahead = has_bytes;
+                false
+            }
+        };
         if starts {
             *self = Self::Head(Instant::now());
         }
         starts
+    }
+
+    fn answered(&mut self) {
+        if let Self::Busy { ahead } = *self {
+            *self = Self::Idle { ahead };
+        }
+    }
+}
+
+/// Notes what hyper reads.
+struct Reader<'a, R> {
+    io: R,
+    phase: &'a watch::Sender<Phase>,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Reader<'_, R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.io).poll_read(cx, bytes);
+        let has_bytes = read.is_ready();
+        self.phase.send_if_modified(|phase| phase.read(has_bytes));
+        read
     }
 }
 
@@ -194,7 +234,7 @@ async fn overdue(phase: &watch::Sender<Phase>, limit: Duration) {
         let phase = *phases.borrow_and_update();
         let next = phases.changed();
         let _ = match phase {
-            Phase::Idle | Phase::Busy => next.await,
+            Phase::Idle { .. } | Phase::Busy { .. } => next.await,
             Phase::Head(start) => {
                 match timeout_at(start + limit, next).await {
                     Ok(changed) => changed,

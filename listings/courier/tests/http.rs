@@ -18,7 +18,9 @@ use courier::{
     metrics::Metrics,
     store::{Outcome, Store},
 };
-use faulty::{Answer, Client, Fault, Faulty, ask, event, get, request};
+use faulty::{
+    Answer, Client, Fault, Faulty, ask, called, event, get, request,
+};
 use futures::StreamExt;
 use hazards::within;
 use tokio::{
@@ -446,12 +448,7 @@ async fn overload_of_requests_leaves_health_checks() -> Tested {
         client.write(&event(&nth.to_string(), "7")).await?;
         waiting.push(client);
     }
-    within(LONG, async {
-        while it.store.calls("accept") < 2 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    called(&it.store, "accept", 2).await;
     for nth in 0..5 {
         let refused = ask(it.to, &event(&nth.to_string(), "7")).await?;
         assert_eq!(refused.status, 503);
@@ -573,9 +570,47 @@ async fn slow_successors_find_their_connection_open() -> Tested {
     client.closed().await;
     let took = begun.elapsed();
     assert!(took < LONG / 2, "{took:?}");
+    // So has a head that starts before the previous answer, wherever it
+    // is cut, and whatever has a body.
+    let chunked = "POST /events/a HTTP/1.1\r\nhost: localhost\r\n\
+        transfer-encoding: chunked\r\n\r\n1\r\n7\r\n0\r\n\r\n";
+    for before in [live.clone(), event("0", "7"), chunked.into()] {
+        let answers = 2;
+        let mut client = Client::connect(it.to).await?;
+        let begun = Instant::now();
+        client.write(&(before.repeat(answers) + "G")).await?;
+        for _ in 0..answers {
+            assert!(client.read().await?.status < 300);
+        }
+        client.closed().await;
+        let took = begun.elapsed();
+        assert!(took < LONG / 2, "{took:?} after {before}");
+        // Without that, the connection is idle after the answers.
+        let mut client = Client::connect(it.to).await?;
+        client.write(&before.repeat(answers)).await?;
+        for _ in 0..answers {
+            assert!(client.read().await?.status < 300);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(client.ask(&live).await?.status, 200);
+    }
+    // And one that starts while the request before it is worked on.
+    it.store.set("accept", Fault::Waits);
+    let calls = it.store.calls("accept") + 1;
+    let mut client = Client::connect(it.to).await?;
+    client.write(&event("1", "7")).await?;
+    called(&it.store, "accept", calls).await;
+    client.write("G").await?;
+    it.store.heal();
+    it.store.gate.add_permits(1);
+    assert_eq!(client.read().await?.status, 202);
+    let begun = Instant::now();
+    client.closed().await;
+    let took = begun.elapsed();
+    assert!(took < LONG / 2, "{took:?}");
     // A body that arrives long after its head doesn't count as a head.
     let mut client = Client::connect(it.to).await?;
-    for nth in ["1", "2"] {
+    for nth in ["2", "3"] {
         let event = event(nth, "7");
         let (head, body) = event.split_at(event.len() - 1);
         client.write(head).await?;
@@ -869,12 +904,7 @@ async fn stop_answers_the_requests_in_flight() -> Tested {
     // The second one has not begun.
     let two = event("1", "7") + &event("2", "7");
     client.write(&two).await?;
-    within(LONG, async {
-        while it.store.calls("accept") < 1 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    called(&it.store, "accept", 1).await;
     it.stop.cancel();
     within(LONG, idle.closed()).await;
     within(LONG, silent.closed()).await;

@@ -160,6 +160,68 @@ async fn failure_of_a_torn_subscription() {
     assert_eq!(store.subscriptions().await.unwrap().len(), 2);
 }
 
+/// Records, leases, letters, and messages that nobody can read: all others
+/// are delivered, shown, and forgotten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failure_of_torn_records() {
+    let nats = Nats::start(1);
+    let store = open(&nats, options()).await;
+    let to = subscription("a", &[]);
+    store.subscribe(&to, usize::MAX).await.unwrap();
+    for id in ["torn", "good", "dies"] {
+        store.accept(&event(id, None)).await.unwrap();
+    }
+    let client = async_nats::connect(nats.url()).await.unwrap();
+    let context = async_nats::jetstream::new(client);
+    let tear = async |subject: String| {
+        let put = context.publish(subject, "no JSON".into()).await;
+        put.unwrap().await.unwrap();
+    };
+    tear("courier.e.torn".into()).await;
+    let purge = async || {
+        // A millisecond later, what died is old.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        store.purge(Duration::ZERO, 9).await.unwrap()
+    };
+    // They're still to be delivered.
+    assert_eq!(purge().await, 0);
+    let lease = Duration::from_millis(500);
+    let leases = store.claim(&name("a"), 9, lease).await.unwrap();
+    assert_eq!(leases.len(), 3);
+    for lease in &leases {
+        tear(format!("courier.l.a.{}", lease.delivery)).await;
+        let lost = store.settle(lease, &Outcome::Delivered).await;
+        assert!(!lost.unwrap());
+    }
+    tear("courier.d.a.0.bad".into()).await;
+    let mut left = 3;
+    let settled = async {
+        while left > 0 {
+            let all = store.claim(&name("a"), 9, MINUTE).await.unwrap();
+            for lease in &all {
+                let error = "it's broken".into();
+                let outcome = match lease.event.id.as_str() {
+                    "dies" => Outcome::Dead { error },
+                    _ => Outcome::Delivered,
+                };
+                assert!(store.settle(lease, &outcome).await.unwrap());
+                left -= 1;
+            }
+        }
+    };
+    hazards::within(MINUTE, settled).await;
+    tear("courier.x.a.bad.7".into()).await;
+    let dead = store.dead(9).await.unwrap();
+    let dead = dead.iter().map(|it| it.event.as_str());
+    assert_eq!(Vec::from_iter(dead), ["dies"]);
+    // The bad message is still there.
+    let backlog = store.backlog().await.unwrap().remove(0);
+    assert_eq!((backlog.open, backlog.oldest_seconds), (1, None));
+    assert_eq!(purge().await, 3);
+    let again = store.accept(&event("torn", None)).await;
+    assert_eq!(again.unwrap(), Accepted::New(1));
+}
+
 /// `kill -9` of the server: what was accepted is there when it's back, and so are leases and attempts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn crash_of_the_server() {

@@ -18,7 +18,7 @@ use courier::{
     sign::Secret,
     store::{Accepted, Store},
 };
-use faulty::{Client, Fault, Faulty, ask, event, get, request};
+use faulty::{Client, Fault, Faulty, ask, called, event, get, request};
 use hazards::within;
 use tokio::{
     net::TcpListener,
@@ -188,12 +188,7 @@ async fn stop_leaves_the_probes_until_the_end() -> Tested {
     it.store.set("accept", Fault::Waits);
     let mut waits = Client::connect(it.to).await?;
     waits.write(&event("1", "7")).await?;
-    within(LONG, async {
-        while it.store.calls("accept") < 1 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    called(&it.store, "accept", 1).await;
     it.stop.cancel();
     within(LONG, async {
         while Client::connect(it.to).await.is_ok() {}
@@ -373,12 +368,7 @@ async fn stop_in_time_with_silent_clients_and_a_silent_store() -> Tested
     half.write("POST /ev").await?;
     let mut waits = Client::connect(it.to).await?;
     waits.write(&event("1", "7")).await?;
-    within(LONG, async {
-        while it.store.calls("accept") < 1 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    called(&it.store, "accept", 1).await;
     let begun = Instant::now();
     it.stop.cancel();
     assert_eq!(it.error().await, None);

@@ -165,9 +165,6 @@ struct Row {
 struct Record {
     digest: String,
     accepted: u64,
-    /// When `purge` last found it old, but still needed.
-    #[serde(default)]
-    needed: u64,
     to: Vec<Name>,
     done: bool,
 }
@@ -306,17 +303,26 @@ impl JetStreamStore {
         found(self.ask(get.next_by_subject(subject).send()).await)
     }
 
-    /// The newest value of a subject, and its sequence number.
-    async fn read<T: DeserializeOwned>(
+    /// The newest message of a subject.
+    async fn last(
         &self,
         stream: &Stream<()>,
         subject: &str,
-    ) -> Result<Option<(u64, T)>, StoreError> {
+    ) -> Result<Option<StreamMessage>, StoreError> {
         let get = stream.raw_message_builder().last_by_subject(subject);
-        let Some(message) = found(self.ask(get.send()).await)? else {
-            return Ok(None);
+        found(self.ask(get.send()).await)
+    }
+
+    /// The newest value of a subject, and its sequence number.
+    async fn read<T: DeserializeOwned>(
+        &self,
+        subject: &str,
+    ) -> Result<Option<(u64, T)>, StoreError> {
+        let found = self.last(&self.records, subject).await?;
+        let read = |found: StreamMessage| {
+            Ok((found.sequence, parse(&found.payload, subject)?))
         };
-        Ok(Some((message.sequence, parse(&message.payload, subject)?)))
+        found.map(read).transpose()
     }
 
     /// Replaces a subject's value if its sequence number is still `expected` (0: if there is none). Returns the new one.
@@ -328,8 +334,17 @@ impl JetStreamStore {
     ) -> Result<Option<u64>, StoreError> {
         let value =
             serde_json::to_vec(value).map_err(StoreError::failed)?;
+        self.put(subject, expected, value.into()).await
+    }
+
+    async fn put(
+        &self,
+        subject: &str,
+        expected: u64,
+        value: Bytes,
+    ) -> Result<Option<u64>, StoreError> {
         let message = PublishMessage::build()
-            .payload(value.into())
+            .payload(value)
             .expected_last_subject_sequence(expected);
         let publish = async {
             let sent =
@@ -391,8 +406,7 @@ impl JetStreamStore {
     /// The subscriptions, and the sequence number of their table.
     async fn table(&self) -> Result<(u64, Table), StoreError> {
         let subject = format!("{}.s", self.options.name);
-        let found = self.read(&self.records, &subject).await?;
-        Ok(found.unwrap_or_default())
+        Ok(self.read(&subject).await?.unwrap_or_default())
     }
 
     async fn create_consumers(
@@ -487,16 +501,13 @@ impl JetStreamStore {
         lease: Duration,
     ) -> Result<Option<Lease>, StoreError> {
         let info = message.info().map_err(StoreError::failed)?;
-        let Ok(meta) = meta(message.headers.as_ref()) else {
-            let sequence = info.stream_sequence;
-            tracing::error!(sequence, "the queue has a bad message");
+        let Some(meta) = skipped(meta(message.headers.as_ref())) else {
             return Ok(None);
         };
         let subject = self.lease_subject(&to.name, &message)?;
         let (mut sequence, mut state) = (0, Attempts::default());
         if info.delivered > 1 {
-            let found = self.read(&self.leases, &subject).await?;
-            (sequence, state) = found.unwrap_or_default();
+            (sequence, state) = self.attempts(&subject).await?;
         }
         let sure = start + self.options.lease;
         let token = loop {
@@ -513,9 +524,7 @@ impl JetStreamStore {
             match self.replace(&subject, sequence, &state).await? {
                 Some(token) => break token,
                 None => {
-                    let found =
-                        self.read(&self.leases, &subject).await?;
-                    (sequence, state) = found.unwrap_or_default();
+                    (sequence, state) = self.attempts(&subject).await?;
                 }
             }
         };
@@ -547,6 +556,19 @@ impl JetStreamStore {
         };
         self.known().insert(lease.delivery, known);
         Ok(Some(lease))
+    }
+
+    /// A lease record and its sequence number. One that's missing or torn is a new one.
+    async fn attempts(
+        &self,
+        subject: &str,
+    ) -> Result<(u64, Attempts), StoreError> {
+        let found = self.last(&self.leases, subject).await?;
+        let read = |found: StreamMessage| {
+            let state = parse(&found.payload, subject);
+            (found.sequence, skipped(state).unwrap_or_default())
+        };
+        Ok(found.map(read).unwrap_or_default())
     }
 
     fn lease_subject(
@@ -642,7 +664,6 @@ impl Store for JetStreamStore {
             let mut record = Record {
                 digest: digest.clone(),
                 accepted: now(),
-                needed: 0,
                 done: to.is_empty(),
                 to,
             };
@@ -651,8 +672,9 @@ impl Store for JetStreamStore {
                 Some(_) if record.done => return Ok(Accepted::New(0)),
                 Some(sequence) => sequence,
                 None => {
-                    let found = self.read(&self.records, &subject);
-                    let Some((sequence, old)) = found.await? else {
+                    let Some((sequence, old)) =
+                        self.read(&subject).await?
+                    else {
                         continue;
                     };
                     record = old;
@@ -709,7 +731,7 @@ impl Store for JetStreamStore {
             let oldest = self.next(&self.queue, &subject, 1).await?;
             let Some(oldest) = oldest else { return Ok(None) };
             // Nothing could be claimed of one that can't be read.
-            let to = readable(row.subscription(name));
+            let to = skipped(row.subscription(name));
             Ok(to.map(|to| (oldest.sequence, (to.name, to.url))))
         });
         let due: Vec<Option<_>> =
@@ -772,9 +794,8 @@ impl Store for JetStreamStore {
         };
         let name = &lease.subscription.name;
         let subject = self.lease_subject(name, &message)?;
-        let now: Option<(u64, Attempts)> =
-            self.read(&self.leases, &subject).await?;
-        if now.is_none_or(|(token, _)| token as i64 != lease.token) {
+        let (token, _) = self.attempts(&subject).await?;
+        if token as i64 != lease.token {
             return Ok(false);
         }
         self.extend(&message, for_).await?;
@@ -811,14 +832,10 @@ impl Store for JetStreamStore {
         let expected = lease.token as u64;
         if self.replace(&subject, expected, &state).await?.is_none() {
             // The lease is lost, unless this call repeats one that was dropped.
-            let found: Option<(u64, Attempts)> =
-                self.read(&self.leases, &subject).await?;
-            match found {
-                Some((_, own)) if own.settled == settled => state = own,
-                _ => {
-                    self.known().remove(&lease.delivery);
-                    return Ok(false);
-                }
+            (_, state) = self.attempts(&subject).await?;
+            if state.settled != settled {
+                self.known().remove(&lease.delivery);
+                return Ok(false);
             }
         }
         // ANCHOR_END: decide
@@ -924,7 +941,7 @@ impl Store for JetStreamStore {
     ) -> Result<Vec<Subscription>, StoreError> {
         let all = self.table().await?.1.into_iter();
         let all = all.map(|(name, row)| row.subscription(name));
-        Ok(all.filter_map(readable).collect())
+        Ok(all.filter_map(skipped).collect())
     }
 
     async fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
@@ -950,17 +967,16 @@ impl Store for JetStreamStore {
             }
             let subject = self.subject("d", &[&token(&name), ">"]);
             let oldest = self.next(&self.queue, &subject, 1).await?;
-            let oldest = oldest.map(|oldest| {
-                let meta = meta(Some(&oldest.headers))?;
-                let age = now().saturating_sub(meta.accepted);
-                Ok::<_, StoreError>(age / 1000)
+            let oldest = oldest.and_then(|oldest| {
+                let meta = skipped(meta(Some(&oldest.headers)))?;
+                Some(now().saturating_sub(meta.accepted) / 1000)
             });
-            Ok(Backlog {
+            Ok::<_, StoreError>(Backlog {
                 dead: dead.get(&token(&name)).copied().unwrap_or(0),
                 subscription: name,
                 open,
                 leased,
-                oldest_seconds: oldest.transpose()?,
+                oldest_seconds: oldest,
             })
         });
         backlog.buffered(16).try_collect().await
@@ -980,21 +996,25 @@ impl Store for JetStreamStore {
             self.next(&self.dead, &all, from.max(1)).await?
         {
             from = message.sequence + 1;
-            let meta = meta(Some(&message.headers))?;
-            let parts: Vec<_> = message.subject.split('.').collect();
-            let name = parts.get(2).map(|name| name.replace('=', "."));
-            dead.push_front(DeadLetter {
-                delivery: meta.delivery.unwrap_or(DeliveryId(0)),
-                subscription: name
-                    .unwrap_or_default()
-                    .try_into()
-                    .map_err(StoreError::failed)?,
-                event: meta.id,
-                topic: meta.topic,
-                attempts: meta.attempts,
-                error: meta.error.unwrap_or_default(),
-            });
-            dead.truncate(most);
+            let letter = || {
+                let meta = meta(Some(&message.headers))?;
+                let name = message.subject.split('.').nth(2);
+                let name = name.unwrap_or_default().replace('=', ".");
+                Ok(DeadLetter {
+                    delivery: meta.delivery.unwrap_or(DeliveryId(0)),
+                    subscription: name
+                        .try_into()
+                        .map_err(StoreError::failed)?,
+                    event: meta.id,
+                    topic: meta.topic,
+                    attempts: meta.attempts,
+                    error: meta.error.unwrap_or_default(),
+                })
+            };
+            if let Some(letter) = skipped(letter()) {
+                dead.push_front(letter);
+                dead.truncate(most);
+            }
         }
         Ok(dead.into())
     }
@@ -1043,22 +1063,29 @@ impl Store for JetStreamStore {
     ) -> Result<u64, StoreError> {
         let all = self.subject("e", &["*"]);
         let table = self.table().await?.1;
-        let (start, mut from, mut purged) = (now(), 1, 0);
+        let (mut from, mut end, mut purged) = (1, u64::MAX, 0);
+        let old = |since: &StreamMessage| {
+            let since = since.time.unix_timestamp_nanos() / 1_000_000;
+            i128::from(now()) - since > keep.as_millis() as i128
+        };
         while purged < most as u64
             && let Some(message) =
                 self.next(&self.records, &all, from).await?
+            && message.sequence < end
+            && old(&message)
+        // else the newer ones follow
         {
             from = message.sequence + 1;
-            let mut record: Record =
-                parse(&message.payload, &message.subject)?;
-            let since = record.accepted.max(record.needed);
-            let age = start.saturating_sub(since);
-            if u128::from(age) <= keep.as_millis() {
-                break; // the newer ones follow
-            }
-            let id = message.subject.split('.').nth(2).unwrap_or("");
-            let mut open = false;
-            for name in &record.to {
+            let subject = message.subject.as_str();
+            let record = parse(&message.payload, subject);
+            // Any subscription may have an event whose record is torn.
+            let to = skipped(record).map_or_else(
+                || table.keys().cloned().collect(),
+                |record: Record| record.to,
+            );
+            let id = subject.split('.').nth(2).unwrap_or("");
+            let mut needed = false;
+            for name in &to {
                 let of = self.subject("d", &[&token(name), "*", id]);
                 if !table.contains_key(name) {
                     self.purge_subject(&self.queue, of).await?;
@@ -1067,29 +1094,22 @@ impl Store for JetStreamStore {
                     .await?
                     .is_some()
                 {
-                    open = true;
+                    needed = true;
                 }
                 // A dead delivery is kept as long, from its death on.
                 let of = self.subject("x", &[&token(name), id, "*"]);
-                let newest = self.dead.raw_message_builder();
-                let newest = newest.last_by_subject(of).send();
-                let newest = found(self.ask(newest).await)?;
-                open |= newest.is_some_and(|it| {
-                    let died =
-                        it.time.unix_timestamp_nanos() / 1_000_000;
-                    let died = u64::try_from(died).unwrap_or(0);
-                    u128::from(now().saturating_sub(died))
-                        < keep.as_millis()
-                });
+                let newest = self.last(&self.dead, &of).await?;
+                needed |= newest.is_some_and(|it| !old(&it));
             }
-            if open {
+            if needed {
                 // This moves it to the end of the stream, so that not every purge reads it again.
-                record.needed = now();
-                let (subject, old) = (&message.subject, from - 1);
-                self.replace(subject, old, &record).await?;
+                let (old, same) = (message.sequence, message.payload);
+                if let Some(new) = self.put(subject, old, same).await? {
+                    end = end.min(new);
+                }
                 continue;
             }
-            let letters = record.to.iter().map(async |name| {
+            let letters = to.iter().map(async |name| {
                 let of = self.subject("x", &[&token(name), id, "*"]);
                 self.purge_subject(&self.dead, of).await
             });
@@ -1181,10 +1201,8 @@ impl Row {
     }
 }
 
-/// A subscription that can't be read doesn't block the others.
-fn readable(
-    it: Result<Subscription, StoreError>,
-) -> Option<Subscription> {
+/// What can't be read doesn't block the rest.
+fn skipped<T>(it: Result<T, StoreError>) -> Option<T> {
     it.inspect_err(|error| tracing::error!(%error, "skipped")).ok()
 }
 

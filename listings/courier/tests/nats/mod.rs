@@ -8,7 +8,10 @@ use std::{
 };
 
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::{
+        signal::{Signal, kill},
+        wait::{WaitPidFlag, waitpid},
+    },
     unistd::Pid,
 };
 
@@ -84,7 +87,12 @@ impl Nats {
     /// Sends a signal to a server that's running.
     pub fn signal(&self, node: usize, signal: Signal) {
         let child = self.nodes[node].child.as_ref().unwrap();
-        kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+        let pid = Pid::from_raw(child.id() as i32);
+        kill(pid, signal).unwrap();
+        if signal == Signal::SIGSTOP {
+            // Until then, it may still answer.
+            waitpid(pid, Some(WaitPidFlag::WUNTRACED)).unwrap();
+        }
     }
 
     /// Starts a server that was killed, with the store that it had.

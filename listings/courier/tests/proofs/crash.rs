@@ -30,9 +30,16 @@ async fn again_and_again(
 ) -> usize {
     let mut random = seeded(test);
     let receiver = Receiver::start(Mood::Moody).await;
+    // A process that's stopped leaves no lease behind, so nobody waits for a long one, and none is lost on a busy machine.
+    let config = match signal {
+        Signal::SIGTERM => {
+            CONFIG.replace("lease = \"3s", "lease = \"30s")
+        }
+        _ => CONFIG.to_owned(),
+    };
     let mut couriers = Vec::new();
     for _ in 0..processes {
-        let mut courier = Courier::new(&place, CONFIG);
+        let mut courier = Courier::new(&place, &config);
         courier.ready().await;
         couriers.push(courier);
     }
