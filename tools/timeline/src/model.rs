@@ -170,7 +170,7 @@ impl Model {
     /// The outcome of a task that is dropped now.
     fn outcome(&self, index: usize) -> Outcome {
         let state = &self.tasks[index];
-        // A future that is ready is dropped immediately, and awaits nothing any more.
+        // A future that is ready is dropped immediately, and awaits nothing anymore.
         let is_immediate = state.left + 1 == self.entered && state.left_at() == Some(self.at());
         if state.panicked {
             Outcome::Panicked

@@ -64,7 +64,7 @@ where
     let send = async move {
         for job in (0..).zip(jobs) {
             if send.send(job).await.is_err() {
-                return; // There are no workers any more.
+                return; // There are no more workers.
             }
         }
     };

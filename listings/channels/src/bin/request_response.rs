@@ -53,14 +53,14 @@ async fn stock(mut questions: mpsc::Receiver<Question>) {
         let count = match product {
             "tea" => Some(12),
             "cocoa" => tokio::select! {
-                // Nobody waits any more: on to the next question.
+                // Nobody waits anymore: on to the next question.
                 () = answer.closed() => continue,
                 () = sleep(Duration::from_secs(5)) => Some(3),
             },
             "salt" => return,
             _ => None,
         };
-        // Fails if nobody waits any more.
+        // Fails if nobody waits anymore.
         _ = answer.send(count);
     }
 }

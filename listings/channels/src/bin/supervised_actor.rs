@@ -62,7 +62,7 @@ async fn answer_all(inbox: Arc<Mutex<mpsc::Receiver<Question>>>) {
 async fn ask(inbox: &mpsc::Sender<Question>, customers: u32) -> String {
     let (answer, answered) = oneshot::channel();
     if inbox.send((customers, answer)).await.is_err() {
-        return "nobody answers any more".into();
+        return "nobody answers anymore".into();
     }
     let answer = tokio::select! {
         biased;
@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    const GONE: &str = "nobody answers any more";
+    const GONE: &str = "nobody answers anymore";
     const LOST: &str = "no answer: it panicked, or was stopped";
 
     #[tokio::test(start_paused = true)]

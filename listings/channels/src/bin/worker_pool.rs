@@ -106,7 +106,7 @@ async fn run() -> Vec<(u32, Outcome<u32>)> {
     let send = async {
         for photo in 1..=8 {
             if jobs.send((photo, resize(photo))).await.is_err() {
-                break; // There are no workers any more.
+                break; // There are no more workers.
             }
         }
         drop(jobs);
@@ -290,7 +290,7 @@ mod tests {
         no_task_left().await;
     }
 
-    /// The workers are idle, and nobody sends a job any more.
+    /// The workers are idle, and nobody sends a job anymore.
     #[tokio::test(start_paused = true)]
     async fn owner_gone_ends_idle_workers() {
         let (jobs, queue) = mpsc::channel::<(u32, Ready<u32>)>(8);

@@ -54,7 +54,7 @@ async fn join_all() {
     tasks.spawn(work);
     drop_pending!(tasks.join_all());
     yield_now().await;
-    assert_eq!(open.send(7), Err(7), "nobody waits for it any more");
+    assert_eq!(open.send(7), Err(7), "nobody waits for it anymore");
     agrees(
         "join_all",
         "not_safe",

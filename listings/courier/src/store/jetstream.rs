@@ -458,7 +458,7 @@ impl JetStreamStore {
         }
     }
 
-    /// What this process knows of a consumer's deliveries: how many aren't leased any more, and how many aren't due.
+    /// What this process knows of a consumer's deliveries: how many aren't leased anymore, and how many aren't due.
     fn asleep(&self, info: &consumer::Info) -> (usize, usize) {
         let (known, now) = (self.known(), Instant::now());
         let known = known.values().filter(|k| k.consumer == info.name);

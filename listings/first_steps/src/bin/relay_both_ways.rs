@@ -1,4 +1,4 @@
-//! Relay bytes in both directions, until nothing moves any more.
+//! Relay bytes in both directions, until nothing moves anymore.
 
 use std::io;
 

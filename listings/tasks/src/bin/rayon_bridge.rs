@@ -26,7 +26,7 @@ async fn resize_all(
     rayon::spawn(move || {
         let all = photos.into_par_iter().map(|photo| {
             if reply.is_closed() {
-                return Err("nobody waits any more".to_owned());
+                return Err("nobody waits anymore".to_owned());
             }
             // A panic that leaves this closure would abort the process.
             catch_unwind(AssertUnwindSafe(|| resize(photo)))

@@ -109,7 +109,7 @@ async fn it_ends_when_nobody_receives() {
         );
         drop(received);
         let ended = timeout(Duration::from_secs(5), running.as_mut()).await;
-        let left = ended.expect("nobody receives any more, and it still runs");
+        let left = ended.expect("nobody receives anymore, and it still runs");
         let is_right = left.is_none_or(|item| count > 0 && item == 2);
         assert!(
             is_right,

@@ -75,7 +75,7 @@ impl Waits {
         });
     }
 
-    /// A marked await ended. A timer that it polled may live on, but no task waits for it any more.
+    /// A marked await ended. A timer that it polled may live on, but no task waits for it anymore.
     pub fn remove_await(&mut self, mark: u64) {
         if self.awaits.remove(&mark).is_some() {
             self.ops.retain(|_, op| op.mark != Some(mark));
