@@ -154,6 +154,10 @@ async fn main() -> anyhow::Result<()> {
     let short = Duration::from_millis(50);
     outcome(client.get(&supplier.base).timeout(short)).await;
     println!("a timeout: {} sent", supplier.requests());
+    let supplier = Supplier::start(1, Failure::Torn).await?;
+    let torn = client.get(&supplier.base).send().await?.bytes().await;
+    let body = torn.map_or("error", |_| "ok");
+    println!("a torn body: {} sent, {body}", supplier.requests());
     let down = Failure::Status("502 Bad Gateway");
     let supplier = Supplier::start(usize::MAX, down).await?;
     for _ in 0..300 {
