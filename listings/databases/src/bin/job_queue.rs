@@ -266,19 +266,23 @@ impl Queue {
             let error = "no attempt has finished".to_owned();
             return self.end(job, Outcome::Failed(error)).await;
         }
-        let run = AssertUnwindSafe(timeout(self.limit, run));
-        let outcome = select! {
-            // The lease is checked before each step of the job.
-            biased;
-            () = self.keep(job) => Outcome::Lost,
-            () = self.stopped(stop) => Outcome::Released,
-            ended = run.catch_unwind() => match ended {
-                Ok(Ok(Ok(()))) => Outcome::Done,
-                Ok(Ok(Err(error))) => Outcome::Failed(with_causes(&*error)),
-                Ok(Err(elapsed)) => Outcome::Failed(elapsed.to_string()),
-                Err(panic) => Outcome::Failed(message(&*panic)),
-            },
-        };
+        // Dropped inside, so that a panic in `drop` is caught as well.
+        let run = AssertUnwindSafe(async {
+            select! {
+                // The lease is checked before each step of the job.
+                biased;
+                () = self.keep(job) => Outcome::Lost,
+                () = self.stopped(stop) => Outcome::Released,
+                ended = timeout(self.limit, run) => match ended {
+                    Ok(Ok(())) => Outcome::Done,
+                    Ok(Err(error)) => Outcome::Failed(with_causes(&*error)),
+                    Err(elapsed) => Outcome::Failed(elapsed.to_string()),
+                },
+            }
+        });
+        let panicked =
+            |panic: Box<_>| Outcome::Failed(message(&*panic));
+        let outcome = run.catch_unwind().await.unwrap_or_else(panicked);
         self.end(job, outcome).await
     }
 }
@@ -966,6 +970,55 @@ mod tests {
             })
             .await;
         }
+    }
+
+    struct PanicsInDrop;
+
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("in `drop`"));
+        }
+    }
+
+    /// At the limit, and at a stop.
+    #[tokio::test]
+    async fn panic_in_a_drop_leaves_the_others() {
+        on_both("dropped", async |queue| {
+            let queue =
+                Queue { limit: Duration::from_millis(200), ..queue };
+            for n in 0..3 {
+                queue.add(&n.to_string(), None, "").await?;
+            }
+            drain(&queue, 1, async |job| {
+                if job.key == "0" {
+                    let _guard = PanicsInDrop;
+                    std::future::pending::<()>().await;
+                }
+                Ok(())
+            })
+            .await?;
+            let rows = queue.rows().await?;
+            let states = rows.iter().map(|row| (&*row.1, row.2));
+            let expected = [("dead", 3), ("done", 1), ("done", 1)];
+            assert_eq!(states.collect::<Vec<_>>(), expected);
+            let error = rows[0].3.as_deref();
+            assert_eq!(error, Some("panicked: in `drop`"));
+
+            queue.add("4", None, "").await?;
+            let job = queue.claim().await?.expect("a job");
+            let stop = CancellationToken::new();
+            stop.cancel();
+            let queue = Queue { grace: Duration::ZERO, ..queue };
+            let run = async {
+                let _guard = PanicsInDrop;
+                std::future::pending().await
+            };
+            let ended = queue.attempt(&job, &stop, run).await?;
+            let error = "panicked: in `drop`".to_owned();
+            assert_eq!(ended, Outcome::Failed(error));
+            Ok(())
+        })
+        .await;
     }
 
     /// A job that never finishes is given up, and the others are done.

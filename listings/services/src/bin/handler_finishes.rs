@@ -38,12 +38,13 @@ async fn finished(
     order: u32,
     work: impl Future<Output = io::Result<()>>,
 ) -> bool {
-    let work = AssertUnwindSafe(work).catch_unwind();
-    let why = match timeout(LONGEST, work).await {
+    // Dropped inside, so that a panic in `drop` is caught as well.
+    let work = async { timeout(LONGEST, work).await };
+    let why = match AssertUnwindSafe(work).catch_unwind().await {
         Ok(Ok(Ok(()))) => return true,
         Ok(Ok(Err(error))) => error.to_string(),
-        Ok(Err(_panic)) => "the payment panicked".to_owned(),
-        Err(_elapsed) => "no answer from the bank".to_owned(),
+        Ok(Err(_elapsed)) => "no answer from the bank".to_owned(),
+        Err(_panic) => "the payment panicked".to_owned(),
     };
     eprintln!("order {order} may be paid, and isn't written: {why}");
     false
@@ -197,6 +198,23 @@ mod tests {
             hazards::no_task_left().await;
         })
         .await;
+    }
+
+    struct PanicsInDrop;
+
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("in `drop`"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_in_a_drop_at_the_limit_is_reported() {
+        let work = async {
+            let _guard = PanicsInDrop;
+            std::future::pending().await
+        };
+        assert!(!finished(7, work).await);
     }
 
     #[tokio::test(start_paused = true)]

@@ -38,12 +38,13 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// Sends one email. Every error names the email that it belongs to.
 async fn deliver(mail: u64, server: &Server) -> Result<u64, NotSent> {
-    let sending = AssertUnwindSafe(server.send(mail)).catch_unwind();
-    match timeout(LIMIT, sending).await {
+    // Dropped inside, so that a panic in `drop` is caught as well.
+    let sending = async { timeout(LIMIT, server.send(mail)).await };
+    match AssertUnwindSafe(sending).catch_unwind().await {
         Ok(Ok(Ok(()))) => Ok(mail),
         Ok(Ok(Err(Bounced))) => Err(NotSent::Bounced(mail)),
-        Ok(Err(panic)) => Err(NotSent::Panicked(mail, message(panic))),
-        Err(_elapsed) => Err(NotSent::NoAnswer(mail)),
+        Ok(Err(_elapsed)) => Err(NotSent::NoAnswer(mail)),
+        Err(panic) => Err(NotSent::Panicked(mail, message(panic))),
     }
 }
 
@@ -85,6 +86,8 @@ struct Server {
 
 impl Server {
     async fn send(&self, mail: u64) -> Result<(), Bounced> {
+        #[cfg(test)]
+        let _guard = tests::PanicsInDrop(mail);
         if self.hangs.contains(&mail) {
             std::future::pending::<()>().await;
         }
@@ -183,6 +186,25 @@ mod tests {
         assert_eq!(start.elapsed().as_millis(), 120);
         assert!(all_or_error(8, &server).await.is_ok());
         assert_eq!(start.elapsed().as_millis(), 240);
+    }
+
+    pub struct PanicsInDrop(pub u64);
+
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            if self.0 == DROP {
+                std::panic::resume_unwind(Box::new("in `drop`"));
+            }
+        }
+    }
+
+    const DROP: u64 = 99;
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_in_a_drop_at_the_limit_is_an_error() {
+        let server = Server { hangs: vec![DROP], ..Server::default() };
+        let error = NotSent::Panicked(DROP, "in `drop`".to_owned());
+        assert_eq!(deliver(DROP, &server).await, Err(error));
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,20 +10,21 @@ use tokio::time::{Duration, timeout};
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Only three invoices go in, so every payment that starts is awaited.
-/// Returns their outcomes, in the order of the invoices.
-///
-/// If dropped, it drops the payments in progress.
+/// Returns their outcomes, in the order of the invoices. If dropped, it
+/// drops the payments in progress.
 async fn pay_three(
     invoices: Vec<u64>,
     bank: &Bank,
 ) -> Vec<Result<u64, Unknown>> {
     let pay = async |invoice| {
-        let paying = AssertUnwindSafe(bank.pay(invoice));
-        match timeout(LIMIT, paying.catch_unwind()).await {
-            Ok(Ok(())) => Ok(invoice),
-            Ok(Err(panic)) => Err(Unknown(invoice, message(panic))),
-            Err(elapsed) => Err(Unknown(invoice, elapsed.to_string())),
-        }
+        // Dropped inside, so that a panic in `drop` is caught as well.
+        let paying = async { timeout(LIMIT, bank.pay(invoice)).await };
+        let why = match AssertUnwindSafe(paying).catch_unwind().await {
+            Ok(Ok(())) => return Ok(invoice),
+            Ok(Err(elapsed)) => elapsed.to_string(),
+            Err(panic) => message(panic),
+        };
+        Err(Unknown(invoice, why))
     };
     stream::iter(invoices).take(3).map(pay).buffered(4).collect().await
 }
@@ -56,6 +57,8 @@ struct Bank {
 impl Bank {
     async fn pay(&self, invoice: u64) {
         self.started.fetch_add(1, Ordering::Relaxed);
+        #[cfg(test)]
+        let _guard = tests::PanicsInDrop(invoice);
         if self.hangs_for.contains(&invoice) {
             std::future::pending::<()>().await;
         }
@@ -122,6 +125,26 @@ mod tests {
                 assert_eq!(outcome, expected);
             }
         }
+    }
+
+    pub struct PanicsInDrop(pub u64);
+
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            if self.0 == DROP {
+                std::panic::resume_unwind(Box::new("in `drop`"));
+            }
+        }
+    }
+
+    const DROP: u64 = 99;
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_in_a_drop_at_the_limit_leaves_the_others() {
+        let bank = Bank { hangs_for: vec![DROP], ..Bank::default() };
+        let outcomes = pay_three(vec![1, DROP, 3], &bank).await;
+        let error = Unknown(DROP, "in `drop`".to_owned());
+        assert_eq!(outcomes, [Ok(1), Err(error), Ok(3)]);
     }
 
     #[tokio::test(start_paused = true)]
