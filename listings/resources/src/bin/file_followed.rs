@@ -208,6 +208,6 @@ mod tests {
         }
         drop(lines);
         writing.join().expect("no panic")?;
-        following.await?
+        within(Duration::from_secs(10), following).await?
     }
 }
