@@ -137,6 +137,22 @@ mod tests {
         assert!(timeout(HOUR, guest).await.is_ok());
     }
 
+    /// Once when it starts to wait, and once when the door is open.
+    #[tokio::test(start_paused = true)]
+    async fn slow_door_costs_two_polls() {
+        let door = Arc::new(Door::default());
+        let mut opened = Box::pin(Arc::clone(&door).opened());
+        let mut polls = 0;
+        let guest =
+            tokio::spawn(std::future::poll_fn(move |context| {
+                polls += 1;
+                opened.as_mut().poll(context).map(|()| polls)
+            }));
+        sleep(HOUR).await;
+        door.open();
+        assert_eq!(guest.await.expect("it does not panic"), 2);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn again_polled_by_another_task_it_wakes_that_one() {
         let door = Arc::new(Door::default());

@@ -1,0 +1,212 @@
+//! Run a job every day at a clock time: look at the wall clock twice a minute.
+
+// ANCHOR: every_day
+use jiff::{
+    Timestamp, Zoned,
+    civil::{Date, Time},
+    tz::TimeZone,
+};
+use tokio::time::{Duration, sleep};
+
+/// If the clocks skip that time, the job is due later.
+fn due(
+    day: Date,
+    at: Time,
+    zone: &TimeZone,
+) -> Result<Zoned, jiff::Error> {
+    day.to_datetime(at).to_zoned(zone.clone())
+}
+
+/// Runs the job of every day after `last`, also of those that were
+/// missed. The job has to limit its own time, and to save its day as
+/// the next `last`. If dropped, it drops the running job.
+async fn every_day(
+    mut last: Date,
+    at: Time,
+    zone: &TimeZone,
+    now: impl Fn() -> Timestamp,
+    mut job: impl AsyncFnMut(Date),
+) -> Result<(), jiff::Error> {
+    loop {
+        let day = last.tomorrow()?;
+        let due = due(day, at, zone)?.timestamp();
+        // Not one long sleep: the clock can be set, or the machine sleep.
+        while now() < due {
+            sleep(Duration::from_secs(30)).await;
+        }
+        job(day).await;
+        last = day;
+    }
+}
+// ANCHOR_END: every_day
+
+use jiff::civil::{date, time};
+use tokio::time::{Instant, timeout};
+
+/// A wall clock that starts at that time, and runs on Tokio's clock.
+fn clock(start: Zoned) -> impl Fn() -> Timestamp {
+    let (start, began) = (start.timestamp(), Instant::now());
+    move || start + began.elapsed()
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() -> Result<(), jiff::Error> {
+    let zone = TimeZone::get("Europe/Berlin")?;
+    let at = time(2, 30, 0, 0);
+    for day in
+        [date(2026, 3, 28), date(2026, 3, 29), date(2026, 10, 25)]
+    {
+        println!("due: {}", due(day, at, &zone)?);
+    }
+    // The service was down on the 27th.
+    let start =
+        date(2026, 3, 28).at(1, 0, 0, 0).to_zoned(zone.clone())?;
+    let now = clock(start);
+    let report = async |day| {
+        println!("{}: report of {day}", now().to_zoned(zone.clone()));
+    };
+    let last = date(2026, 3, 26);
+    let days = every_day(last, at, &zone, &now, report);
+    // Two days, so that the output ends.
+    _ = timeout(Duration::from_secs(2 * 24 * 60 * 60), days).await;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use hazards::at_every_poll;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+
+    fn berlin() -> TimeZone {
+        TimeZone::get("Europe/Berlin").expect("a known zone")
+    }
+
+    fn moment(day: Date, at: Time) -> Zoned {
+        due(day, at, &berlin()).expect("in the calendar")
+    }
+
+    /// Runs from that day at noon for that many hours, with a job that
+    /// takes a while, and returns the day and the time of each job.
+    async fn runs(
+        from: Date,
+        at: Time,
+        hours: u32,
+        takes: Duration,
+    ) -> Vec<(Date, Zoned)> {
+        let now = clock(moment(from, time(12, 0, 0, 0)));
+        let runs = RefCell::new(Vec::new());
+        let job = async |day| {
+            let at = now().to_zoned(berlin());
+            runs.borrow_mut().push((day, at));
+            sleep(takes).await;
+        };
+        let zone = berlin();
+        let days = every_day(from, at, &zone, &now, job);
+        assert!(timeout(HOUR * hours, days).await.is_err());
+        runs.into_inner()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clock_that_is_changed_for_summer_and_winter() {
+        let at = time(2, 30, 0, 0);
+        for first in [date(2026, 3, 27), date(2026, 10, 23)] {
+            let runs = runs(first, at, 4 * 24, Duration::ZERO).await;
+            assert_eq!(runs.len(), 4);
+            for (day, ran) in runs {
+                assert_eq!(day, ran.date());
+                let due = moment(day, at);
+                let late = ran.duration_since(&due);
+                assert!(late.as_secs() <= 30, "{late:?}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clock_that_jumps_runs_each_day_once() {
+        let day = date(2026, 6, 1);
+        for jump in [-3, 3] {
+            let real = clock(moment(day, time(12, 0, 0, 0)));
+            let off = Cell::new(Duration::ZERO);
+            let back = jump < 0;
+            let now = || match back {
+                true => real() - off.get(),
+                false => real() + off.get(),
+            };
+            let days = RefCell::new(Vec::new());
+            let job = async |day: Date| {
+                days.borrow_mut().push(day.day());
+                off.set(HOUR * 3);
+            };
+            let zone = berlin();
+            let at = time(3, 0, 0, 0);
+            let running = every_day(day, at, &zone, now, job);
+            _ = timeout(HOUR * 24 * 3, running).await;
+            assert_eq!(days.into_inner(), [2, 3, 4]);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_job_delays_the_next_and_skips_none() {
+        let at = time(3, 0, 0, 0);
+        let runs = runs(date(2026, 6, 1), at, 100, HOUR * 30).await;
+        let days: Vec<i8> = runs.iter().map(|it| it.0.day()).collect();
+        assert_eq!(days, [2, 3, 4]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancel_runs_no_job_twice() {
+        at_every_poll(async |cancel| {
+            let day = date(2026, 6, 1);
+            let now = clock(moment(day, time(2, 59, 0, 0)));
+            let days = RefCell::new(Vec::new());
+            let job = async |day: Date| {
+                days.borrow_mut().push(day.day());
+                tokio::task::yield_now().await;
+            };
+            let zone = berlin();
+            let last = date(2026, 5, 30);
+            let at = time(3, 0, 0, 0);
+            let all = every_day(last, at, &zone, &now, job);
+            let all = timeout(Duration::from_secs(90), all);
+            _ = cancel.run(all).await;
+            let days = days.into_inner();
+            assert!([31, 1].starts_with(&days), "{days:?}");
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn again_after_a_restart_it_catches_up() {
+        let day = date(2026, 6, 5);
+        let now = clock(moment(day, time(12, 0, 0, 0)));
+        let mut missed = Vec::new();
+        let job = async |day: Date| missed.push(day.day());
+        let zone = berlin();
+        let last = date(2026, 6, 2);
+        let at = time(3, 0, 0, 0);
+        let days = every_day(last, at, &zone, &now, job);
+        assert!(timeout(HOUR, days).await.is_err());
+        assert_eq!(missed, [3, 4, 5]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_midnight_and_the_end_of_the_calendar() {
+        let at = time(0, 0, 0, 0);
+        let runs = runs(date(2026, 12, 31), at, 24, HOUR).await;
+        assert_eq!(runs[0].0, date(2027, 1, 1));
+        let zone = berlin();
+        let ends = every_day(
+            Date::MAX,
+            at,
+            &zone,
+            Timestamp::now,
+            async |_| {},
+        );
+        assert!(ends.await.is_err());
+    }
+}

@@ -1,0 +1,56 @@
+//! Log each event as one line of JSON.
+
+// ANCHOR: json
+use tracing::{info, instrument};
+use tracing_subscriber::EnvFilter;
+
+/// Needs the feature `json` of tracing-subscriber.
+fn set_up_tracing() {
+    tracing_subscriber::fmt()
+        .json()
+        // The event's fields beside the level, not in an object.
+        .flatten_event(true)
+        // All spans, from the root on, instead of the current one.
+        .with_current_span(false)
+        .with_env_filter(EnvFilter::new("info"))
+        .without_time() // Only so that the output here stays the same.
+        .init();
+}
+
+#[instrument]
+async fn charge(order: u32) {
+    info!(cents = 1_250, "charged \"Jo & Co\"\nby card");
+}
+// ANCHOR_END: json
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    set_up_tracing();
+    charge(7).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read, sync::Mutex};
+
+    use super::*;
+
+    /// Quotes and line breaks are escaped.
+    #[tokio::test]
+    async fn edges_of_a_message_stay_on_one_line() {
+        use tracing::instrument::WithSubscriber;
+
+        let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_writer(Mutex::new(writer))
+            .finish();
+        charge(7).with_subscriber(subscriber).await;
+        let mut text = String::new();
+        reader.read_to_string(&mut text).expect("it is text");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains(r#"charged \"Jo & Co\"\nby card"#));
+        assert!(text.contains(r#""order":7"#), "{text}");
+    }
+}
