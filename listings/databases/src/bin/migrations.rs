@@ -1,6 +1,6 @@
 //! Apply every migration once, no matter how many instances start.
 
-// ANCHOR: migrate
+// ANCHOR: postgresql
 use sqlx::{
     Connection as _, PgConnection, SqliteConnection,
     migrate::{MigrateError, Migrator},
@@ -21,27 +21,44 @@ async fn migrate_postgresql(
     // lock on the connection, and only closing it releases the lock.
     let mut connection = PgConnection::connect_with(&options).await?;
     let done = migrations.run(&mut connection).await;
-    connection.close().await?;
+    // If the connection is broken, `done` says why.
+    connection.close().await.ok();
     done
 }
+// ANCHOR_END: postgresql
 
+// ANCHOR: sqlite
 /// If another instance is migrating the database, it waits. If it's
 /// canceled or fails, no migration of this run stays.
 async fn migrate_sqlite(
     migrations: &Migrator,
     options: &SqliteConnectOptions,
 ) -> Result<(), MigrateError> {
+    // With foreign keys on, a file that replaces a table would delete
+    // the rows that refer to it, if their keys say ON DELETE CASCADE.
+    let options = options.clone().foreign_keys(false);
     let mut connection =
-        SqliteConnection::connect_with(options).await?;
+        SqliteConnection::connect_with(&options).await?;
     // On SQLite, `run` takes no lock. Take the write lock before `run`
     // looks which migrations have been applied.
     let mut all = connection.begin_with("BEGIN IMMEDIATE").await?;
     migrations.run(&mut *all).await?;
+    let dangling = sqlx::query_scalar(DANGLING);
+    let dangling: Option<String> =
+        dangling.fetch_one(&mut *all).await?;
+    if let Some(table) = dangling {
+        let error = format!("{table} refers to rows that are missing");
+        return Err(sqlx::Error::InvalidArgument(error).into());
+    }
     all.commit().await?;
     connection.close().await?;
     Ok(())
 }
-// ANCHOR_END: migrate
+
+/// If files have been applied: a table with a broken foreign key.
+const DANGLING: &str = r#"SELECT CASE WHEN total_changes() > 0
+    THEN (SELECT "table" FROM pragma_foreign_key_check) END"#;
+// ANCHOR_END: sqlite
 
 use std::{io, time::Duration};
 
@@ -315,6 +332,65 @@ mod tests {
             check(database).await;
         })
         .await;
+    }
+
+    /// The server ends the connection, and closing it fails, too.
+    #[tokio::test]
+    async fn failure_of_the_connection_is_the_error() {
+        on_each("connection", async |database| {
+            let Postgresql(_) = database else { return };
+            let ends = "SELECT pg_terminate_backend(pg_backend_pid())";
+            for _ in 0..10 {
+                let done = migrate(&release(&[ends]), database).await;
+                let Err(MigrateError::ExecuteMigration(error, 1)) =
+                    done
+                else {
+                    panic!("{done:?}");
+                };
+                let code =
+                    error.as_database_error().and_then(|it| it.code());
+                assert_eq!(code.as_deref(), Some("57P01"));
+            }
+        })
+        .await;
+    }
+
+    /// The way to change a column on SQLite.
+    const REPLACED: &str = "CREATE TABLE new_orders
+            (id BIGINT PRIMARY KEY, note TEXT NOT NULL DEFAULT '');
+        INSERT INTO new_orders (id) SELECT id FROM orders;
+        DROP TABLE orders;
+        ALTER TABLE new_orders RENAME TO orders;";
+    const LINES: &str = "CREATE TABLE lines (order_id BIGINT NOT NULL
+            REFERENCES orders (id) ON DELETE CASCADE);
+        INSERT INTO orders VALUES (1);
+        INSERT INTO lines VALUES (1), (1);";
+
+    #[tokio::test]
+    async fn edges_a_replaced_table_keeps_the_rows_that_refer_to_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = sqlite(&folder);
+        let current = release(&[ORDERS, LINES, REPLACED]);
+        migrate(&current, &database).await.expect("it starts");
+        let lines = "SELECT order_id FROM lines";
+        let lines = numbers(&database, lines).await;
+        assert_eq!(lines.expect("a table"), [1, 1]);
+    }
+
+    #[tokio::test]
+    async fn failure_to_keep_a_row_that_is_referred_to() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = sqlite(&folder);
+        let old = release(&[ORDERS, LINES]);
+        migrate(&old, &database).await.expect("it starts");
+        let broken = release(&[ORDERS, LINES, "DELETE FROM orders"]);
+        let error = migrate(&broken, &database).await;
+        let error = error.expect_err("lines without an order");
+        let expected = "lines refers to rows that are missing";
+        assert!(error.to_string().contains(expected), "{error}");
+        let orders = numbers(&database, "SELECT id FROM orders").await;
+        assert_eq!(orders.expect("a table"), [1]);
+        migrate(&old, &database).await.expect("nothing to apply");
     }
 
     #[tokio::test]

@@ -65,9 +65,8 @@ async fn template(
         let unfinished = server.clone().database("shop_unfinished");
         let mut connection =
             PgConnection::connect_with(&unfinished).await?;
-        let done = migrations.run(&mut connection).await;
+        migrations.run(&mut connection).await?;
         connection.close().await?;
-        done?;
         // It gets its name when it's complete, and accepts no more
         // connections, because PostgreSQL wouldn't copy it meanwhile.
         let rename = format!(

@@ -158,6 +158,35 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn overload_of_a_workers_queue_is_shared() {
+        let on_a_worker = tokio::spawn(async {
+            let mut tasks = JoinSet::new();
+            for _ in 0..300 {
+                tasks.spawn(tokio::task::yield_now());
+            }
+            let load = Health::of(&Handle::current()).look();
+            tasks.join_all().await;
+            (load.alive, load.queued)
+        });
+        let (alive, queued) = on_a_worker.await.expect("no panic");
+        assert_eq!(alive, 301);
+        assert!((100..300).contains(&queued), "{queued}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn edges_a_finished_task_in_a_set_is_not_alive() {
+        let mut tasks = JoinSet::new();
+        for _ in 0..100 {
+            tasks.spawn(async {});
+        }
+        let mut health = Health::of(&Handle::current());
+        while health.look().alive > 0 {
+            sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(tasks.len(), 100);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn edges_each_look_counts_from_the_last_one() {
         let mut health = Health::of(&Handle::current());
         let (_, after) = look_twice().await;

@@ -11,7 +11,8 @@ struct Breaker {
     limit: u32,
     /// How long it stays open. Then one call is let through.
     pause: Duration,
-    /// A call that is dropped after this long counts as a failure.
+    /// A call that is dropped after this long counts as a failure. It
+    /// must be shorter than the callers' timeouts.
     patience: Duration,
     state: Mutex<State>,
 }
@@ -86,7 +87,7 @@ impl Drop for Attempt<'_> {
             }
             None if !slow => {} // An impatient caller, or a panic.
             Some(false) | None => {
-                state.failures += 1;
+                state.failures = state.failures.saturating_add(1);
                 if state.failures >= self.breaker.limit {
                     state.open(self.breaker.pause);
                 }
@@ -187,6 +188,35 @@ mod tests {
             }
         }
         assert_eq!((late, spared), (3, 97));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_does_not_open_it_if_callers_leave_before_patience()
+    {
+        let breaker = Breaker { patience: SECOND * 2, ..breaker(3) };
+        for _ in 0..10 {
+            let hangs = breaker.call(pending::<Result<(), ()>>());
+            assert!(timeout(SECOND, hangs).await.is_err());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_trials_do_not_count_once_another_one_has_failed() {
+        let breaker = Arc::new(breaker(1));
+        assert_eq!(breaker.call(fail()).await, Some(Err(())));
+        sleep(SECOND * 4).await;
+        let first = Arc::clone(&breaker);
+        let first = tokio::spawn(async move {
+            let late = async {
+                sleep(SECOND * 7).await;
+                ok().await
+            };
+            first.call(late).await
+        });
+        sleep(SECOND * 4).await;
+        assert_eq!(breaker.call(fail()).await, Some(Err(())));
+        assert_eq!(first.await.expect("no panic"), Some(Ok(())));
+        assert_eq!(breaker.call(ok()).await, None);
     }
 
     #[tokio::test(start_paused = true)]

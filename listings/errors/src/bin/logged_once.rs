@@ -1,6 +1,8 @@
 //! Each layer adds its context, and only the outermost layer logs.
 
 // ANCHOR: once
+use std::process::ExitCode;
+
 use anyhow::{Context, Result};
 
 async fn charge(order: u32) -> Result<()> {
@@ -14,10 +16,12 @@ async fn ship(order: u32) -> Result<()> {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
-    if let Err(error) = ship(7).await {
-        log(&error.context("not shipped"));
-    }
+async fn main() -> ExitCode {
+    let Err(error) = ship(7).await else {
+        return ExitCode::SUCCESS;
+    };
+    log(&error.context("not shipped"));
+    ExitCode::FAILURE
 }
 // ANCHOR_END: once
 
@@ -39,10 +43,15 @@ async fn call_bank(_order: u32) -> Result<()> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn failure_is_logged_with_its_cause_and_only_once() {
+        assert_eq!(main(), ExitCode::FAILURE);
+        assert_eq!(LINES.load(Ordering::Relaxed), 1);
+    }
+
     #[tokio::test]
-    async fn failure_is_logged_with_its_cause_and_only_once() {
+    async fn failure_keeps_its_cause() {
         let error = ship(7).await.expect_err("it is not paid");
         assert!(format!("{error:#}").contains("card expired"));
-        assert_eq!(LINES.load(Ordering::Relaxed), 0);
     }
 }

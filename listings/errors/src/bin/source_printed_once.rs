@@ -5,7 +5,7 @@
 /// failed.
 #[derive(Debug, thiserror::Error)]
 enum ConfigError {
-    #[error("cannot read {file}")]
+    #[error("cannot read {file:?}")]
     Read { file: String, source: std::io::Error },
     #[error("line {line}: {text:?} is no limit")]
     Parse { line: usize, text: String, source: std::num::ParseIntError },
@@ -62,6 +62,7 @@ mod tests {
         assert_eq!(times, 1, "{line}");
         let error = limit("no such file").expect_err("there is none");
         let line = chain(&error);
+        assert!(line.starts_with("cannot read \"no such file\": "));
         assert_eq!(line.matches("os error 2").count(), 1, "{line}");
     }
 

@@ -5,7 +5,7 @@
 /// whole chain prints the source twice.
 #[derive(Debug, thiserror::Error)]
 enum ConfigError {
-    #[error("cannot read {file}: {source}")]
+    #[error("cannot read {file:?}: {source}")]
     Read { file: String, source: std::io::Error },
     #[error("line {line}: {text:?} is no limit: {source}")]
     Parse { line: usize, text: String, source: std::num::ParseIntError },

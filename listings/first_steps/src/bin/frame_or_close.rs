@@ -13,9 +13,9 @@ const PATIENCE: Duration = Duration::from_millis(100);
 struct Shared<W>(Mutex<Option<W>>);
 
 impl<W: AsyncWrite + Unpin> Shared<W> {
-    /// Writes a whole message, or closes the connection: because the
-    /// error, the timeout, or the drop of this future leaves the slot
-    /// empty, nothing can follow a part of a message.
+    /// Writes a whole message, or drops the writer: because the error,
+    /// the timeout, or the drop of this future leaves the slot empty,
+    /// nothing can follow a part of a message.
     async fn write(&self, message: &str) -> io::Result<()> {
         let mut slot = timeout(PATIENCE, self.0.lock()).await?;
         let writing = async {
@@ -79,6 +79,22 @@ mod tests {
         let text = received(PATIENCE / 2).await.expect("it ends");
         let both = "table 1: soup is ready\ntable 2: soup is ready\n";
         assert_eq!(text, both);
+    }
+
+    /// Unlike an `OwnedWriteHalf`, this write half sends no EOF.
+    #[tokio::test(start_paused = true)]
+    async fn slow_peers_see_the_end_when_both_halves_are_dropped() {
+        let (ours, mut theirs) = duplex(4);
+        let (reader, writer) = tokio::io::split(ours);
+        let shared = Shared(Mutex::new(Some(writer)));
+        shared.write("table 1\n").await.expect_err("it is slow");
+        let mut text = Vec::new();
+        let reading = theirs.read_to_end(&mut text);
+        assert!(timeout(HOUR, reading).await.is_err());
+        drop(reader);
+        let end = within(HOUR, theirs.read_to_end(&mut text)).await;
+        assert_eq!(end.expect("EOF"), 0);
+        assert_eq!(text, b"tabl");
     }
 
     #[tokio::test(start_paused = true)]
