@@ -8,8 +8,9 @@ use tokio::{
 
 /// Applies the newest limit until the last sender is dropped.
 ///
-/// Limits that were replaced before they were read are skipped. If
-/// this is canceled, a new call starts with the newest limit.
+/// Limits that were replaced before they were read are skipped, and a
+/// limit may be applied again. If this is canceled, a new call starts
+/// with the newest limit.
 async fn work(
     mut config: watch::Receiver<Config>,
     mut apply: impl FnMut(u32),
@@ -120,7 +121,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn edges_the_same_limit_again() {
+    async fn edges_no_sender_is_left() {
+        let (sender, config) = watch::channel(Config { limit: 8 });
+        drop(sender);
+        let mut seen = Vec::new();
+        work(config, |limit| seen.push(limit)).await;
+        assert_eq!(seen, [8]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn again_the_same_limit_is_applied_again() {
         let (sender, config) = watch::channel(Config { limit: 8 });
         let mut seen = Vec::new();
         let change = async {

@@ -21,7 +21,8 @@ impl Account {
 
 /// Books an amount, or returns `false` if the account can't hold it.
 /// If this is dropped or panics, no account changes. A receipt may
-/// exist without its booking, but never the other way round.
+/// exist without its booking, but never the other way round. A second
+/// call books the amount again.
 async fn book(account: &Mutex<Account>, amount: i64) -> bool {
     // Without the lock, so that other bookings can proceed.
     write_receipt(amount).await;
@@ -89,6 +90,15 @@ mod tests {
             assert_eq!(*lock(&account), expected);
         })
         .await;
+    }
+
+    #[tokio::test]
+    async fn again_is_a_second_booking() {
+        let account = account();
+        assert!(book(&account, 1000).await);
+        assert!(book(&account, 1000).await);
+        let twice = Account { balance: 3000, booked: 2000 };
+        assert_eq!(*lock(&account), twice);
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Give requests that block on the server a connection of their own.
 
-use std::{collections::VecDeque, io};
+use std::io;
 
 use bytes::BytesMut;
 use futures::StreamExt;
@@ -27,6 +27,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 struct Cache(Connection);
 
 impl Cache {
+    /// After an error, use another connection.
     async fn get(&self, key: &str) -> io::Result<String> {
         timeout(LIMIT, self.0.ask(&format!("get {key}"))).await?
     }
@@ -81,27 +82,34 @@ async fn drive(
     let (reader, mut writer) = split(socket);
     let codec = WholeLines(LinesCodec::new_with_max_length(LONGEST));
     let mut lines = FramedRead::new(reader, codec);
-    let mut waiting = VecDeque::new();
-    loop {
-        tokio::select! {
-            biased;
-            line = lines.next() => {
-                let line = line.ok_or(io::ErrorKind::UnexpectedEof)?;
-                let line = line.map_err(io::Error::other)?;
-                // A caller that has given up still has its place.
-                if let Some(reply) = waiting.pop_front() {
-                    oneshot::Sender::send(reply, line).ok();
-                }
-            }
-            request = requests.recv(), if waiting.len() < 16 => match request {
-                Some((line, reply)) => {
-                    waiting.push_back(reply);
-                    let write = writer.write_all(line.as_bytes());
-                    timeout(LIMIT, write).await??;
-                }
-                None => return writer.shutdown().await,
-            },
+    // The replies that are due, in order. If it's full, requests wait.
+    let (asked, mut waiting) = mpsc::channel(16);
+    let write = async {
+        while let Some((line, reply)) = requests.recv().await {
+            let sent = asked.send(reply).await;
+            sent.map_err(|_| io::ErrorKind::NotConnected)?;
+            let write = writer.write_all(line.as_bytes());
+            timeout(LIMIT, write).await??;
         }
+        writer.shutdown().await
+    };
+    // Reads during a write, because the server may read no further
+    // request before its answer is read.
+    let read = async {
+        while let Some(line) = lines.next().await {
+            let line = line.map_err(io::Error::other)?;
+            // A caller that has given up still has its place.
+            let reply: oneshot::Sender<_> = waiting
+                .try_recv()
+                .map_err(|_| io::ErrorKind::InvalidData)?;
+            reply.send(line).ok();
+        }
+        Err(io::ErrorKind::UnexpectedEof.into())
+    };
+    tokio::select! {
+        biased;
+        ended = read => ended,
+        ended = write => ended,
     }
 }
 // ANCHOR_END: pipelined
@@ -199,6 +207,58 @@ mod tests {
             _ = serve(theirs, &job) => panic!("it ended"),
             _ = serve(its, &job) => panic!("it ended"),
         }
+    }
+
+    /// A server that reads no request before its answer is read.
+    async fn serve_long(mut socket: DuplexStream) -> io::Result<()> {
+        let mut requests = BufReader::new(&mut socket);
+        let mut line = String::new();
+        while requests.read_line(&mut line).await? > 0 {
+            requests.write_all(&[b'5'; 200]).await?;
+            requests.write_all(b"\n").await?;
+        }
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_server_that_waits_for_its_reader() {
+        let (ours, theirs) = duplex(64);
+        let cache = Cache(Connection::new(ours));
+        let long = "k".repeat(500);
+        let both = async {
+            tokio::try_join!(cache.get(&long), cache.get(&long))
+        };
+        tokio::select! {
+            prices = timeout(LIMIT / 2, both) => {
+                prices.expect("no deadlock").expect("answered");
+            }
+            _ = serve_long(theirs) => panic!("it ended"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_of_callers_is_queued() {
+        let (ours, theirs) = duplex(64);
+        let cache = Cache(Connection::new(ours));
+        let all = (0..2 * 32 + 1).map(|_| cache.get("tea"));
+        let job = Notify::new();
+        tokio::select! {
+            prices = futures::future::try_join_all(all) => {
+                assert_eq!(prices.expect("answered").len(), 65);
+            }
+            _ = serve(theirs, &job) => panic!("it ended"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_an_answer_that_nobody_asked_for_is_an_error() {
+        let (ours, mut theirs) = duplex(64);
+        let cache = Cache(Connection::new(ours));
+        theirs.write_all(b"stray\n").await.expect("room");
+        tokio::task::yield_now().await;
+        let got = cache.get("tea").await;
+        let error = got.expect_err("it would get another answer");
+        assert_ne!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test(start_paused = true)]

@@ -52,7 +52,8 @@ use tonic_health::pb::health_server::HealthServer;
 
 /// Serves until shutdown, then drains within the grace period. Returns
 /// whether all connections have ended; any others are still tasks of
-/// the runtime, and end with it.
+/// the runtime, and end with it. If dropped, it closes the listener,
+/// and its connections end when their calls have ended.
 async fn serve(
     listener: TcpListener,
     shop: Shop,
@@ -274,12 +275,20 @@ mod tests {
         Ok(())
     }
 
-    /// Dropped, the server closes its listener.
     #[tokio::test]
-    async fn cancel_closes_the_listener() -> Outcome {
+    async fn cancel_closes_the_listener_and_finishes_calls() -> Outcome
+    {
         let shop = Shop::default();
-        let (server, _client, address) = start(&shop, GRACE).await?;
+        let (server, client, address) = start(&shop, GRACE).await?;
+        let mut pays = client.clone();
+        let pays = tokio::spawn(async move { pays.check(any()).await });
+        shop.begun.notified().await;
         server.abort();
+        assert!(server.await.is_err_and(|ended| ended.is_cancelled()));
+        shop.bank.notify_one();
+        assert_eq!(pays.await??.into_inner(), serving());
+        let mut later = client;
+        later.check(any()).await.expect_err("it's closed");
         while TcpStream::connect(address).await.is_ok() {
             sleep(Duration::from_millis(5)).await;
         }

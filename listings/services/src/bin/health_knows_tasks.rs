@@ -11,6 +11,8 @@ use tokio::time::{Duration, Instant};
 /// When the next sign of life of each task is due. `None`: it has ended.
 type Due = BTreeMap<&'static str, Option<Instant>>;
 
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 #[derive(Clone, Default)]
 struct Health(Arc<Mutex<Due>>);
 
@@ -20,6 +22,8 @@ impl Health {
     fn task(&self, name: &'static str, limit: Duration) -> Beat {
         let taken = self.lock().get(name).is_some_and(Option::is_some);
         assert!(!taken, "two tasks are named {name}");
+        // A time that's too far in the future overflows.
+        let limit = limit.clamp(Duration::from_millis(10), YEAR);
         let beat = Beat { name, limit, health: self.clone() };
         beat.now();
         beat
@@ -259,6 +263,18 @@ mod tests {
         let health = Health::default();
         let _first = health.task("import", LIMIT);
         let _second = health.task("import", LIMIT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_of_the_limit() {
+        for limit in [Duration::ZERO, Duration::MAX] {
+            let (health, mut tasks) =
+                (Health::default(), JoinSet::new());
+            let (_orders, imported) = mpsc::channel(10);
+            tasks.spawn(import(imported, health.task("import", limit)));
+            sleep(LIMIT).await;
+            is(&health, "200 ok").await;
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -62,13 +62,40 @@ fn health_thread(
             let routes = Router::new()
                 .route("/live", get(live))
                 .with_state(heartbeat);
-            let server = axum::serve(listener, routes).into_future();
-            stop.run_until_cancelled(server).await.unwrap_or(Ok(()))
+            stop.run_until_cancelled(accept(listener, routes)).await;
+            Ok(())
         })
     };
     thread::Builder::new().name("health".into()).spawn(serve)
 }
 // ANCHOR_END: thread
+
+// ANCHOR: accept
+/// Silent clients lose their places after `LIMIT`, so they can't use up
+/// the process's file descriptors. Until then, a probe may wait.
+const PLACES: usize = 64;
+const LIMIT: Duration = Duration::from_secs(2);
+
+async fn accept(listener: TcpListener, routes: Router) {
+    let places = Arc::new(Semaphore::new(PLACES));
+    loop {
+        let place = places.clone().acquire_owned().await;
+        let Ok((socket, _)) = listener.accept().await else {
+            // For example, there are too many open files.
+            sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let routes = TowerToHyperService::new(routes.clone());
+        let served = http1::Builder::new()
+            .keep_alive(false)
+            .serve_connection(TokioIo::new(socket), routes);
+        tokio::spawn(async move {
+            let _place = place;
+            timeout(LIMIT, served).await
+        });
+    }
+}
+// ANCHOR_END: accept
 
 use std::{
     io::{self, Read, Write},
@@ -77,7 +104,14 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use tokio::{net::TcpListener, runtime::Runtime};
+use hyper::server::conn::http1;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use tokio::{
+    net::TcpListener,
+    runtime::Runtime,
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
 
 /// Asks as a load balancer does. Returns the code of the status.
 fn probe(address: SocketAddr) -> io::Result<String> {
@@ -189,6 +223,24 @@ mod tests {
                 .collect();
             assert_eq!(code(address), "200");
             drop(silent);
+        });
+    }
+
+    /// As many as there are places, and then again. Each connection is
+    /// closed, although its client doesn't close it.
+    #[test]
+    fn overload_of_silent_clients_is_over_soon() {
+        with_health(heartbeat(LONG), |address| {
+            let silent: Vec<_> = (0..2 * PLACES)
+                .map(|_| TcpStream::connect(address).expect("accepted"))
+                .collect();
+            assert_eq!(code(address), "200");
+            for mut socket in silent {
+                let limit = Some(Duration::from_secs(30));
+                socket.set_read_timeout(limit).expect("not zero");
+                let read = socket.read(&mut [0]).expect("it's closed");
+                assert_eq!(read, 0);
+            }
         });
     }
 

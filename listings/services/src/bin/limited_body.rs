@@ -3,11 +3,26 @@
 // ANCHOR: limited
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use reqwest::{Client, Response};
 
-/// Reads a response of at most `limit` bytes. A longer one is refused
-/// before the body has more than `limit` bytes.
+/// Gets a body of at most `limit` bytes within `total`.
+async fn get_limited(
+    client: &Client,
+    url: &str,
+    limit: usize,
+    total: Duration,
+) -> anyhow::Result<Vec<u8>> {
+    let read = async {
+        // This timeout includes the body.
+        let answer = client.get(url).timeout(total).send().await?;
+        read_limited(answer.error_for_status()?, limit).await
+    };
+    read.await.with_context(|| format!("can't read {url}"))
+}
+
+/// A response that's too long is refused before the body has more than
+/// `limit` bytes.
 async fn read_limited(
     mut answer: Response,
     limit: usize,
@@ -29,15 +44,14 @@ async fn read_limited(
 // ANCHOR_END: limited
 
 const LIMIT: usize = 64 * 1024;
+const TOTAL: Duration = Duration::from_secs(8);
 
 fn client() -> reqwest::Result<Client> {
-    let limit = Duration::from_secs(8);
-    Client::builder().no_proxy().timeout(limit).build()
+    Client::builder().no_proxy().build()
 }
 
 async fn read(client: &Client, url: &str) -> anyhow::Result<Vec<u8>> {
-    let answer = client.get(url).send().await?.error_for_status()?;
-    read_limited(answer, LIMIT).await
+    get_limited(client, url, LIMIT, TOTAL).await
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -47,7 +61,8 @@ async fn main() -> anyhow::Result<()> {
         let url = format!("{}/{path}", supplier.base);
         match read(&client, &url).await {
             Ok(body) => println!("{path}: {} bytes", body.len()),
-            Err(error) => println!("{path}: {error:#}"),
+            // The whole error also names the port, which is random.
+            Err(error) => println!("{path}: {}", error.root_cause()),
         }
     }
     Ok(())
@@ -59,7 +74,13 @@ mod supplier {
     use std::io;
 
     use axum::{Router, body::Body, http::HeaderMap, routing::get};
-    use tokio::{net::TcpListener, task::JoinSet};
+    use tokio::{
+        net::TcpListener,
+        task::JoinSet,
+        time::{Duration, sleep},
+    };
+
+    const SECOND: Duration = Duration::from_secs(1);
 
     pub struct Supplier {
         pub base: String,
@@ -84,12 +105,25 @@ mod supplier {
                 });
             Body::from_stream(pieces)
         };
+        // A byte every second, or none for an hour.
+        let pieces = |every| async move {
+            let pieces = futures::stream::unfold((), move |()| {
+                let piece = (Ok::<_, io::Error>(vec![b't']), ());
+                async move {
+                    sleep(every).await;
+                    Some(piece)
+                }
+            });
+            Body::from_stream(pieces)
+        };
         let routes = Router::new()
             .route("/prices", get(async || "tea 12, coffee 15"))
             .route("/long", get(async || "tea 12, ".repeat(20_000)))
             .route("/limit", get(async || "t".repeat(64 * 1024)))
             .route("/empty", get(async || ""))
             .route("/endless", get(endless))
+            .route("/slow", get(move || pieces(SECOND)))
+            .route("/silent", get(move || pieces(3600 * SECOND)))
             .route("/zipped", get(zipped));
         let mut running = JoinSet::new();
         running.spawn(async move {
@@ -142,10 +176,9 @@ mod tests {
     async fn overload_of_bytes_is_refused() {
         for path in ["long", "zipped", "endless"] {
             let error = read_path(path).await.expect_err("too long");
-            assert!(
-                error.to_string().contains("too long"),
-                "{error:#}"
-            );
+            let error = format!("{error:#}");
+            assert!(error.contains("too long"), "{error}");
+            assert!(error.contains(path), "{error}");
         }
     }
 
@@ -160,7 +193,30 @@ mod tests {
     #[tokio::test]
     async fn failure_is_an_error() {
         let error = read_path("nothing").await.expect_err("not found");
-        assert!(error.to_string().contains("404"), "{error:#}");
+        assert!(format!("{error:#}").contains("404"), "{error:#}");
+    }
+
+    /// A client without a timeout of its own.
+    async fn is_late(path: &str) -> anyhow::Result<()> {
+        let (client, supplier) = (client()?, supplier::start().await?);
+        let url = format!("{}/{path}", supplier.base);
+        tokio::time::pause();
+        let read = hazards::within(hazards::HOUR, read(&client, &url));
+        let error = read.await.expect_err("too slow");
+        let cause = error.downcast_ref::<reqwest::Error>();
+        assert!(cause.is_some_and(|it| it.is_timeout()), "{error:#}");
+        assert!(format!("{error:#}").contains(path), "{error:#}");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn silence_of_the_body_is_limited() -> anyhow::Result<()> {
+        is_late("silent").await
+    }
+
+    #[tokio::test]
+    async fn slow_body_is_limited() -> anyhow::Result<()> {
+        is_late("slow").await
     }
 
     /// What the server compresses is decompressed, if it's short.

@@ -1,7 +1,7 @@
 //! End an event stream at shutdown, and ask clients to reconnect.
 
 // ANCHOR: ends
-use std::convert::Infallible;
+use std::{convert::Infallible, iter::once_with};
 
 use axum::{
     extract::State,
@@ -14,14 +14,24 @@ use tokio_util::sync::CancellationToken;
 async fn orders(
     State(stop): State<CancellationToken>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    // A browser ignores an event without data.
-    let last = Event::default().event("end").data("restart");
-    let last = last.retry(reconnect());
-    let events = order_events()
-        .take_until(stop.cancelled_owned())
-        .chain(stream::iter([last]));
+    let events = until(stop, order_events());
     // Keep-alive comments detect that a client has disconnected.
     Sse::new(events.map(Ok)).keep_alive(KeepAlive::default())
+}
+
+/// If `events` ends by itself, nobody is asked to reconnect.
+fn until(
+    stop: CancellationToken,
+    events: impl Stream<Item = Event>,
+) -> impl Stream<Item = Event> {
+    // A browser ignores an event without data.
+    let last = Event::default().event("end").data("restart");
+    let stopped = stop.clone();
+    let last =
+        move || stopped.is_cancelled().then(|| last.retry(reconnect()));
+    events
+        .take_until(stop.cancelled_owned())
+        .chain(stream::iter(once_with(last).flatten()))
 }
 
 /// How long a client waits before it reconnects. If all clients did so
@@ -129,6 +139,17 @@ mod tests {
         let text = body.expect("events").to_vec();
         let text = String::from_utf8(text).expect("text");
         assert!(text.contains("event: end"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn edges_of_a_source_that_ends_by_itself() {
+        let stop = CancellationToken::new();
+        let two = || Event::default().data("order");
+        let events = until(stop.clone(), stream::iter([two(), two()]));
+        assert_eq!(events.count().await, 2);
+        stop.cancel();
+        let events = until(stop, stream::iter([two(), two()]));
+        assert_eq!(events.count().await, 1);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,9 @@ use async_stream::stream;
 ///
 /// It waits for the item first and then for a tick. Otherwise it would
 /// take a tick while there's no item, and let two items through later.
+///
+/// Dropping the stream loses the item that waits for its tick. To stop
+/// without a loss, end `items`, and read the rest.
 fn paced<S: Stream>(
     items: S,
     missed: MissedTickBehavior,
@@ -116,6 +119,32 @@ mod tests {
             assert_eq!(seen, [1, 2, 3]);
         })
         .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_by_the_end_of_its_source_loses_no_order() {
+        let (sender, mut orders) = tokio::sync::mpsc::channel(3);
+        for order in 1..=3 {
+            sender.try_send(order).expect("room");
+        }
+        let taken = futures::stream::poll_fn(|it| orders.poll_recv(it));
+        let paced = paced(taken, MissedTickBehavior::Delay);
+        let mut paced = std::pin::pin!(paced);
+        assert_eq!(paced.next().await, Some(1));
+        drop(sender);
+        assert_eq!(paced.collect::<Vec<_>>().await, [2, 3]);
+    }
+
+    /// As documented.
+    #[tokio::test(start_paused = true)]
+    async fn stop_by_dropping_it_loses_the_order_that_waits() {
+        let mut orders = tokio_stream::iter(1..=4);
+        let paced = paced(orders.by_ref(), MissedTickBehavior::Delay);
+        let mut paced = Box::pin(paced);
+        assert_eq!(paced.next().await, Some(1));
+        assert!(futures::poll!(paced.next()).is_pending());
+        drop(paced);
+        assert_eq!(orders.collect::<Vec<_>>().await, [3, 4]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use OrderError::{Refused, Unfinished};
 use futures::FutureExt;
 use tokio::{
     sync::Semaphore,
@@ -29,42 +30,46 @@ async fn place_in_handler(shop: &Shop, order: u32) {
 /// The permit belongs to the task, so a client that leaves doesn't
 /// release it early. A repeated call places a second order.
 async fn place_in_task(shop: &Arc<Shop>, order: u32) -> Placed {
-    let permits = Arc::clone(&shop.permits);
-    let permit = permits.acquire_owned().await;
-    let permit = permit.map_err(|_closed| NotPlaced::ShuttingDown)?;
+    let permit = Arc::clone(&shop.permits).acquire_owned();
+    let permit = timeout(PATIENCE, permit).await;
+    let permit = permit.map_err(|_elapsed| Refused("busy"))?;
+    let permit = permit.map_err(|_closed| Refused("shutting down"))?;
     // Before the check, so that a shutdown that starts now waits.
     let token = shop.tracker.token();
     if shop.tracker.is_closed() {
-        return Err(NotPlaced::ShuttingDown);
+        return Err(Refused("shutting down"));
     }
     let shop = Arc::clone(shop);
     let task = tokio::spawn(async move {
         let _held = (permit, token);
-        let work = place_in_handler(&shop, order);
-        let work = async { timeout(LONGEST, work).await };
-        let outcome = match AssertUnwindSafe(work).catch_unwind().await
-        {
+        let work = timeout(LONGEST, place_in_handler(&shop, order));
+        let done = AssertUnwindSafe(work).catch_unwind().await;
+        let outcome = match done {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(_elapsed)) => NotPlaced::TooSlow,
-            Err(_panic) => NotPlaced::Panicked,
+            Ok(Err(_elapsed)) => Unfinished("too slow"),
+            Err(_panic) => Unfinished("panicked"),
         };
         // Logged here, because the handler may have been dropped.
         shop.log(format!("order {order}: {outcome:?}, please check"));
         Err(outcome)
     });
-    task.await.unwrap_or(Err(NotPlaced::ShuttingDown))
+    task.await.unwrap_or(Err(Unfinished("cut off")))
 }
 // ANCHOR_END: handlers
 
 // ANCHOR: shutdown
-type Placed = Result<(), NotPlaced>;
+type Placed = Result<(), OrderError>;
 
 #[derive(Debug, PartialEq)]
-enum NotPlaced {
-    ShuttingDown,
-    Panicked,
-    TooSlow,
+enum OrderError {
+    /// Nothing has happened, so the client may try again.
+    Refused(&'static str),
+    /// The order may be paid, and somebody must check it.
+    Unfinished(&'static str),
 }
+
+/// Limits how long a client waits for a permit.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Limits how long a warehouse that hangs can keep a permit.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -165,12 +170,12 @@ mod tests {
     async fn panic_is_returned_and_logged_without_a_client() {
         let shop = shop();
         let placed = place_in_task(&shop, 13).await;
-        assert_eq!(placed, Err(NotPlaced::Panicked));
+        assert_eq!(placed, Err(Unfinished("panicked")));
         assert_eq!(impatient(place_in_task(&shop, 13)).await, None);
         shop.shut_down(LIMIT).await.expect("it ends in time");
         let lines = lines(&shop);
         let panicked =
-            lines.iter().filter(|it| it.contains("Panicked"));
+            lines.iter().filter(|it| it.contains("panicked"));
         assert_eq!(panicked.count(), 2);
         assert_eq!(shop.permits.available_permits(), 4);
     }
@@ -196,7 +201,26 @@ mod tests {
         shop.shut_down(LIMIT).await.expect("it ends in time");
         assert_eq!(lines(&shop).len(), 2);
         let late = place_in_task(&shop, 3).await;
-        assert_eq!(late, Err(NotPlaced::ShuttingDown));
+        assert_eq!(late, Err(Refused("shutting down")));
+    }
+
+    /// The order is paid, so it isn't refused.
+    #[test]
+    fn stop_of_the_runtime_leaves_an_unfinished_order() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime");
+        let shop = shop();
+        let mut placing = Box::pin(place_in_task(&shop, 2));
+        runtime.block_on(async {
+            assert!(futures::poll!(&mut placing).is_pending());
+            tokio::task::yield_now().await;
+        });
+        drop(runtime);
+        assert_eq!(lines(&shop), ["order 2: paid"]);
+        let placed = placing.now_or_never();
+        assert_eq!(placed, Some(Err(Unfinished("cut off"))));
     }
 
     #[tokio::test(start_paused = true)]
@@ -214,7 +238,7 @@ mod tests {
         // Those that waited for a permit were refused.
         let refused = clients.into_iter().flatten();
         let refused =
-            refused.filter(|it| *it == Err(NotPlaced::ShuttingDown));
+            refused.filter(|it| *it == Err(Refused("shutting down")));
         assert_eq!(refused.count(), 6);
     }
 
@@ -223,11 +247,40 @@ mod tests {
         let shop = Shop::new(HOUR);
         let clients = (20..30).map(|it| place_in_task(&shop, it));
         let placed = within(HOUR, join_all(clients)).await;
-        assert!(placed.iter().all(|it| *it == Err(NotPlaced::TooSlow)));
+        let late = placed
+            .iter()
+            .filter(|it| **it == Err(Unfinished("too slow")));
+        assert_eq!(late.count(), 4);
         assert_eq!(shop.permits.available_permits(), 4);
         let lines = lines(&shop);
-        let reported = lines.iter().filter(|it| it.contains("TooSlow"));
-        assert_eq!(reported.count(), 10);
+        let reported =
+            lines.iter().filter(|it| it.contains("too slow"));
+        assert_eq!(reported.count(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_orders_refuse_clients_that_wait_for_too_long() {
+        let shop = Shop::new(2 * PATIENCE);
+        let clients = (20..30).map(|it| place_in_task(&shop, it));
+        let placed = join_all(clients).await;
+        let (done, refused): (Vec<_>, Vec<_>) =
+            placed.into_iter().partition(Result::is_ok);
+        assert_eq!(done.len(), 4);
+        let busy = |it: &Placed| *it == Err(Refused("busy"));
+        assert_eq!(refused.len(), 6);
+        assert!(refused.iter().all(busy));
+        // Nothing has happened to those that were refused.
+        assert_eq!(lines(&shop).len(), 8);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_of_the_time_limit() {
+        let idle = shop();
+        assert_eq!(idle.shut_down(Duration::ZERO).await, Ok(()));
+        let shop = shop();
+        impatient(place_in_task(&shop, 2)).await;
+        assert_eq!(shop.shut_down(Duration::ZERO).await, Err(1));
+        assert_eq!(shop.shut_down(Duration::MAX).await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
