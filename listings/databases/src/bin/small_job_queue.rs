@@ -15,7 +15,7 @@ struct Queue {
     pool: SqlitePool,
     attempts: i64, // Then, the job is dead: somebody must look.
     limit: Duration, // How long an attempt may take.
-    lease: Duration, // Longer than `limit`; then it's retried.
+    lease: Duration, // `limit`, and time for two statements.
     backoff: Duration, // Doubled after each failure.
 }
 
@@ -26,7 +26,8 @@ const SCHEMA: &str = "
         state TEXT NOT NULL DEFAULT 'open', -- Or 'done', or 'dead'.
         attempts INTEGER NOT NULL DEFAULT 0,
         token INTEGER NOT NULL DEFAULT 0, -- Greater with each claim.
-        visible_at INTEGER NOT NULL DEFAULT 0); -- In milliseconds.
+        visible_at INTEGER NOT NULL -- In milliseconds.
+            DEFAULT (unixepoch('subsec') * 1000));
     CREATE INDEX IF NOT EXISTS visible ON jobs (visible_at, id)
         WHERE state = 'open'";
 
@@ -81,13 +82,10 @@ impl Queue {
         let claim = sqlx::query_as(claim).bind(millis(self.lease));
         // All rows, because the first may come before the commit.
         let claimed = claim.fetch_all(&self.pool).await?.pop();
-        Ok(claimed.map(|(id, key, payload, attempts, token)| Job {
-            id,
-            key,
-            payload,
-            attempts,
-            token,
-        }))
+        let Some((id, key, payload, attempts, token)) = claimed else {
+            return Ok(None);
+        };
+        Ok(Some(Job { id, key, payload, attempts, token }))
     }
 }
 // ANCHOR_END: claim
@@ -172,27 +170,11 @@ impl Queue {
 
 const POLL: Duration = Duration::from_millis(100);
 
-/// The mail server refuses each customer's first mail.
-async fn send(mail: &Job) -> anyhow::Result<()> {
-    println!(
-        "attempt {}: {} to {}",
-        mail.attempts, mail.key, mail.payload
-    );
-    anyhow::ensure!(mail.payload != "nobody", "no such customer");
-    anyhow::ensure!(mail.attempts > 1, "try again later");
-    Ok(())
-}
-
 impl Queue {
     fn new(pool: SqlitePool) -> Self {
         let second = Duration::from_secs(1);
-        Self {
-            pool,
-            attempts: 3,
-            limit: 30 * second,
-            lease: 40 * second,
-            backoff: second / 20,
-        }
+        let (limit, lease) = (30 * second, 40 * second);
+        Self { pool, attempts: 3, limit, lease, backoff: second / 20 }
     }
 
     async fn state(&self, key: &str) -> sqlx::Result<(String, String)> {
@@ -202,34 +184,38 @@ impl Queue {
     }
 }
 
+/// The mail server refuses each customer's first mail.
+async fn send(mail: &Job) -> anyhow::Result<()> {
+    println!("{}, attempt {}", mail.key, mail.attempts);
+    anyhow::ensure!(mail.payload != "nobody", "no such customer");
+    anyhow::ensure!(mail.attempts > 1, "try again later");
+    Ok(())
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let queue = Queue::new(open(&folder.path().join("shop")).await?);
-    for (key, customer) in [("mail-7", "Ada"), ("mail-7", "Ada")] {
+    for key in ["mail-7", "mail-7"] {
         let mut order =
             queue.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let new = enqueue(&mut *order, key, customer).await?;
+        let new = enqueue(&mut *order, key, "Ada").await?;
         order.commit().await?;
         println!("{key} is new: {new}");
     }
     let stop = CancellationToken::new();
     let done = async {
-        for (key, customer) in [("mail-7", "Ada"), ("mail-8", "nobody")]
-        {
-            enqueue(&queue.pool, key, customer).await?;
+        for (key, to) in [("mail-7", "Ada"), ("mail-8", "nobody")] {
+            enqueue(&queue.pool, key, to).await?;
             while queue.state(key).await?.0 == "open" {
                 sleep(POLL).await;
             }
+            println!("{key}: {:?}", queue.state(key).await?);
         }
         stop.cancel();
         anyhow::Ok(())
     };
-    tokio::join!(queue.work(send, &stop), done).1?;
-    for key in ["mail-7", "mail-8"] {
-        println!("{key}: {:?}", queue.state(key).await?);
-    }
-    Ok(())
+    tokio::join!(queue.work(send, &stop), done).1
 }
 
 #[cfg(test)]
@@ -452,6 +438,21 @@ mod tests {
         let run = async |_: &Job| -> Outcome { unreachable!() };
         let dead = pair("dead", "each worker died, or lost its lease");
         assert_eq!(work(&queue, run).await?, dead);
+        Ok(())
+    }
+
+    /// A retry gets its turn, however many new jobs there are.
+    #[tokio::test]
+    async fn overload_of_new_jobs_delays_no_retry() -> Outcome {
+        let (queue, _folder) = hasty().await?;
+        let fails = async |_: &Job| Err(anyhow::anyhow!("later"));
+        assert!(queue.next(&fails).await?);
+        sleep(2 * queue.backoff).await;
+        for number in 0..10 {
+            enqueue(&queue.pool, &number.to_string(), "Ada").await?;
+        }
+        assert!(queue.next(&async |_: &Job| Ok(())).await?);
+        assert_eq!(queue.state("mail-7").await?.0, "done");
         Ok(())
     }
 

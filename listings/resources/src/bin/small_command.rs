@@ -20,7 +20,8 @@ struct Ran {
 #[derive(Default)]
 struct Kept {
     bytes: Vec<u8>,
-    is_cut: bool,
+    /// Its pipe was read to the end, and nothing was discarded.
+    is_whole: bool,
 }
 // ANCHOR_END: ran
 
@@ -47,14 +48,16 @@ async fn run(
     };
     let out = ran.stdout.read(out, &exited);
     let err = ran.stderr.read(err, &exited);
-    let ended =
-        timeout(limit, async { tokio::try_join!(wait, out, err) });
-    let ended = ended.await;
+    let all = async { tokio::try_join!(wait, out, err) };
+    let ended = timeout(limit, all).await;
     if ran.status.is_none() {
         drop(group);
         timeout(REST, child.wait()).await??;
     }
-    ended.unwrap_or(Ok(((), (), ()))).map(|_| ran)
+    if let Ok(Err(error)) = ended {
+        return Err(error);
+    }
+    Ok(ran)
 }
 // ANCHOR_END: run
 
@@ -73,19 +76,20 @@ impl Kept {
             exited.cancelled().await;
             sleep(REST).await;
         };
-        let mut rest = std::pin::pin!(rest);
+        let (mut rest, mut total) = (std::pin::pin!(rest), 0);
         loop {
             let count = tokio::select! {
                 biased; // A pipe that's always full mustn't win.
                 () = &mut rest => return Ok(()),
                 count = pipe.read(&mut buffer) => count?,
             };
-            let room = (MOST - self.bytes.len()).min(count);
-            self.bytes.extend_from_slice(&buffer[..room]);
-            self.is_cut |= room < count;
             if count == 0 {
+                self.is_whole = total == self.bytes.len();
                 return Ok(());
             }
+            total += count;
+            let room = (MOST - self.bytes.len()).min(count);
+            self.bytes.extend_from_slice(&buffer[..room]);
         }
     }
 }
@@ -119,16 +123,17 @@ fn shell(command: &str) -> Command {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    let limit = Duration::from_secs(3);
     for command in [
         "echo invoice 7; echo no paper >&2; exit 3",
         "echo invoice 8; sleep 1000",
         "sleep 5 & echo the printer daemon runs",
     ] {
+        let limit = Duration::from_secs(3);
         let ran = run(&mut shell(command), limit).await?;
-        let ended = ran.status.map(|it| it.to_string());
-        println!("{}", ended.as_deref().unwrap_or("killed"));
-        print!("  {}", String::from_utf8_lossy(&ran.stdout.bytes));
+        let end = ran.status.map(|it| it.to_string());
+        let end = end.as_deref().unwrap_or("killed");
+        let text = String::from_utf8_lossy(&ran.stdout.bytes);
+        println!("{end}: {text:?}, whole: {}", ran.stdout.is_whole);
     }
     Ok(())
 }
@@ -198,11 +203,29 @@ mod tests {
         let ran = run(&mut shell("yes 7"), MOMENT).await?;
         assert!(ran.status.is_none());
         assert_eq!(ran.stdout.bytes.len(), MOST);
-        assert!(ran.stdout.is_cut && !ran.stderr.is_cut);
+        assert!(!ran.stdout.is_whole);
         let much = format!("yes | head -c {} >&2", MOST + 1);
         let ran = run(&mut shell(&much), MINUTE).await?;
         assert!(ran.status.is_some_and(|it| it.success()));
-        assert!(ran.stderr.is_cut && ran.stderr.bytes.len() == MOST);
+        assert_eq!(ran.stderr.bytes.len(), MOST);
+        assert!(ran.stdout.is_whole && !ran.stderr.is_whole);
+        let all = format!("yes | head -c {MOST}");
+        let ran = run(&mut shell(&all), MINUTE).await?;
+        assert!(ran.stdout.is_whole);
+        Ok(())
+    }
+
+    /// The command succeeds, and a process that it leaves writes more.
+    #[tokio::test]
+    async fn slow_output_after_the_exit_is_not_whole() -> io::Result<()>
+    {
+        for limit in [MOMENT, MINUTE] {
+            let late = "echo 7; (sleep 2; echo 8) & exit 0";
+            let ran = run(&mut shell(late), limit).await?;
+            assert!(ran.status.is_some_and(|it| it.success()));
+            assert_eq!(ran.stdout.bytes, b"7\n");
+            assert!(!ran.stdout.is_whole);
+        }
         Ok(())
     }
 

@@ -29,7 +29,8 @@ struct Prices {
 }
 
 impl Prices {
-    /// A price expires `time_to_live` after its load has started.
+    /// A price expires `time_to_live` after its load has started, so make
+    /// that longer than a load takes.
     fn new(most: u64, time_to_live: Duration) -> Self {
         let loads = Cache::builder()
             .max_capacity(most)
@@ -54,8 +55,8 @@ impl Prices {
         entry.into_value().await
     }
 
-    /// The load is aborted if its entry is evicted while nobody waits, or
-    /// with the cache.
+    /// The load is aborted with the cache. If its entry is evicted or
+    /// expires, it may still run, for `LIMIT` at most.
     fn start(&self, product: u32) -> Load {
         let load = Arc::clone(&self.backend).load(product);
         let load = timeout(LIMIT, load);
@@ -83,7 +84,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use tokio::{task::JoinSet, time::sleep};
+use tokio::time::sleep;
 
 #[derive(Default)]
 struct Backend {
@@ -91,7 +92,10 @@ struct Backend {
 }
 
 impl Backend {
-    async fn load(self: Arc<Self>, product: u32) -> Price {
+    async fn load(
+        self: Arc<Self>,
+        product: u32,
+    ) -> Result<u32, LoadError> {
         self.loads.fetch_add(1, Ordering::Relaxed);
         sleep(Duration::from_millis(100)).await;
         match product {
@@ -103,37 +107,42 @@ impl Backend {
     }
 }
 
-type Price = Result<u32, LoadError>;
-
-const HOUR: Duration = Duration::from_secs(60 * 60);
-
-/// Ten callers want the same price, and the first one gives up.
-async fn ten_callers(prices: &Arc<Prices>, product: u32) -> Vec<Price> {
-    let mut callers = JoinSet::new();
-    for number in 0..10 {
-        let prices = Arc::clone(prices);
-        let patience = if number == 0 { 50 } else { 60_000 };
-        let patience = Duration::from_millis(patience);
-        callers.spawn(async move {
-            timeout(patience, prices.get(product)).await
-        });
-    }
-    callers.join_all().await.into_iter().flatten().collect()
-}
-
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    let prices = Arc::new(Prices::new(1000, HOUR));
-    let got = ten_callers(&prices, 7).await;
-    println!("one gave up, {} have a price", got.len());
+    let prices = Prices::new(1000, Duration::from_secs(60));
+    // Two callers want the same price, and the first one gives up.
+    let first = timeout(Duration::from_millis(50), prices.get(7));
+    println!("{:?}", tokio::join!(first, prices.get(7)));
     println!("loads: {}", prices.backend.loads.load(Ordering::Relaxed));
 }
 
 #[cfg(test)]
 mod tests {
-    use hazards::{at_every_poll, no_task_left, within};
+    use hazards::{
+        HOUR, at_every_poll, no_task_left, no_task_left_after, within,
+    };
+    use tokio::task::JoinSet;
 
     use super::*;
+
+    type Price = Result<u32, LoadError>;
+
+    /// Ten callers want the same price, and the first one gives up.
+    async fn ten_callers(
+        prices: &Arc<Prices>,
+        product: u32,
+    ) -> Vec<Price> {
+        let mut callers = JoinSet::new();
+        for number in 0..10 {
+            let prices = Arc::clone(prices);
+            let patience = if number == 0 { 50 } else { 60_000 };
+            let patience = Duration::from_millis(patience);
+            callers.spawn(async move {
+                timeout(patience, prices.get(product)).await
+            });
+        }
+        callers.join_all().await.into_iter().flatten().collect()
+    }
 
     fn prices() -> Arc<Prices> {
         Arc::new(Prices::new(1000, HOUR))
@@ -234,6 +243,21 @@ mod tests {
         no_task_left().await;
     }
 
+    /// moka may keep an evicted entry for a while, and its load with it.
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_an_evicted_load_ends_at_the_limit() {
+        let prices = Prices::new(3, HOUR);
+        let short = Duration::from_millis(50);
+        for product in 95..105 {
+            let late = timeout(short, prices.get(product)).await;
+            assert!(late.is_err());
+        }
+        prices.loads.run_pending_tasks().await;
+        assert!(prices.loads.entry_count() <= 3);
+        no_task_left_after(LIMIT).await;
+        drop(prices);
+    }
+
     /// moka's clock isn't Tokio's, and isn't paused.
     #[tokio::test]
     async fn clock_expires_a_price() {
@@ -255,16 +279,18 @@ mod tests {
         }
     }
 
-    /// A caller without coop budget sees that the load has failed.
+    /// A caller without coop budget sees that a load has failed, even if
+    /// nobody has waited for its end.
     #[tokio::test(start_paused = true)]
     async fn edges_of_the_coop_budget_and_no_capacity() {
         let prices = prices();
-        assert!(prices.get(0).await.is_err());
+        let short = Duration::from_millis(50);
+        assert!(timeout(short, prices.get(0)).await.is_err());
+        sleep(2 * short).await;
         while tokio::task::coop::has_budget_remaining() {
             tokio::task::coop::consume_budget().await;
         }
-        let again = prices.get(0);
-        assert!(unconstrained(again).await.is_err());
+        assert!(prices.get(0).await.is_err());
         assert_eq!(loads(&prices), 2);
         let none = Prices::new(0, HOUR);
         assert_eq!(within(HOUR, none.get(7)).await, Ok(70));

@@ -38,7 +38,7 @@ async fn serve(
     let drained = timeout(grace, watched.shutdown()).await;
     while open.try_join_next().is_some() {}
     let left = if drained.is_ok() { 0 } else { open.len() };
-    open.shutdown().await;
+    let _ = timeout(PAUSE, open.shutdown()).await;
     left
 }
 // ANCHOR_END: serve
@@ -259,6 +259,26 @@ mod tests {
         client.read_to_string(&mut seen).await?;
         assert!(seen.ends_with("paid"), "{seen}");
         assert_eq!(server.await?, 0);
+        Ok(())
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn stop_does_not_wait_for_a_blocked_thread() -> Outcome {
+        let block = async || {
+            let block = || std::thread::sleep(30 * SHORT);
+            tokio::task::block_in_place(block);
+        };
+        let shop = Router::new().route("/block", get(block));
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let serving = serve(listener, shop, stop.clone(), SHORT);
+        let serving = tokio::spawn(serving);
+        let request = "GET /block HTTP/1.1\r\nhost: shop\r\n\r\n";
+        let _client = send(address, request).await?;
+        sleep(SHORT).await;
+        stop.cancel();
+        assert_eq!(timeout(20 * SHORT, serving).await??, 1);
         Ok(())
     }
 

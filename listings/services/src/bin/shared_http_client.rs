@@ -3,7 +3,7 @@
 // ANCHOR: client
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use reqwest::{Client, Url, redirect};
 use tokio::{sync::Semaphore, time::timeout};
 
@@ -41,6 +41,10 @@ impl Supplier {
     async fn price(&self, item: &str) -> anyhow::Result<u32> {
         let place = timeout(LIMIT, self.places.acquire()).await;
         let _place = place.context("all places are taken")??;
+        // `push` drops control characters, and ignores "." and "..".
+        let is_kept = !item.contains(char::is_control)
+            && !["", ".", ".."].contains(&item);
+        ensure!(is_kept, "a URL can't contain {item:?}");
         let mut url = self.prices.clone();
         let path = url.path_segments_mut().ok(); // Not `join`.
         path.context("not http")?.pop_if_empty().push(item);
@@ -237,9 +241,10 @@ mod tests {
         }
         assert_eq!(server.seen.requests.load(Ordering::Relaxed), 6);
         // These aren't items.
-        for item in ["", ".", ".."] {
+        for item in ["", ".", "..", "te\na", "\ttea"] {
             assert!(supplier.price(item).await.is_err());
         }
+        assert_eq!(server.seen.requests.load(Ordering::Relaxed), 6);
         assert_eq!(other.seen.requests.load(Ordering::Relaxed), 0);
         Ok(())
     }

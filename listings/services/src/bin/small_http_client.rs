@@ -3,10 +3,15 @@
 // ANCHOR: client
 use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context, Error, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use reqwest::{Client, Response, Url, header, redirect};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
+
+const PLACES: usize = 4;
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(50);
+const MOST: usize = 64 * 1024; // Of a body, in bytes.
 
 /// A clone is cheap, and shares the connections and the places.
 #[derive(Clone)]
@@ -35,175 +40,141 @@ impl Supplier {
 impl Supplier {
     /// Returns the error of the last try that has ended.
     async fn price(&self, item: &str) -> anyhow::Result<u32> {
+        let url = self.url(item)?;
+        let start = Instant::now();
+        let left = || self.limit.saturating_sub(start.elapsed());
+        let mut last =
+            anyhow!("no place or answer in {:?}", self.limit);
+        for tries in 1..=TRIES {
+            let once = timeout(left(), self.once(url.clone()));
+            let Again(error, wish) = match once.await {
+                Ok(Ok(ended)) => return ended,
+                Ok(Err(again)) => again,
+                Err(_) => break,
+            };
+            last = error;
+            let backoff = PAUSE * (1 << tries.min(10));
+            let pause = backoff.mul_f64(0.5 + fastrand::f64() / 2.0);
+            let pause = wish.saturating_add(pause);
+            if tries == TRIES || pause >= left() {
+                break; // Don't wait for nothing.
+            }
+            sleep(pause).await;
+        }
+        Err(last)
+    }
+
+    fn url(&self, item: &str) -> anyhow::Result<Url> {
+        // `push` drops control characters, and ignores "." and "..".
+        let is_kept = !item.contains(char::is_control)
+            && !["", ".", ".."].contains(&item);
+        ensure!(is_kept, "a URL can't contain {item:?}");
         let mut url = self.prices.clone();
         let path = url.path_segments_mut().ok(); // Not `join`.
         path.context("not http")?.pop_if_empty().push(item);
-        let ends = Instant::now() + self.limit;
-        let mut last =
-            anyhow!("no place or answer in {:?}", self.limit);
-        for tries in 0..TRIES {
-            let once = self.once(url.clone());
-            let Ok(tried) = timeout_at(ends, once).await else { break };
-            let wish = match tried {
-                Ok(price) => return Ok(price),
-                Err(Failed { error, again: None }) => {
-                    return Err(error);
-                }
-                Err(Failed { error, again: Some(wish) }) => {
-                    last = error;
-                    wish
-                }
-            };
-            let backoff = PAUSE * (1 << tries);
-            let jitter = backoff.mul_f64(fastrand::f64());
-            let pause = wish.saturating_add(backoff + jitter);
-            let next = Instant::now().checked_add(pause);
-            match next.filter(|next| *next < ends) {
-                Some(next) if tries + 1 < TRIES => {
-                    sleep_until(next).await
-                }
-                _ => break, // Don't wait for nothing.
-            }
-        }
-        Err(last)
+        Ok(url)
     }
 }
 // ANCHOR_END: price
 
-// ANCHOR: failed
-struct Failed {
-    error: Error,
-    /// What the supplier wants us to wait, if a retry makes sense.
-    again: Option<Duration>,
-}
+// ANCHOR: again
+/// A failed try that's worth another one, and how long the supplier
+/// wants us to wait before it.
+struct Again(anyhow::Error, Duration);
 
 /// No answer, or half of one: reading a price again does no harm.
-impl From<reqwest::Error> for Failed {
+impl From<reqwest::Error> for Again {
     fn from(error: reqwest::Error) -> Self {
-        Self { error: error.into(), again: Some(Duration::ZERO) }
-    }
-}
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self { error, again: None }
+        Self(error.into(), Duration::ZERO)
     }
 }
 
 fn retry_after(answer: &Response) -> Duration {
-    let value = answer.headers().get(header::RETRY_AFTER);
-    let seconds = value.and_then(|it| it.to_str().ok()?.parse().ok());
-    Duration::from_secs(seconds.unwrap_or_default())
+    let Some(wish) = answer.headers().get(header::RETRY_AFTER) else {
+        return Duration::ZERO;
+    };
+    let seconds = wish.to_str().ok().and_then(|it| it.parse().ok());
+    // A date isn't read: no retry rather than one that's too early.
+    seconds.map_or(Duration::MAX, Duration::from_secs)
 }
-// ANCHOR_END: failed
+// ANCHOR_END: again
 
 // ANCHOR: once
 impl Supplier {
     /// Holds a place, but not during the pause before the next try.
-    async fn once(&self, url: Url) -> Result<u32, Failed> {
-        let _place =
-            self.places.acquire().await.map_err(Error::from)?;
+    async fn once(
+        &self,
+        url: Url,
+    ) -> Result<anyhow::Result<u32>, Again> {
+        let Ok(_place) = self.places.acquire().await else {
+            return Ok(Err(anyhow!("the client is closed")));
+        };
         let mut answer = self.http.get(url).send().await?;
         let status = answer.status();
         if !status.is_success() {
             let error = anyhow!("the supplier answered {status}");
-            let again = matches!(status.as_u16(), 429 | 502..=504);
-            let again = again.then(|| retry_after(&answer));
-            return Err(Failed { error, again });
+            return match status.as_u16() {
+                429 | 502..=504 => {
+                    Err(Again(error, retry_after(&answer)))
+                }
+                _ => Ok(Err(error)),
+            };
         }
         let mut body = Vec::new();
         while let Some(piece) = answer.chunk().await? {
-            if body.len() + piece.len() > MOST {
-                return Err(anyhow!("more than {MOST} bytes").into());
-            }
             body.extend_from_slice(&piece);
+            if body.len() > MOST {
+                return Ok(Err(anyhow!("more than {MOST} bytes")));
+            }
         }
-        Ok(serde_json::from_slice(&body).context("no price")?)
+        Ok(serde_json::from_slice(&body).context("no price"))
     }
 }
 // ANCHOR_END: once
 
-const PLACES: usize = 4;
-const TRIES: u32 = 3;
-const PAUSE: Duration = Duration::from_millis(50);
-const MOST: usize = 64 * 1024;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum::{
-    Router, http::StatusCode, response::IntoResponse, routing::get,
-};
+use axum::{Router, http::StatusCode, routing::get};
 use tokio::{net::TcpListener, task::JoinSet};
 
-/// A supplier that's stopped when this is dropped.
-struct Server {
-    prices: Url,
-    asked: Arc<AtomicUsize>,
-    _running: JoinSet<()>,
-}
-
-impl Server {
-    /// The path says what it answers.
-    async fn start() -> anyhow::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let prices = format!("http://{}/", listener.local_addr()?);
-        let asked = Arc::new(AtomicUsize::new(0));
-        let asked_again = asked.clone();
-        let busy = StatusCode::SERVICE_UNAVAILABLE;
-        let wait = move |seconds: &'static str| {
-            (busy, [("retry-after", seconds)]).into_response()
-        };
-        let first_busy = async move || match asked_again
-            .fetch_add(1, Ordering::Relaxed)
-        {
-            0 | 1 => busy.into_response(),
-            _ => "12".into_response(),
-        };
-        let routes = Router::new()
-            .route("/tea", get(async || "12"))
-            .route("/busy", get(first_busy))
-            .route("/second", get(async move || wait("1")))
-            .route("/year", get(async move || wait("31536000")))
-            .route(
-                "/ever",
-                get(async move || wait("18446744073709551615")),
-            )
-            .route("/date", get(async move || wait("Fri, 31 Dec 1999")))
-            .route("/silent", get(std::future::pending::<()>))
-            .route("/moved", get(async || StatusCode::FOUND))
-            .route("/long", get(async || "1".repeat(MOST + 1)))
-            .route("/a%2Fb", get(async || "7"))
-            .route("/free", get(async || "free"));
-        let mut running = JoinSet::new();
-        running.spawn(async move {
-            if let Err(error) = axum::serve(listener, routes).await {
-                eprintln!("the supplier has stopped: {error}");
-            }
-        });
-        Ok(Self { prices: prices.parse()?, asked, _running: running })
-    }
-
-    fn client(&self, limit: Duration) -> reqwest::Result<Supplier> {
-        Supplier::new(self.prices.clone(), limit)
-    }
-}
-
+const BUSY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 const LIMIT: Duration = Duration::from_secs(8);
+
+/// Starts a supplier, which is stopped when the set is dropped.
+async fn start(
+    routes: Router,
+    limit: Duration,
+) -> anyhow::Result<(Supplier, JoinSet<std::io::Result<()>>)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let prices = format!("http://{}/", listener.local_addr()?);
+    let mut running = JoinSet::new();
+    running.spawn(async { axum::serve(listener, routes).await });
+    Ok((Supplier::new(prices.parse()?, limit)?, running))
+}
+
+/// The supplier is busy when it's asked for tea for the first time.
+fn routes(asked: Arc<AtomicUsize>) -> Router {
+    let tea = async move || match asked.fetch_add(1, Ordering::Relaxed)
+    {
+        0 => Err(BUSY),
+        _ => Ok("12"),
+    };
+    let silk = async || (BUSY, [("retry-after", "31536000")]);
+    Router::new().route("/tea", get(tea)).route("/silk", get(silk))
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let server = Server::start().await?;
-    let supplier = server.client(LIMIT)?;
-    for item in ["busy", "year", "milk"] {
+    let asked = Arc::default();
+    let (supplier, _running) =
+        start(routes(Arc::clone(&asked)), LIMIT).await?;
+    for item in ["tea", "silk", "milk"] {
         match supplier.price(item).await {
             Ok(price) => println!("{item}: {price} euros"),
             Err(error) => println!("{item}: {error:#}"),
         }
     }
-    println!(
-        "asked for busy: {}",
-        server.asked.load(Ordering::Relaxed)
-    );
+    println!("asked for tea: {}", asked.load(Ordering::Relaxed));
     Ok(())
 }
 
@@ -215,19 +186,59 @@ mod tests {
 
     const SHORT: Duration = Duration::from_millis(600);
 
+    struct Server {
+        supplier: Supplier,
+        asked: Arc<AtomicUsize>,
+        _running: JoinSet<std::io::Result<()>>,
+    }
+
+    /// The path says what the supplier answers.
+    async fn server(limit: Duration) -> anyhow::Result<Server> {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let busy_at_first = asked.clone();
+        let busy_at_first = async move || match busy_at_first
+            .fetch_add(1, Ordering::Relaxed)
+        {
+            0 | 1 => Err(BUSY),
+            _ => Ok("12"),
+        };
+        let wait = |wish: &'static str| {
+            get(move || async move { (BUSY, [("retry-after", wish)]) })
+        };
+        let routes = Router::new()
+            .route("/tea", get(async || "12"))
+            .route("/busy", get(busy_at_first))
+            .route("/always", get(async || BUSY))
+            .route("/second", wait("1"))
+            .route("/year", wait("31536000"))
+            .route("/ever", wait("18446744073709551615"))
+            .route("/date", wait("Fri, 31 Dec 1999 23:59:59 GMT"))
+            .route("/silent", get(std::future::pending::<()>))
+            .route("/moved", get(async || StatusCode::FOUND))
+            .route("/long", get(async || "1".repeat(MOST + 1)))
+            .route("/a%2Fb", get(async || "7"))
+            .route("/free", get(async || "free"));
+        let (supplier, _running) = start(routes, limit).await?;
+        Ok(Server { supplier, asked, _running })
+    }
+
     async fn error(supplier: &Supplier, item: &str) -> String {
         let start = Instant::now();
         let error = supplier.price(item).await.expect_err("no price");
-        assert!(start.elapsed() < supplier.limit * 2, "{error}");
+        assert!(
+            start.elapsed() < supplier.limit.saturating_mul(2),
+            "{error}"
+        );
         format!("{error:#}")
     }
 
-    const BUSY: &str = "the supplier answered 503 Service Unavailable";
+    const BUSY_ERROR: &str =
+        "the supplier answered 503 Service Unavailable";
 
     #[tokio::test]
     async fn failure_is_retried_if_that_makes_sense() -> Outcome {
-        let server = Server::start().await?;
-        let supplier = server.client(LIMIT)?;
+        let server = server(LIMIT).await?;
+        let supplier = &server.supplier;
         assert_eq!(supplier.price("busy").await?, 12);
         assert_eq!(server.asked.load(Ordering::Relaxed), 3);
         for (item, expected) in [
@@ -235,10 +246,12 @@ mod tests {
             ("moved", "the supplier answered 302 Found"),
             ("free", "no price: expected ident at line 1 column 2"),
         ] {
-            assert_eq!(error(&supplier, item).await, expected);
+            assert_eq!(error(supplier, item).await, expected);
         }
+        let supplier = server.supplier.clone();
         drop(server);
-        let refused = error(&supplier, "tea").await;
+        let supplier = &supplier;
+        let refused = error(supplier, "tea").await;
         assert!(refused.contains("error sending request"), "{refused}");
         Ok(())
     }
@@ -246,42 +259,43 @@ mod tests {
     /// The last try is cut off, and the error is still the supplier's.
     #[tokio::test]
     async fn failure_is_the_last_real_one() -> Outcome {
-        let server = Server::start().await?;
-        let supplier = server.client(SHORT)?;
+        let server = server(SHORT).await?;
+        let supplier = &server.supplier;
         let start = Instant::now();
-        assert_eq!(error(&supplier, "year").await, BUSY);
-        assert_eq!(error(&supplier, "ever").await, BUSY);
-        assert!(start.elapsed() < SHORT / 2, "it waits for nothing");
-        assert_eq!(error(&supplier, "date").await, BUSY);
+        assert_eq!(error(supplier, "year").await, BUSY_ERROR);
+        assert_eq!(error(supplier, "ever").await, BUSY_ERROR);
+        assert_eq!(error(supplier, "date").await, BUSY_ERROR);
+        assert!(start.elapsed() < SHORT / 4, "it waits for nothing");
+        assert_eq!(error(supplier, "always").await, BUSY_ERROR);
         let cut_off = async {
             let places = supplier.places.clone();
             tokio::time::sleep(PAUSE / 2).await;
             let _all = places.acquire_many(PLACES as u32).await;
             tokio::time::sleep(SHORT).await;
         };
-        let busy = error(&supplier, "date");
-        assert_eq!(tokio::join!(busy, cut_off).0, BUSY);
+        let busy = error(supplier, "always");
+        assert_eq!(tokio::join!(busy, cut_off).0, BUSY_ERROR);
         Ok(())
     }
 
     #[tokio::test]
     async fn slow_supplier_gets_its_wish() -> Outcome {
-        let server = Server::start().await?;
-        let supplier = server.client(Duration::from_millis(1500))?;
+        let server = server(Duration::from_millis(1500)).await?;
+        let supplier = &server.supplier;
         let start = Instant::now();
-        assert_eq!(error(&supplier, "second").await, BUSY);
+        assert_eq!(error(supplier, "second").await, BUSY_ERROR);
         assert!(start.elapsed() >= Duration::from_secs(1));
         Ok(())
     }
 
     #[tokio::test]
     async fn silence_ends_at_the_limit() -> Outcome {
-        let server = Server::start().await?;
-        let supplier = server.client(SHORT)?;
-        let silent = error(&supplier, "silent").await;
+        let server = server(SHORT).await?;
+        let supplier = &server.supplier;
+        let silent = error(supplier, "silent").await;
         assert!(silent.contains("timed out"), "{silent}");
         let _all = supplier.places.acquire_many(PLACES as u32).await?;
-        let full = error(&supplier, "tea").await;
+        let full = error(supplier, "tea").await;
         assert_eq!(full, "no place or answer in 600ms");
         Ok(())
     }
@@ -289,8 +303,8 @@ mod tests {
     /// More callers pause than there are places; another one is served.
     #[tokio::test]
     async fn overload_of_pauses_holds_no_place() -> Outcome {
-        let server = Server::start().await?;
-        let supplier = server.client(LIMIT)?;
+        let server = server(LIMIT).await?;
+        let supplier = &server.supplier;
         let mut callers = JoinSet::new();
         for _ in 0..2 * PLACES + 1 {
             let supplier = supplier.clone();
@@ -309,17 +323,17 @@ mod tests {
 
     #[tokio::test]
     async fn overload_of_a_body_is_refused() -> Outcome {
-        let server = Server::start().await?;
-        let supplier = server.client(LIMIT)?;
-        let long = error(&supplier, "long").await;
+        let server = server(LIMIT).await?;
+        let supplier = &server.supplier;
+        let long = error(supplier, "long").await;
         assert_eq!(long, "more than 65536 bytes");
         Ok(())
     }
 
     #[tokio::test]
     async fn cancel_gives_the_place_back() -> Outcome {
-        let server = Server::start().await?;
-        let supplier = server.client(LIMIT)?;
+        let server = server(LIMIT).await?;
+        let supplier = &server.supplier;
         for after in 0..2 * PLACES as u64 {
             let after = Duration::from_millis(after * 10);
             let silent = supplier.price("silent");
@@ -333,18 +347,31 @@ mod tests {
 
     #[tokio::test]
     async fn edges_of_a_name() -> Outcome {
-        let server = Server::start().await?;
-        let supplier = server.client(LIMIT)?;
+        let server = server(LIMIT).await?;
+        let supplier = &server.supplier;
         assert_eq!(supplier.price("a/b").await?, 7);
-        let outside = error(&supplier, "http://other.example").await;
+        // A URL would drop these parts, and ask for something else.
+        for item in ["te\na", "\ttea", "", ".", ".."] {
+            let refused = error(supplier, item).await;
+            assert!(refused.starts_with("a URL can't"), "{refused}");
+        }
+        let outside = error(supplier, "http://other.example").await;
         assert!(outside.contains("404"), "{outside}");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn edges_of_the_limit() -> Outcome {
+        let most = server(Duration::MAX).await?;
+        assert_eq!(most.supplier.price("tea").await?, 12);
+        assert_eq!(error(&most.supplier, "date").await, BUSY_ERROR);
         Ok(())
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_share_the_places() -> Outcome {
-        let server = Server::start().await?;
-        let supplier = server.client(LIMIT)?;
+        let server = server(LIMIT).await?;
+        let supplier = &server.supplier;
         let mut callers = JoinSet::new();
         for _ in 0..40 {
             let supplier = supplier.clone();

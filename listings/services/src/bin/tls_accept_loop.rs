@@ -37,7 +37,8 @@ async fn serve(
     let drained = timeout(grace, watched.shutdown()).await;
     while open.try_join_next().is_some() {}
     let left = if drained.is_ok() { 0 } else { open.len() };
-    open.shutdown().await;
+    // A handler that blocks its thread can't be aborted.
+    let _ = timeout(PAUSE, open.shutdown()).await;
     left
 }
 // ANCHOR_END: serve
@@ -182,8 +183,11 @@ async fn start(grace: Duration) -> Result<Shop, Failed> {
     let bug = async || -> &'static str {
         std::panic::resume_unwind(Box::new("a bug"))
     };
+    let block = || std::thread::sleep(Duration::from_secs(3));
+    let block = async move || tokio::task::block_in_place(block);
     let routes = Router::new()
         .route("/price", get(async || "12 euros"))
+        .route("/block", get(block))
         .route("/bug", get(bug))
         .route("/pay", get(pay));
     let server = serve(listener, newest, routes, stop.clone(), grace);
@@ -372,6 +376,20 @@ mod tests {
         shop.bank.notify_one();
         assert_eq!(paying.await?, "paid");
         assert_eq!(shop.server.await?, 0);
+        Ok(())
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn stop_does_not_wait_for_a_blocked_thread() -> Outcome {
+        let shop = start(SHORT).await?;
+        let mut client =
+            connect(shop.address, &shop.identity.root).await?;
+        let _asking = tokio::spawn(async move {
+            ask(&mut client, "/block").await.unwrap_or_default()
+        });
+        sleep(3 * SHORT).await;
+        shop.stop.cancel();
+        assert_eq!(timeout(20 * SHORT, shop.server).await??, 1);
         Ok(())
     }
 
