@@ -933,6 +933,23 @@ fn edges_delays_double_up_to_a_limit() {
     }
 }
 
+/// A thousand at a time take longer than a call may, as on a slow disk.
+#[tokio::test(start_paused = true)]
+async fn slow_purges_forget_fewer_events_at_a_time() {
+    let world = to("a", World::new(well), 1_500).await;
+    world.change(|it| it.retry.max_age = HOUR);
+    *world.store.purging.lock().expect("no panic") = SECOND / 33;
+    let task = tokio::spawn(world.dispatch());
+    sleep(25 * HOUR + 10 * MINUTE).await;
+    for id in 0..1_500 {
+        let new = World::event("a", id, None);
+        let new = world.store.accept(&new).await;
+        assert_eq!(new.expect("ok"), Accepted::New(1));
+    }
+    world.stop.cancel();
+    within(MINUTE, task).await.expect("no panic");
+}
+
 #[tokio::test(start_paused = true)]
 async fn clock_old_events_are_forgotten_now_and_then() {
     let world = to("a", World::new(well), 3_500).await;

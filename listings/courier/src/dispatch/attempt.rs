@@ -158,16 +158,24 @@ impl Attempts {
         settings: watch::Receiver<Arc<Settings>>,
     ) {
         let (pause, most) = PURGE;
+        let mut batch = most;
         loop {
             sleep(pause).await;
-            let mut purged = Some(most as u64);
-            while purged == Some(most as u64) {
+            let mut more = true;
+            while more {
                 // Dead ones can be seen for so long, too, however old
                 // they were when they were given up.
                 let set = settings.borrow().clone();
                 let keep = set.keep.saturating_add(set.retry.max_age);
-                let purge = self.store.purge(keep, most);
-                purged = self.call(purge).await;
+                let purge = self.store.purge(keep, batch);
+                let purged = self.call(purge).await;
+                more = purged == Some(batch as u64);
+                batch = match purged {
+                    // If it takes too long, it's rolled back.
+                    None => (batch / 2).max(1),
+                    Some(_) if more => batch,
+                    Some(_) => (batch * 2).min(most),
+                };
             }
         }
     }

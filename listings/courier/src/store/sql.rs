@@ -820,10 +820,17 @@ async fn announce(
                 listener.listen(CHANNEL).await?;
                 pause = Duration::from_secs(1);
                 loop {
+                    let next = timeout(limit, listener.try_recv());
                     // `None` after a lost connection: something may have been missed.
-                    match listener.try_recv().await? {
-                        Some(it) if it.payload() == me => {}
-                        _ => wake.here(),
+                    match next.await {
+                        Ok(Ok(Some(it))) if it.payload() == me => {}
+                        Ok(heard) => heard.map(|_| wake.here())?,
+                        // Only an answer shows that the connection isn't lost.
+                        Err(_) => {
+                            let ask = listener.execute("SELECT 1");
+                            let asked = timeout(limit, ask).await;
+                            asked.map_err(std::io::Error::from)??;
+                        }
                     }
                 }
             }

@@ -15,13 +15,18 @@ use courier::store::{
 use hazards::within;
 use sqlx::{
     AnyConnection, AssertSqlSafe, Connection as _, Row as _,
-    any::install_default_drivers,
+    any::install_default_drivers, postgres::PgConnectOptions,
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
+    io::{
+        AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
+        copy_bidirectional,
+    },
+    net::{TcpListener, TcpStream, UnixStream},
+    sync::watch,
     task::JoinSet,
 };
+use url::Url;
 
 use crate::suite::{Harness, claim, event, name, run, subscription};
 
@@ -654,6 +659,81 @@ async fn changed_wakes_another_process() {
     };
     run("changed", test).await;
 }
+
+/// As when a NAT forgets a connection that nobody uses: nothing is forwarded any more, and nobody is informed. After a while,
+/// a new connection listens.
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_of_the_connection_that_listens() {
+    let test = async |place: &Postgresql| {
+        let store = with_a(place).await;
+        let proxy = TcpListener::bind("127.0.0.1:0").await.expect("it");
+        let port = proxy.local_addr().expect("an address").port();
+        let forget = watch::Sender::new(());
+        let server: PgConnectOptions = place.url.parse().expect("it");
+        let forgets = forget.subscribe();
+        let proxying = tokio::spawn(async move {
+            let mut all = JoinSet::new();
+            loop {
+                let (client, _) = proxy.accept().await.expect("it");
+                let to = server.clone();
+                all.spawn(forward(client, to, forgets.clone()));
+            }
+        });
+        let mut url: Url = place.url.parse().expect("a URL");
+        let others = url.clone();
+        let others = others.query_pairs();
+        let others =
+            others.filter(|it| it.0 != "host" && it.0 != "port");
+        url.query_pairs_mut()
+            .clear()
+            .extend_pairs(others)
+            .append_pair("host", "127.0.0.1")
+            .append_pair("port", &port.to_string());
+        let timeout = Duration::from_secs(2);
+        let other =
+            open(url.as_str(), SqlOptions { timeout, ..options() });
+        let other = other.await;
+        for round in 0..6 {
+            accept(&store, &round.to_string(), None).await;
+            within(Duration::from_secs(30), other.changed()).await;
+            if round == 1 {
+                forget.send_replace(());
+            }
+        }
+        proxying.abort();
+    };
+    run("silent_listener", test).await;
+}
+
+async fn forward(
+    mut client: TcpStream,
+    to: PgConnectOptions,
+    mut forgets: watch::Receiver<()>,
+) {
+    let (mut unix, mut tcp);
+    let server: &mut (dyn Stream + Send) = match to.get_socket() {
+        Some(folder) => {
+            let file = format!(".s.PGSQL.{}", to.get_port());
+            unix = UnixStream::connect(folder.join(file)).await;
+            unix.as_mut().expect("a server")
+        }
+        None => {
+            let to = (to.get_host(), to.get_port());
+            tcp = TcpStream::connect(to).await;
+            tcp.as_mut().expect("a server")
+        }
+    };
+    let mut server = std::pin::Pin::new(server);
+    forgets.mark_unchanged();
+    tokio::select! {
+        _ = copy_bidirectional(&mut client, &mut server) => {}
+        // Both stay open.
+        _ = forgets.changed() => std::future::pending().await,
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
 
 /// A retry that's settled while the URL changes is due immediately.
 #[tokio::test(flavor = "multi_thread")]

@@ -46,6 +46,8 @@ pub struct Faulty {
     calls: Mutex<HashMap<&'static str, usize>>,
     /// Whether `changed` always returns immediately.
     pub restless: Mutex<bool>,
+    /// How long `purge` takes for each event that it may forget.
+    pub purging: Mutex<Duration>,
     /// Accepted by the next call of `due`, after it looked.
     pub meanwhile: Mutex<Option<Event>>,
 }
@@ -58,6 +60,7 @@ impl Faulty {
             faults: Mutex::default(),
             calls: Mutex::default(),
             restless: Mutex::default(),
+            purging: Mutex::default(),
             meanwhile: Mutex::default(),
         })
     }
@@ -201,7 +204,12 @@ impl Store for Faulty {
         keep: Duration,
         most: usize,
     ) -> Result<u64, StoreError> {
-        let purge = self.inner.purge(keep, most);
+        let each = *self.purging.lock().unwrap();
+        let purge = async {
+            // As in a transaction, a dropped one has no effect.
+            sleep(each * u32::try_from(most).expect("few")).await;
+            self.inner.purge(keep, most).await
+        };
         self.through("purge", None, purge).await
     }
     async fn ping(&self) -> Result<(), StoreError> {
