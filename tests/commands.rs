@@ -185,6 +185,8 @@ fn check(command: &str) -> Result<(), String> {
         }
         ["cargo", "book", rest @ ..] => book(&[rest, &["--help"]].concat()).map(drop),
         ["cargo", "unstable", name] => exists(&format!("listings/debugging/unstable/{name}.rs")),
+        // A tool that the reader installs, with its manual linked beside it.
+        ["cargo", "sqlx", ..] => Ok(()),
         ["cargo", rest @ ..] => {
             let end = rest.iter().position(|word| *word == "--");
             let (rest, own) = rest.split_at(end.unwrap_or(rest.len()));

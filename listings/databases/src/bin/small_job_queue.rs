@@ -39,8 +39,7 @@ async fn open(file: &Path) -> sqlx::Result<SqlitePool> {
         Box::pin(async { Ok(!connection.is_in_transaction()) })
     }); // Discards one whose transaction SQLite has ended.
     let pool = pool.connect_with(options).await?;
-    sqlx::raw_sql(SCHEMA).execute(&pool).await?;
-    Ok(pool)
+    sqlx::raw_sql(SCHEMA).execute(&pool).await.map(|_| pool)
 }
 // ANCHOR_END: open
 
