@@ -174,6 +174,31 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn stop_by_the_end_of_its_source_loses_nothing() {
+        let (queue, items) = mpsc::channel(100);
+        let items = debounced(ReceiverStream::new(items), QUIET, HOUR);
+        let mut items = std::pin::pin!(items);
+        queue.try_send(1).expect("there is room");
+        assert!(futures::poll!(items.next()).is_pending());
+        drop(queue);
+        assert_eq!(items.next().await, Some(1));
+        assert_eq!(items.next().await, None);
+    }
+
+    /// As the page says.
+    #[tokio::test(start_paused = true)]
+    async fn stop_by_dropping_it_loses_the_newest() {
+        let (queue, items) = mpsc::channel(100);
+        let mut source = ReceiverStream::new(items);
+        queue.try_send(1).expect("there is room");
+        let mut items =
+            Box::pin(debounced(source.by_ref(), QUIET, LONGEST));
+        assert!(futures::poll!(items.next()).is_pending());
+        drop((items, queue));
+        assert_eq!(source.next().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn clock_at_zero_and_below_a_millisecond() {
         for quiet in [Duration::ZERO, Duration::from_nanos(1)] {
             let items = debounced(busy(), quiet, LONGEST).take(3);
