@@ -140,13 +140,13 @@ impl<B: Broker> Relay<'_, B> {
         while !self.stop.is_cancelled() {
             let pause = match self.round().await {
                 Ok(round) if !round.failed.is_empty() => {
-                    eprintln!("not sent: {:?}", round.failed);
+                    tracing::warn!("not sent: {:?}", round.failed);
                     Duration::from_secs(1)
                 }
                 Ok(Round { sent: 0, .. }) => Duration::from_millis(200),
                 Ok(_) => Duration::ZERO,
                 Err(error) => {
-                    eprintln!("the outbox: {error}");
+                    tracing::error!(%error, "the outbox");
                     Duration::from_secs(1)
                 }
             };

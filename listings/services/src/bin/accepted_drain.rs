@@ -56,7 +56,7 @@ async fn accept(
         let socket = match listener.accept().await {
             Ok((socket, _)) => TokioIo::new(socket),
             Err(error) => {
-                eprintln!("no connection accepted: {error}");
+                tracing::error!(%error, "no connection accepted");
                 sleep(PAUSE).await;
                 continue;
             }

@@ -54,7 +54,7 @@ async fn reload_every(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         if let Err(error) = reload(files, current).await {
-            eprintln!("the server keeps its certificate: {error:#}");
+            tracing::error!("keeps its certificate: {error:#}");
         }
     }
 }

@@ -118,7 +118,7 @@ async fn serve(
                         relays.spawn(connect_and_relay(client, server));
                     }
                     Err(error) => {
-                        eprintln!("accept: {error}");
+                        tracing::error!(%error, "accept");
                         // Too many open files?
                         sleep(Duration::from_secs(1)).await;
                     }
@@ -155,8 +155,8 @@ async fn connect_and_relay(
 fn report(ended: Result<io::Result<()>, JoinError>) {
     match ended {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => eprintln!("relay: {error}"),
-        Err(error) => eprintln!("relay: {error}"),
+        Ok(Err(error)) => tracing::warn!(%error, "relay"),
+        Err(error) => tracing::error!(%error, "relay"),
     }
 }
 // ANCHOR_END: connect

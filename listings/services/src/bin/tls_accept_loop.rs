@@ -57,7 +57,7 @@ async fn accept(
         let (socket, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                eprintln!("no connection accepted: {error}");
+                tracing::error!(%error, "no connection accepted");
                 sleep(PAUSE).await;
                 continue;
             }
