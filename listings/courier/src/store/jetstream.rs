@@ -56,13 +56,16 @@ use std::{
 use async_nats::{
     Client, ConnectOptions, Subscriber,
     jetstream::{
-        AckKind, Context, ErrorCode, Message,
+        AckKind, Context, Message,
         consumer::{self, Consumer, pull},
-        context::{ContextBuilder, PublishErrorKind},
+        context::{
+            ConsumerInfoError, ConsumerInfoErrorKind, ContextBuilder,
+            PublishErrorKind,
+        },
         message::{PublishMessage, StreamMessage},
         stream::{
-            self, ConsumerErrorKind, DiscardPolicy,
-            RawMessageErrorKind, RetentionPolicy, Stream,
+            self, DiscardPolicy, RawMessageErrorKind, RetentionPolicy,
+            Stream,
         },
     },
 };
@@ -413,23 +416,29 @@ impl JetStreamStore {
         &self,
         subscription: &Name,
     ) -> Result<(), StoreError> {
+        let create = |lane| self.create_consumer(subscription, lane);
+        let all = (0..=self.options.lanes).map(create);
+        try_join_all(all).await.map(drop)
+    }
+
+    async fn create_consumer(
+        &self,
+        subscription: &Name,
+        lane: u64,
+    ) -> Result<Consumer<pull::Config>, StoreError> {
         // ANCHOR: lanes
-        try_join_all((0..=self.options.lanes).map(async |lane| {
-            let parts = [&token(subscription), &lane.to_string(), "*"];
-            self.ask(self.queue.create_consumer(pull::Config {
-                durable_name: Some(consumer(subscription, lane)),
-                filter_subject: self.subject("d", &parts),
-                ack_wait: self.options.lease,
-                max_ack_pending: match lane {
-                    0 => self.options.max_unkeyed,
-                    _ => 1,
-                },
-                ..Default::default()
-            }))
-            .await
+        let parts = [&token(subscription), &lane.to_string(), "*"];
+        self.ask(self.queue.create_consumer(pull::Config {
+            durable_name: Some(consumer(subscription, lane)),
+            filter_subject: self.subject("d", &parts),
+            ack_wait: self.options.lease,
+            max_ack_pending: match lane {
+                0 => self.options.max_unkeyed,
+                _ => 1,
+            },
+            ..Default::default()
         }))
         .await
-        .map(drop)
         // ANCHOR_END: lanes
     }
 
@@ -441,20 +450,28 @@ impl JetStreamStore {
         let found =
             join_all((0..=self.options.lanes).map(async |lane| {
                 let name = consumer(subscription, lane);
-                self.ask(self.queue.get_consumer(&name)).await
+                let found =
+                    self.ask(self.queue.get_consumer(&name)).await;
+                match found {
+                    Err(StoreError::Failed(e)) if is_missing(&e) => {
+                        // A call that removed the subscription was slower than one that added it again.
+                        let table = self.table().await?.1;
+                        if !table.contains_key(subscription) {
+                            return Ok(None);
+                        }
+                        let new =
+                            self.create_consumer(subscription, lane);
+                        new.await.map(Some)
+                    }
+                    found => found.map(Some),
+                }
             }))
             .await;
-        let (mut consumers, mut failure) = (vec![], None);
-        for result in found {
-            match result {
-                Ok(consumer) => consumers.push(consumer),
-                Err(StoreError::Failed(e)) if is_missing(&e) => {}
-                Err(error) => failure = Some(error),
-            }
-        }
-        match failure {
-            Some(error) if consumers.is_empty() => Err(error),
-            _ => Ok(consumers),
+        let (found, mut failed): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(Result::is_ok);
+        match failed.pop() {
+            Some(Err(error)) if found.is_empty() => Err(error),
+            _ => Ok(found.into_iter().flatten().flatten().collect()),
         }
     }
 
@@ -897,13 +914,14 @@ impl Store for JetStreamStore {
             secret: BASE64_STANDARD.encode(&subscription.secret.0),
         };
         for _ in 0..REPEATS {
+            let ends = self.ends().await?;
             let (sequence, mut table) = self.table().await?;
             let others = table.len();
             if table.insert(name.clone(), row()).is_none() {
                 if others >= most {
                     return Ok(false);
                 }
-                self.forget(name).await?;
+                self.forget(name, ends).await?;
                 self.create_consumers(name).await?;
             }
             if self.replace_table(sequence, &table).await? {
@@ -918,6 +936,7 @@ impl Store for JetStreamStore {
         name: &Name,
     ) -> Result<bool, StoreError> {
         for _ in 0..REPEATS {
+            let ends = self.ends().await?;
             let (sequence, mut table) = self.table().await?;
             let found = table.remove(name).is_some();
             if !found || self.replace_table(sequence, &table).await? {
@@ -929,7 +948,7 @@ impl Store for JetStreamStore {
                         tracing::debug!(%error, name, "no consumer");
                     }
                 }
-                self.forget(name).await?;
+                self.forget(name, ends).await?;
                 return Ok(found);
             }
         }
@@ -1158,16 +1177,33 @@ impl JetStreamStore {
         Ok(new.is_some())
     }
 
-    /// Removes all deliveries and leases of a subscription.
-    async fn forget(&self, name: &Name) -> Result<(), StoreError> {
-        let streams = [
-            ("d", &self.queue),
-            ("x", &self.dead),
-            ("l", &self.leases),
-        ];
-        for (kind, stream) in streams {
+    /// The streams with the messages of subscriptions.
+    fn streams(&self) -> [(&str, &Stream<()>); 3] {
+        [("d", &self.queue), ("x", &self.dead), ("l", &self.leases)]
+    }
+
+    /// The sequence numbers that those streams have reached. If the subscription table is read afterward, then all messages of
+    /// subscriptions that aren't in the table yet will have higher numbers.
+    async fn ends(&self) -> Result<Vec<u64>, StoreError> {
+        try_join_all(self.streams().map(async |(_, stream)| {
+            let info = self.ask(stream.get_info()).await?;
+            Ok(info.state.last_sequence)
+        }))
+        .await
+    }
+
+    /// Removes the deliveries and leases of a subscription, up to those numbers: what follows belongs to a new one of that name.
+    async fn forget(
+        &self,
+        name: &Name,
+        ends: Vec<u64>,
+    ) -> Result<(), StoreError> {
+        let streams = self.streams().into_iter().zip(ends);
+        // To the server, 0 and 1 mean all of them.
+        for ((kind, stream), end) in streams.filter(|it| it.1 > 0) {
             let subject = self.subject(kind, &[&token(name), ">"]);
-            self.purge_subject(stream, subject).await?;
+            let purge = stream.purge().filter(subject);
+            self.ask(purge.sequence(end + 1)).await?;
         }
         let ours = |lane| consumer(name, lane);
         let ours: Vec<_> = (0..=self.options.lanes).map(ours).collect();
@@ -1260,14 +1296,9 @@ fn is_full(error: &BoxError) -> bool {
 
 /// Whether there's no such consumer: the subscription is being removed.
 fn is_missing(error: &BoxError) -> bool {
-    let missing = ErrorCode::CONSUMER_NOT_FOUND;
-    error.downcast_ref::<stream::ConsumerError>().is_some_and(|error| {
-        match error.kind() {
-            ConsumerErrorKind::JetStream(e) => {
-                e.error_code() == missing
-            }
-            _ => false,
-        }
+    let error = error.downcast_ref::<ConsumerInfoError>();
+    error.is_some_and(|error| {
+        error.kind() == ConsumerInfoErrorKind::NotFound
     })
 }
 
