@@ -160,8 +160,8 @@ async fn failure_of_a_torn_subscription() {
     assert_eq!(store.subscriptions().await.unwrap().len(), 2);
 }
 
-/// A process that's removing a subscription stalls, another one adds it again, and the first one goes on to clean up: the
-/// new subscription's events are delivered.
+/// A process that's removing a subscription stalls, another one adds it again, and then the first one cleans up: the new
+/// subscription's events are delivered.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_unsubscribe_leaves_the_next_subscription() {
     let nats = Nats::start(1);

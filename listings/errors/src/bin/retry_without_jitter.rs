@@ -3,17 +3,22 @@
 // ANCHOR: wrong
 use tokio::time::{Duration, sleep};
 
-/// Asks four times, with pauses of 100, 200, and 400 ms.
-async fn ask(server: &Server, _client: u64) {
+/// Asks four times, with pauses of 100, 200, and 400 ms. Returns whether
+/// the server answered.
+async fn ask(server: &Server, _client: u64) -> bool {
     let mut pause = Duration::from_millis(100);
     for pauses in (0..4).rev() {
-        if server.answers() || pauses == 0 {
-            return;
+        if server.answers() {
+            return true;
+        }
+        if pauses == 0 {
+            break;
         }
         // Wrong: they failed together, and all wait equally long.
         sleep(pause).await;
         pause *= 2;
     }
+    false
 }
 // ANCHOR_END: wrong
 

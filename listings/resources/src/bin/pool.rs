@@ -214,8 +214,8 @@ impl<M: Manager> Clone for Pool<M> {
 // ANCHOR: close_within
 impl<M: Manager> Pool<M> {
     /// Closes the pool and waits at most this long. Returns the number
-    /// of connections still in use. Each is closed when its caller
-    /// drops it.
+    /// of connections still in use or being opened. Each is closed when
+    /// its caller drops it.
     pub async fn close_within(&self, grace: Duration) -> usize {
         timeout(grace, self.close()).await.ok();
         self.shared.out.len()
@@ -654,6 +654,7 @@ mod tests {
         let pool = Pool::new(Orders::default(), LIMITS);
         let mut connects = pin!(pool.get());
         assert!(futures::poll!(connects.as_mut()).is_pending());
+        assert_eq!(pool.close_within(Duration::ZERO).await, 1);
         let mut closes = pin!(pool.close());
         assert!(futures::poll!(closes.as_mut()).is_pending());
         let session = connects.await;

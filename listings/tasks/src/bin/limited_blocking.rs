@@ -88,6 +88,7 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
     use hazards::at_every_poll;
 
     use super::*;
@@ -125,6 +126,39 @@ mod tests {
             assert_eq!(count.most.load(Ordering::SeqCst), 1);
         })
         .await;
+    }
+
+    /// The closure that runs keeps its permit until it returns.
+    #[test]
+    fn stop_of_the_runtime_costs_no_permit() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        let cores = Cores::new(1);
+        let (end, ends) = std::sync::mpsc::channel::<()>();
+        let (start, starts) = std::sync::mpsc::channel();
+        let runs = cores.clone();
+        let runs = runtime.spawn(async move {
+            let wait =
+                move || start.send(()).is_ok() && ends.recv().is_ok();
+            runs.run(wait).await
+        });
+        runtime.block_on(task::yield_now());
+        starts.recv().expect("it runs");
+        let handle = runtime.handle().clone();
+        runtime.shutdown_background();
+        let ended = runs.now_or_never().expect("it is aborted");
+        assert!(ended.is_err_and(|error| error.is_cancelled()));
+        assert_eq!(cores.0.available_permits(), 0);
+        end.send(()).expect("it still runs");
+        while cores.0.available_permits() == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let _entered = handle.enter();
+        let refused = cores.run(|| 7).now_or_never();
+        let refused = refused.expect("it doesn't wait");
+        assert!(refused.is_err_and(|error| error.is_cancelled()));
+        assert_eq!(cores.0.available_permits(), 1);
     }
 
     #[tokio::test]

@@ -29,8 +29,9 @@ async fn ask_a_task() -> io::Result<u8> {
 }
 
 /// While a closure runs on the blocking pool, the clock doesn't jump.
-/// This closure runs until a thread has answered. Its time limit is in
-/// real time because no `timeout` fires in the meantime.
+/// This closure runs until a thread has answered, even if this future
+/// is dropped. Its time limit is in real time because no `timeout`
+/// fires in the meantime.
 async fn ask_on_the_blocking_pool<B>(bank: B) -> io::Result<u8>
 where
     B: FnOnce(mpsc::Sender<u8>) -> bool + Send + 'static,

@@ -3,7 +3,7 @@
 // ANCHOR: rates
 use std::{collections::BTreeMap, sync::Arc};
 
-use tokio::task::JoinSet;
+use tokio_util::task::JoinMap;
 
 /// A source of exchange rates.
 trait Rates: 'static {
@@ -14,9 +14,7 @@ trait Rates: 'static {
     ) -> impl Future<Output = Option<f64>> + Send + use<Self>;
 }
 
-struct Fixed {
-    rates: Arc<BTreeMap<String, f64>>,
-}
+struct Fixed(Arc<BTreeMap<String, f64>>);
 
 impl Rates for Fixed {
     fn rate(
@@ -24,40 +22,41 @@ impl Rates for Fixed {
         currency: &str,
     ) -> impl Future<Output = Option<f64>> + Send + use<> {
         // Runs now and reads what is borrowed.
-        let rates = Arc::clone(&self.rates);
+        let rates = Arc::clone(&self.0);
         let currency = currency.to_owned();
         // Runs when it's polled and owns what it needs.
         async move { rates.get(&currency).copied() }
     }
 }
 
-/// Fetches each rate in a task. The caller owns the set of tasks.
+/// Fetches each rate in a task. If a currency's rate is still being
+/// fetched, that task is aborted. The caller owns the map of tasks.
 fn refresh(
-    tasks: &mut JoinSet<Option<f64>>,
+    tasks: &mut JoinMap<String, Option<f64>>,
     rates: &impl Rates,
     currencies: &[String],
 ) {
     for currency in currencies {
-        tasks.spawn(rates.rate(currency));
+        tasks.spawn(currency.clone(), rates.rate(currency));
     }
 }
 // ANCHOR_END: rates
 
 fn fixed() -> Fixed {
     let rates = [("JPY".to_owned(), 0.006), ("USD".to_owned(), 0.9)];
-    Fixed { rates: Arc::new(rates.into()) }
+    Fixed(Arc::new(rates.into()))
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), tokio::task::JoinError> {
-    let mut tasks = JoinSet::new();
+    let mut tasks = JoinMap::new();
     {
         // Both are dropped before the tasks run.
         let currencies = ["USD".to_owned(), "XYZ".to_owned()];
         refresh(&mut tasks, &fixed(), &currencies);
     }
-    while let Some(rate) = tasks.join_next().await {
-        println!("rate: {:?}", rate?);
+    while let Some((currency, rate)) = tasks.join_next().await {
+        println!("{currency}: {:?}", rate?);
     }
     Ok(())
 }
@@ -92,42 +91,77 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_run_them_after_the_source_is_dropped() {
-        let mut tasks = JoinSet::new();
-        refresh(&mut tasks, &fixed(), &vec!["USD".to_owned(); 100]);
-        assert_eq!(tasks.join_all().await, [Some(0.9); 100]);
+        let mut tasks = JoinMap::new();
+        let currencies: Vec<_> =
+            (0..100)
+                .map(|it| {
+                    if it == 50 { "USD".into() } else { it.to_string() }
+                })
+                .collect();
+        refresh(&mut tasks, &fixed(), &currencies);
+        let mut fetched = 0;
+        while let Some((currency, rate)) = tasks.join_next().await {
+            let known = (currency == "USD").then_some(0.9);
+            assert_eq!(rate.expect("no panic"), known);
+            fetched += 1;
+        }
+        assert_eq!(fetched, 100);
     }
 
     #[tokio::test]
     async fn panic_is_an_error_for_the_owner() {
-        let mut tasks = JoinSet::new();
-        let currencies = ["USD".to_owned(), "JPY".to_owned()];
-        refresh(&mut tasks, &broken(true), &currencies);
-        refresh(&mut tasks, &fixed(), &currencies);
-        let mut panics = 0;
-        while let Some(rate) = tasks.join_next().await {
+        let mut tasks = JoinMap::new();
+        refresh(&mut tasks, &broken(true), &["EUR".to_owned()]);
+        refresh(&mut tasks, &fixed(), &["USD".to_owned()]);
+        let mut ended = 0;
+        while let Some((currency, rate)) = tasks.join_next().await {
             match rate {
                 Ok(rate) => assert!(rate.is_some()),
-                Err(error) => panics += error.is_panic() as u32,
+                Err(error) => {
+                    assert!(error.is_panic());
+                    assert_eq!(currency, "EUR");
+                }
             }
+            ended += 1;
         }
-        assert_eq!(panics, 2);
+        assert_eq!(ended, 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn owner_gone_ends_the_tasks() {
-        let mut tasks = JoinSet::new();
+        let mut tasks = JoinMap::new();
         refresh(&mut tasks, &broken(false), &["USD".to_owned()]);
         tokio::task::yield_now().await;
         drop(tasks);
         hazards::no_task_left().await;
     }
 
+    /// A source that hangs doesn't fill the map.
+    #[tokio::test(start_paused = true)]
+    async fn again_replaces_a_task_that_still_runs() {
+        let mut tasks = JoinMap::new();
+        let currencies = ["USD".to_owned(), "USD".to_owned()];
+        for _ in 0..10 {
+            refresh(&mut tasks, &broken(false), &currencies);
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(tasks.len(), 1);
+        refresh(&mut tasks, &fixed(), &currencies);
+        let (currency, rate) = tasks.join_next().await.expect("one");
+        assert_eq!(currency, "USD");
+        assert_eq!(rate.expect("no panic"), Some(0.9));
+        assert!(tasks.join_next().await.is_none());
+        hazards::no_task_left().await;
+    }
+
     #[tokio::test]
     async fn edges_no_currency_and_an_empty_one() {
-        let mut tasks = JoinSet::new();
+        let mut tasks = JoinMap::new();
         refresh(&mut tasks, &fixed(), &[]);
         assert!(tasks.is_empty());
         refresh(&mut tasks, &fixed(), &[String::new()]);
-        assert_eq!(tasks.join_all().await, [None]);
+        let (currency, rate) = tasks.join_next().await.expect("one");
+        assert_eq!(currency, "");
+        assert_eq!(rate.expect("no panic"), None);
     }
 }

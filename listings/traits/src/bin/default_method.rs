@@ -63,6 +63,37 @@ mod tests {
         assert_eq!(all.next().await, None);
     }
 
+    /// Rounds up to whole units, in an `async fn`.
+    struct Rounded;
+
+    impl Rates for Rounded {
+        async fn rate(&self, currency: &str) -> Option<f64> {
+            Fixed.rate(currency).await
+        }
+
+        async fn amount(
+            &self,
+            amount: f64,
+            currency: &str,
+        ) -> Option<f64> {
+            Some((amount * self.rate(currency).await?).ceil())
+        }
+
+        fn all(&self) -> impl Stream<Item = f64> + Send {
+            stream::iter([0.9])
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn threads_may_run_an_overridden_method() {
+        async fn convert<R: Rates + 'static>(rates: R) -> Option<f64> {
+            let task = async move { rates.amount(12.0, "USD").await };
+            tokio::spawn(task).await.expect("no panic")
+        }
+        assert_eq!(convert(Fixed).await, Some(12.0 * 0.9));
+        assert_eq!(convert(Rounded).await, Some(11.0));
+    }
+
     #[tokio::test]
     async fn edges_an_unknown_currency() {
         assert_eq!(Fixed.amount(10.0, "").await, None);
