@@ -160,8 +160,8 @@ async fn failure_of_a_torn_subscription() {
     assert_eq!(store.subscriptions().await.unwrap().len(), 2);
 }
 
-/// Records, leases, letters, and messages that nobody can read: all others
-/// are delivered, shown, and forgotten.
+/// Records, leases, letters, and messages that can't be read don't keep
+/// the others from being delivered, shown, and purged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failure_of_torn_records() {
     let nats = Nats::start(1);
@@ -179,11 +179,11 @@ async fn failure_of_torn_records() {
     };
     tear("courier.e.torn".into()).await;
     let purge = async || {
-        // A millisecond later, what died is old.
+        // After a millisecond, a dead letter is old.
         tokio::time::sleep(Duration::from_millis(5)).await;
         store.purge(Duration::ZERO, 9).await.unwrap()
     };
-    // They're still to be delivered.
+    // The events must still be delivered.
     assert_eq!(purge().await, 0);
     let lease = Duration::from_millis(500);
     let leases = store.claim(&name("a"), 9, lease).await.unwrap();
