@@ -22,8 +22,8 @@ async fn reload_on_hangup(mut reloads: Reloads) -> io::Result<()> {
             Ok(Err(_elapsed)) => "too slow".to_owned(),
             Err(_panic) => "it panicked".to_owned(),
         };
-        // If stderr is closed, `eprintln!` would panic, which would end
-        // the loop.
+        // Printing with a macro panics if stderr is closed, which would
+        // end the loop.
         let _ = writeln!(io::stderr(), "not reloaded: {why}");
     }
     Ok(())
