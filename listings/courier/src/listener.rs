@@ -183,7 +183,7 @@ enum Phase {
 }
 
 impl Phase {
-    /// Notes that hyper has read, and got bytes or waits. When idle, it
+    /// Notes that hyper has read: it got bytes or waits. When idle, it
     /// reads only if it has no whole head yet. Returns whether the time
     /// of a head starts.
     fn read(&mut self, has_bytes: bool) -> bool {

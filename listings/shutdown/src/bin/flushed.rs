@@ -26,7 +26,7 @@ async fn write_orders(
     .await?
 }
 
-/// For all orders together, because a shutdown has a deadline.
+/// The limit for all orders together: a shutdown has a deadline.
 const LIMIT: Duration = Duration::from_secs(10);
 // ANCHOR_END: flushed
 
