@@ -30,7 +30,7 @@ impl<B: Send + Sync + 'static> Suite<B> {
     /// There are no listings, or they cannot be read or built.
     pub fn run(self, project: Project, names: Vec<ProgramId>) -> ExitCode {
         let mut arguments = Arguments::from_args();
-        // As libtest does; .cargo/config.toml sets it.
+        // libtest reads the same variable, which .cargo/config.toml sets.
         arguments.test_threads = arguments.test_threads.or_else(threads);
         assert!(!names.is_empty(), "there are no programs to check");
         let asked: Vec<_> = names

@@ -168,8 +168,8 @@ async fn connection(
     // ANCHOR_END: connection
 }
 
-/// What a connection is doing. `ahead`: hyper has read more than the
-/// last request, because with nothing left over it reads until it waits.
+/// What a connection is doing. `ahead`: hyper has already read bytes of
+/// the next request. (If none are left over, it reads until it waits.)
 #[derive(Clone, Copy)]
 enum Phase {
     Idle {
@@ -183,9 +183,9 @@ enum Phase {
 }
 
 impl Phase {
-    /// hyper reads, and gets bytes or waits. When it's idle, it does so
-    /// only if what it has isn't a whole head. Returns whether a head's
-    /// time starts.
+    /// Notes that hyper has read: it got bytes or waits. When idle, it
+    /// reads only if it has no whole head yet. Returns whether the time
+    /// of a head starts.
     fn read(&mut self, has_bytes: bool) -> bool {
         let starts = match self {
             Self::Idle { ahead } => *ahead || has_bytes,

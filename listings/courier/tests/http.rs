@@ -570,8 +570,8 @@ async fn slow_successors_find_their_connection_open() -> Tested {
     client.closed().await;
     let took = begun.elapsed();
     assert!(took < LONG / 2, "{took:?}");
-    // So has a head that starts before the previous answer, wherever it
-    // is cut, and whatever has a body.
+    // So has a head that starts before the previous answer, no matter
+    // whether the requests before it have a body.
     let chunked = "POST /events/a HTTP/1.1\r\nhost: localhost\r\n\
         transfer-encoding: chunked\r\n\r\n1\r\n7\r\n0\r\n\r\n";
     for before in [live.clone(), event("0", "7"), chunked.into()] {
@@ -585,7 +585,7 @@ async fn slow_successors_find_their_connection_open() -> Tested {
         client.closed().await;
         let took = begun.elapsed();
         assert!(took < LONG / 2, "{took:?} after {before}");
-        // Without that, the connection is idle after the answers.
+        // Without such a head, the connection is idle afterward.
         let mut client = Client::connect(it.to).await?;
         client.write(&before.repeat(answers)).await?;
         for _ in 0..answers {
@@ -594,7 +594,7 @@ async fn slow_successors_find_their_connection_open() -> Tested {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(client.ask(&live).await?.status, 200);
     }
-    // And one that starts while the request before it is worked on.
+    // So has a head that starts while a request is being handled.
     it.store.set("accept", Fault::Waits);
     let calls = it.store.calls("accept") + 1;
     let mut client = Client::connect(it.to).await?;

@@ -258,7 +258,7 @@ fn check_site(
     step("building the site");
     let folder = project.root().join("target/book/check");
     fs::create_dir_all(&folder)?;
-    // Only the first page links to the EPUB and to the text for models, which take longer than the pages.
+    // Only the first page links to the EPUB and to the text for models, which take longer to build than the pages.
     let has_downloads = subject.pages.iter().any(|page| page == DOWNLOADS);
     let built = match has_downloads {
         true => export::site::build(project, &folder).map(|book| book.rendered),

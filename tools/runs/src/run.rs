@@ -262,7 +262,7 @@ fn read(
         let mut bytes = Vec::new();
         // A pipe that breaks has ended.
         let _ = pipe.take(limit as u64 + 1).read_to_end(&mut bytes);
-        // Where nobody listens anymore, the listing was stopped.
+        // If nobody listens anymore, the listing was stopped.
         let _ = to.send((stream, bytes));
     });
 }

@@ -8,8 +8,8 @@ use tokio::{
 
 /// Accepts orders as fast as the queue allows, and records when.
 ///
-/// The error contains the order that wasn't accepted. The receiver was
-/// dropped then, and accepted orders that were still in the queue are
+/// The error contains the order that wasn't accepted. It means that the
+/// receiver was dropped, so accepted orders that were still queued are
 /// lost, too. If this is canceled while it waits, the order is dropped,
 /// not accepted.
 async fn take_orders(

@@ -9,7 +9,7 @@ use tokio::{
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Reads the sensor every second and sends its readings, until the
-/// receiver is dropped. While the queue is full, it reads nothing.
+/// receiver is dropped. While the queue is full, it doesn't read.
 async fn read_sensor(readings: mpsc::Sender<u32>) {
     let mut beat = interval_at(Instant::now(), PERIOD);
     // No burst of readings after a wait for room.

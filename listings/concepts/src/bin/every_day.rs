@@ -1,4 +1,4 @@
-//! Run a job every day at a clock time: look at the wall clock twice a minute.
+//! Run a job every day at a clock time: check the wall clock twice a minute.
 
 // ANCHOR: every_day
 use jiff::{
@@ -8,7 +8,7 @@ use jiff::{
 };
 use tokio::time::{Duration, sleep};
 
-/// If the clocks skip that time, the job is due later.
+/// When the job is due: later if the clocks skip that time.
 fn due(
     day: Date,
     at: Time,
@@ -17,9 +17,9 @@ fn due(
     day.to_datetime(at).to_zoned(zone.clone())
 }
 
-/// Runs the job of every day after `last`, also of those that were
-/// missed. The job has to limit its own time, and to save its day as
-/// the next `last`. If dropped, it drops the running job.
+/// Runs the job once for every day after `last`, including days that
+/// were missed. The job has to limit its own time, and save its day as
+/// the next `last`. If this is dropped, it drops the running job.
 async fn every_day(
     mut last: Date,
     at: Time,
@@ -30,7 +30,7 @@ async fn every_day(
     loop {
         let day = last.tomorrow()?;
         let due = due(day, at, zone)?.timestamp();
-        // Not one long sleep: the clock can be set, or the machine sleep.
+        // Short sleeps: the clock may be set, or the machine suspended.
         while now() < due {
             sleep(Duration::from_secs(30)).await;
         }
@@ -43,7 +43,7 @@ async fn every_day(
 use jiff::civil::{date, time};
 use tokio::time::{Instant, timeout};
 
-/// A wall clock that starts at that time, and runs on Tokio's clock.
+/// A wall clock that starts at `start`, and runs on Tokio's clock.
 fn clock(start: Zoned) -> impl Fn() -> Timestamp {
     let (start, began) = (start.timestamp(), Instant::now());
     move || start + began.elapsed()
@@ -67,7 +67,7 @@ async fn main() -> Result<(), jiff::Error> {
     };
     let last = date(2026, 3, 26);
     let days = every_day(last, at, &zone, &now, report);
-    // Two days, so that the output ends.
+    // Stop after two days.
     _ = timeout(Duration::from_secs(2 * 24 * 60 * 60), days).await;
     Ok(())
 }
@@ -90,8 +90,8 @@ mod tests {
         due(day, at, &berlin()).expect("in the calendar")
     }
 
-    /// Runs from that day at noon for that many hours, with a job that
-    /// takes a while, and returns the day and the time of each job.
+    /// Runs for `hours` from noon of the day `from`, with a job that
+    /// takes `takes`. Returns the day and the time of each job.
     async fn runs(
         from: Date,
         at: Time,

@@ -137,7 +137,7 @@ mod tests {
         assert!(timeout(HOUR, guest).await.is_ok());
     }
 
-    /// Once when it starts to wait, and once when the door is open.
+    /// One poll when it starts to wait, and one when the door is open.
     #[tokio::test(start_paused = true)]
     async fn slow_door_costs_two_polls() {
         let door = Arc::new(Door::default());

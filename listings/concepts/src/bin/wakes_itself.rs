@@ -40,8 +40,8 @@ impl Future for Opened {
 }
 // ANCHOR_END: wrong
 
-/// Opens the door after 50 ms, and returns how often the future of a
-/// guest was polled.
+/// Opens the door after 50 ms, and returns how many times the
+/// future of a guest was polled.
 async fn polls_of_a_guest() -> u64 {
     let door = Arc::new(Door::default());
     let guest = tokio::spawn(Opened(Arc::clone(&door)));

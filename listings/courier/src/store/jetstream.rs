@@ -575,7 +575,7 @@ impl JetStreamStore {
         Ok(Some(lease))
     }
 
-    /// A lease record and its sequence number. One that's missing or torn is a new one.
+    /// A lease record and its sequence number. If the record is missing or torn, this returns a new one.
     async fn attempts(
         &self,
         subject: &str,
@@ -1092,12 +1092,12 @@ impl Store for JetStreamStore {
                 self.next(&self.records, &all, from).await?
             && message.sequence < end
             && old(&message)
-        // else the newer ones follow
+        // A record that isn't old ends the loop: newer ones follow.
         {
             from = message.sequence + 1;
             let subject = message.subject.as_str();
             let record = parse(&message.payload, subject);
-            // Any subscription may have an event whose record is torn.
+            // If the record is torn, any subscription may need it.
             let to = skipped(record).map_or_else(
                 || table.keys().cloned().collect(),
                 |record: Record| record.to,
@@ -1237,7 +1237,7 @@ impl Row {
     }
 }
 
-/// What can't be read doesn't block the rest.
+/// Logs and skips what can't be read, so it doesn't block the rest.
 fn skipped<T>(it: Result<T, StoreError>) -> Option<T> {
     it.inspect_err(|error| tracing::error!(%error, "skipped")).ok()
 }

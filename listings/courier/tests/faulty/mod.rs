@@ -32,7 +32,7 @@ pub fn event(id: &str, body: &str) -> String {
     request("POST", "/events/order", &key, body)
 }
 
-/// Waits until a method of the store was called so many times.
+/// Waits until `method` of the store has been called `times` times.
 pub async fn called(
     store: &Faulty,
     method: &'static str,

@@ -90,7 +90,7 @@ impl Nats {
         let pid = Pid::from_raw(child.id() as i32);
         kill(pid, signal).unwrap();
         if signal == Signal::SIGSTOP {
-            // Until then, it may still answer.
+            // Until it has stopped, it may still answer.
             waitpid(pid, Some(WaitPidFlag::WUNTRACED)).unwrap();
         }
     }

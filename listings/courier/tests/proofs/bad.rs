@@ -156,7 +156,7 @@ async fn slow_silent_and_broken_receivers_delay_nobody_else() {
         ("endless-body", Bad::EndlessBody, ""),
     ];
     // ANCHOR_END: kinds
-    // At first, attempts don't end by themselves: whatever waits for a silent receiver waits until the test fails.
+    // At first, attempts don't time out: anything that waits for a silent receiver waits until the test fails.
     let config = CONFIG
         .replace("total = 16", "total = 200")
         .replace("attempt_timeout = \"20s", "attempt_timeout = \"9h")

@@ -30,7 +30,7 @@ async fn again_and_again(
 ) -> usize {
     let mut random = seeded(test);
     let receiver = Receiver::start(Mood::Moody).await;
-    // A process that's stopped leaves no lease behind, so nobody waits for a long one, and none is lost on a busy machine.
+    // A process that stops gracefully leaves no lease behind, so a long lease delays nothing, and doesn't expire on a busy machine.
     let config = match signal {
         Signal::SIGTERM => {
             CONFIG.replace("lease = \"3s", "lease = \"30s")

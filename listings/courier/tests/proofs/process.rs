@@ -22,7 +22,7 @@ use tokio::{
 
 use crate::{place::Place, until};
 
-/// How long courier may take to drain. What takes longer is cut off, and sent again: on a busy machine, nothing should.
+/// How long courier may take to drain. A delivery that takes longer is cut off and sent again, which shouldn't happen even on a busy machine.
 pub const GRACE: Duration = Duration::from_secs(40);
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -31,8 +31,8 @@ pub const LEASE: Duration = Duration::from_secs(3);
 /// Attempts that a process makes at the same time, in total: this many doubles one kill can cause.
 pub const IN_FLIGHT: usize = 16;
 
-/// What the tests set, so that they take seconds. No good receiver takes as long as an attempt may, however busy the machine
-/// is: it would get the event twice.
+/// The settings of the tests, so that they take seconds. The time limit of an attempt is longer than a good receiver takes,
+/// even on a busy machine: otherwise, the receiver would get the event twice.
 pub const CONFIG: &str = r#"
 [deliver]
 total = 16

@@ -44,7 +44,7 @@ async fn open(folder: &Path) -> sqlx::Result<SqlitePool> {
         .busy_timeout(Duration::from_secs(10));
     let pool = SqlitePoolOptions::new()
         .max_connections(2)
-        // Discards a connection whose transaction SQLite has ended.
+        // Discards a connection whose transaction SQLite rolled back.
         .before_acquire(|connection, _| {
             Box::pin(async { Ok(!connection.is_in_transaction()) })
         })

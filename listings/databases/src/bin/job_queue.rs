@@ -266,7 +266,7 @@ impl Queue {
             let error = "no attempt has finished".to_owned();
             return self.end(job, Outcome::Failed(error)).await;
         }
-        // Dropped inside, so that a panic in `drop` is caught as well.
+        // `run` is dropped inside, so a panic in its `drop` is caught.
         let run = AssertUnwindSafe(async {
             select! {
                 // The lease is checked before each step of the job.
@@ -388,7 +388,7 @@ impl Queue {
                     let end =
                         timeout(Duration::from_secs(5), end).await;
                     end.map_err(std::io::Error::from)??;
-                    // After a full disk, sqlx still counts one.
+                    // sqlx counts one that SQLite has rolled back.
                     Ok(!connection.is_in_transaction())
                 })
             })
@@ -739,7 +739,7 @@ mod tests {
         .await;
     }
 
-    /// SQLite ends a transaction by itself, and sqlx doesn't notice.
+    /// SQLite rolls back a transaction, and sqlx doesn't notice.
     #[tokio::test]
     async fn failure_of_a_full_disk_stops_no_later_job() {
         on_both("full", async |queue| {
@@ -980,7 +980,7 @@ mod tests {
         }
     }
 
-    /// At the limit, and at a stop.
+    /// At the time limit, and when the worker is stopped.
     #[tokio::test]
     async fn panic_in_a_drop_leaves_the_others() {
         on_both("dropped", async |queue| {

@@ -6,8 +6,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqlitePoolOptions},
 };
 
-/// Wrong: sqlx still counts a transaction that SQLite has ended. The
-/// next `begin` on this connection creates a savepoint instead.
+/// Wrong: sqlx still counts a transaction that SQLite has rolled back.
+/// The next `begin` on this connection only creates a savepoint.
 async fn open(
     options: SqliteConnectOptions,
 ) -> sqlx::Result<SqlitePool> {
@@ -56,7 +56,7 @@ async fn create(folder: &TempDir) -> sqlx::Result<SqlitePool> {
     Ok(pool)
 }
 
-/// Another process, which reads the orders and places one.
+/// Reads the orders and places one, as another process would.
 async fn elsewhere(folder: &TempDir) -> sqlx::Result<[String; 2]> {
     let mut other = SqliteConnectOptions::new()
         .filename(folder.path().join("shop.db"))
@@ -120,7 +120,7 @@ mod tests {
         assert!(pool.begin_with("BEGIN IMMEDIATE").await.is_err());
         assert!(place(&pool, 0).await.is_err());
         for _ in 0..3 {
-            // The harm: it's "placed", and lost.
+            // The harm: `place` returns `Ok`, but the order is lost.
             place(&pool, 2).await?;
             let [orders, another] = elsewhere(&folder).await?;
             assert_eq!(orders, "0");

@@ -55,7 +55,7 @@ async fn migrate_sqlite(
     Ok(())
 }
 
-/// If files have been applied: a table with a broken foreign key.
+/// If files were applied, finds a table with a broken foreign key.
 const DANGLING: &str = r#"SELECT CASE WHEN total_changes() > 0
     THEN (SELECT "table" FROM pragma_foreign_key_check) END"#;
 // ANCHOR_END: sqlite

@@ -50,7 +50,7 @@ async fn connect(
     pool: SqlitePoolOptions,
     options: SqliteConnectOptions,
 ) -> sqlx::Result<SqlitePool> {
-    // Discards a connection whose transaction SQLite has ended.
+    // Discards a connection whose transaction SQLite rolled back.
     let pool = pool.before_acquire(|connection, _| {
         Box::pin(async { Ok(!connection.is_in_transaction()) })
     });

@@ -8,7 +8,7 @@ struct Article {
     name: String,
 }
 
-/// SQLite: two parameters for each row. A statement may have 32,766.
+/// SQLite: two parameters per row. A statement has at most 32,766.
 ///
 /// Inserts all rows or, if it fails or is dropped, none.
 async fn on_sqlite(
@@ -147,7 +147,7 @@ mod tests {
             let pool = sqlite().await.expect("a database");
             _ = cancel.run(on_sqlite(&pool, &rows)).await;
             let count = count_sqlite(&pool).await;
-            // A dropped call may close the connection, with its table.
+            // If dropped, it may close the connection with its table.
             if let Ok(count) = count {
                 assert!([0, 2_500].contains(&count), "{count}");
             }

@@ -37,7 +37,7 @@ async fn open(file: &Path) -> sqlx::Result<SqlitePool> {
     let pool = sqlite::SqlitePoolOptions::new();
     let pool = pool.before_acquire(|connection, _| {
         Box::pin(async { Ok(!connection.is_in_transaction()) })
-    }); // Discards one whose transaction SQLite has ended.
+    }); // Discards one whose transaction SQLite rolled back.
     let pool = pool.connect_with(options).await?;
     sqlx::raw_sql(SCHEMA).execute(&pool).await.map(|_| pool)
 }

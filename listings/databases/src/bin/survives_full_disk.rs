@@ -1,4 +1,4 @@
-//! Discard a connection whose transaction SQLite has ended by itself.
+//! Discard a connection whose transaction SQLite has rolled back.
 
 // ANCHOR: pool
 use sqlx::{
@@ -6,15 +6,15 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqlitePoolOptions},
 };
 
-/// Opens a pool whose next transaction works after a full disk.
+/// Opens a pool whose transactions work again after a full disk.
 async fn open(
     options: SqliteConnectOptions,
 ) -> sqlx::Result<SqlitePool> {
     SqlitePoolOptions::new()
         .max_connections(1)
-        // If the disk is full, SQLite ends the transaction by itself,
-        // but sqlx 0.9.0 still counts it. If a connection isn't in use,
-        // it has no transaction, so discard one that counts any.
+        // If the disk is full, SQLite rolls back the transaction, but
+        // sqlx 0.9.0 still counts it. An idle connection shouldn't have
+        // a transaction, so discard a connection that counts one.
         .before_acquire(|connection, _| {
             Box::pin(async { Ok(!connection.is_in_transaction()) })
         })
@@ -60,7 +60,7 @@ async fn create(folder: &TempDir) -> sqlx::Result<SqlitePool> {
     Ok(pool)
 }
 
-/// Another process, which reads the orders and places one.
+/// Reads the orders and places one, as another process would.
 async fn elsewhere(folder: &TempDir) -> sqlx::Result<[String; 2]> {
     let mut other = SqliteConnectOptions::new()
         .filename(folder.path().join("shop.db"))

@@ -8,9 +8,9 @@ use tracing_subscriber::EnvFilter;
 fn set_up_tracing() {
     tracing_subscriber::fmt()
         .json()
-        // The event's fields beside the level, not in an object.
+        // Put the event's fields beside the level, not in an object.
         .flatten_event(true)
-        // All spans, from the root on, instead of the current one.
+        // List all spans from the root, not the current one again.
         .with_current_span(false)
         .with_env_filter(EnvFilter::new("info"))
         .without_time() // Only so that the output here stays the same.

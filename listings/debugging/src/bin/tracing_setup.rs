@@ -12,7 +12,7 @@ const DEFAULT: &str = "warn,shop=info";
 
 /// The filter, and what is wrong with RUST_LOG if it can't be parsed.
 fn filter(rust_log: Option<&OsStr>) -> (EnvFilter, Option<String>) {
-    // What isn't Unicode can't be parsed, so it is reported, too.
+    // A value that isn't Unicode can't be parsed, so it's reported.
     let directives = rust_log.filter(|it| !it.is_empty());
     let directives = directives.map(OsStr::to_string_lossy);
     match EnvFilter::try_new(directives.as_deref().unwrap_or(DEFAULT)) {

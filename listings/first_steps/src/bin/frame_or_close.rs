@@ -13,9 +13,9 @@ const PATIENCE: Duration = Duration::from_millis(100);
 struct Shared<W>(Mutex<Option<W>>);
 
 impl<W: AsyncWrite + Unpin> Shared<W> {
-    /// Writes a whole message, or drops the writer: because the error,
-    /// the timeout, or the drop of this future leaves the slot empty,
-    /// nothing can follow a part of a message.
+    /// Writes a whole message, or drops the writer. After an error or a
+    /// timeout, or if this is dropped, the slot is empty, so nothing
+    /// can follow a partial message.
     async fn write(&self, message: &str) -> io::Result<()> {
         let mut slot = timeout(PATIENCE, self.0.lock()).await?;
         let writing = async {

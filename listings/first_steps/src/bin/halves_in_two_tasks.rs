@@ -18,9 +18,9 @@ const LONGEST: u64 = 1_000_000;
 ///
 /// # Errors
 ///
-/// The server is silent for a minute, sends too much, or stops within
-/// an answer, or the connection fails. Even then, or if this future is
-/// dropped, some orders may have arrived. The task is stopped.
+/// The server is silent for a minute, sends too much, or stops in the
+/// middle of an answer, or the connection fails. Then, or if this is
+/// dropped, the task is stopped, but some orders may have arrived.
 async fn talk(
     reader: impl AsyncRead + Unpin + Send + 'static,
     mut writer: impl AsyncWrite + Unpin,
@@ -37,7 +37,7 @@ async fn talk(
         timeout(PATIENCE, writer.shutdown()).await? // Sends EOF.
     };
     let received = async { receiving.await.map_err(io::Error::other)? };
-    // If the task fails, the server may stop reading: don't wait for it.
+    // If the task fails, the server may stop reading, so stop sending.
     let ((), answers) = tokio::try_join!(sending, received)?;
     Ok(answers)
 }

@@ -13,7 +13,7 @@ use tokio::{
 const LONGEST: u64 = 64 * 1024;
 
 /// Sends the lines of a file, and those that are appended later, until
-/// the receiver is dropped. Starts again if the file gets shorter.
+/// the receiver is dropped. Starts over if the file gets shorter.
 ///
 /// # Errors
 ///
@@ -34,7 +34,7 @@ async fn follow(file: File, lines: Sender<String>) -> io::Result<()> {
         } else if line.len() as u64 == LONGEST {
             return Err(io::ErrorKind::FileTooLarge.into());
         } else if read == 0 {
-            // The end, so far. The start of a line stays in `line`.
+            // The end for now. The start of a line stays in `line`.
             tokio::select! {
                 biased;
                 () = lines.closed() => return Ok(()),
@@ -83,7 +83,7 @@ mod tests {
 
     use super::*;
 
-    /// A file with that text.
+    /// A file that contains `text`.
     async fn written(
         text: &str,
     ) -> io::Result<(tempfile::TempPath, File)> {

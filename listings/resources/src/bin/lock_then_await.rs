@@ -33,8 +33,8 @@ impl Client {
 
     /// Take everything out, then await. After an error or cancellation,
     /// the orders are put back. The upload may have arrived anyway, so
-    /// the server must recognize an order that it gets again. Two calls
-    /// at the same time can change the order of the orders.
+    /// the server must recognize an order that it gets again. If calls
+    /// overlap, orders can arrive in a different sequence.
     async fn send(&self) -> io::Result<usize> {
         let orders = mem::take(&mut *self.orders());
         let mut batch = Batch { client: self, orders };
@@ -53,7 +53,7 @@ struct Batch<'a> {
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        // In front, because the others arrived in the meantime.
+        // Put them in front: the others arrived in the meantime.
         self.client.orders().splice(..0, self.orders.drain(..));
     }
 }

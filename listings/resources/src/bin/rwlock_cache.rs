@@ -26,8 +26,8 @@ impl Rates {
     /// Loads first, and locks only for the swap. The old rates stay
     /// after an error, a timeout, or a cancellation.
     async fn reload(&self) -> io::Result<()> {
-        // One limit for the turn and the load: the callers in the
-        // queue don't add up their waits.
+        // One limit covers both the turn and the load, so the waits of
+        // queued callers don't add up.
         timeout(Duration::from_secs(10), async {
             let _turn = self.reloading.lock().await;
             let loaded = self.bank.load().await?;

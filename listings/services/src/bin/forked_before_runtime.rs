@@ -4,8 +4,8 @@
 use daemonize::{Daemonize, Outcome};
 use tokio::runtime::Runtime;
 
-/// Detaches the process from its terminal, and serves. The process
-/// that called it returns when the daemon is ready, or has failed.
+/// Detaches the process from its terminal, and serves. In the calling
+/// process, it returns when the daemon is ready, or has failed.
 fn daemon(folder: &Path) -> anyhow::Result<()> {
     // There's only one thread yet. Do what needs root, and then fork.
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;

@@ -38,7 +38,7 @@ async fn finished(
     order: u32,
     work: impl Future<Output = io::Result<()>>,
 ) -> bool {
-    // Dropped inside, so that a panic in `drop` is caught as well.
+    // `work` is dropped inside, so a panic in its `drop` is caught.
     let work = async { timeout(LONGEST, work).await };
     let why = match AssertUnwindSafe(work).catch_unwind().await {
         Ok(Ok(Ok(()))) => return true,

@@ -106,15 +106,15 @@ impl Limits {
 // ANCHOR_END: client
 
 // ANCHOR: accept
-/// After an error of `accept` (too many open files, for example), and
-/// until an aborted task ends.
+/// How long to wait after an error of `accept` (too many open files,
+/// for example), and for an aborted task to end.
 const PAUSE: Duration = Duration::from_secs(1);
 
 async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
-                // Without this, small pieces of a response may be late.
+                // Without this, parts of a response may be delayed.
                 let _ = client.set_nodelay(true);
                 return client;
             }
@@ -202,7 +202,7 @@ mod tests {
         Ok(client)
     }
 
-    /// The status and the body, or nothing, up to the connection's end.
+    /// Reads until the connection closes. Returns the status and body.
     async fn seen(client: &mut TcpStream) -> String {
         let mut seen = Vec::new();
         let _ = client.read_to_end(&mut seen).await;

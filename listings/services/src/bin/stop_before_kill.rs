@@ -25,7 +25,7 @@ async fn stop(
     sleep_until(sigterm + limits.unready).await;
     drop(close);
     let mut given_up = Vec::new();
-    // Dropped inside, so a `drop` that panics is caught, too.
+    // `drain` is dropped inside, so a panic in its `drop` is caught.
     let end = sigterm + limits.drained;
     let drain = async { timeout_at(end, drain).await };
     let drained = AssertUnwindSafe(drain).catch_unwind().await;

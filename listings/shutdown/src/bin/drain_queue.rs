@@ -63,7 +63,7 @@ struct Ended {
 
 impl Ended {
     async fn attempt(&mut self, job: u32, deadline: Instant) {
-        // Dropped inside, so a `drop` that panics is caught, too.
+        // The job is dropped inside, so a panic in `drop` is caught.
         let run = async { timeout_at(deadline, run(job)).await };
         match AssertUnwindSafe(run).catch_unwind().await {
             Ok(Ok(())) => self.done.push(job),

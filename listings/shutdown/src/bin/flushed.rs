@@ -26,7 +26,7 @@ async fn write_orders(
     .await?
 }
 
-/// The time limit for all orders, because a shutdown has a deadline.
+/// The limit for all orders together: a shutdown has a deadline.
 const LIMIT: Duration = Duration::from_secs(10);
 // ANCHOR_END: flushed
 
@@ -99,7 +99,7 @@ mod tests {
         Ok(())
     }
 
-    /// Each write takes less than the limit, and together they don't.
+    /// Each write takes less than the limit, but together they don't.
     #[tokio::test(start_paused = true)]
     async fn slow_writes_share_one_limit() {
         let start = Instant::now();

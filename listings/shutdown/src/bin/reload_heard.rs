@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 async fn reload_on_hangup(mut reloads: Reloads) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     while let Some(()) = hangup.recv().await {
-        // Dropped inside, so a `drop` that panics is caught, too.
+        // The reload is dropped inside, so a panic in `drop` is caught.
         let reload = async { timeout(LIMIT, reloads.one()).await };
         let why = match AssertUnwindSafe(reload).catch_unwind().await {
             Ok(Ok(Ok(()))) => continue,
@@ -22,8 +22,8 @@ async fn reload_on_hangup(mut reloads: Reloads) -> io::Result<()> {
             Ok(Err(_elapsed)) => "too slow".to_owned(),
             Err(_panic) => "it panicked".to_owned(),
         };
-        // A macro that prints to stderr panics if stderr is closed,
-        // and the loop would end.
+        // Printing with a macro panics if stderr is closed, which would
+        // end the loop.
         let _ = writeln!(io::stderr(), "not reloaded: {why}");
     }
     Ok(())
@@ -151,7 +151,7 @@ mod tests {
         Ok(())
     }
 
-    /// SIGHUP is also what a closed terminal sends. This runs the test
+    /// A terminal that closes sends SIGHUP, too. This runs the test
     /// above in a process whose stderr is closed.
     #[tokio::test]
     async fn failure_of_stderr_leaves_it_listening() -> io::Result<()> {

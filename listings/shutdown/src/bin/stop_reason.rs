@@ -21,7 +21,7 @@ struct Stop {
 impl Stop {
     /// Cancels the token. If it's called again, the first reason stays.
     fn stop(&self, reason: Reason) {
-        // Before the cancellation, so that all that see it find the reason.
+        // Set it before `cancel`, so that every canceled task finds it.
         _ = self.reason.set(reason);
         self.token.cancel();
     }

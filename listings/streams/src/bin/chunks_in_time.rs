@@ -20,7 +20,7 @@ const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// # Errors
 ///
 /// A write fails or takes more than ten seconds. Pass `&mut readings`
-/// to keep the readings that come after the batch in the error.
+/// to keep the readings that follow the failed batch.
 async fn write_all<F: Future<Output = io::Result<()>>>(
     readings: impl Stream<Item = u32>,
     mut write: impl FnMut(Arc<[u32]>) -> F,

@@ -1,4 +1,4 @@
-//! Copy at most so many bytes per second.
+//! Limit how many bytes per second a copy transfers.
 
 // ANCHOR: copy
 use std::{io, num::NonZeroU32};
@@ -10,19 +10,19 @@ use tokio::{
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Copies until `from` ends, and returns the number of bytes. If
-/// dropped, bytes that were read may not have been written.
+/// Copies until `from` ends, and returns the number of bytes. If this
+/// is dropped, bytes that were read may not have been written.
 ///
 /// # Errors
 ///
-/// Reading or writing fails, or takes more than 30 seconds.
+/// A read or a write fails or takes more than 30 seconds.
 async fn copy_paced(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     bytes_per_second: NonZeroU32,
 ) -> io::Result<u64> {
     let rate = bytes_per_second.get();
-    // A tenth of a second's bytes, so that the pauses are short.
+    // A chunk lasts a tenth of a second, so the pauses are short.
     let mut chunk = vec![0; (rate as usize / 10).clamp(1, 64 * 1024)];
     let (mut copied, mut due) = (0, Instant::now());
     loop {
@@ -33,7 +33,7 @@ async fn copy_paced(
         }
         timeout(LIMIT, to.write_all(&chunk[..read])).await??;
         copied += read as u64;
-        // From now, if it's late: it makes up for nothing in a burst.
+        // If it's late, count from now, so that no burst follows.
         let pause = read as f64 / f64::from(rate);
         due = due.max(Instant::now()) + Duration::from_secs_f64(pause);
         sleep_until(due).await;

@@ -38,7 +38,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// Sends one email. Every error names the email that it belongs to.
 async fn deliver(mail: u64, server: &Server) -> Result<u64, NotSent> {
-    // Dropped inside, so that a panic in `drop` is caught as well.
+    // The future is dropped inside, so a panic in `drop` is caught.
     let sending = async { timeout(LIMIT, server.send(mail)).await };
     match AssertUnwindSafe(sending).catch_unwind().await {
         Ok(Ok(Ok(()))) => Ok(mail),

@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(orders.next().await, None);
     }
 
-    /// Until then, the queue accepts as much as it holds.
+    /// Until then, the queue accepts as many orders as fit.
     #[tokio::test(start_paused = true)]
     async fn slow_readers_close_at_their_next_poll() {
         let (sender, queue) = mpsc::channel(8);

@@ -113,8 +113,8 @@ impl Limits {
 // ANCHOR_END: talk
 
 // ANCHOR: accept
-/// After an error of `accept` (too many open files, for example), until
-/// a client closes, and until an aborted task ends.
+/// How long to wait after an error of `accept` (too many open files,
+/// for example), for a client to close, and for an aborted task to end.
 const PAUSE: Duration = Duration::from_secs(2);
 
 async fn accept(listener: &TcpListener) -> TcpStream {

@@ -10,14 +10,14 @@ use tokio::time::{Duration, timeout};
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Only three invoices go in, so every payment that starts is awaited.
-/// Returns their outcomes, in the order of the invoices. If dropped, it
-/// drops the payments in progress.
+/// Returns the outcomes in the order of the invoices. If this is
+/// dropped, it drops the payments in progress.
 async fn pay_three(
     invoices: Vec<u64>,
     bank: &Bank,
 ) -> Vec<Result<u64, Unknown>> {
     let pay = async |invoice| {
-        // Dropped inside, so that a panic in `drop` is caught as well.
+        // The payment is dropped inside: a panic in `drop` is caught.
         let paying = async { timeout(LIMIT, bank.pay(invoice)).await };
         let why = match AssertUnwindSafe(paying).catch_unwind().await {
             Ok(Ok(())) => return Ok(invoice),

@@ -50,7 +50,7 @@ async fn open(folder: &TempDir) -> sqlx::Result<SqlitePool> {
     let file = folder.path().join("shop.db");
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
-        // Discards a connection whose transaction SQLite has ended.
+        // Discards a connection whose transaction SQLite rolled back.
         .before_acquire(|connection, _| {
             Box::pin(async { Ok(!connection.is_in_transaction()) })
         })
