@@ -3,7 +3,7 @@
 // ANCHOR: client
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use reqwest::{Client, Url, redirect};
 use tokio::{sync::Semaphore, time::timeout};
 
@@ -39,6 +39,10 @@ impl Supplier {
     /// Waits until fewer than `PLACES` requests are in progress, then
     /// asks for a price, and reads the response to its end.
     async fn price(&self, item: &str) -> anyhow::Result<u32> {
+        // `push` removes tabs: ".\t." would lead to the parent folder.
+        let dots = matches!(item, "" | "." | "..");
+        let odd = dots || item.contains(char::is_control);
+        ensure!(!odd, "not an item");
         let place = timeout(LIMIT, self.places.acquire()).await;
         let _place = place.context("all places are taken")??;
         let mut url = self.prices.clone();
@@ -236,9 +240,10 @@ mod tests {
             assert_eq!(supplier.price(item).await?, 12, "{item}");
         }
         assert_eq!(server.seen.requests.load(Ordering::Relaxed), 6);
-        // These aren't items.
-        for item in ["", ".", ".."] {
-            assert!(supplier.price(item).await.is_err());
+        // These would lead out of the folder, or to another item.
+        for item in ["", ".", "..", ".\t.", "\n..", "t\nea"] {
+            let error = supplier.price(item).await.expect_err(item);
+            assert_eq!(error.to_string(), "not an item");
         }
         assert_eq!(other.seen.requests.load(Ordering::Relaxed), 0);
         Ok(())

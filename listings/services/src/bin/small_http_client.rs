@@ -3,7 +3,7 @@
 // ANCHOR: client
 use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context, Error, anyhow};
+use anyhow::{Context, Error, anyhow, ensure};
 use reqwest::{Client, Response, Url, header, redirect};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -35,6 +35,10 @@ impl Supplier {
 impl Supplier {
     /// Returns the error of the last try that has ended.
     async fn price(&self, item: &str) -> anyhow::Result<u32> {
+        // `push` removes tabs: ".\t." would lead to the parent folder.
+        let dots = matches!(item, "" | "." | "..");
+        let odd = dots || item.contains(char::is_control);
+        ensure!(!odd, "not an item");
         let mut url = self.prices.clone();
         let path = url.path_segments_mut().ok(); // Not `join`.
         path.context("not http")?.pop_if_empty().push(item);
@@ -90,10 +94,13 @@ impl From<Error> for Failed {
     }
 }
 
+/// In seconds. A date isn't read, and counts as too long.
 fn retry_after(answer: &Response) -> Duration {
-    let value = answer.headers().get(header::RETRY_AFTER);
-    let seconds = value.and_then(|it| it.to_str().ok()?.parse().ok());
-    Duration::from_secs(seconds.unwrap_or_default())
+    let Some(value) = answer.headers().get(header::RETRY_AFTER) else {
+        return Duration::ZERO;
+    };
+    let seconds = value.to_str().ok().and_then(|it| it.parse().ok());
+    seconds.map_or(Duration::MAX, Duration::from_secs)
 }
 // ANCHOR_END: failed
 
@@ -168,7 +175,8 @@ impl Server {
                 "/ever",
                 get(async move || wait("18446744073709551615")),
             )
-            .route("/date", get(async move || wait("Fri, 31 Dec 1999")))
+            .route("/date", get(async move || wait("Fri, 31 Dec 2055")))
+            .route("/soon", get(async move || wait("0")))
             .route("/silent", get(std::future::pending::<()>))
             .route("/moved", get(async || StatusCode::FOUND))
             .route("/long", get(async || "1".repeat(MOST + 1)))
@@ -251,15 +259,16 @@ mod tests {
         let start = Instant::now();
         assert_eq!(error(&supplier, "year").await, BUSY);
         assert_eq!(error(&supplier, "ever").await, BUSY);
-        assert!(start.elapsed() < SHORT / 2, "it waits for nothing");
         assert_eq!(error(&supplier, "date").await, BUSY);
+        assert!(start.elapsed() < SHORT / 2, "it waits for nothing");
+        assert_eq!(error(&supplier, "soon").await, BUSY);
         let cut_off = async {
             let places = supplier.places.clone();
             tokio::time::sleep(PAUSE / 2).await;
             let _all = places.acquire_many(PLACES as u32).await;
             tokio::time::sleep(SHORT).await;
         };
-        let busy = error(&supplier, "date");
+        let busy = error(&supplier, "soon");
         assert_eq!(tokio::join!(busy, cut_off).0, BUSY);
         Ok(())
     }
@@ -338,6 +347,10 @@ mod tests {
         assert_eq!(supplier.price("a/b").await?, 7);
         let outside = error(&supplier, "http://other.example").await;
         assert!(outside.contains("404"), "{outside}");
+        // These would lead out of the folder, or to another item.
+        for item in ["", ".", "..", ".\t.", "\n..", "t\nea"] {
+            assert_eq!(error(&supplier, item).await, "not an item");
+        }
         Ok(())
     }
 
