@@ -43,6 +43,19 @@ impl Follow {
 }
 // ANCHOR_END: follow
 
+// ANCHOR: next
+async fn next(listener: &mut PgListener) -> sqlx::Result<Option<i64>> {
+    // This read replaces all notifications that arrived before it.
+    while listener.next_buffered().is_some() {}
+    sqlx::query_scalar(
+        "SELECT id FROM orders WHERE shipped_at IS NULL
+         ORDER BY id LIMIT 1",
+    )
+    .fetch_optional(listener)
+    .await
+}
+// ANCHOR_END: next
+
 // ANCHOR: settings
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
@@ -91,15 +104,6 @@ use sqlx::{
 };
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-
-async fn next(listener: &mut PgListener) -> sqlx::Result<Option<i64>> {
-    sqlx::query_scalar(
-        "SELECT id FROM orders WHERE shipped_at IS NULL
-         ORDER BY id LIMIT 1",
-    )
-    .fetch_optional(listener)
-    .await
-}
 
 async fn mark_shipped(pool: &PgPool, order: i64) -> sqlx::Result<()> {
     sqlx::query("UPDATE orders SET shipped_at = now() WHERE id = $1")
@@ -484,6 +488,42 @@ mod tests {
             };
             follow.run(ship).await;
             assert_eq!(shipped(pool).await, 0);
+        })
+        .await
+    }
+
+    /// A thousand hints arrive during one shipment, and don't cause a
+    /// thousand reads. (Other tests notify the same channel.)
+    #[tokio::test]
+    async fn slow_shipments_leave_no_hints() -> sqlx::Result<()> {
+        on_server("hints", async |pool, follow, _| {
+            for statement in [
+                "ALTER TABLE orders RENAME TO stored",
+                "CREATE SEQUENCE statements",
+                "CREATE VIEW orders AS SELECT id, shipped_at FROM stored
+                 WHERE (SELECT nextval('statements')) > 0",
+            ] {
+                pool.execute(statement).await.expect("created");
+            }
+            place(pool, 1).await.expect("placed");
+            let shipped = CancellationToken::new();
+            let ship = async |_| {
+                let hints = "SELECT pg_notify('orders', hint::TEXT)
+                    FROM generate_series(1, 1000) AS hint";
+                pool.execute(hints).await?;
+                shipped.cancel();
+                Ok(())
+            };
+            tokio::join!(follow.run(ship), async {
+                shipped.cancelled().await;
+                sleep(Duration::from_secs(1)).await;
+                follow.stop.cancel();
+            });
+            let statements = "SELECT last_value FROM statements";
+            let statements = sqlx::query_scalar(statements);
+            let statements: i64 =
+                statements.fetch_one(pool).await.expect("a number");
+            assert!(statements < 500, "{statements}");
         })
         .await
     }

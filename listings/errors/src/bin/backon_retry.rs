@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// The timeout for all tries and pauses together.
 const TOTAL: Duration = Duration::from_secs(10);
@@ -22,24 +22,31 @@ async fn price(server: &Server) -> Result<u32, Refused> {
         let answer = timeout(Duration::from_secs(1), server.ask());
         answer.await.unwrap_or(Err(Refused::Silent))
     };
+    let start = Instant::now();
     let tries = ask
         .retry(pauses)
         .sleep(sleep)
         .when(|refused| *refused != Refused::Forbidden)
         // If the server asks for a wait, add it to the backoff's
-        // pause, so that the jitter stays. `None` stops the retries,
-        // and the caller gets the error with the requested wait.
-        .adjust(|refused, pause| match refused {
-            Refused::BusyFor(wait) if *wait >= TOTAL => None,
-            Refused::BusyFor(wait) => pause.map(|it| it + *wait),
-            _ => pause,
+        // pause, so that the jitter stays. If too little time is left,
+        // `None` stops the retries, and the caller gets the error.
+        .adjust(|refused, pause| {
+            let pause = match refused {
+                Refused::BusyFor(wait) => pause?.saturating_add(*wait),
+                _ => pause?,
+            };
+            (pause < TOTAL.saturating_sub(start.elapsed()))
+                .then_some(pause)
         })
         .notify(|refused, _pause| println!("  {refused:?}, retrying"));
     timeout(TOTAL, tries).await.unwrap_or(Err(Refused::Silent))
 }
 // ANCHOR_END: backon
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU32, Ordering},
+};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Refused {
@@ -52,12 +59,12 @@ enum Refused {
 /// Refuses this many times, and then answers.
 struct Server {
     left: AtomicU32,
-    refuses: Refused,
+    refuses: Mutex<Refused>,
 }
 
 impl Server {
     fn new(times: u32, refuses: Refused) -> Self {
-        Self { left: times.into(), refuses }
+        Self { left: times.into(), refuses: refuses.into() }
     }
 
     async fn ask(&self) -> Result<u32, Refused> {
@@ -65,7 +72,8 @@ impl Server {
         let left = self
             .left
             .fetch_update(order, order, |left| left.checked_sub(1));
-        match (left, self.refuses) {
+        let refuses = *self.refuses.lock().expect("no panic");
+        match (left, refuses) {
             (Err(_none), _) => Ok(42),
             (Ok(_), Refused::Silent) => std::future::pending().await,
             (Ok(_), refuses) => Err(refuses),
@@ -90,8 +98,6 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -139,16 +145,33 @@ mod tests {
         let limit = Duration::from_secs(5 + 4);
         let ended = hazards::within(limit, ended).await;
         assert_eq!(ended, Err(Refused::Silent));
-        // However long the server asks for each time.
+        // The last try starts late, and has less than its second.
+        let wait = TOTAL - Duration::from_millis(500);
+        let server = Server::new(99, Refused::BusyFor(wait));
+        let falls_silent = async {
+            sleep(wait / 2).await;
+            *server.refuses.lock().expect("no panic") = Refused::Silent;
+        };
+        let limit = TOTAL + Duration::from_millis(100);
+        let ended = hazards::within(limit, price(&server));
+        let (ended, ()) = tokio::join!(ended, falls_silent);
+        assert_eq!(ended, Err(Refused::Silent));
+    }
+
+    /// The error is the server's, and there's no wait for a timeout.
+    #[tokio::test(start_paused = true)]
+    async fn slow_servers_are_left_alone_if_too_little_time_is_left() {
         let three = Refused::BusyFor(Duration::from_secs(3));
         let busy = Server::new(99, three);
-        let ended = hazards::within(TOTAL * 11 / 10, price(&busy));
-        assert_eq!(ended.await, Err(Refused::Silent));
+        assert_eq!(
+            hazards::within(TOTAL, price(&busy)).await,
+            Err(three)
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn overload_is_spread_over_time() {
-        use std::{collections::BTreeMap, sync::Mutex};
+        use std::collections::BTreeMap;
         let start = Instant::now();
         let ended = Mutex::new(BTreeMap::<u128, u32>::new());
         let clients = (0..100).map(async |_| {

@@ -20,12 +20,12 @@ const LONGEST: Duration = Duration::from_secs(2);
 async fn ask(client: &Client, url: &str) -> reqwest::Result<String> {
     for _ in 1..3 {
         let answer = client.get(url).send().await?;
-        let wait = retry_after(&answer).unwrap_or(LONGEST);
+        let wait = retry_after(&answer);
         if !BUSY.contains(&answer.status()) || wait > LONGEST {
             return answer.error_for_status()?.text().await;
         }
         drop(answer); // Don't hold its connection while we wait.
-        println!("asked to wait for {} s", wait.as_secs());
+        println!("busy, we wait at least {} s", wait.as_secs());
         // Never earlier, and with jitter, because other clients got
         // the same answer.
         sleep(wait + LONGEST.mul_f64(fastrand::f64() / 4.0)).await;
@@ -33,11 +33,13 @@ async fn ask(client: &Client, url: &str) -> reqwest::Result<String> {
     client.get(url).send().await?.error_for_status()?.text().await
 }
 
-/// The header's number of seconds. Its other form, a date, isn't
-/// read here.
-fn retry_after(answer: &Response) -> Option<Duration> {
-    let value = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    value.parse().ok().map(Duration::from_secs)
+/// In seconds. A date isn't read here, and counts as too long.
+fn retry_after(answer: &Response) -> Duration {
+    let Some(value) = answer.headers().get(RETRY_AFTER) else {
+        return LONGEST;
+    };
+    let seconds = value.to_str().ok().and_then(|it| it.parse().ok());
+    seconds.map_or(Duration::MAX, Duration::from_secs)
 }
 // ANCHOR_END: ask
 
@@ -135,11 +137,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn edges_an_hour_and_an_absurd_time_are_not_waited_for()
+    async fn edges_what_is_too_long_or_unknown_is_not_waited_for()
     -> Tested {
         for busy in [
             &["503 Busy\r\nRetry-After: 3600"][..],
             &["503 Busy\r\nRetry-After: 18446744073709551615"],
+            &["503 Busy\r\nRetry-After: Fri, 31 Dec 2055 23:59:59 GMT"],
+            &["503 Busy\r\nRetry-After: a while"],
         ] {
             let server = Server::start(busy).await?;
             let start = Instant::now();

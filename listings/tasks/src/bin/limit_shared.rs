@@ -18,9 +18,9 @@ struct Client {
 }
 
 impl Client {
-    /// Waits for a permit, in the order of the calls, and then for
-    /// the answer, at most `PATIENCE`. The permit is always returned,
-    /// even after a timeout, a panic, or a drop.
+    /// Waits for a permit, in the order of the calls and without a
+    /// limit, and then at most `PATIENCE` for the answer. The permit
+    /// is returned even after a timeout, a panic, or a drop.
     async fn render(&self, photo: u32) -> Rendered {
         let permit = self.permits.acquire().await;
         let _permit = permit.expect("it is never closed");
