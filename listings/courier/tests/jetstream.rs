@@ -160,6 +160,43 @@ async fn failure_of_a_torn_subscription() {
     assert_eq!(store.subscriptions().await.unwrap().len(), 2);
 }
 
+/// A process that's removing a subscription stalls, another one adds it again, and then the first one cleans up: the new
+/// subscription's events are delivered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_unsubscribe_leaves_the_next_subscription() {
+    let nats = Nats::start(1);
+    let slow = open(&nats, options()).await;
+    let other = open(&nats, options()).await;
+    let to = subscription("a", &[]);
+    for id in ["1", "2", "3"] {
+        other.subscribe(&to, usize::MAX).await.unwrap();
+        // What belongs to the old subscription is removed.
+        let old = event(&format!("old-{id}"), Some("k"));
+        other.accept(&old).await.unwrap();
+        let mut removing = std::pin::pin!(slow.unsubscribe(&to.name));
+        while !other.subscriptions().await.unwrap().is_empty() {
+            assert!(futures::poll!(&mut removing).is_pending());
+        }
+        // While nobody polls it, it does nothing more.
+        other.subscribe(&to, usize::MAX).await.unwrap();
+        other.accept(&event(id, Some("k"))).await.unwrap();
+        assert!(removing.await.unwrap());
+        let claimed = async {
+            loop {
+                let leases = suite::claim(&other, 9).await;
+                if !leases.is_empty() {
+                    return leases;
+                }
+            }
+        };
+        let leases = hazards::within(MINUTE, claimed).await;
+        let [lease] = &leases[..] else { panic!("{leases:?}") };
+        assert_eq!(lease.event.id, name(id));
+        let done = other.settle(lease, &Outcome::Delivered).await;
+        assert!(done.unwrap());
+    }
+}
+
 /// Records, leases, letters, and messages that can't be read don't keep
 /// the others from being delivered, shown, and purged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
