@@ -17,24 +17,25 @@ fn due(
     day.to_datetime(at).to_zoned(zone.clone())
 }
 
-/// Runs the job once for every day after `last`, including days that
-/// were missed. The job has to limit its own time, and save its day as
-/// the next `last`. If this is dropped, it drops the running job.
-async fn every_day(
+/// Runs the job of every day after `last`, also of those that were
+/// missed. The job has to limit its own time, and to save its day as
+/// the next `last`. After a job's error, no later day's job runs. If
+/// dropped, it drops the running job.
+async fn every_day<E: From<jiff::Error>>(
     mut last: Date,
     at: Time,
-    zone: &TimeZone,
-    now: impl Fn() -> Timestamp,
-    mut job: impl AsyncFnMut(Date),
-) -> Result<(), jiff::Error> {
+    zone: TimeZone,
+    now: impl Fn() -> Timestamp, // `Timestamp::now`
+    mut job: impl AsyncFnMut(Date) -> Result<(), E>,
+) -> Result<(), E> {
     loop {
         let day = last.tomorrow()?;
-        let due = due(day, at, zone)?.timestamp();
-        // Short sleeps: the clock may be set, or the machine suspended.
+        let due = due(day, at, &zone)?.timestamp();
+        // Not one long sleep: the clock can be set, or the machine sleep.
         while now() < due {
             sleep(Duration::from_secs(30)).await;
         }
-        job(day).await;
+        job(day).await?;
         last = day;
     }
 }
@@ -64,10 +65,11 @@ async fn main() -> Result<(), jiff::Error> {
     let now = clock(start);
     let report = async |day| {
         println!("{}: report of {day}", now().to_zoned(zone.clone()));
+        Ok::<(), jiff::Error>(())
     };
     let last = date(2026, 3, 26);
-    let days = every_day(last, at, &zone, &now, report);
-    // Stop after two days.
+    let days = every_day(last, at, zone.clone(), &now, report);
+    // Two days, so that the output ends.
     _ = timeout(Duration::from_secs(2 * 24 * 60 * 60), days).await;
     Ok(())
 }
@@ -104,9 +106,9 @@ mod tests {
             let at = now().to_zoned(berlin());
             runs.borrow_mut().push((day, at));
             sleep(takes).await;
+            Ok::<(), jiff::Error>(())
         };
-        let zone = berlin();
-        let days = every_day(from, at, &zone, &now, job);
+        let days = every_day(from, at, berlin(), &now, job);
         assert!(timeout(HOUR * hours, days).await.is_err());
         runs.into_inner()
     }
@@ -141,10 +143,10 @@ mod tests {
             let job = async |day: Date| {
                 days.borrow_mut().push(day.day());
                 off.set(HOUR * 3);
+                Ok::<(), jiff::Error>(())
             };
-            let zone = berlin();
             let at = time(3, 0, 0, 0);
-            let running = every_day(day, at, &zone, now, job);
+            let running = every_day(day, at, berlin(), now, job);
             _ = timeout(HOUR * 24 * 3, running).await;
             assert_eq!(days.into_inner(), [2, 3, 4]);
         }
@@ -167,11 +169,11 @@ mod tests {
             let job = async |day: Date| {
                 days.borrow_mut().push(day.day());
                 tokio::task::yield_now().await;
+                Ok::<(), jiff::Error>(())
             };
-            let zone = berlin();
             let last = date(2026, 5, 30);
             let at = time(3, 0, 0, 0);
-            let all = every_day(last, at, &zone, &now, job);
+            let all = every_day(last, at, berlin(), &now, job);
             let all = timeout(Duration::from_secs(90), all);
             _ = cancel.run(all).await;
             let days = days.into_inner();
@@ -185,11 +187,13 @@ mod tests {
         let day = date(2026, 6, 5);
         let now = clock(moment(day, time(12, 0, 0, 0)));
         let mut missed = Vec::new();
-        let job = async |day: Date| missed.push(day.day());
-        let zone = berlin();
+        let job = async |day: Date| {
+            missed.push(day.day());
+            Ok::<(), jiff::Error>(())
+        };
         let last = date(2026, 6, 2);
         let at = time(3, 0, 0, 0);
-        let days = every_day(last, at, &zone, &now, job);
+        let days = every_day(last, at, berlin(), &now, job);
         assert!(timeout(HOUR, days).await.is_err());
         assert_eq!(missed, [3, 4, 5]);
     }
@@ -199,14 +203,50 @@ mod tests {
         let at = time(0, 0, 0, 0);
         let runs = runs(date(2026, 12, 31), at, 24, HOUR).await;
         assert_eq!(runs[0].0, date(2027, 1, 1));
-        let zone = berlin();
-        let ends = every_day(
-            Date::MAX,
-            at,
-            &zone,
-            Timestamp::now,
-            async |_| {},
-        );
+        let job = async |_| Ok::<(), jiff::Error>(());
+        let ends =
+            every_day(Date::MAX, at, berlin(), Timestamp::now, job);
         assert!(ends.await.is_err());
+    }
+
+    /// The caller has saved the day before, and starts again from it.
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_a_job_skips_no_day() {
+        let now = clock(moment(date(2026, 6, 5), time(12, 0, 0, 0)));
+        let (saved, fails) =
+            (Cell::new(date(2026, 6, 1)), Cell::new(true));
+        let at = time(3, 0, 0, 0);
+        let mut ran = Vec::new();
+        for _ in 0..2 {
+            let job = async |day: Date| {
+                if day.day() == 3 && fails.take() {
+                    return Err(jiff::Error::from_args(format_args!(
+                        "no report"
+                    )));
+                }
+                ran.push(day.day());
+                saved.set(day);
+                Ok(())
+            };
+            let days = every_day(saved.get(), at, berlin(), &now, job);
+            let ended = timeout(HOUR, days).await;
+            assert_eq!(ended.is_ok(), saved.get().day() == 2);
+        }
+        assert_eq!(ran, [2, 3, 4, 5]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn threads_it_can_be_spawned() {
+        let (sender, mut days) = tokio::sync::mpsc::channel(1);
+        let day = date(2026, 6, 1);
+        let job = async move |day: Date| {
+            _ = sender.send(day).await;
+            Ok::<(), jiff::Error>(())
+        };
+        let (at, now) = (time(3, 0, 0, 0), Timestamp::now);
+        let task = tokio::spawn(every_day(day, at, berlin(), now, job));
+        assert_eq!(days.recv().await, day.tomorrow().ok());
+        task.abort();
+        assert!(task.await.is_err());
     }
 }

@@ -8,16 +8,17 @@ struct Article {
     name: String,
 }
 
-/// SQLite: two parameters per row. A statement has at most 32,766.
+/// Inserts all rows or none. If it's dropped, you don't know which.
 ///
-/// Inserts all rows or, if it fails or is dropped, none.
+/// SQLite: two parameters for each row. A statement may have 32,766.
 async fn on_sqlite(
     pool: &SqlitePool,
     articles: &[Article],
 ) -> sqlx::Result<()> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     for chunk in articles.chunks(1_000) {
-        let mut insert = QueryBuilder::new("INSERT INTO articles ");
+        let mut insert =
+            QueryBuilder::new("INSERT INTO articles (id, name) ");
         insert.push_values(chunk, |mut row, article| {
             row.push_bind(article.id).push_bind(&article.name);
         });
@@ -26,7 +27,7 @@ async fn on_sqlite(
     transaction.commit().await
 }
 
-/// PostgreSQL: one array for each column, of any length.
+/// Does the same on PostgreSQL, with one array for each column.
 async fn on_postgres(
     pool: &PgPool,
     articles: &[Article],
@@ -34,7 +35,7 @@ async fn on_postgres(
     let ids: Vec<i64> = articles.iter().map(|it| it.id).collect();
     let names: Vec<&str> =
         articles.iter().map(|it| it.name.as_str()).collect();
-    let insert = "INSERT INTO articles \
+    let insert = "INSERT INTO articles (id, name) \
                   SELECT * FROM UNNEST($1::bigint[], $2::text[])";
     let insert = sqlx::query(insert).bind(ids).bind(names);
     insert.execute(pool).await.map(drop)
@@ -147,7 +148,8 @@ mod tests {
             let pool = sqlite().await.expect("a database");
             _ = cancel.run(on_sqlite(&pool, &rows)).await;
             let count = count_sqlite(&pool).await;
-            // If dropped, it may close the connection with its table.
+
+            // A dropped call may close the connection, with its table.
             if let Ok(count) = count {
                 assert!([0, 2_500].contains(&count), "{count}");
             }

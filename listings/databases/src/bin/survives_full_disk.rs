@@ -217,4 +217,55 @@ mod tests {
         assert_eq!(orders(&folder).await?, 20);
         Ok(())
     }
+
+    /// What the check can't do: the connection doesn't leave the pool in
+    /// between.
+    #[tokio::test]
+    async fn failure_on_a_kept_connection_loses_a_later_order()
+    -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = create(&folder).await?;
+        disk(&pool, 10).await?;
+        let mut kept = pool.acquire().await?;
+        let mut full = kept.begin().await?;
+        let large = "INSERT INTO receipts VALUES (zeroblob(900000))";
+        assert!(sqlx::query(large).execute(&mut *full).await.is_err());
+        drop(full);
+        sqlx::query("PRAGMA max_page_count = 10000")
+            .execute(&mut *kept)
+            .await?;
+        for books in [0, 2] {
+            let mut next = kept.begin().await?;
+            let order = sqlx::query("INSERT INTO orders VALUES ($1)");
+            let placed = order.bind(books).execute(&mut *next).await;
+            assert_eq!(placed.is_ok(), books == 2);
+            if placed.is_ok() {
+                next.commit().await?;
+            }
+        }
+        assert_eq!(orders(&folder).await?, 0);
+        // The next caller gets another connection.
+        drop(kept);
+        place(&pool, 2).await?;
+        assert_eq!(orders(&folder).await?, 1);
+        Ok(())
+    }
+
+    /// Why `place` returns at the first error: the order that follows
+    /// isn't in a transaction anymore, so dropping it rolls back nothing.
+    #[tokio::test]
+    async fn failure_ignored_commits_the_next_statement()
+    -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = create(&folder).await?;
+        disk(&pool, 10).await?;
+        let mut full = pool.begin().await?;
+        let large = "INSERT INTO receipts VALUES (zeroblob(900000))";
+        assert!(sqlx::query(large).execute(&mut *full).await.is_err());
+        let order = sqlx::query("INSERT INTO orders VALUES (2)");
+        order.execute(&mut *full).await?;
+        drop(full);
+        assert_eq!(orders(&folder).await?, 1);
+        Ok(())
+    }
 }

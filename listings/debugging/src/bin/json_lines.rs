@@ -35,9 +35,8 @@ mod tests {
 
     use super::*;
 
-    /// Quotes and line breaks are escaped.
-    #[tokio::test]
-    async fn edges_of_a_message_stay_on_one_line() {
+    /// What the future logs.
+    async fn logged(future: impl Future<Output = ()>) -> String {
         use tracing::instrument::WithSubscriber;
 
         let (mut reader, writer) = std::io::pipe().expect("a pipe");
@@ -46,11 +45,31 @@ mod tests {
             .flatten_event(true)
             .with_writer(Mutex::new(writer))
             .finish();
-        charge(7).with_subscriber(subscriber).await;
+        future.with_subscriber(subscriber).await;
         let mut text = String::new();
         reader.read_to_string(&mut text).expect("it is text");
+        text
+    }
+
+    /// Quotes and line breaks are escaped.
+    #[tokio::test]
+    async fn edges_of_a_message_stay_on_one_line() {
+        let text = logged(charge(7)).await;
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(text.contains(r#"charged \"Jo & Co\"\nby card"#));
         assert!(text.contains(r#""order":7"#), "{text}");
+    }
+
+    #[tokio::test]
+    async fn edges_of_names_that_exist_twice() {
+        let text = logged(async {
+            let _span = tracing::info_span!("request").entered();
+            info!(level = 1, target = 2, timestamp = 3, spans = 4);
+        });
+        let text = text.await;
+        for name in ["level", "target", "timestamp", "spans"] {
+            let keys = text.matches(&format!("\"{name}\":")).count();
+            assert_eq!(keys, 2, "{name}: {text}");
+        }
     }
 }

@@ -12,8 +12,9 @@ use tokio::{
 // ANCHOR: follow
 const LONGEST: u64 = 64 * 1024;
 
-/// Sends the lines of a file, and those that are appended later, until
-/// the receiver is dropped. Starts over if the file gets shorter.
+/// Sends the lines of a file from its position on, and those that are
+/// appended later, until the receiver is dropped. Starts again if it
+/// finds the file shorter. Replaces what isn't UTF-8.
 ///
 /// # Errors
 ///
@@ -179,7 +180,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn edges_of_a_line() -> io::Result<()> {
         let longest = "x".repeat(LONGEST as usize - 1);
-        for good in ["", "Jörg", &longest] {
+        for good in ["", "Jörg", "order 7\r", &longest] {
             let (_path, file) = written(&format!("{good}\n")).await?;
             let (sender, mut lines) = mpsc::channel(1);
             let following = tokio::spawn(follow(file, sender));
@@ -209,5 +210,31 @@ mod tests {
         drop(lines);
         writing.join().expect("no panic")?;
         within(Duration::from_secs(10), following).await?
+    }
+
+    /// A truncation that it doesn't see: within its pause, the file gets
+    /// longer than it was.
+    #[tokio::test(start_paused = true)]
+    async fn again_a_longer_file_is_read_from_the_same_position()
+    -> io::Result<()> {
+        let (path, file) = written("order 7\n").await?;
+        let (sender, mut lines) = mpsc::channel(1);
+        let following = tokio::spawn(follow(file, sender));
+        assert_eq!(lines.recv().await.as_deref(), Some("order 7"));
+        std::fs::write(&path, "order 8 placed\n")?;
+        assert_eq!(lines.recv().await.as_deref(), Some("placed"));
+        drop(lines);
+        within(HOUR, following).await?
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn again_from_a_saved_position() -> io::Result<()> {
+        let (_path, mut file) = written("order 7\norder 8\n").await?;
+        file.seek(io::SeekFrom::Start(8)).await?;
+        let (sender, mut lines) = mpsc::channel(1);
+        let following = tokio::spawn(follow(file, sender));
+        assert_eq!(lines.recv().await.as_deref(), Some("order 8"));
+        drop(lines);
+        within(HOUR, following).await?
     }
 }

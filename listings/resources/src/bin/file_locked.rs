@@ -12,8 +12,9 @@ use tokio::{
     time::{Duration, sleep, timeout},
 };
 
-/// Opens or creates a file, and waits for its lock. Dropping the file
-/// unlocks it. If this future is dropped, it leaves no lock behind.
+/// Opens or creates a file, and waits up to `limit` for its lock.
+/// Dropping the file unlocks it. If this future is dropped, it leaves
+/// no lock behind.
 ///
 /// # Errors
 ///
@@ -147,6 +148,17 @@ mod tests {
         let first = locked(path.clone(), Duration::ZERO).await?;
         assert!(locked(path.clone(), Duration::ZERO).await.is_err());
         drop(first);
+        locked(path, Duration::ZERO).await.map(drop)
+    }
+
+    /// Why nobody may delete the file.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn again_after_a_deletion_two_have_it() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("lock");
+        let _first = locked(path.clone(), Duration::ZERO).await?;
+        std::fs::remove_file(&path)?;
         locked(path, Duration::ZERO).await.map(drop)
     }
 }

@@ -124,4 +124,17 @@ mod tests {
             assert!(reasons.iter().all(|it| *it == expected));
         }
     }
+
+    /// A child can't cancel the others without a reason.
+    #[tokio::test(start_paused = true)]
+    async fn stop_of_a_child_token_is_one_way() {
+        let stop = Stop::default();
+        let child = stop.token.child_token();
+        child.cancel();
+        assert!(!stop.token.is_cancelled());
+        let child = stop.token.child_token();
+        stop.stop(Reason::Signal);
+        within(HOUR, child.cancelled()).await;
+        assert_eq!(stop.stopped().await, Reason::Signal);
+    }
 }

@@ -33,9 +33,11 @@ async fn copy_paced(
         }
         timeout(LIMIT, to.write_all(&chunk[..read])).await??;
         copied += read as u64;
-        // If it's late, count from now, so that no burst follows.
-        let pause = read as f64 / f64::from(rate);
-        due = due.max(Instant::now()) + Duration::from_secs_f64(pause);
+        // Late timers are made up for, a slow peer isn't: no burst.
+        if due.elapsed() > Duration::from_millis(100) {
+            due = Instant::now();
+        }
+        due += Duration::from_secs_f64(read as f64 / f64::from(rate));
         sleep_until(due).await;
     }
 }
@@ -126,5 +128,21 @@ mod tests {
         let copy = copy_paced(&[0; 9][..], tokio::io::sink(), rate);
         let copied = tokio::spawn(copy).await.expect("no panic");
         assert_eq!(copied.ok(), Some(9));
+    }
+
+    /// A pause that is shorter than the clock's millisecond.
+    #[tokio::test(start_paused = true)]
+    async fn clock_of_milliseconds_slows_no_fast_copy() {
+        let rate = NonZeroU32::new(10_000_000).expect("not zero");
+        let (mut peer, from) = tokio::io::duplex(1_000);
+        let sends =
+            async move { peer.write_all(&[0; 1_000_000]).await };
+        let start = Instant::now();
+        let copies = copy_paced(from, tokio::io::sink(), rate);
+        let (sent, copied) = tokio::join!(sends, copies);
+        assert!(sent.is_ok());
+        assert_eq!(copied.ok(), Some(1_000_000));
+        let took = start.elapsed().as_millis();
+        assert!((99..=102).contains(&took), "{took} ms");
     }
 }
