@@ -15,7 +15,7 @@ async fn on_sqlite(
     pool: &SqlitePool,
     articles: &[Article],
 ) -> sqlx::Result<()> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     for chunk in articles.chunks(1_000) {
         let mut insert = QueryBuilder::new("INSERT INTO articles ");
         insert.push_values(chunk, |mut row, article| {
