@@ -33,8 +33,7 @@ async fn copy_paced(
         }
         timeout(LIMIT, to.write_all(&chunk[..read])).await??;
         copied += read as u64;
-        // If it's late, count from now, so that no burst follows. The
-        // timers' milliseconds don't count as late: they would add up.
+        // A timer's milliseconds are made up for, longer delays aren't.
         if due.elapsed() > Duration::from_millis(10) {
             due = Instant::now();
         }
