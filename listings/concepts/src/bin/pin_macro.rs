@@ -7,8 +7,8 @@ use tokio::time::sleep;
 
 // ANCHOR: main
 /// Reads pages until the time is up, or there are no more pages.
-/// Returns the pages, and whether the last one is among them. If this
-/// is canceled, the pages are lost.
+/// Returns the pages, and whether it has seen their end. If this is
+/// canceled, the pages are lost.
 async fn read(limit: Duration) -> (Vec<u32>, bool) {
     let mut pages = pin!(pages());
     let mut time_is_up = pin!(sleep(limit));

@@ -333,7 +333,6 @@ mod tests {
         Ok(())
     }
 
-    /// The worker outlives an error of the database.
     #[tokio::test]
     async fn failure_of_a_full_disk_loses_no_later_job() -> Outcome {
         let (queue, folder) = hasty().await?;
@@ -360,6 +359,7 @@ mod tests {
         Ok(())
     }
 
+    /// The worker outlives an error of the database.
     #[tokio::test]
     async fn failure_of_the_database_is_survived() -> Outcome {
         let (queue, _folder) = hasty().await?;

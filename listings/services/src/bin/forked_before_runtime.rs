@@ -12,6 +12,8 @@ fn daemon(folder: &Path) -> anyhow::Result<()> {
     listener.set_nonblocking(true)?;
     println!("{}", listener.local_addr()?);
     let (mut starting, mut ready) = std::io::pipe()?;
+    // The daemon's folder is another one.
+    let folder = folder.canonicalize()?;
     let mut log = File::options();
     let log = log.append(true).create(true).open(folder.join("log"))?;
     let daemon = Daemonize::new()
@@ -105,15 +107,30 @@ mod tests {
         }
     }
 
-    fn start_child(folder: &Path) -> anyhow::Result<String> {
+    fn child_in(folder: &Path) -> anyhow::Result<Command> {
         let module = module_path!();
         let (_, module) = module.split_once("::").expect("a module");
-        start(
-            Command::new(env::current_exe()?)
-                .arg(format!("{module}::child"))
-                .args(["--exact", "--nocapture", "--test-threads=1"])
-                .env("BOOK_DAEMON", folder),
-        )
+        let mut child = Command::new(env::current_exe()?);
+        child
+            .arg(format!("{module}::child"))
+            .args(["--exact", "--nocapture", "--test-threads=1"])
+            .env("BOOK_DAEMON", folder);
+        Ok(child)
+    }
+
+    fn start_child(folder: &Path) -> anyhow::Result<String> {
+        start(&mut child_in(folder)?)
+    }
+
+    /// The daemon leaves its folder, and the file is still in there.
+    #[test]
+    fn edges_of_a_relative_folder() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let mut child = child_in(".".as_ref())?;
+        let address = start(child.current_dir(folder.path()))?;
+        assert!(folder.path().join("pid").exists());
+        assert_eq!(ask(&address)?, "pong");
+        Ok(())
     }
 
     #[test]

@@ -22,7 +22,7 @@ impl Health {
     fn task(&self, name: &'static str, limit: Duration) -> Beat {
         let taken = self.lock().get(name).is_some_and(Option::is_some);
         assert!(!taken, "two tasks are named {name}");
-        // A time that's too far in the future overflows.
+        // Zero would always be late, and `Duration::MAX` overflows.
         let limit = limit.clamp(Duration::from_millis(10), YEAR);
         let beat = Beat { name, limit, health: self.clone() };
         beat.now();

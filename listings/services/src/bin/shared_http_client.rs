@@ -41,7 +41,7 @@ impl Supplier {
     async fn price(&self, item: &str) -> anyhow::Result<u32> {
         let place = timeout(LIMIT, self.places.acquire()).await;
         let _place = place.context("all places are taken")??;
-        // `push` drops control characters, and ignores "." and "..".
+        // `push` drops tabs and line breaks, and ignores "." and "..".
         let is_kept = !item.contains(char::is_control)
             && !["", ".", ".."].contains(&item);
         ensure!(is_kept, "a URL can't contain {item:?}");

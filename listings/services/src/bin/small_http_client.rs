@@ -65,7 +65,7 @@ impl Supplier {
     }
 
     fn url(&self, item: &str) -> anyhow::Result<Url> {
-        // `push` drops control characters, and ignores "." and "..".
+        // `push` drops tabs and line breaks, and ignores "." and "..".
         let is_kept = !item.contains(char::is_control)
             && !["", ".", ".."].contains(&item);
         ensure!(is_kept, "a URL can't contain {item:?}");

@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 /// server drops that future, possibly between the two log lines.
 async fn place_in_handler(shop: &Shop, order: u32) {
     shop.log(format!("order {order}: paid"));
-    sleep(shop.warehouse_takes).await;
+    shop.pack(order).await;
     assert_ne!(order, 13, "no shelf has this number");
     shop.log(format!("order {order}: sent to the warehouse"));
 }
@@ -42,16 +42,16 @@ async fn place_in_task(shop: &Arc<Shop>, order: u32) -> Placed {
     let shop = Arc::clone(shop);
     let task = tokio::spawn(async move {
         let _held = (permit, token);
-        let work = timeout(LONGEST, place_in_handler(&shop, order));
-        let done = AssertUnwindSafe(work).catch_unwind().await;
-        let outcome = match done {
+        let work = place_in_handler(&shop, order);
+        let work = async { timeout(LONGEST, work).await };
+        let failed = match AssertUnwindSafe(work).catch_unwind().await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(_elapsed)) => Unfinished("too slow"),
             Err(_panic) => Unfinished("panicked"),
         };
         // Logged here, because the handler may have been dropped.
-        shop.log(format!("order {order}: {outcome:?}, please check"));
-        Err(outcome)
+        shop.log(format!("order {order}: {failed:?}, please check"));
+        Err(failed)
     });
     task.await.unwrap_or(Err(Unfinished("cut off")))
 }
@@ -104,6 +104,12 @@ impl Shop {
             warehouse_takes,
             lines: Mutex::default(),
         })
+    }
+
+    async fn pack(&self, _order: u32) {
+        #[cfg(test)]
+        let _guard = tests::PanicsInDrop(_order);
+        sleep(self.warehouse_takes).await;
     }
 
     fn log(&self, line: String) {
@@ -177,6 +183,25 @@ mod tests {
         let panicked =
             lines.iter().filter(|it| it.contains("panicked"));
         assert_eq!(panicked.count(), 2);
+        assert_eq!(shop.permits.available_permits(), 4);
+    }
+
+    pub struct PanicsInDrop(pub u32);
+
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            if self.0 == 99 {
+                std::panic::resume_unwind(Box::new("in `drop`"));
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_in_a_drop_at_the_limit_is_logged() {
+        let shop = Shop::new(HOUR);
+        let placed = place_in_task(&shop, 99).await;
+        assert_eq!(placed, Err(Unfinished("panicked")));
+        assert_eq!(lines(&shop).len(), 2);
         assert_eq!(shop.permits.available_permits(), 4);
     }
 

@@ -29,8 +29,8 @@ impl Rates for Fixed {
     }
 }
 
-/// Fetches each rate in a task. If a currency's rate is still being
-/// fetched, that task is aborted. The caller owns the map of tasks.
+/// Fetches each rate in a task. It replaces the currency's last task,
+/// even one that has finished. The caller owns the map of tasks.
 fn refresh(
     tasks: &mut JoinMap<String, Option<f64>>,
     rates: &impl Rates,
@@ -146,7 +146,11 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!(tasks.len(), 1);
-        refresh(&mut tasks, &fixed(), &currencies);
+        // The first of these has finished, and its rate is lost.
+        for _ in 0..2 {
+            refresh(&mut tasks, &fixed(), &currencies);
+            tokio::task::yield_now().await;
+        }
         let (currency, rate) = tasks.join_next().await.expect("one");
         assert_eq!(currency, "USD");
         assert_eq!(rate.expect("no panic"), Some(0.9));
