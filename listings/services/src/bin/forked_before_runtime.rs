@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 /// Detaches the process from its terminal, and serves. In the calling
 /// process, it returns when the daemon is ready, or has failed.
 fn daemon(folder: &Path) -> anyhow::Result<()> {
-    // There's only one thread yet. Do what needs root, and then fork.
+    // There's still only one thread. Do what needs root, then fork.
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     println!("{}", listener.local_addr()?);
@@ -97,7 +97,7 @@ fn main() -> anyhow::Result<()> {
 mod tests {
     use super::*;
 
-    /// Not a test when it runs as one; a daemon when a test starts it.
+    /// Does nothing as a test, and is a daemon if a test starts it.
     #[test]
     fn child() {
         if let Some(folder) = env::var_os("BOOK_DAEMON") {
@@ -137,7 +137,7 @@ mod tests {
         Ok(())
     }
 
-    /// It fails after the second fork, when `start` would have returned.
+    /// The daemon fails after the second fork, which the starter notices.
     #[test]
     fn failure_of_the_daemon_is_the_failure_of_its_starter()
     -> anyhow::Result<()> {

@@ -246,7 +246,7 @@ mod tests {
         format!("GET /{path} HTTP/1.1\r\nhost: shop\r\n\r\n")
     }
 
-    /// What a client gets, and that it gets it soon.
+    /// Returns what a client gets, and checks that it gets it soon.
     async fn answer(server: &Server, text: &str) -> Result<String> {
         let mut client = send(server.address, text).await?;
         Ok(hazards::within(10 * SHORT, seen(&mut client)).await)
@@ -309,7 +309,7 @@ mod tests {
         hazards::within(10 * SHORT, second.readable()).await
     }
 
-    /// Also if the body is chunked, or read without an extractor.
+    /// Even if the body is chunked, or is read without an extractor.
     #[tokio::test]
     async fn overload_of_a_body_is_refused() -> Result<()> {
         let server = start(Limits { body: 9, ..ONE }).await?;
