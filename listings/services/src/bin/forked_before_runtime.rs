@@ -77,7 +77,7 @@ fn start(command: &mut Command) -> anyhow::Result<String> {
 /// Returns what the daemon answers to a client.
 fn ask(address: &str) -> anyhow::Result<String> {
     let mut answer = String::new();
-    // If nobody answers, the connection ends with the process.
+    // If nobody answers, the connection closes with the process.
     let _ = TcpStream::connect(address)?.read_to_string(&mut answer);
     Ok(answer)
 }
@@ -137,7 +137,7 @@ mod tests {
         Ok(())
     }
 
-    /// The daemon fails after the second fork, which the starter notices.
+    /// The daemon fails after the second fork, and its starter fails too.
     #[test]
     fn failure_of_the_daemon_is_the_failure_of_its_starter()
     -> anyhow::Result<()> {

@@ -38,7 +38,7 @@ impl Supplier {
 
 // ANCHOR: price
 impl Supplier {
-    /// Returns the error of the last try that has ended.
+    /// If it fails, returns the error of the last try that has ended.
     async fn price(&self, item: &str) -> anyhow::Result<u32> {
         let url = self.url(item)?;
         let start = Instant::now();
@@ -300,7 +300,7 @@ mod tests {
         Ok(())
     }
 
-    /// More callers pause than there are places; another one is served.
+    /// More callers pause than there are places, and one more is served.
     #[tokio::test]
     async fn overload_of_pauses_holds_no_place() -> Outcome {
         let server = server(LIMIT).await?;

@@ -17,10 +17,10 @@ use tower_http::{limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
 #[derive(Clone, Copy)]
 struct Limits {
     connections: usize, // Further clients wait.
-    head: Duration,     // Of a request, and the pause before it.
-    body: usize,        // Of a request, in bytes.
+    head: Duration,     // For a head and the pause before it.
+    body: usize,        // Bytes in a request's body.
     request: Duration,  // Until the head of its response.
-    age: Duration,      // Then, a connection ends.
+    age: Duration,      // A connection closes after that.
     grace: Duration,    // For the last request of a connection.
 }
 
@@ -36,7 +36,7 @@ const LIMITS: Limits = Limits {
 
 // ANCHOR: serve
 /// Serves until `stop`, then drains within the grace period. Returns
-/// how many connections it aborted. If this is dropped, all of them are.
+/// how many connections it aborted. Dropping this aborts all of them.
 async fn serve(
     listener: TcpListener,
     shop: Router,
@@ -75,7 +75,7 @@ impl Limits {
     /// The last layer is the outermost.
     fn layers(self, shop: Router) -> Router {
         let late = StatusCode::SERVICE_UNAVAILABLE;
-        shop.layer(DefaultBodyLimit::disable()) // The next one counts.
+        shop.layer(DefaultBodyLimit::disable()) // The next one limits.
             .layer(RequestBodyLimitLayer::new(self.body))
             .layer(TimeoutLayer::with_status_code(late, self.request))
             .layer(CatchPanicLayer::new())
@@ -162,7 +162,7 @@ async fn order(order: String) -> String {
     format!("ordered {order}")
 }
 
-/// Orders, and sends the signal while the order is in flight.
+/// Places an order, and sends the signal while it's in flight.
 async fn example(
     server: std::net::SocketAddr,
 ) -> anyhow::Result<String> {
@@ -252,7 +252,7 @@ mod tests {
         Ok(hazards::within(10 * SHORT, seen(&mut client)).await)
     }
 
-    /// A server with a single place still has it.
+    /// The single place of a server is free again.
     async fn has_place(server: &Server) -> Result<()> {
         let last = ORDER.replace("\r\nh", "\r\nconnection: close\r\nh");
         assert_eq!(answer(server, &last).await?, "200 ordered tea");
