@@ -275,7 +275,7 @@ mod tests {
         let half = &ORDER[..ORDER.len() - 1];
         assert_eq!(answer(&server, half).await?, "503 ");
         assert_eq!(answer(&server, &get_text("stuck")).await?, "503 ");
-        // Keep-alive: it closes the idle connection.
+        // Keep-alive: the server closes the idle connection.
         assert_eq!(answer(&server, ORDER).await?, "200 ordered tea");
         has_place(&server).await
     }
