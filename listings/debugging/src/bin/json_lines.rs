@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 fn set_up_tracing() {
     tracing_subscriber::fmt()
         .json()
-        // Put the event's fields beside the level, not in `fields`.
+        // Put the event's fields beside the level, not nested.
         .flatten_event(true)
         // `spans` lists the current span too, so don't repeat it.
         .with_current_span(false)
