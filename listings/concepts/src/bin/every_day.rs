@@ -17,10 +17,10 @@ fn due(
     day.to_datetime(at).to_zoned(zone.clone())
 }
 
-/// Runs the job of every day after `last`, also of those that were
-/// missed. The job has to limit its own time, and to save its day as
-/// the next `last`. After a job's error, no later day's job runs. If
-/// dropped, it drops the running job.
+/// Runs the job for every day after `last`, including missed days.
+/// The job must limit its own time, and save its day as the next
+/// `last`. If a job fails, no later day's job runs. Dropping this
+/// future drops the running job.
 async fn every_day<E: From<jiff::Error>>(
     mut last: Date,
     at: Time,
@@ -31,7 +31,7 @@ async fn every_day<E: From<jiff::Error>>(
     loop {
         let day = last.tomorrow()?;
         let due = due(day, at, &zone)?.timestamp();
-        // Not one long sleep: the clock can be set, or the machine sleep.
+        // Short sleeps: the clock may be set, the machine suspended.
         while now() < due {
             sleep(Duration::from_secs(30)).await;
         }
@@ -92,8 +92,8 @@ mod tests {
         due(day, at, &berlin()).expect("in the calendar")
     }
 
-    /// Runs for `hours` from noon of the day `from`, with a job that
-    /// takes `takes`. Returns the day and the time of each job.
+    /// Runs for `hours`, starting at noon on the day `from`. Every job
+    /// takes `takes`. Returns each job's day and start time.
     async fn runs(
         from: Date,
         at: Time,
@@ -209,7 +209,7 @@ mod tests {
         assert!(ends.await.is_err());
     }
 
-    /// The caller has saved the day before, and starts again from it.
+    /// The caller saved the last successful day, and resumes there.
     #[tokio::test(start_paused = true)]
     async fn failure_of_a_job_skips_no_day() {
         let now = clock(moment(date(2026, 6, 5), time(12, 0, 0, 0)));

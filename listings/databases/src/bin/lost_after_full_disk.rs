@@ -56,7 +56,7 @@ async fn create(folder: &TempDir) -> sqlx::Result<SqlitePool> {
     Ok(pool)
 }
 
-/// Reads the orders and places one, as another process would.
+/// Counts the orders and places one, as another process would.
 async fn elsewhere(folder: &TempDir) -> sqlx::Result<[String; 2]> {
     let mut other = SqliteConnectOptions::new()
         .filename(folder.path().join("shop.db"))

@@ -10,7 +10,7 @@ struct Article {
 
 /// Inserts all rows or none. If it's dropped, you don't know which.
 ///
-/// SQLite: two parameters for each row. A statement may have 32,766.
+/// Every row has two parameters. SQLite allows 32,766 per statement.
 async fn on_sqlite(
     pool: &SqlitePool,
     articles: &[Article],
@@ -92,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    /// An address, if there is a server.
+    /// The server's address, if there is a server.
     fn address() -> Option<String> {
         let address = std::env::var("DATABASE_URL").ok();
         if address.is_none() {

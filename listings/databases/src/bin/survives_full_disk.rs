@@ -60,7 +60,7 @@ async fn create(folder: &TempDir) -> sqlx::Result<SqlitePool> {
     Ok(pool)
 }
 
-/// Reads the orders and places one, as another process would.
+/// Counts the orders and places one, as another process would.
 async fn elsewhere(folder: &TempDir) -> sqlx::Result<[String; 2]> {
     let mut other = SqliteConnectOptions::new()
         .filename(folder.path().join("shop.db"))
@@ -112,7 +112,7 @@ async fn main() -> sqlx::Result<()> {
 mod tests {
     use super::*;
 
-    /// What another connection sees.
+    /// Counts the orders that another connection sees.
     async fn orders(folder: &TempDir) -> sqlx::Result<i64> {
         let mut other = SqliteConnectOptions::new()
             .filename(folder.path().join("shop.db"))
@@ -218,8 +218,8 @@ mod tests {
         Ok(())
     }
 
-    /// What the check can't do: the connection doesn't leave the pool in
-    /// between.
+    /// The check can't help here: the connection doesn't return to the
+    /// pool between the transactions.
     #[tokio::test]
     async fn failure_on_a_kept_connection_loses_a_later_order()
     -> sqlx::Result<()> {
@@ -251,8 +251,8 @@ mod tests {
         Ok(())
     }
 
-    /// Why `place` returns at the first error: the order that follows
-    /// isn't in a transaction anymore, so dropping it rolls back nothing.
+    /// Why `place` returns at the first error: the next order isn't in a
+    /// transaction anymore, so there's nothing to roll back.
     #[tokio::test]
     async fn failure_ignored_commits_the_next_statement()
     -> sqlx::Result<()> {

@@ -4,13 +4,13 @@
 use tracing::{info, instrument};
 use tracing_subscriber::EnvFilter;
 
-/// Needs the feature `json` of tracing-subscriber.
+/// Needs tracing-subscriber's feature `json`.
 fn set_up_tracing() {
     tracing_subscriber::fmt()
         .json()
-        // Put the event's fields beside the level, not in an object.
+        // Put the event's fields beside the level, not nested.
         .flatten_event(true)
-        // List all spans from the root, not the current one again.
+        // `spans` lists the current span too, so don't repeat it.
         .with_current_span(false)
         .with_env_filter(EnvFilter::new("info"))
         .without_time() // Only so that the output here stays the same.
@@ -35,7 +35,7 @@ mod tests {
 
     use super::*;
 
-    /// What the future logs.
+    /// Returns what the future logs.
     async fn logged(future: impl Future<Output = ()>) -> String {
         use tracing::instrument::WithSubscriber;
 

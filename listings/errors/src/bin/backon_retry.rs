@@ -56,7 +56,7 @@ enum Refused {
     Silent,
 }
 
-/// Refuses this many times, and then answers.
+/// Refuses `left` requests, and then answers.
 struct Server {
     left: AtomicU32,
     refuses: Mutex<Refused>,
@@ -145,7 +145,7 @@ mod tests {
         let limit = Duration::from_secs(5 + 4);
         let ended = hazards::within(limit, ended).await;
         assert_eq!(ended, Err(Refused::Silent));
-        // The last try starts late, and has less than its second.
+        // The last try starts late, so it has less than a second.
         let wait = TOTAL - Duration::from_millis(500);
         let server = Server::new(99, Refused::BusyFor(wait));
         let falls_silent = async {
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(ended, Err(Refused::Silent));
     }
 
-    /// The error is the server's, and there's no wait for a timeout.
+    /// The caller gets the server's error before the timeout.
     #[tokio::test(start_paused = true)]
     async fn slow_servers_are_left_alone_if_too_little_time_is_left() {
         let three = Refused::BusyFor(Duration::from_secs(3));
@@ -182,7 +182,7 @@ mod tests {
             *ended.entry(at).or_default() += 1;
         });
         futures::future::join_all(clients).await;
-        // Their second tries: a hundred, in as many milliseconds.
+        // A hundred second tries are spread over as many milliseconds.
         let ended = ended.into_inner().expect("no panic");
         assert!(ended.values().all(|count| *count < 20), "{ended:?}");
     }

@@ -12,9 +12,9 @@ use tokio::{
 // ANCHOR: follow
 const LONGEST: u64 = 64 * 1024;
 
-/// Sends the lines of a file from its position on, and those that are
-/// appended later, until the receiver is dropped. Starts again if it
-/// finds the file shorter. Replaces what isn't UTF-8.
+/// Sends the file's lines from its current position on, and then the
+/// appended lines, until the receiver is dropped. If the file gets
+/// shorter, it starts over. It replaces invalid UTF-8.
 ///
 /// # Errors
 ///
@@ -35,7 +35,7 @@ async fn follow(file: File, lines: Sender<String>) -> io::Result<()> {
         } else if line.len() as u64 == LONGEST {
             return Err(io::ErrorKind::FileTooLarge.into());
         } else if read == 0 {
-            // The end for now. The start of a line stays in `line`.
+            // The end for now. A partial line stays in `line`.
             tokio::select! {
                 biased;
                 () = lines.closed() => return Ok(()),
@@ -212,8 +212,8 @@ mod tests {
         within(Duration::from_secs(10), following).await?
     }
 
-    /// A truncation that it doesn't see: within its pause, the file gets
-    /// longer than it was.
+    /// A truncation that it doesn't notice: during its pause, the file
+    /// gets longer than it was.
     #[tokio::test(start_paused = true)]
     async fn again_a_longer_file_is_read_from_the_same_position()
     -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! Lock a file with a time limit: try it every 50 ms.
+//! Lock a file with a time limit: try every 50 ms.
 
 // ANCHOR: lock
 use std::{
@@ -151,7 +151,7 @@ mod tests {
         locked(path, Duration::ZERO).await.map(drop)
     }
 
-    /// Why nobody may delete the file.
+    /// Shows why the file must not be deleted.
     #[cfg(unix)]
     #[tokio::test]
     async fn again_after_a_deletion_two_have_it() -> io::Result<()> {

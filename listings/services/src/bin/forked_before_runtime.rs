@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 /// Detaches the process from its terminal, and serves. In the calling
 /// process, it returns when the daemon is ready, or has failed.
 fn daemon(folder: &Path) -> anyhow::Result<()> {
-    // There's only one thread yet. Do what needs root, and then fork.
+    // There's still only one thread. Do what needs root, then fork.
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     println!("{}", listener.local_addr()?);
@@ -79,7 +79,7 @@ fn start(command: &mut Command) -> anyhow::Result<String> {
 /// Returns what the daemon answers to a client.
 fn ask(address: &str) -> anyhow::Result<String> {
     let mut answer = String::new();
-    // If nobody answers, the connection ends with the process.
+    // If nobody answers, the connection closes with the process.
     let _ = TcpStream::connect(address)?.read_to_string(&mut answer);
     Ok(answer)
 }
@@ -99,7 +99,7 @@ fn main() -> anyhow::Result<()> {
 mod tests {
     use super::*;
 
-    /// Not a test when it runs as one; a daemon when a test starts it.
+    /// Does nothing as a test, and is a daemon if a test starts it.
     #[test]
     fn child() {
         if let Some(folder) = env::var_os("BOOK_DAEMON") {
@@ -154,7 +154,7 @@ mod tests {
         Ok(())
     }
 
-    /// It fails after the second fork, when `start` would have returned.
+    /// The daemon fails after the second fork, and its starter fails too.
     #[test]
     fn failure_of_the_daemon_is_the_failure_of_its_starter()
     -> anyhow::Result<()> {

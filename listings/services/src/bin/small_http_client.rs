@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 const PLACES: usize = 4;
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(50);
-const MOST: usize = 64 * 1024; // Of a body, in bytes.
+const MOST: usize = 64 * 1024; // Bytes in a body.
 
 /// A clone is cheap, and shares the connections and the places.
 #[derive(Clone)]
@@ -38,7 +38,7 @@ impl Supplier {
 
 // ANCHOR: price
 impl Supplier {
-    /// Returns the error of the last try that has ended.
+    /// If it fails, returns the error of the last try that has ended.
     async fn price(&self, item: &str) -> anyhow::Result<u32> {
         let url = self.url(item)?;
         let start = Instant::now();
@@ -57,7 +57,7 @@ impl Supplier {
             let pause = backoff.mul_f64(0.5 + fastrand::f64() / 2.0);
             let pause = wish.saturating_add(pause);
             if tries == TRIES || pause >= left() {
-                break; // Don't wait for nothing.
+                break; // There won't be another try.
             }
             sleep(pause).await;
         }
@@ -82,7 +82,7 @@ impl Supplier {
 /// wants us to wait before it.
 struct Again(anyhow::Error, Duration);
 
-/// No answer, or half of one: reading a price again does no harm.
+/// No answer, or a partial one: reading a price twice is harmless.
 impl From<reqwest::Error> for Again {
     fn from(error: reqwest::Error) -> Self {
         Self(error.into(), Duration::ZERO)
@@ -94,7 +94,7 @@ fn retry_after(answer: &Response) -> Duration {
         return Duration::ZERO;
     };
     let seconds = wish.to_str().ok().and_then(|it| it.parse().ok());
-    // A date isn't read: no retry rather than one that's too early.
+    // A date isn't parsed: don't retry, rather than retry too early.
     seconds.map_or(Duration::MAX, Duration::from_secs)
 }
 // ANCHOR_END: again
@@ -152,7 +152,7 @@ async fn start(
     Ok((Supplier::new(prices.parse()?, limit)?, running))
 }
 
-/// The supplier is busy when it's asked for tea for the first time.
+/// The supplier is busy the first time it's asked for tea.
 fn routes(asked: Arc<AtomicUsize>) -> Router {
     let tea = async move || match asked.fetch_add(1, Ordering::Relaxed)
     {
@@ -192,7 +192,7 @@ mod tests {
         _running: JoinSet<std::io::Result<()>>,
     }
 
-    /// The path says what the supplier answers.
+    /// The path determines what the supplier answers.
     async fn server(limit: Duration) -> anyhow::Result<Server> {
         let asked = Arc::new(AtomicUsize::new(0));
         let busy_at_first = asked.clone();
@@ -256,7 +256,7 @@ mod tests {
         Ok(())
     }
 
-    /// The last try is cut off, and the error is still the supplier's.
+    /// The last try times out, but the error is still the supplier's.
     #[tokio::test]
     async fn failure_is_the_last_real_one() -> Outcome {
         let server = server(SHORT).await?;
@@ -300,7 +300,7 @@ mod tests {
         Ok(())
     }
 
-    /// More callers pause than there are places; another one is served.
+    /// More callers pause than there are places, and one more is served.
     #[tokio::test]
     async fn overload_of_pauses_holds_no_place() -> Outcome {
         let server = server(LIMIT).await?;

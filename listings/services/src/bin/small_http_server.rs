@@ -17,10 +17,10 @@ use tower_http::{limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
 #[derive(Clone, Copy)]
 struct Limits {
     connections: usize, // Further clients wait.
-    head: Duration,     // Of a request, and the pause before it.
-    body: usize,        // Of a request, in bytes.
+    head: Duration,     // For a head and the pause before it.
+    body: usize,        // Bytes in a request's body.
     request: Duration,  // Until the head of its response.
-    age: Duration,      // Then, a connection ends.
+    age: Duration,      // A connection closes after that.
     grace: Duration,    // For the last request of a connection.
 }
 
@@ -36,7 +36,7 @@ const LIMITS: Limits = Limits {
 
 // ANCHOR: serve
 /// Serves until `stop`, then drains within the grace period. Returns
-/// how many connections it aborted. If this is dropped, all of them are.
+/// how many connections it aborted. Dropping this aborts all of them.
 async fn serve(
     listener: TcpListener,
     shop: Router,
@@ -75,7 +75,7 @@ impl Limits {
     /// The last layer is the outermost.
     fn layers(self, shop: Router) -> Router {
         let late = StatusCode::SERVICE_UNAVAILABLE;
-        shop.layer(DefaultBodyLimit::disable()) // The next one counts.
+        shop.layer(DefaultBodyLimit::disable()) // The next one limits.
             .layer(RequestBodyLimitLayer::new(self.body))
             .layer(TimeoutLayer::with_status_code(late, self.request))
             .layer(CatchPanicLayer::new())
@@ -162,7 +162,7 @@ async fn order(order: String) -> String {
     format!("ordered {order}")
 }
 
-/// Orders, and sends the signal while the order is in flight.
+/// Places an order, and sends the signal while it's in flight.
 async fn example(
     server: std::net::SocketAddr,
 ) -> anyhow::Result<String> {
@@ -246,13 +246,13 @@ mod tests {
         format!("GET /{path} HTTP/1.1\r\nhost: shop\r\n\r\n")
     }
 
-    /// What a client gets, and that it gets it soon.
+    /// Returns what a client gets, and checks that it gets it soon.
     async fn answer(server: &Server, text: &str) -> Result<String> {
         let mut client = send(server.address, text).await?;
         Ok(hazards::within(10 * SHORT, seen(&mut client)).await)
     }
 
-    /// A server with a single place still has it.
+    /// The single place of a server is free again.
     async fn has_place(server: &Server) -> Result<()> {
         let last = ORDER.replace("\r\nh", "\r\nconnection: close\r\nh");
         assert_eq!(answer(server, &last).await?, "200 ordered tea");
@@ -275,7 +275,7 @@ mod tests {
         let half = &ORDER[..ORDER.len() - 1];
         assert_eq!(answer(&server, half).await?, "503 ");
         assert_eq!(answer(&server, &get_text("stuck")).await?, "503 ");
-        // Keep-alive: it closes the idle connection.
+        // Keep-alive: the server closes the idle connection.
         assert_eq!(answer(&server, ORDER).await?, "200 ordered tea");
         has_place(&server).await
     }
@@ -309,7 +309,7 @@ mod tests {
         hazards::within(10 * SHORT, second.readable()).await
     }
 
-    /// Also if the body is chunked, or read without an extractor.
+    /// Even if the body is chunked, or is read without an extractor.
     #[tokio::test]
     async fn overload_of_a_body_is_refused() -> Result<()> {
         let server = start(Limits { body: 9, ..ONE }).await?;

@@ -26,7 +26,7 @@ impl Stop {
         self.token.cancel();
     }
 
-    /// Waits until the token is canceled. It's cancel safe.
+    /// Waits for the cancellation, and returns its reason. Cancel safe.
     async fn stopped(&self) -> Reason {
         self.token.cancelled().await;
         *self.reason.get().expect("only `stop` cancels the token")

@@ -33,7 +33,7 @@ async fn copy_paced(
         }
         timeout(LIMIT, to.write_all(&chunk[..read])).await??;
         copied += read as u64;
-        // Late timers are made up for, a slow peer isn't: no burst.
+        // Make up for late timers, but not for a slow peer: no burst.
         if due.elapsed() > Duration::from_millis(100) {
             due = Instant::now();
         }
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(copied.ok(), Some(9));
     }
 
-    /// A pause that is shorter than the clock's millisecond.
+    /// The pauses are shorter than the clock's millisecond.
     #[tokio::test(start_paused = true)]
     async fn clock_of_milliseconds_slows_no_fast_copy() {
         let rate = NonZeroU32::new(10_000_000).expect("not zero");

@@ -33,7 +33,7 @@ const LIMITS: Limits = Limits {
 
 // ANCHOR: serve
 /// Serves until `stop`, then drains within the grace period. Returns
-/// how many connections it aborted. If this is dropped, all of them are.
+/// how many connections it aborted. Dropping this aborts all of them.
 async fn serve<F, A>(
     listener: TcpListener,
     limits: Limits,
