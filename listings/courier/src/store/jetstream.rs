@@ -10,9 +10,9 @@
 //! The records and leases are key-value buckets, but they're read as streams, because a read of a bucket may be answered
 //! by a replica that lags behind, and here only the stream's leader answers.
 //!
-//! **Order.** Each subscription has durable pull consumers, one for each lane. Lane 0 has the events without a key. An
-//! event with a key is in the lane that the key's hash chooses, and there `max_ack_pending` is 1: the server keeps the next message until the one before it is
-//! acknowledged.
+//! **Order.** Each subscription has durable pull consumers, one for each lane, whose names contain its generation. Lane 0 has the
+//! events without a key. An event with a key is in the lane that the key's hash chooses, and there `max_ack_pending` is 1: the server keeps the next
+//! message until the one before it is acknowledged.
 //!
 //! **Fan-out.** [`accept`](Store::accept) stores the fan-out list under the event's id, publishes one message for each subscription, and then marks the
 //! list as done. If it stops in between, a repeat finds the list and finishes it.
@@ -161,6 +161,9 @@ struct Row {
     url: String,
     topics: Vec<Name>,
     secret: String,
+    /// The sequence number of the last table without this subscription. So a subscription that's removed and added again
+    /// has a higher one.
+    generation: u64,
 }
 
 /// What is known of an event by its id.
@@ -274,8 +277,8 @@ impl JetStreamStore {
             client,
             context,
         };
-        for name in store.table().await?.1.keys() {
-            store.create_consumers(name).await?;
+        for (name, row) in &store.table().await?.1 {
+            store.create_consumers(name, row.generation).await?;
         }
         Ok(store)
     }
@@ -415,21 +418,66 @@ impl JetStreamStore {
     async fn create_consumers(
         &self,
         subscription: &Name,
+        generation: u64,
     ) -> Result<(), StoreError> {
-        let create = |lane| self.create_consumer(subscription, lane);
+        let create = |lane| {
+            self.replace_consumer(subscription, generation, lane)
+        };
         let all = (0..=self.options.lanes).map(create);
         try_join_all(all).await.map(drop)
+    }
+
+    /// Creates a consumer. If an old one is in its place, because a call was slower than the one that removed the subscription,
+    /// that one is removed first: a work queue has one consumer for each subject.
+    async fn replace_consumer(
+        &self,
+        subscription: &Name,
+        generation: u64,
+        lane: u64,
+    ) -> Result<Consumer<pull::Config>, StoreError> {
+        let create =
+            || self.create_consumer(subscription, generation, lane);
+        match create().await {
+            Err(StoreError::Failed(error)) => {
+                tracing::debug!(%error, "no consumer yet");
+                self.remove_consumers(subscription, generation).await?;
+                create().await
+            }
+            created => created,
+        }
+    }
+
+    /// Removes the consumers of a subscription's earlier generations.
+    async fn remove_consumers(
+        &self,
+        subscription: &Name,
+        before: u64,
+    ) -> Result<(), StoreError> {
+        let all = self.queue.consumer_names().try_collect::<Vec<_>>();
+        for name in self.ask(all).await? {
+            if !is_older(&name, subscription, before) {
+                continue;
+            }
+            let gone = self.queue.delete_consumer(&name);
+            if let Err(error) = self.ask(gone).await {
+                tracing::debug!(%error, name, "no consumer");
+            }
+        }
+        Ok(())
     }
 
     async fn create_consumer(
         &self,
         subscription: &Name,
+        generation: u64,
         lane: u64,
     ) -> Result<Consumer<pull::Config>, StoreError> {
         // ANCHOR: lanes
+        // A subscription that's removed and added again gets new ones.
+        let name = consumer(subscription, generation, lane);
         let parts = [&token(subscription), &lane.to_string(), "*"];
         self.ask(self.queue.create_consumer(pull::Config {
-            durable_name: Some(consumer(subscription, lane)),
+            durable_name: Some(name),
             filter_subject: self.subject("d", &parts),
             ack_wait: self.options.lease,
             max_ack_pending: match lane {
@@ -446,21 +494,28 @@ impl JetStreamStore {
     async fn consumers(
         &self,
         subscription: &Name,
+        generation: u64,
     ) -> Result<Vec<Consumer<pull::Config>>, StoreError> {
         let found =
             join_all((0..=self.options.lanes).map(async |lane| {
-                let name = consumer(subscription, lane);
+                let name = consumer(subscription, generation, lane);
                 let found =
                     self.ask(self.queue.get_consumer(&name)).await;
                 match found {
                     Err(StoreError::Failed(e)) if is_missing(&e) => {
-                        // A call that removed the subscription was slower than one that added it again.
+                        // The call that added the subscription hasn't created it yet, or was dropped.
                         let table = self.table().await?.1;
-                        if !table.contains_key(subscription) {
+                        let row = table.get(subscription);
+                        if row.map(|row| row.generation)
+                            != Some(generation)
+                        {
                             return Ok(None);
                         }
-                        let new =
-                            self.create_consumer(subscription, lane);
+                        let new = self.replace_consumer(
+                            subscription,
+                            generation,
+                            lane,
+                        );
                         new.await.map(Some)
                     }
                     found => found.map(Some),
@@ -739,7 +794,8 @@ impl Store for JetStreamStore {
     ) -> Result<Vec<(Name, Url)>, StoreError> {
         let table = self.table().await?.1;
         let due = iter(table).map(async |(name, row)| {
-            let consumers = self.consumers(&name).await?;
+            let consumers =
+                self.consumers(&name, row.generation).await?;
             let ready = |c: &Consumer<_>| self.ready(c.cached_info());
             if !consumers.iter().any(ready) {
                 return Ok::<_, StoreError>(None);
@@ -768,9 +824,11 @@ impl Store for JetStreamStore {
         else {
             return Ok(vec![]);
         };
+        let generation = row.generation;
         let to = row.subscription(subscription.clone())?;
         self.known().retain(|_, known| known.until > Instant::now());
-        let mut consumers = self.consumers(subscription).await?;
+        let mut consumers =
+            self.consumers(subscription, generation).await?;
         consumers.retain(|c| self.ready(c.cached_info()));
         fastrand::shuffle(&mut consumers);
         let (most, lease) = (most.min(BATCH), lease.min(FOREVER));
@@ -908,7 +966,8 @@ impl Store for JetStreamStore {
         most: usize,
     ) -> Result<bool, StoreError> {
         let name = &subscription.name;
-        let row = || Row {
+        let row = |generation| Row {
+            generation,
             url: subscription.url.to_string(),
             topics: subscription.topics.clone(),
             secret: BASE64_STANDARD.encode(&subscription.secret.0),
@@ -917,14 +976,19 @@ impl Store for JetStreamStore {
             let ends = self.ends().await?;
             let (sequence, mut table) = self.table().await?;
             let others = table.len();
-            if table.insert(name.clone(), row()).is_none() {
+            let old = table.get(name).map(|row| row.generation);
+            let generation = old.unwrap_or(sequence);
+            table.insert(name.clone(), row(generation));
+            if old.is_none() {
                 if others >= most {
                     return Ok(false);
                 }
-                self.forget(name, ends).await?;
-                self.create_consumers(name).await?;
+                self.remove_consumers(name, sequence).await?;
+                self.forget(name, sequence, ends).await?;
             }
             if self.replace_table(sequence, &table).await? {
+                // Not earlier: if another call is faster, these consumers would stay, and nobody would use them.
+                self.create_consumers(name, generation).await?;
                 return Ok(true);
             }
         }
@@ -941,14 +1005,9 @@ impl Store for JetStreamStore {
             let found = table.remove(name).is_some();
             if !found || self.replace_table(sequence, &table).await? {
                 // Also if it wasn't found: a call that was dropped may have left something.
-                for lane in 0..=self.options.lanes {
-                    let name = consumer(name, lane);
-                    let gone = self.queue.delete_consumer(&name);
-                    if let Err(error) = self.ask(gone).await {
-                        tracing::debug!(%error, name, "no consumer");
-                    }
-                }
-                self.forget(name, ends).await?;
+                // A new subscription's generation is `sequence` or higher.
+                self.remove_consumers(name, sequence).await?;
+                self.forget(name, sequence, ends).await?;
                 return Ok(found);
             }
         }
@@ -974,10 +1033,12 @@ impl Store for JetStreamStore {
             let name = subject.split('.').nth(2).unwrap_or_default();
             *dead.entry(name.to_owned()).or_default() += 1;
         }
-        let names = self.table().await?.1.into_keys();
-        let backlog = iter(names).map(async |name| {
+        let table = self.table().await?.1;
+        let backlog = iter(table).map(async |(name, row)| {
             let (mut open, mut leased) = (0, 0);
-            for consumer in self.consumers(&name).await? {
+            for consumer in
+                self.consumers(&name, row.generation).await?
+            {
                 let info = consumer.cached_info();
                 let pending = info.num_ack_pending;
                 open += info.num_pending + pending as u64;
@@ -1196,6 +1257,7 @@ impl JetStreamStore {
     async fn forget(
         &self,
         name: &Name,
+        before: u64,
         ends: Vec<u64>,
     ) -> Result<(), StoreError> {
         let streams = self.streams().into_iter().zip(ends);
@@ -1205,9 +1267,9 @@ impl JetStreamStore {
             let purge = stream.purge().filter(subject);
             self.ask(purge.sequence(end + 1)).await?;
         }
-        let ours = |lane| consumer(name, lane);
-        let ours: Vec<_> = (0..=self.options.lanes).map(ours).collect();
-        self.known().retain(|_, known| !ours.contains(&known.consumer));
+        self.known().retain(|_, known| {
+            !is_older(&known.consumer, name, before)
+        });
         Ok(())
     }
 
@@ -1307,8 +1369,18 @@ fn token(name: &Name) -> String {
     name.as_str().replace('.', "=")
 }
 
-fn consumer(subscription: &Name, lane: u64) -> String {
-    format!("{}-{lane}", token(subscription))
+/// A consumer's name. If one call removes a consumer while another one creates it, nats-server 2.9.10 may answer each later
+/// attempt to create it with "no such file or directory". So names with an old generation aren't used again.
+fn consumer(subscription: &Name, generation: u64, lane: u64) -> String {
+    format!("{}-{generation}-{lane}", token(subscription))
+}
+
+/// Whether a consumer belongs to an earlier generation of a subscription.
+fn is_older(consumer: &str, subscription: &Name, before: u64) -> bool {
+    let mut parts = consumer.rsplitn(3, '-').skip(1);
+    let generation = parts.next().and_then(|it| it.parse().ok());
+    generation.is_some_and(|it: u64| it < before)
+        && parts.next() == Some(&*token(subscription))
 }
 
 fn parse<T: DeserializeOwned>(

@@ -69,6 +69,7 @@ macro_rules! contract {
             threads_redeliver_once
             unsubscribed_deliveries_vanish
             threads_unsubscribe_while_others_accept
+            threads_unsubscribe_while_others_subscribe
             purged_events_are_forgotten
             a_late_death_is_kept
             backlog_counts
@@ -1026,6 +1027,36 @@ pub async fn threads_unsubscribe_while_others_accept(
         within(PATIENCE, tasks.join_all()).await;
         let store = with_a(place).await;
         assert_eq!(numbers(&store).await, [0, 0, 0]);
+    }
+}
+
+/// A subscription that's removed and added again at the same time, by two processes: its new events are delivered.
+pub async fn threads_unsubscribe_while_others_subscribe(
+    place: &impl Harness,
+) {
+    let store = with_a(place).await;
+    let other = place.open().await;
+    let a = subscription("a", &[]);
+    for round in 0..60 {
+        let id = round.to_string();
+        let again = async {
+            sleep(Duration::from_millis(round % 12)).await;
+            // If it's being removed right now, it may fail.
+            while other.subscribe(&a, usize::MAX).await.is_err() {}
+            let accepted = other.accept(&event(&id, None)).await;
+            accepted.expect("accepted")
+        };
+        let again = within(PATIENCE, again);
+        let (gone, accepted) =
+            tokio::join!(store.unsubscribe(&a.name), again);
+        gone.expect("an answer");
+        let all = other.subscriptions().await.expect("a list");
+        if accepted == Accepted::New(1) && !all.is_empty() {
+            let lease = claim_one(&other, LONG).await;
+            assert_eq!(lease.event.id, name(&id));
+            assert!(settle(&other, &lease, Outcome::Delivered).await);
+        }
+        other.subscribe(&a, usize::MAX).await.expect("subscribed");
     }
 }
 

@@ -18,7 +18,7 @@ use nix::{
 /// Servers with JetStream: a single one, or a cluster.
 pub struct Nats {
     nodes: Vec<Node>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 struct Node {
@@ -63,7 +63,7 @@ impl Nats {
             }
             Node { arguments, port: clients[i], child: None }
         });
-        let mut nats = Self { nodes: nodes.collect(), _folder: folder };
+        let mut nats = Self { nodes: nodes.collect(), folder };
         (0..count).for_each(|i| nats.restart(i));
         nats
     }
@@ -100,6 +100,8 @@ impl Nats {
         let node = &mut self.nodes[node];
         let mut command = Command::new("nats-server");
         command.args(&node.arguments).stderr(Stdio::null());
+        // If a consumer is removed while it's created, the server may write the consumer's files to its working directory.
+        command.current_dir(self.folder.path());
         node.child = Some(command.spawn().expect("nats-server starts"));
         let end = Instant::now() + Duration::from_secs(10);
         while TcpStream::connect((Ipv4Addr::LOCALHOST, node.port))
