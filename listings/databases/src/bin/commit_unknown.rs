@@ -168,7 +168,8 @@ async fn open(
                     tokio::time::timeout(Duration::from_secs(5), end)
                         .await;
                 end.map_err(std::io::Error::from)??;
-                Ok(true)
+                // sqlx counts one that SQLite has rolled back.
+                Ok(!sqlx::Connection::is_in_transaction(connection))
             })
         })
         .connect(&address)

@@ -120,7 +120,7 @@ fn same(order: Order, cents: i64) -> Result<Order, OrdersError> {
 
 // ANCHOR: database
 use sqlx::{
-    AnyConnection, AnyPool, Executor, Row,
+    AnyConnection, AnyPool, Connection as _, Executor, Row,
     any::{AnyPoolOptions, AnyRow, install_default_drivers},
 };
 use tokio::time::timeout;
@@ -210,7 +210,8 @@ impl InDatabase {
                     let end = connection.execute("BEGIN; ROLLBACK");
                     let end = timeout(Duration::from_secs(1), end);
                     end.await.map_err(std::io::Error::from)??;
-                    Ok(true)
+                    // sqlx counts one that SQLite has rolled back.
+                    Ok(!connection.is_in_transaction())
                 })
             })
             .connect(address)
