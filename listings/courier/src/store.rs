@@ -52,6 +52,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Leases at most `most` deliveries of a subscription, first those that are due longest.
     ///
+    /// A delivery that can't be read becomes dead, with what's left of it: it would hold back its key.
+    ///
     /// If this call is dropped or fails, deliveries may stay leased until `lease` has passed.
     async fn claim(
         &self,
@@ -199,10 +201,10 @@ pub struct DeadLetter {
     pub delivery: DeliveryId,
     /// Whose it is.
     pub subscription: Name,
-    /// The event's id.
-    pub event: Name,
-    /// The event's topic.
-    pub topic: Name,
+    /// The event's id, as it's stored (nothing, if it's missing).
+    pub event: String,
+    /// The event's topic, as it's stored.
+    pub topic: String,
     /// How many attempts were made.
     pub attempts: u32,
     /// How the last one failed.

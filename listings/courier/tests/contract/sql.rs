@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use courier::event::Subscription;
+use courier::event::{DeliveryId, Subscription};
 use courier::store::{
     Outcome, SharedStore, SqlOptions, SqlStore, Store as _, StoreError,
 };
@@ -161,6 +161,7 @@ on_both! {
     threads_of_processes_that_start_together
     failure_of_a_newer_version
     failure_of_torn_rows
+    failure_of_a_torn_event_of_a_key
     failure_of_a_torn_subscription
     failure_of_a_torn_subscription_counts
     again_a_url_in_another_form
@@ -271,16 +272,14 @@ async fn failure_of_torn_rows(place: &impl Address) {
         let leases = claim(&store, 9).await;
         assert_eq!(leases.len(), 1, "{tear}");
         assert_eq!(leases[0].event, event("good", None));
-        // Alone, it's an error.
-        place
-            .run(
-                "UPDATE deliveries SET due_at = 0, state = 'ready'
-            WHERE id = 1",
-            )
-            .await;
-        let torn = store.claim(&name("a"), 1, LONG).await;
-        let is = matches!(torn, Err(StoreError::Unreadable(_)));
-        assert!(is, "{tear}: {torn:?}");
+        // An operator sees what's left of it.
+        let letters = store.dead(9).await.expect("dead ones");
+        let [torn] = &letters[..] else {
+            panic!("{tear}: {letters:?}")
+        };
+        assert_eq!(torn.delivery, DeliveryId(1), "{tear}");
+        assert!(torn.error.contains("can't read"), "{torn:?}");
+        assert_eq!(claim(&store, 9).await.len(), 0, "{tear}");
     }
     place.run("UPDATE subscriptions SET url = 'no URL'").await;
     let torn = store.subscriptions().await;
@@ -296,6 +295,37 @@ async fn failure_of_torn_rows(place: &impl Address) {
     place.run("DROP TABLE deliveries").await;
     let failed = store.due(9).await;
     assert!(matches!(failed, Err(StoreError::Failed(_))));
+}
+
+/// Later events of its key are delivered.
+async fn failure_of_a_torn_event_of_a_key(place: &impl Address) {
+    let store = with_a(place).await;
+    for (number, tear) in [
+        "UPDATE events SET topic = '\u{17c}' WHERE id = '{torn}'",
+        "DELETE FROM events WHERE id = '{torn}'",
+        "UPDATE deliveries SET attempts = -99 WHERE event = (
+            SELECT number FROM events WHERE id = '{torn}')",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let ids = [0, 1, 2].map(|it| format!("{number}-{it}"));
+        for id in &ids {
+            accept(&store, id, Some("k")).await;
+        }
+        place.run(&tear.replace("{torn}", &ids[0])).await;
+        assert_eq!(claim(&store, 9).await.len(), 0, "{tear}");
+        for id in &ids[1..] {
+            let leases = claim(&store, 9).await;
+            let [lease] = &leases[..] else { panic!("{leases:?}") };
+            assert_eq!(lease.event.id.as_str(), id);
+            let done = store.settle(lease, &Outcome::Delivered).await;
+            assert!(done.expect("an answer"));
+        }
+        let dead = store.dead(9).await.expect("dead ones");
+        assert_eq!(dead.len(), number + 1, "{tear}");
+    }
+    assert_eq!(store.backlog().await.expect("it")[0].open, 0);
 }
 
 /// The others are served.
