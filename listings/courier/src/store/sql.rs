@@ -803,10 +803,31 @@ impl Store for SqlStore {
                     ELSE {now} END)
                 FROM deliveries WHERE event = number), accepted_at)
             WHERE number IN ({numbers})";
+        // Events from the future: the clock was set back. They'd wait until the clock gets there. A lease may still be renewed.
+        let future = "SELECT number FROM events
+            WHERE accepted_at > {now}
+            ORDER BY accepted_at DESC LIMIT $1 {skip locked}";
+        let back = "UPDATE deliveries SET accepted_at = {now},
+                due_at = CASE WHEN state <> 'leased' THEN {now}
+                    WHEN due_at < {now} + 3600000 THEN due_at
+                    ELSE {now} + 3600000 END
+            WHERE event IN ({numbers})";
+        let present = "UPDATE events SET accepted_at = {now}
+            WHERE number IN ({numbers})";
         let with = |statement: &str, numbers: &[i64]| {
             self.sql(&statement.replace("{numbers}", &list(numbers)))
         };
         self.within(async {
+            let mut all = self.begin().await?;
+            let future = sqlx::query_scalar(self.sql(future));
+            let future = future.bind(limit(most.min(10_000)));
+            let future: Vec<i64> = future.fetch_all(&mut *all).await?;
+            if !future.is_empty() {
+                all.execute(with(back, &future)).await?;
+                all.execute(with(present, &future)).await?;
+                tracing::warn!("the database's clock was set back");
+            }
+            all.commit().await?;
             let now = sqlx::query_scalar(self.sql("SELECT {now}"));
             let now: i64 = now.fetch_one(&self.read).await?;
             let before = now - millis(keep);
