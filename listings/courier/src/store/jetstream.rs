@@ -371,7 +371,7 @@ impl JetStreamStore {
         &self,
         subject: String,
         id: String,
-        meta: &Meta,
+        meta: &impl Serialize,
         body: Bytes,
     ) -> Result<(), AcceptError> {
         let header =
@@ -573,8 +573,13 @@ impl JetStreamStore {
         lease: Duration,
     ) -> Result<Option<Lease>, StoreError> {
         let info = message.info().map_err(StoreError::failed)?;
-        let Some(meta) = skipped(meta(message.headers.as_ref())) else {
-            return Ok(None);
+        let meta = match meta(message.headers.as_ref()) {
+            Ok(meta) => meta,
+            Err(error) => {
+                tracing::error!(%error, "a delivery is dead");
+                skipped(self.bury(&message, to).await);
+                return Ok(None);
+            }
         };
         let subject = self.lease_subject(&to.name, &message)?;
         let (mut sequence, mut state) = (0, Attempts::default());
@@ -692,6 +697,28 @@ impl JetStreamStore {
                 .await
                 .map_err(StoreError::failed)?;
         }
+        self.ask(message.double_ack()).await
+    }
+
+    /// Moves a message that can't be read to the dead ones, as it is, or else it would block its lane. It may be repeated.
+    async fn bury(
+        &self,
+        message: &Message,
+        to: &Subscription,
+    ) -> Result<(), StoreError> {
+        let info = message.info().map_err(StoreError::failed)?;
+        let number = info.stream_sequence.to_string();
+        let event = message.subject.split('.').nth(4);
+        let parts = [&token(&to.name), event.unwrap_or("-"), &number];
+        let subject = self.subject("x", &parts);
+        let header = message.headers.as_ref();
+        let torn = header.and_then(|it| it.get(META));
+        let torn = torn.map(|it| it.as_str());
+        let (id, body) =
+            (format!("dead.{number}"), message.payload.clone());
+        self.publish(subject, id, &torn, body)
+            .await
+            .map_err(StoreError::failed)?;
         self.ask(message.double_ack()).await
     }
 
@@ -1077,18 +1104,25 @@ impl Store for JetStreamStore {
         {
             from = message.sequence + 1;
             let letter = || {
-                let meta = meta(Some(&message.headers))?;
-                let name = message.subject.split('.').nth(2);
-                let name = name.unwrap_or_default().replace('=', ".");
+                let mut parts = message.subject.split('.').skip(2);
+                let mut part =
+                    || parts.next().unwrap_or("").replace('=', ".");
+                let subscription =
+                    part().try_into().map_err(StoreError::failed)?;
+                let (event, number) = (part(), part());
+                // If it's torn, that's why it's dead.
+                let meta = meta(Some(&message.headers));
+                let (topic, attempts, error) = match meta {
+                    Ok(it) => (it.topic.into(), it.attempts, it.error),
+                    Err(e) => (String::new(), 0, Some(e.to_string())),
+                };
                 Ok(DeadLetter {
-                    delivery: meta.delivery.unwrap_or(DeliveryId(0)),
-                    subscription: name
-                        .try_into()
-                        .map_err(StoreError::failed)?,
-                    event: meta.id,
-                    topic: meta.topic,
-                    attempts: meta.attempts,
-                    error: meta.error.unwrap_or_default(),
+                    delivery: DeliveryId(number.parse().unwrap_or(0)),
+                    subscription,
+                    event,
+                    topic,
+                    attempts,
+                    error: error.unwrap_or_default(),
                 })
             };
             if let Some(letter) = skipped(letter()) {
