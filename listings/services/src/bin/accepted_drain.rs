@@ -236,6 +236,8 @@ async fn main() -> Result<(), Failed> {
 
 #[cfg(test)]
 mod tests {
+    use axum::routing::post;
+
     use super::*;
 
     type Outcome = Result<(), Failed>;
@@ -309,6 +311,40 @@ mod tests {
             stop.cancel();
             assert_eq!(server.await?, 0);
         }
+        Ok(())
+    }
+
+    /// Only heads have a time limit, as the page says.
+    #[tokio::test]
+    async fn silence_in_a_body_keeps_the_place() -> Outcome {
+        let begun = Arc::new(Notify::new());
+        let begins = Arc::clone(&begun);
+        let order = async move |request: Request<Body>| {
+            begins.notify_one();
+            let _ = to_bytes(request.into_body(), 1000).await;
+        };
+        let shop = Shop::default();
+        let shop = shop.routes().route("/order", post(order));
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let serving = serve(listener, shop, stop.clone(), SHORT);
+        let server = tokio::spawn(serving);
+        let half = "POST /order HTTP/1.1\r\nhost: shop\r\n\
+                    content-length: 9\r\n\r\n";
+        let mut held = Vec::new();
+        for _ in 0..PLACES {
+            held.push(send(address, half).await?);
+            begun.notified().await;
+        }
+        let price = "GET /price HTTP/1.1\r\nhost: shop\r\n\r\n";
+        let mut client = send(address, price).await?;
+        tokio::time::pause();
+        let waits = timeout(100 * HEAD, client.read_u8()).await;
+        assert!(waits.is_err());
+        tokio::time::resume();
+        stop.cancel();
+        assert_eq!(server.await?, PLACES);
         Ok(())
     }
 

@@ -210,8 +210,7 @@ mod tests {
         Ok(())
     }
 
-    /// A bank that never answers, while more clients wait than the
-    /// listener's queue holds.
+    /// A bank that never answers, while many clients wait.
     #[tokio::test]
     async fn overload_and_slow_answers_end_with_the_grace_period()
     -> io::Result<()> {

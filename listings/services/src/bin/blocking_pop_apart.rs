@@ -65,6 +65,10 @@ impl Connection {
     }
 
     async fn ask(&self, request: &str) -> io::Result<String> {
+        if request.contains(['\r', '\n']) {
+            // Two requests get two answers, one of them too many.
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         let (reply, answer) = oneshot::channel();
         let request = (format!("{request}\n"), reply);
         let sent = self.requests.send(request).await;
@@ -297,6 +301,31 @@ mod tests {
                 assert_eq!(popped.as_deref(), Some("a job"));
             }
             _ = serve(theirs, &job) => panic!("it ended"),
+        }
+    }
+
+    /// Answers each request with its own text.
+    async fn serve_echo(socket: DuplexStream) -> io::Result<()> {
+        let (mut reader, mut writer) = split(socket);
+        tokio::io::copy(&mut reader, &mut writer).await.map(drop)
+    }
+
+    /// The next caller would get the answer to the second line.
+    #[tokio::test(start_paused = true)]
+    async fn edges_a_key_of_two_lines_is_refused() {
+        for key in ["tea\nget gold", "tea\r\nget gold", "\n", "\r"] {
+            let (ours, theirs) = duplex(64);
+            let cache = Cache(Connection::new(ours));
+            let both = async {
+                tokio::join!(cache.get(key), cache.get("rice"))
+            };
+            tokio::select! {
+                (two, rice) = both => {
+                    assert_eq!(rice.expect("answered"), "get rice");
+                    two.expect_err("two requests");
+                }
+                _ = serve_echo(theirs) => panic!("it ended"),
+            }
         }
     }
 

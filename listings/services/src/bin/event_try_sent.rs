@@ -15,8 +15,8 @@ impl Forward {
     fn event(&mut self, event: Event) {
         let Some(queue) = &self.queue else { return };
         if let Err(error) = queue.try_send(event) {
-            eprintln!("no more events: {error}");
             self.queue = None;
+            tracing::error!(%error, "no more events");
         }
     }
 }

@@ -20,13 +20,13 @@ impl Health {
     /// A task that must show a sign of life within every `limit`. Panics
     /// if another task has this name: it would hide the end of this one.
     fn task(&self, name: &'static str, limit: Duration) -> Beat {
-        let taken = self.lock().get(name).is_some_and(Option::is_some);
-        assert!(!taken, "two tasks are named {name}");
         // Zero would always be late, and `Duration::MAX` overflows.
         let limit = limit.clamp(Duration::from_millis(10), YEAR);
-        let beat = Beat { name, limit, health: self.clone() };
-        beat.now();
-        beat
+        let mut all = self.lock(); // Until the name is taken.
+        let taken = all.get(name).is_some_and(Option::is_some);
+        assert!(!taken, "two tasks are named {name}");
+        all.insert(name, Some(Instant::now() + limit));
+        Beat { name, limit, health: self.clone() }
     }
 
     /// The tasks that have ended or are late.

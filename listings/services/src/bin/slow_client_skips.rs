@@ -8,6 +8,7 @@ use futures::{SinkExt, Stream, StreamExt};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
+    task::yield_now,
     time::{Duration, interval, timeout},
 };
 use tokio_tungstenite::{
@@ -19,19 +20,21 @@ use tokio_tungstenite::{
 const PING: Duration = Duration::from_secs(10);
 const WRITE: Duration = Duration::from_secs(5);
 
-/// Sends the departures whenever they change, until the client leaves
-/// or their sender is dropped. Fails if the client is silent, or
-/// doesn't read. Dropping this future drops the connection.
+/// Sends the departures, and again whenever they change, until the
+/// client leaves or their sender is dropped. Fails if the client is
+/// silent, or doesn't read. If dropped, it drops the connection.
 async fn serve_client(
     socket: WebSocketStream<impl AsyncRead + AsyncWrite + Unpin>,
     mut departures: watch::Receiver<String>,
 ) -> anyhow::Result<()> {
     let (mut sink, stream) = socket.split();
+    departures.mark_changed(); // Each client starts with a board.
     let send = async {
         let mut ping = interval(PING);
         loop {
             let message = tokio::select! {
-                biased;
+                biased; // There may always be another board.
+                _ = ping.tick() => Message::Ping("".into()),
                 changed = departures.changed() => match changed {
                     Ok(()) => {
                         let board = departures.borrow_and_update();
@@ -39,7 +42,6 @@ async fn serve_client(
                     }
                     Err(_) => break,
                 },
-                _ = ping.tick() => Message::Ping("".into()),
             };
             let sending = timeout(WRITE, sink.send(message)).await;
             sending.context("the client doesn't read")??;
@@ -73,6 +75,7 @@ async fn until_closed(
         {
             return Ok(());
         }
+        yield_now().await; // Messages may never stop arriving.
     }
 }
 // ANCHOR_END: until_closed
@@ -114,11 +117,12 @@ async fn station() -> ([Vec<String>; 2], String) {
     let (fast, to_fast) = connection().await;
     let (slow, to_slow) = connection().await;
     let (_stuck, to_stuck) = connection().await;
-    let (boards, departures) = watch::channel(String::new());
+    let board = |number| format!("{number:.<200}");
+    let (boards, departures) = watch::channel(board(1));
     let publish = async move {
-        for number in 1..=30 {
+        for number in 2..=30 {
             sleep(Duration::from_secs(1)).await;
-            boards.send_replace(format!("{number:.<200}"));
+            boards.send_replace(board(number));
         }
     };
     let stuck = async {
@@ -209,9 +213,11 @@ mod tests {
         let (boards, departures) = watch::channel(String::new());
         drop(boards);
         let leave = async {
-            let message = client.next().await.expect("open");
-            assert!(message.expect("a frame").is_close());
-            while client.next().await.is_some() {}
+            let mut last = None;
+            while let Some(message) = client.next().await {
+                last = Some(message.expect("a frame"));
+            }
+            assert!(last.expect("some").is_close());
         };
         let (served, ()) =
             tokio::join!(serve_client(server, departures), leave);
@@ -250,6 +256,89 @@ mod tests {
             within(HOUR, all).await;
         })
         .await;
+    }
+
+    /// A client that gets boards all the time isn't taken for silent.
+    #[tokio::test(start_paused = true)]
+    async fn overload_of_boards_does_not_stop_the_pings() {
+        let (client, server) = connection().await;
+        let (boards, departures) = watch::channel(String::new());
+        let publish = async move {
+            for number in 1..=600 {
+                sleep(Duration::from_millis(150)).await;
+                boards.send_replace(format!("{number:.<1000}"));
+            }
+        };
+        let all = async {
+            tokio::join!(
+                serve_client(server, departures),
+                read_boards(client, Duration::from_secs(1)),
+                publish,
+            )
+        };
+        let (served, seen, ()) = within(HOUR, all).await;
+        served.expect("it answers each ping");
+        assert_eq!(seen.last().expect("some"), "600");
+    }
+
+    /// A client that never stops sending still gets its boards.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn overload_of_messages_does_not_stop_the_boards() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0");
+        let listener = listener.await.expect("loopback");
+        let to = listener.local_addr().expect("bound");
+        let client = tokio::net::TcpStream::connect(to).await;
+        let (server, _) = listener.accept().await.expect("a client");
+        let (mut gets, mut floods) =
+            client.expect("connected").into_split();
+        let flood = tokio::spawn(async move {
+            let pongs = [0x8a, 0x80, 0, 0, 0, 0].repeat(20_000);
+            while floods.write_all(&pongs).await.is_ok() {}
+        });
+        sleep(Duration::from_millis(50)).await; // The buffers fill.
+        let server = WebSocketStream::from_raw_socket(
+            server,
+            Role::Server,
+            None,
+        );
+        let server = server.await;
+        let (boards, departures) = watch::channel(String::new());
+        let serving = tokio::spawn(serve_client(server, departures));
+        boards.send_replace("Oslo".to_owned());
+        let limit = Duration::from_secs(30);
+        let get = async {
+            let mut seen = Vec::new();
+            while !seen.windows(4).any(|it| it == b"Oslo") {
+                gets.read_buf(&mut seen).await.expect("open");
+            }
+        };
+        timeout(limit, get).await.expect("sent while it reads");
+        serving.abort();
+        flood.abort();
+    }
+
+    /// However its receiver was made, and whenever it connects.
+    #[tokio::test(start_paused = true)]
+    async fn edges_a_new_client_gets_the_current_board() {
+        let (mut client, server) = connection().await;
+        let boards = watch::Sender::new("Oslo 12:05".to_owned());
+        let serving = serve_client(server, boards.subscribe());
+        let reading = async {
+            loop {
+                let message = client.next().await.expect("open");
+                if let Ok(Message::Text(text)) = message {
+                    return text.as_str().to_owned();
+                }
+            }
+        };
+        let limit = Duration::from_secs(1);
+        tokio::select! {
+            _ = serving => panic!("it ended"),
+            board = timeout(limit, reading) => {
+                assert_eq!(board.expect("a board"), "Oslo 12:05");
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,8 +11,9 @@ use tokio::{
 const LIMIT: Duration = Duration::from_secs(60);
 const LONGEST: u64 = 1024 * 1024;
 
-/// Sends all orders, and returns the answers, up to one mebibyte of
-/// them. Fails after a minute. Dropping it closes the connection.
+/// Sends all orders, and returns one line for each of them, up to one
+/// mebibyte. Fails after a minute, or if answers are missing. Then, or
+/// if this is dropped, the server may have received some orders.
 async fn send_all(
     socket: impl AsyncRead + AsyncWrite,
     orders: &str,
@@ -34,6 +35,10 @@ async fn send_all(
     };
     let both = async { tokio::try_join!(writing, reading) };
     let ((), answers) = timeout(LIMIT, both).await??;
+    // EOF is the end of the connection, not always of the answers.
+    if answers.matches('\n').count() != orders.lines().count() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     Ok(answers)
 }
 // ANCHOR_END: send_all
@@ -110,6 +115,18 @@ mod tests {
             let reader = Failing::after(&b"ok"[..], good);
             let socket = join(reader, sink());
             send_all(socket, "o").await.expect_err("reading fails");
+        }
+    }
+
+    /// The server reads all orders, and crashes before or within an
+    /// answer.
+    #[tokio::test(start_paused = true)]
+    async fn failure_an_early_end_is_no_complete_answer() {
+        for cut in ["", "ok", "ok, a\n", "ok, a\nok, b"] {
+            let socket = join(cut.as_bytes(), sink());
+            let sent = send_all(socket, "a\nb\n").await;
+            let error = sent.expect_err("answers are missing");
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
         }
     }
 

@@ -43,12 +43,13 @@ async fn chat(
 }
 // ANCHOR_END: chat
 
-use tokio::time::timeout;
+use tokio::{task::coop::consume_budget, time::timeout};
 
 // ANCHOR: talk
 /// Answers each text until shutdown, then closes with code 1001.
 async fn talk(mut socket: WebSocket, chats: &Chats) {
     let (code, reason) = loop {
+        consume_budget().await; // Many messages may be buffered.
         let message = timeout(chats.patience, socket.recv());
         match chats.stop.run_until_cancelled(message).await {
             None => break (close_code::AWAY, "restart"),
@@ -68,7 +69,9 @@ async fn talk(mut socket: WebSocket, chats: &Chats) {
     let frame = CloseFrame { code, reason: reason.into() };
     close(socket, Some(frame), chats.patience).await;
 }
+// ANCHOR_END: talk
 
+// ANCHOR: close
 /// Sends the frame, if any, and reads until the connection has ended.
 async fn close(
     mut socket: WebSocket,
@@ -79,14 +82,16 @@ async fn close(
         if let Some(frame) = frame {
             socket.send(Message::Close(Some(frame))).await?;
         }
-        while socket.recv().await.transpose()?.is_some() {}
+        while socket.recv().await.transpose()?.is_some() {
+            consume_budget().await;
+        }
         Ok::<_, axum::Error>(())
     };
     if !matches!(timeout(patience, closed).await, Ok(Ok(()))) {
         eprintln!("a client left without closing its chat");
     }
 }
-// ANCHOR_END: talk
+// ANCHOR_END: close
 
 // ANCHOR: stop
 /// Closes the listener and the chats. Returns how many chats are still
@@ -272,6 +277,41 @@ mod tests {
         let client = join(address).await?;
         assert_eq!(stop_all(&chats, server, GRACE).await?, 0);
         drop(client);
+        Ok(())
+    }
+
+    /// A chat whose client never stops sending lets other tasks run.
+    #[tokio::test]
+    async fn overload_of_messages_delays_no_other_task() -> Outcome {
+        use std::{
+            io::{Read, Write},
+            time::Instant,
+        };
+        const PONGS: usize = 400_000;
+        let chats = Chats::new(1, GRACE);
+        let (address, _server) = chats.serve().await?;
+        let client = join(address).await?.into_inner();
+        let MaybeTlsStream::Plain(client) = client else {
+            return Err("no TLS is used".into());
+        };
+        let mut client = client.into_std()?;
+        client.set_nonblocking(false)?;
+        let start = Instant::now();
+        let flood = std::thread::spawn(move || {
+            let pongs = [0x8a, 0x80, 0, 0, 0, 0].repeat(PONGS);
+            let text = [0x81, 0x81, 0, 0, 0, 0, b'a'];
+            client.write_all(&[&pongs[..], &text[..]].concat())?;
+            client.read_exact(&mut [0; 3]) // Its echo.
+        });
+        let (mut longest, mut last) = (Duration::ZERO, start);
+        while !flood.is_finished() {
+            tokio::task::yield_now().await;
+            longest = longest.max(last.elapsed());
+            last = Instant::now();
+        }
+        flood.join().expect("no panic")?;
+        let all = start.elapsed();
+        assert!(longest < all / 2, "{longest:?} of {all:?}");
         Ok(())
     }
 

@@ -52,7 +52,8 @@ use tokio::{
 
 const MOST: usize = 8;
 
-/// The photos in the order in which they were recorded.
+/// The photos in the order in which they were recorded. A service
+/// would log them instead: the lists grow with every photo.
 #[derive(Default)]
 struct Uploaded {
     running: HashMap<Id, u32>,
