@@ -83,7 +83,10 @@ async fn run() -> io::Result<(bool, usize)> {
         let mut packed = 0;
         while let Some(part) = parts.recv().await {
             packed += part.bytes.len();
-            assert_eq!(part.client, 1);
+            assert_eq!(
+                (part.client, part.is_last),
+                (1, packed == LENGTH)
+            );
         }
         packed
     };

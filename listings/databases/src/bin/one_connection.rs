@@ -123,7 +123,7 @@ mod tests {
     -> sqlx::Result<()> {
         let folder = tempfile::tempdir()?;
         let pool = open(&folder, 1).await?;
-        let mut full = pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut full = pool.begin().await?;
         let limit = sqlx::query("PRAGMA max_page_count = 1");
         limit.execute(&mut *full).await?;
         let large = "INSERT INTO orders VALUES (zeroblob(100000))";
