@@ -44,6 +44,9 @@ impl<Device: AsyncWrite + Unpin> Printer<Device> {
     /// closed: nothing is printed right after half a label, and later
     /// calls return `NotConnected`.
     async fn print(&self, label: &str) -> io::Result<()> {
+        if label.contains('\n') {
+            return Err(io::ErrorKind::InvalidInput.into()); // Two labels.
+        }
         let mut slot = self.device.lock().await;
         let closed = io::ErrorKind::NotConnected;
         // Taken out while it's in the middle of a label.
@@ -221,6 +224,11 @@ mod tests {
         let printer = printer(Vec::new());
         printer.print("").await?;
         printer.print("Tee für Jörg").await?;
+        for two in ["\n", "tea\ncoffee", "tea\n"] {
+            let error =
+                printer.print(two).await.expect_err("two lines");
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        }
         let paper = printer.device.into_inner().expect("it works");
         assert_eq!(paper, "\nTee für Jörg\n".as_bytes());
         Ok(())
