@@ -1,10 +1,10 @@
 //! Call async code from a sync callback, in three ways.
 
-use std::{io, thread, time::Duration};
+use std::{io, sync::mpsc as std_mpsc, thread, time::Duration};
 
 use tokio::{
     runtime::{Builder, Handle},
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{Semaphore, mpsc},
     task,
     time::timeout,
 };
@@ -38,17 +38,27 @@ fn in_place() -> io::Result<u32> {
     })
 }
 
+// ANCHOR_END: three_ways
+
+// ANCHOR: by_message
 /// Runs on a thread that has no runtime. Panics in a task.
-fn by_message(prices: &mpsc::Sender<Request>) -> io::Result<u32> {
+///
+/// It waits for each price for at most `limit`. Without a limit, it
+/// could wait forever: if the service panics just as it's accepting a
+/// request, the request can stay in the channel.
+fn by_message(
+    prices: &mpsc::Sender<Request>,
+    limit: Duration,
+) -> io::Result<u32> {
     let stopped = || io::Error::other("no price: the service stopped");
     invoice(|product| {
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = std_mpsc::channel();
         let request = (product.to_owned(), reply);
         prices.blocking_send(request).map_err(|_| stopped())?;
-        answer.blocking_recv().map_err(|_| stopped())?
+        answer.recv_timeout(limit).map_err(io::Error::other)?
     })
 }
-// ANCHOR_END: three_ways
+// ANCHOR_END: by_message
 
 // ANCHOR: price
 /// How many threads `price` may block. If it blocked all threads of the
@@ -82,8 +92,11 @@ async fn price_within(
 // ANCHOR_END: price
 
 // ANCHOR: service
-/// A product, and a channel for the reply.
-type Request = (String, oneshot::Sender<io::Result<u32>>);
+/// A product, and a channel for the reply. Its `send` never waits.
+type Request = (String, std_mpsc::Sender<io::Result<u32>>);
+
+/// A full queue, the request before it, and one more second.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// Answers requests sequentially on a separate thread, until every
 /// sender is dropped. A panic in `price` fails only its own request.
@@ -125,7 +138,7 @@ fn main() -> io::Result<()> {
     println!("in place:    {}", place.map_err(io::Error::other)??);
 
     let (prices, service) = price_service()?;
-    println!("by message:  {}", by_message(&prices)?);
+    println!("by message:  {}", by_message(&prices, LIMIT)?);
     drop(prices);
     service.join().map_err(|_| io::Error::other("it panicked"))
 }
@@ -162,7 +175,8 @@ mod tests {
     #[tokio::test]
     async fn a_message_panics_in_a_task() {
         let (prices, _requests) = mpsc::channel(1);
-        let call = task::spawn(async move { by_message(&prices) });
+        let call =
+            task::spawn(async move { by_message(&prices, LIMIT) });
         assert!(call.await.is_err_and(|error| error.is_panic()));
     }
 
@@ -178,10 +192,10 @@ mod tests {
     #[test]
     fn failure_says_which_product() {
         let (prices, service) = price_service().expect("a runtime");
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = std_mpsc::channel();
         let request = ("gold".to_owned(), reply);
         prices.blocking_send(request).expect("it serves");
-        let answer = answer.blocking_recv().expect("it answers");
+        let answer = answer.recv().expect("it answers");
         let error = answer.expect_err("it isn't sold");
         assert_eq!(error.to_string(), "gold: not sold");
         drop(prices);
@@ -192,14 +206,34 @@ mod tests {
     fn owner_gone_is_an_error_and_no_hang() {
         let (prices, requests) = mpsc::channel(1);
         drop(requests);
-        let error = by_message(&prices).expect_err("it stopped");
+        let error = by_message(&prices, LIMIT).expect_err("it stopped");
         assert!(error.to_string().contains("stopped"), "{error}");
         // The service takes the request, and ends without an answer.
         let (prices, mut requests) = mpsc::channel(1);
         let service = thread::spawn(move || {
             drop(requests.blocking_recv());
         });
-        assert!(by_message(&prices).is_err());
+        assert!(by_message(&prices, LIMIT).is_err());
+        service.join().expect("it does not panic");
+    }
+
+    /// As if the service had ended between the two steps of a send: the
+    /// request stays in the channel, and so does its reply.
+    #[test]
+    fn failure_of_the_service_while_it_accepts_a_request() {
+        let (prices, mut requests) = mpsc::channel(1);
+        let (done, is_done) = std_mpsc::channel::<()>();
+        let service = thread::spawn(move || {
+            let request = requests.blocking_recv();
+            drop(requests);
+            is_done.recv_timeout(Duration::from_secs(60)).ok();
+            drop(request);
+        });
+        let start = Instant::now();
+        let limit = Duration::from_millis(50);
+        assert!(by_message(&prices, limit).is_err());
+        assert!(start.elapsed() < Duration::from_secs(30));
+        drop(done);
         service.join().expect("it does not panic");
     }
 
@@ -207,12 +241,12 @@ mod tests {
     fn again_a_caller_that_left_does_not_stop_the_service() {
         let (prices, service) = price_service().expect("a runtime");
         for _ in 0..20 {
-            let (reply, answer) = oneshot::channel();
+            let (reply, answer) = std_mpsc::channel();
             drop(answer);
             let request = ("desk".to_owned(), reply);
             prices.blocking_send(request).expect("it serves");
         }
-        assert_eq!(by_message(&prices).ok(), Some(1250));
+        assert_eq!(by_message(&prices, LIMIT).ok(), Some(1250));
         drop(prices);
         service.join().expect("it does not panic");
     }
@@ -223,7 +257,10 @@ mod tests {
         thread::scope(|scope| {
             for _ in 0..17 {
                 scope.spawn(|| {
-                    assert_eq!(by_message(&prices).ok(), Some(1250));
+                    assert_eq!(
+                        by_message(&prices, LIMIT).ok(),
+                        Some(1250)
+                    );
                 });
             }
         });
@@ -237,7 +274,7 @@ mod tests {
         // The service waits a second for the bed.
         let mut accepted = 0;
         let request =
-            |product: &str| (product.to_owned(), oneshot::channel().0);
+            |product: &str| (product.to_owned(), std_mpsc::channel().0);
         prices.blocking_send(request("bed")).expect("it serves");
         while prices.try_send(request("desk")).is_ok() {
             accepted += 1;
@@ -313,13 +350,13 @@ mod tests {
     #[test]
     fn panic_of_a_price_leaves_the_service_running() {
         let (prices, service) = price_service().expect("a runtime");
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = std_mpsc::channel();
         let request = (String::new(), reply);
         prices.blocking_send(request).expect("it serves");
-        let answer = answer.blocking_recv().expect("an answer");
+        let answer = answer.recv().expect("an answer");
         let error = answer.expect_err("it panics").to_string();
         assert!(error.contains("without a name"), "{error}");
-        assert_eq!(by_message(&prices).ok(), Some(1250));
+        assert_eq!(by_message(&prices, LIMIT).ok(), Some(1250));
         drop(prices);
         service.join().expect("it does not panic");
     }
@@ -329,7 +366,7 @@ mod tests {
         let (prices, service) = price_service().expect("a runtime");
         let queued: Vec<_> = (0..8)
             .map(|_| {
-                let (reply, answer) = oneshot::channel();
+                let (reply, answer) = std_mpsc::channel();
                 let request = ("lamp".to_owned(), reply);
                 prices.blocking_send(request).expect("it serves");
                 answer
@@ -337,7 +374,7 @@ mod tests {
             .collect();
         drop(prices);
         for answer in queued {
-            let price = answer.blocking_recv().expect("an answer");
+            let price = answer.recv().expect("an answer");
             assert_eq!(price.ok(), Some(250));
         }
         service.join().expect("it does not panic");
