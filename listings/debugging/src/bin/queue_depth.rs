@@ -9,6 +9,8 @@ use tokio::{
 };
 
 // ANCHOR: depth
+use std::io::{self, Write};
+
 /// Returns how many messages are in a queue, reserved slots included,
 /// or `None` once its senders or its receiver have closed it.
 fn depth<T>(sender: &mpsc::WeakSender<T>) -> Option<usize> {
@@ -27,9 +29,10 @@ async fn report_depth<T>(sender: mpsc::WeakSender<T>) {
     loop {
         ticks.tick().await;
         let Some(depth) = depth(&sender) else { break };
-        println!("orders in the queue: {depth}");
+        // `println!` panics if stdout is closed, and ends the reports.
+        _ = writeln!(io::stdout(), "orders in the queue: {depth}");
     }
-    println!("the queue is closed");
+    _ = writeln!(io::stdout(), "the queue is closed");
 }
 // ANCHOR_END: depth
 
@@ -115,6 +118,53 @@ mod tests {
         let end = hazards::within(second, receiver.recv()).await;
         assert_eq!(end, None);
         hazards::within(second, report.join_all()).await;
+    }
+
+    /// Not a test when it runs as one; a child when a test starts it.
+    #[tokio::test(start_paused = true)]
+    async fn child() {
+        if std::env::var_os("CHILD").is_none() {
+            return;
+        }
+        // At the end of this input, its stdout is closed.
+        io::stdin().read_line(&mut String::new()).expect("stdin");
+        let (sender, _orders) = mpsc::channel::<u32>(4);
+        let report = tokio::spawn(report_depth(sender.downgrade()));
+        sleep(hazards::HOUR).await;
+        std::process::exit(i32::from(report.is_finished()));
+    }
+
+    /// Nobody reads the reports anymore.
+    #[tokio::test]
+    async fn failure_of_stdout_does_not_end_the_report()
+    -> io::Result<()> {
+        use std::process::Stdio;
+
+        use tokio::io::{AsyncBufReadExt, BufReader};
+
+        let (_, module) =
+            module_path!().split_once("::").expect("a module");
+        let program = std::env::current_exe()?;
+        let mut child = tokio::process::Command::new(program)
+            .arg(format!("{module}::child"))
+            .args(["--exact", "--nocapture", "--test-threads=2"])
+            .env("CHILD", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let stdout = child.stdout.take().expect("it is piped");
+        let mut lines = BufReader::new(stdout).lines();
+        while let Some(line) = lines.next_line().await?
+            && !line.starts_with("running")
+        {}
+        drop(lines);
+        drop(child.stdin.take());
+        let limit = Duration::from_secs(60);
+        let ended = tokio::time::timeout(limit, child.wait()).await??;
+        assert!(ended.success(), "{ended}");
+        Ok(())
     }
 
     #[tokio::test(start_paused = true)]
