@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use tokio::time::{Instant, sleep, timeout};
 
 // ANCHOR: start
+use std::io::{self, Write};
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -27,10 +28,13 @@ async fn start(
         first.send(station.measure().await).ok();
         loop {
             sleep(MINUTE).await;
-            match timeout(PATIENCE, station.measure()).await {
-                Ok(degrees) => println!("{degrees} degrees"),
-                Err(_) => println!("no answer"),
-            }
+            let line = match timeout(PATIENCE, station.measure()).await
+            {
+                Ok(degrees) => format!("{degrees} degrees"),
+                Err(_) => "no answer".to_owned(),
+            };
+            // `println!` panics if stdout is closed, and ends the task.
+            _ = writeln!(io::stdout(), "{line}");
         }
     }));
     let first = timeout(PATIENCE, answer).await.context("no answer")?;
@@ -112,6 +116,52 @@ mod tests {
         sleep(HOUR).await;
         let asked = station.1.load(Ordering::Relaxed);
         assert!(asked > 50, "it was asked {asked} times");
+        Ok(())
+    }
+
+    /// Not a test when it runs as one; a child when a test starts it.
+    #[tokio::test(start_paused = true)]
+    async fn child() {
+        if std::env::var_os("CHILD").is_none() {
+            return;
+        }
+        // At the end of this input, its stdout is closed.
+        io::stdin().read_line(&mut String::new()).expect("stdin");
+        let started = start(Station::new(Some(5))).await;
+        let (_, task) = started.expect("it answers");
+        sleep(HOUR).await;
+        std::process::exit(i32::from(task.is_finished()));
+    }
+
+    /// Nobody reads the measurements anymore.
+    #[tokio::test]
+    async fn failure_of_stdout_does_not_end_the_task() -> Result<()> {
+        use std::process::Stdio;
+
+        use tokio::io::{AsyncBufReadExt, BufReader};
+
+        let (_, module) =
+            module_path!().split_once("::").expect("a module");
+        let program = std::env::current_exe()?;
+        let mut child = tokio::process::Command::new(program)
+            .arg(format!("{module}::child"))
+            .args(["--exact", "--nocapture", "--test-threads=2"])
+            .env("CHILD", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let stdout = child.stdout.take().expect("it is piped");
+        let mut lines = BufReader::new(stdout).lines();
+        while let Some(line) = lines.next_line().await?
+            && !line.starts_with("running")
+        {}
+        drop(lines);
+        drop(child.stdin.take());
+        let ended = timeout(Duration::from_secs(60), child.wait());
+        let ended = ended.await??;
+        assert!(ended.success(), "{ended}");
         Ok(())
     }
 
