@@ -28,6 +28,7 @@ use std::io;
 use futures::StreamExt;
 use tokio::{
     io::AsyncRead,
+    task::coop::consume_budget,
     time::{Duration, timeout},
 };
 use tokio_util::codec::FramedRead;
@@ -54,6 +55,7 @@ async fn read_commands<F: Future<Output = ()>>(
     let codec = LinesCodec::new_with_max_length(LONGEST);
     let mut lines = FramedRead::new(socket, WholeLines(codec));
     loop {
+        consume_budget().await; // Thousands of lines may be buffered.
         let line = timeout(PATIENCE, lines.next()).await;
         match line.map_err(io::Error::from)? {
             Some(line) => handle(line?).await,
@@ -203,6 +205,49 @@ mod tests {
             error,
             LinesCodecError::MaxLineLengthExceeded
         ));
+    }
+
+    /// Three reads get all of these lines. Without `consume_budget`,
+    /// no other task runs before the last line.
+    #[tokio::test]
+    async fn overload_of_lines_lets_other_tasks_run() {
+        let (ours, mut theirs) = duplex(20_000);
+        let all = b"a\n".repeat(10_000);
+        theirs.write_all(&all).await.expect("there is room");
+        drop(theirs);
+        let mut lines = FramedRead::new(ours, LinesCodec::new());
+        let alone = polls_during(async move {
+            while let Some(line) = lines.next().await {
+                line.expect("it's text");
+            }
+        });
+        assert_eq!(alone.await, 0);
+
+        let handled = async {
+            let (lines, outcome) = commands(&all[..]).await;
+            assert!(lines.len() == 10_000 && outcome.is_ok());
+        };
+        assert_eq!(polls_during(handled).await, 10_000 / 128);
+    }
+
+    /// Counts how often another task is polled meanwhile.
+    async fn polls_during(work: impl Future<Output = ()>) -> u32 {
+        use std::sync::{
+            Arc,
+            atomic::{AtomicU32, Ordering::Relaxed},
+        };
+        tokio::task::yield_now().await; // A whole budget.
+        let polls = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&polls);
+        let other = tokio::spawn(async move {
+            loop {
+                count.fetch_add(1, Relaxed);
+                tokio::task::yield_now().await;
+            }
+        });
+        work.await;
+        other.abort();
+        polls.load(Relaxed)
     }
 
     #[tokio::test]
