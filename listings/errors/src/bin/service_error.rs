@@ -66,7 +66,9 @@ fn of_supplier(product: u32, error: reqwest::Error) -> PriceError {
     // Except for 408, 425, and 429, which ask us to try again.
     let is_refused = error.status().is_some_and(|status| {
         let status = status.as_u16();
-        status < 500 && ![408, 425, 429].contains(&status)
+        // 501: the supplier can't do it.
+        (status < 500 || status == 501)
+            && ![408, 425, 429].contains(&status)
     });
     let is_ours = error.is_builder() || error.is_redirect();
     // A URL may hold a secret, and here a port by chance.
@@ -97,7 +99,7 @@ struct Shop {
 impl Shop {
     /// A shop whose supplier knows the first product, fails at the
     /// second, hangs up in the middle of the third, refuses the fifth
-    /// and the sixth, and is silent at the ninth.
+    /// to the seventh, and is silent at the ninth.
     async fn open() -> Result<Self, Cause> {
         // One connection, because each has a database of its own.
         let database = SqlitePoolOptions::new()
@@ -108,7 +110,8 @@ impl Shop {
         let table = "CREATE TABLE products (id INTEGER, path TEXT);
             INSERT INTO products VALUES
                 (1, '/tea'), (2, '/fails'), (3, '/half'),
-                (5, '/refused'), (6, '/busy'), (9, '/silent');";
+                (5, '/refused'), (6, '/busy'), (7, '/cannot'),
+                (9, '/silent');";
         sqlx::raw_sql(table).execute(&database).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let supplier = listener.local_addr()?;
@@ -149,6 +152,9 @@ async fn supply(listener: TcpListener) {
             }
             Some("/busy") => {
                 "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            }
+            Some("/cannot") => {
+                "HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
             }
             _ => {
                 "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -209,8 +215,10 @@ mod tests {
         }
         let none = price(&shop, 4).await;
         assert!(matches!(none, Err(PriceError::NoProduct(4))));
-        let refused = price(&shop, 5).await.expect_err("a password");
-        assert!(matches!(refused, PriceError::Broken { .. }));
+        for product in [5, 7] {
+            let refused = price(&shop, product).await.expect_err("no");
+            assert!(matches!(refused, PriceError::Broken { .. }));
+        }
         shop.database.close().await;
         let error = price(&shop, 1).await.expect_err("it is closed");
         assert!(source::<sqlx::Error>(&error).is_some());
