@@ -590,6 +590,8 @@ async fn run(server: Option<&str>) -> Result<(), JobError> {
 }
 
 // ANCHOR: mail
+use std::io::{self, Write};
+
 /// Two workers send the invoices, until no job is open.
 async fn send_invoices(
     queue: &Queue,
@@ -600,7 +602,8 @@ async fn send_invoices(
     let send = |job: Job| provider.send(job.key, job.payload);
     let report = |ended| {
         if let Err(error) = ended {
-            eprintln!("{}", with_causes(&error));
+            // `eprintln!` panics if stderr is closed, and ends a worker.
+            _ = writeln!(io::stderr(), "{}", with_causes(&error));
         }
     };
     let worker = || queue.work(&stop, send, report);
@@ -1141,6 +1144,46 @@ mod tests {
     }
 
     /// The database fails when the job is done: it's done again.
+    /// Not a test when it runs as one; a child when a test starts it.
+    #[tokio::test]
+    async fn child_without_stderr() -> Result<(), JobError> {
+        if std::env::var_os("BOOK_WITHOUT_STDERR").is_none() {
+            return Ok(());
+        }
+        // At the end of this input, its stderr is closed.
+        io::read_to_string(io::stdin())?;
+        let place = Place::new(None, "stderr").await?;
+        let drop = sqlx::query("DROP TABLE jobs");
+        drop.execute(&place.queue.pool).await?;
+        let provider = Provider::default();
+        let ended = send_invoices(&place.queue, &provider).await;
+        assert!(ended.is_err(), "there is no table");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn failure_of_stderr_ends_no_worker() -> io::Result<()> {
+        use std::process::Stdio;
+
+        let (_, module) =
+            module_path!().split_once("::").expect("a module");
+        let program = std::env::current_exe()?;
+        let mut child = tokio::process::Command::new(program)
+            .arg(format!("{module}::child_without_stderr"))
+            .args(["--exact", "--nocapture"])
+            .env("BOOK_WITHOUT_STDERR", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        drop(child.stderr.take());
+        drop(child.stdin.take());
+        let ended = within(MINUTE, child.wait()).await?;
+        assert!(ended.success(), "{ended}");
+        Ok(())
+    }
+
     #[tokio::test]
     async fn failure_of_the_database_is_reported() {
         on_both("failure", async |queue| {
