@@ -1,7 +1,7 @@
 //! Restart a critical task a few times, then stop the service with an error.
 
 // ANCHOR: keep
-use std::io;
+use std::io::{self, Write}; // A closed stdout makes `println!` panic.
 
 use tokio::{
     task::JoinError,
@@ -33,7 +33,7 @@ where
             ends = 0;
         }
         ends += 1;
-        println!("end {ends} of {MOST}: {why}");
+        _ = writeln!(io::stdout(), "end {ends} of {MOST}: {why}");
         if ends >= MOST {
             return Err(format!("ended {MOST} times, at last: {why}"));
         }
@@ -101,7 +101,7 @@ async fn run(
     };
     if timeout(grace, join_all(&mut parts, &mut ended)).await.is_err() {
         let late: Vec<_> = parts.keys().copied().collect();
-        eprintln!("aborted: {late:?}");
+        _ = writeln!(io::stderr(), "aborted: {late:?}");
         ended = ended.and(Err(format!("aborted: {late:?}")));
         parts.abort_all();
         // Until the parts have ended, they hold connections.
@@ -121,7 +121,7 @@ async fn join_all(parts: &mut Parts, ended: &mut Result<(), String>) {
         if ended.is_ok() {
             *ended = result;
         } else if let Err(error) = result {
-            eprintln!("{error}");
+            _ = writeln!(io::stderr(), "{error}");
         }
     }
 }
@@ -213,6 +213,51 @@ mod tests {
         let error =
             ended(|_| async { Ok(()) }).await.expect_err("it ends");
         assert_eq!(error, "ended 3 times, at last: it returned");
+    }
+
+    /// Not a test when it runs as one; a child when a test starts it.
+    #[tokio::test(start_paused = true)]
+    async fn child() {
+        if std::env::var_os("BOOK_WITHOUT_STDOUT").is_none() {
+            return;
+        }
+        // At the end of this input, its stdout is closed.
+        io::stdin().read_line(&mut String::new()).expect("stdin");
+        let failing = |_| async { Err(io::Error::other("no")) };
+        let keep = keep_running(CancellationToken::new(), failing);
+        let ended = tokio::spawn(keep).await;
+        std::process::exit(i32::from(ended.is_err()));
+    }
+
+    /// Nobody reads the lines anymore, and the task ends.
+    #[tokio::test]
+    async fn failure_of_stdout_is_no_panic() -> io::Result<()> {
+        use std::process::Stdio;
+
+        use tokio::io::{AsyncBufReadExt, BufReader};
+
+        let (_, module) =
+            module_path!().split_once("::").expect("a module");
+        let program = std::env::current_exe()?;
+        let mut child = tokio::process::Command::new(program)
+            .arg(format!("{module}::child"))
+            .args(["--exact", "--nocapture", "--test-threads=2"])
+            .env("BOOK_WITHOUT_STDOUT", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let stdout = child.stdout.take().expect("it is piped");
+        let mut lines = BufReader::new(stdout).lines();
+        while let Some(line) = lines.next_line().await?
+            && !line.starts_with("running")
+        {}
+        drop(lines);
+        drop(child.stdin.take());
+        let ended = timeout(CALM, child.wait()).await??;
+        assert!(ended.success(), "{ended}");
+        Ok(())
     }
 
     /// A task that ends every hour is restarted for as long as it takes.
