@@ -602,7 +602,7 @@ async fn send_invoices(
     let send = |job: Job| provider.send(job.key, job.payload);
     let report = |ended| {
         if let Err(error) = ended {
-            // `eprintln!` panics if stderr is closed, and ends a worker.
+            // A macro would panic if stderr is closed, and end a worker.
             _ = writeln!(io::stderr(), "{}", with_causes(&error));
         }
     };

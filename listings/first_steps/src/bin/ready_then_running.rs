@@ -28,8 +28,8 @@ async fn start(
         first.send(station.measure().await).ok();
         loop {
             sleep(MINUTE).await;
-            let line = match timeout(PATIENCE, station.measure()).await
-            {
+            let measured = timeout(PATIENCE, station.measure()).await;
+            let line = match measured {
                 Ok(degrees) => format!("{degrees} degrees"),
                 Err(_) => "no answer".to_owned(),
             };
