@@ -43,8 +43,6 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve, which it also does without a command.
-    Serve(Serve),
     /// Ask a running courier something, or change its queue.
     Ctl(ctl::Ctl),
 }
@@ -124,9 +122,6 @@ fn main() -> ExitCode {
     let done = listening.context("can't handle signals");
     let done = done.and_then(|()| match cli.command {
         Some(Command::Ctl(ctl)) => run(ctl::run(ctl)),
-        Some(Command::Serve(it)) => {
-            run(serve(it, reload, stop, hurry.clone()))
-        }
         None => run(serve(cli.serve, reload, stop, hurry.clone())),
     });
     match done {

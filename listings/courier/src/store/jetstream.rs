@@ -38,6 +38,7 @@
 //!   `due` sorts by the age of the oldest open delivery.
 //! - After a change of a subscription's URL, deliveries that wait for a retry keep waiting for it.
 //! - An old event that still has an open delivery, or a recent dead one, is checked again only after another `keep`, so it may be kept for twice as long.
+//! - Ages are measured with the clocks of the processes: one whose clock is days ahead gives events up, and forgets their ids.
 //! - Attempts are counted for two hours after the last one. After that, they're counted from 1 again.
 //! - A lease that isn't as long as `ack_wait` is requested from the server as a negative acknowledgment with a delay (which only replaces the deadline), and
 //!   a dropped `claim` may leave messages leased for `ack_wait`.
