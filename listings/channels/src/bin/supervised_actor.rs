@@ -1,7 +1,10 @@
 //! Restart an actor that panicked, with an empty state.
 
 // ANCHOR: supervise
-use std::sync::Arc;
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
 
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
@@ -34,7 +37,10 @@ async fn supervise(
             panics = 0;
         }
         panics += 1;
-        println!("supervisor: panic {panics} of {MOST}: {error}");
+        // `println!` panics if stdout is closed.
+        let why =
+            format!("supervisor: panic {panics} of {MOST}: {error}");
+        _ = writeln!(io::stdout(), "{why}");
         if panics == MOST {
             return Err(error);
         }
@@ -53,7 +59,8 @@ async fn answer_all(inbox: Arc<Mutex<mpsc::Receiver<Question>>>) {
     while let Some((customers, answer)) = inbox.recv().await {
         let units = 100 / customers;
         answered += 1;
-        println!("actor: answer {answered} of this run");
+        let text = format!("actor: answer {answered} of this run");
+        _ = writeln!(io::stdout(), "{text}");
         // Fails if nobody waits.
         _ = answer.send(units);
     }
@@ -121,6 +128,52 @@ mod tests {
                 assert_eq!(answer == LOST, number == lost, "{answer}");
             }
         }
+    }
+
+    /// Not a test when it runs as one; a child when a test starts it.
+    #[tokio::test(start_paused = true)]
+    async fn child() {
+        if std::env::var_os("CHILD").is_none() {
+            return;
+        }
+        // At the end of this input, its stdout is closed.
+        io::stdin().read_line(&mut String::new()).expect("stdin");
+        let (answers, is_ok) = run(&[4, 0, 10]).await;
+        let expected = ["25 units each", LOST, "10 units each"];
+        std::process::exit(i32::from(answers != expected || !is_ok));
+    }
+
+    /// Nobody reads the log anymore, and an actor panics.
+    #[tokio::test]
+    async fn failure_of_stdout_does_not_end_the_supervisor()
+    -> io::Result<()> {
+        use std::process::Stdio;
+
+        use tokio::io::{AsyncBufReadExt, BufReader};
+
+        let (_, module) =
+            module_path!().split_once("::").expect("a module");
+        let program = std::env::current_exe()?;
+        let mut child = tokio::process::Command::new(program)
+            .arg(format!("{module}::child"))
+            .args(["--exact", "--nocapture", "--test-threads=2"])
+            .env("CHILD", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let stdout = child.stdout.take().expect("it is piped");
+        let mut lines = BufReader::new(stdout).lines();
+        while let Some(line) = lines.next_line().await?
+            && !line.starts_with("running")
+        {}
+        drop(lines);
+        drop(child.stdin.take());
+        let ended =
+            tokio::time::timeout(Duration::from_secs(60), child.wait());
+        assert!(ended.await??.success());
+        Ok(())
     }
 
     #[tokio::test(start_paused = true)]

@@ -25,7 +25,10 @@ async fn serve<L: Listen>(mut listener: L, stop: CancellationToken) {
         match accepted {
             Ok(socket) => clients.spawn(number, answer(socket)),
             Err(error) => {
-                println!("cannot accept client {number}: {error}");
+                _ = writeln!(
+                    io::stdout(),
+                    "cannot accept client {number}: {error}"
+                );
                 if !concerns_one_client(&error) {
                     // It would recur immediately.
                     stop.run_until_cancelled(sleep(PAUSE)).await;
@@ -65,16 +68,18 @@ fn concerns_one_client(error: &io::Error) -> bool {
     )
 }
 
+/// `println!` would panic if stdout is closed, and end the loop.
 fn report(client: u64, ended: Result<io::Result<()>, JoinError>) {
-    match ended {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => println!("client {client}: {error}"),
-        Err(panic) => println!("client {client}: {panic}"),
-    }
+    let why = match ended {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => panic.to_string(),
+    };
+    _ = writeln!(io::stdout(), "client {client}: {why}");
 }
 // ANCHOR_END: answer
 
-use std::io;
+use std::io::{self, Write};
 
 use tokio::{
     io::{
@@ -216,6 +221,56 @@ mod tests {
     async fn failure_of_one_client_leaves_the_others() {
         let expected = ["pong", "failed", "pong", "failed", "pong"];
         assert_eq!(run().await.expect("no panic"), expected);
+    }
+
+    /// Not a test when it runs as one; a child when a test starts it.
+    #[tokio::test(start_paused = true)]
+    async fn child() {
+        if std::env::var_os("CHILD").is_none() {
+            return;
+        }
+        // At the end of this input, its stdout is closed.
+        io::stdin().read_line(&mut String::new()).expect("stdin");
+        let expected = ["pong", "failed", "pong", "failed", "pong"];
+        let (accept, stop, server) = start();
+        let mut is_right = clients(accept.clone()).await == expected;
+        is_right &= ask(&accept, b"boom").await.is_err();
+        is_right &= ask(&accept, b"ping").await.is_ok();
+        stop.cancel();
+        is_right &= server.await.is_ok();
+        std::process::exit(i32::from(!is_right));
+    }
+
+    /// Nobody reads the log anymore, and clients and `accept` fail.
+    #[tokio::test]
+    async fn failure_of_stdout_does_not_end_the_loop() -> io::Result<()>
+    {
+        use std::process::Stdio;
+
+        use tokio::io::{AsyncBufReadExt, BufReader};
+
+        let (_, module) =
+            module_path!().split_once("::").expect("a module");
+        let program = std::env::current_exe()?;
+        let mut child = tokio::process::Command::new(program)
+            .arg(format!("{module}::child"))
+            .args(["--exact", "--nocapture", "--test-threads=2"])
+            .env("CHILD", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let stdout = child.stdout.take().expect("it is piped");
+        let mut lines = BufReader::new(stdout).lines();
+        while let Some(line) = lines.next_line().await?
+            && !line.starts_with("running")
+        {}
+        drop(lines);
+        drop(child.stdin.take());
+        let ended = timeout(Duration::from_secs(60), child.wait());
+        assert!(ended.await??.success());
+        Ok(())
     }
 
     #[tokio::test(start_paused = true)]
