@@ -1,7 +1,11 @@
 //! Accept TLS connections: each handshake has a time limit, and delays nobody else.
 
 // ANCHOR: serve
-use std::{sync::Arc, time::Duration};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use axum::Router;
@@ -71,7 +75,8 @@ async fn accept(
             let served =
                 connection(&acceptor, socket, shop, &stop, watcher);
             if let Err(error) = served.await {
-                eprintln!("{}: {error:#}", peer.ip());
+                let peer = peer.ip();
+                _ = writeln!(io::stderr(), "{peer}: {error:#}");
             }
             drop(place);
         });
