@@ -65,6 +65,11 @@ impl Connection {
     }
 
     async fn ask(&self, request: &str) -> io::Result<String> {
+        // A second line would get an answer of its own, and all callers
+        // behind it would get the wrong one.
+        if request.contains('\n') {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         let (reply, answer) = oneshot::channel();
         let request = (format!("{request}\n"), reply);
         let sent = self.requests.send(request).await;
@@ -282,6 +287,26 @@ mod tests {
         drop(theirs);
         for _ in 0..2 {
             jobs.pop("invoices").await.expect_err("no server");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_a_key_of_two_lines_is_refused() {
+        let job = Notify::new();
+        let (ours, theirs) = duplex(64);
+        let mut jobs = Jobs(Connection::new(ours));
+        let both = async {
+            let get = jobs.0.ask("get tea\nget milk").await;
+            let pop = jobs.pop("invoices\nget milk").await;
+            for error in [get.err(), pop.err()] {
+                let error = error.expect("two lines").kind();
+                assert_eq!(error, io::ErrorKind::InvalidInput);
+            }
+            jobs.pop("invoices").await
+        };
+        tokio::select! {
+            popped = both => assert_eq!(popped.expect("answered"), None),
+            _ = serve(theirs, &job) => panic!("it ended"),
         }
     }
 
