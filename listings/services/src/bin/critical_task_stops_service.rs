@@ -152,8 +152,7 @@ async fn serve(
 
 /// Sends the emails that customers expect, until shutdown.
 async fn mailer(stop: CancellationToken) -> io::Result<()> {
-    let sending = stop.run_until_cancelled(send_emails());
-    sending.await.unwrap_or(Ok(()))
+    stop.run_until_cancelled(send_emails()).await.unwrap_or(Ok(()))
 }
 
 async fn send_emails() -> io::Result<()> {
