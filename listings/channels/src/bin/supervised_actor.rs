@@ -1,10 +1,7 @@
 //! Restart an actor that panicked, with an empty state.
 
 // ANCHOR: supervise
-use std::{
-    io::{self, Write},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
@@ -37,10 +34,7 @@ async fn supervise(
             panics = 0;
         }
         panics += 1;
-        // `println!` panics if stdout is closed.
-        let why =
-            format!("supervisor: panic {panics} of {MOST}: {error}");
-        _ = writeln!(io::stdout(), "{why}");
+        _ = writeln!(io::stdout(), "panic {panics} of {MOST}: {error}");
         if panics == MOST {
             return Err(error);
         }
@@ -48,6 +42,8 @@ async fn supervise(
     }
 }
 // ANCHOR_END: supervise
+
+use std::io::{self, Write};
 
 type Question = (u32, oneshot::Sender<u32>);
 

@@ -1,11 +1,7 @@
 //! Accept TLS connections: each handshake has a time limit, and delays nobody else.
 
 // ANCHOR: serve
-use std::{
-    io::{self, Write},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
@@ -119,7 +115,11 @@ const HEAD: Duration = Duration::from_secs(10);
 
 const PAUSE: Duration = Duration::from_millis(100);
 
-use std::{error::Error, net::SocketAddr};
+use std::{
+    error::Error,
+    io::{self, Write},
+    net::SocketAddr,
+};
 
 use axum::{
     body::{Body, to_bytes},

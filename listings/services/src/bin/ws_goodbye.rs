@@ -1,10 +1,7 @@
 //! Close WebSockets at shutdown: close frame 1001, and wait for the answer.
 
 // ANCHOR: chat
-use std::{
-    io::{self, Write},
-    sync::Arc,
-};
+use std::{io, sync::Arc};
 
 use axum::{
     extract::{
@@ -46,6 +43,8 @@ async fn chat(
 }
 // ANCHOR_END: chat
 
+use std::io::Write;
+
 use tokio::time::timeout;
 
 // ANCHOR: talk
@@ -86,9 +85,7 @@ async fn close(
         Ok::<_, axum::Error>(())
     };
     if !matches!(timeout(patience, closed).await, Ok(Ok(()))) {
-        // A macro would panic if stderr is closed.
-        let text = "a client left without closing its chat";
-        _ = writeln!(io::stderr(), "{text}");
+        _ = writeln!(io::stderr(), "a client left its chat open");
     }
 }
 // ANCHOR_END: talk
