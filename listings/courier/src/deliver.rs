@@ -17,18 +17,20 @@ use hyper::{
     body::Incoming,
     header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER, USER_AGENT},
 };
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::{
     client::legacy::{
         Client,
         connect::{Connect, HttpConnector},
     },
-    rt::{TokioExecutor, TokioTimer},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
 };
 use jiff::{Timestamp, fmt::rfc2822};
-use tokio::{sync::watch, time::timeout};
+use tokio::{net::TcpStream, sync::watch, time::timeout};
+use tower::service_fn;
 
-pub use dial::{Dial, Resolve, Tcp};
+use dial::dial;
+pub use dial::{Connector, Dial, Lookups, tcp_within};
 
 use crate::{config::Settings, event::Lease, sign::sign};
 
@@ -46,16 +48,15 @@ pub enum Answer {
     /// The receiver has the event (2xx).
     Delivered,
     /// It answered with any other status. Redirects aren't followed.
+    /// With 410, it doesn't want any events.
     Refused {
         /// Its status.
         status: StatusCode,
         /// How long it wants to be left alone.
         retry_after: Option<Duration>,
     },
-    /// It doesn't want any events (410).
-    Gone,
-    /// There was no answer.
-    Failed(AttemptError),
+    /// There was no answer, and why: see [`failed`](Self::failed).
+    Failed(String),
 }
 
 // ANCHOR: well
@@ -65,7 +66,7 @@ impl Answer {
     pub fn is_well(&self) -> bool {
         const UNWELL: [u16; 5] = [401, 403, 404, 408, 429];
         match self {
-            Self::Delivered | Self::Gone => true,
+            Self::Delivered => true,
             Self::Refused { status, .. } => {
                 status.is_client_error()
                     && !UNWELL.contains(&status.as_u16())
@@ -76,30 +77,7 @@ impl Answer {
 }
 // ANCHOR_END: well
 
-/// Why there was no answer: the error and all its causes, in at most
-/// 500 bytes.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct AttemptError(String);
-
 type BoxError = Box<dyn Error + Send + Sync>;
-
-impl AttemptError {
-    const MAX: usize = 500;
-
-    /// From another error, or from a text.
-    pub fn new(error: impl Into<BoxError>) -> Self {
-        let error = error.into();
-        let mut text = error.to_string();
-        let mut next = error.source();
-        while let Some(cause) = next {
-            text = format!("{text}: {cause}");
-            next = cause.source();
-        }
-        text.truncate(text.floor_char_boundary(Self::MAX));
-        Self(text)
-    }
-}
 
 /// The dispatcher drops an attempt that takes longer than its timeout
 /// and this.
@@ -112,79 +90,80 @@ const IDLE: Duration = Duration::from_secs(20);
 /// The largest head of an answer, in bytes.
 const MAX_HEAD: usize = 32 * 1024;
 
-type Sender<C> = Client<Dial<C>, Full<Bytes>>;
+type Sender<T> = Client<Dial<T>, Full<Bytes>>;
+type Tls = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// Sends events over HTTP/1.1, and keeps connections for a while.
 ///
 /// An attempt takes at most `attempt_timeout`, and a second for the
 /// rest of the answer.
-pub struct HttpDeliver<C = HttpsConnector<Tcp<Resolve>>> {
+pub struct HttpDeliver<T = Tls> {
     // Two, so that no connection to a private address is left over
     // when the setting changes.
-    public: Sender<C>,
-    any: Sender<C>,
+    public: Sender<T>,
+    any: Sender<T>,
     settings: watch::Receiver<Arc<Settings>>,
 }
 
 impl HttpDeliver {
     /// Over TCP, and TLS with Mozilla's roots.
     pub fn new(settings: watch::Receiver<Arc<Settings>>) -> Self {
-        let resolve = Resolve::new(|name| (name, 0).to_socket_addrs());
-        let connector = |private| {
-            let resolve = resolve.allowing(private);
+        let lookups = Lookups::new(|name| (name, 0).to_socket_addrs());
+        let [public, any] = [false, true].map(|private| {
+            let lookups = lookups.clone();
+            let resolve =
+                move |name| lookups.clone().resolve(name, private);
+            let resolve = service_fn(resolve);
             let tcp = HttpConnector::new_with_resolver(resolve);
-            let tcp = Tcp::new(tcp, settings.clone());
             HttpsConnectorBuilder::new()
                 .with_webpki_roots()
                 .https_or_http()
                 .enable_http1()
-                .wrap_connector(tcp)
-        };
-        Self::over(connector(false), connector(true), settings)
+                .wrap_connector(tcp_within(tcp, settings.clone()))
+        });
+        Self::over(public, any, settings)
     }
 }
 
-impl<C> HttpDeliver<C>
+impl<T> HttpDeliver<T>
 where
-    C: Clone,
-    Dial<C>: Connect + Clone + Send + Sync + 'static,
+    Dial<T>: Connect,
 {
     /// Over other connections, for example simulated ones. The
     /// connector must refuse names of private addresses itself.
     pub fn with_connector(
-        connector: C,
+        connector: impl Connector<T>,
         settings: watch::Receiver<Arc<Settings>>,
     ) -> Self {
         Self::over(connector.clone(), connector, settings)
     }
 
     fn over(
-        public: C,
-        any: C,
+        public: impl Connector<T>,
+        any: impl Connector<T>,
         settings: watch::Receiver<Arc<Settings>>,
     ) -> Self {
-        let client = |connector, private| {
-            let settings = settings.clone();
-            // A request is sent again by the client only if nothing
-            // of it was written yet, because an idle connection was
-            // closed: no receiver gets it twice for that.
+        // A request is sent again by the client only if nothing
+        // of it was written yet, because an idle connection was
+        // closed: no receiver gets it twice for that.
+        let client = |dial| {
             Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(IDLE)
                 .pool_max_idle_per_host(10)
                 .http1_max_buf_size(MAX_HEAD)
-                .build(Dial { connector, private, settings })
+                .build(dial)
         };
-        let (public, any) = (client(public, false), client(any, true));
+        let public = client(dial(public, false, settings.clone()));
+        let any = client(dial(any, true, settings.clone()));
         Self { public, any, settings }
     }
 }
 
 #[async_trait]
-impl<C> Deliver for HttpDeliver<C>
+impl<T: 'static> Deliver for HttpDeliver<T>
 where
-    C: Send + Sync + 'static,
-    Dial<C>: Connect + Clone + Send + Sync + 'static,
+    Dial<T>: Connect,
 {
     // ANCHOR: attempt
     async fn attempt(&self, lease: &Lease) -> Answer {
@@ -216,22 +195,29 @@ where
 }
 
 impl Answer {
-    fn failed(error: impl Into<BoxError>) -> Self {
-        Self::Failed(AttemptError::new(error))
+    /// There was no answer: the error and all its causes, in at most
+    /// 500 bytes.
+    pub fn failed(error: impl Into<BoxError>) -> Self {
+        let error = error.into();
+        let mut text = error.to_string();
+        let mut next = error.source();
+        while let Some(cause) = next {
+            text = format!("{text}: {cause}");
+            next = cause.source();
+        }
+        text.truncate(text.floor_char_boundary(500));
+        Self::Failed(text)
     }
 
     // ANCHOR: answer
     fn of(status: StatusCode, headers: &HeaderMap) -> Self {
-        match status {
-            _ if status.is_success() => Self::Delivered,
-            StatusCode::GONE => Self::Gone,
-            _ => {
-                let value = headers.get(RETRY_AFTER);
-                let text = value.and_then(|it| it.to_str().ok());
-                let retry_after = text.and_then(retry_after);
-                Self::Refused { status, retry_after }
-            }
+        if status.is_success() {
+            return Self::Delivered;
         }
+        let value = headers.get(RETRY_AFTER);
+        let text = value.and_then(|it| it.to_str().ok());
+        let retry_after = text.and_then(retry_after);
+        Self::Refused { status, retry_after }
     }
     // ANCHOR_END: answer
 }

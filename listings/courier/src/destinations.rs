@@ -61,13 +61,8 @@ impl Destination {
 
 impl Destinations {
     /// How many are remembered.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.0.len()
-    }
-
-    /// Whether none is remembered.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     // ANCHOR: slots

@@ -153,7 +153,7 @@ impl Dispatcher {
         }
         // ANCHOR: claim
         // Enough that new destinations are always among them.
-        let most = free.saturating_add(self.destinations.len());
+        let most = free.saturating_add(self.destinations.count());
         let mut due = shared.call(shared.store.due(most)).await?;
         self.destinations.meet(&due);
         if due.len() < most {
@@ -203,7 +203,7 @@ impl Dispatcher {
         {
             let (name, _) = target;
             tracing::warn!(subscription = %name, "it's left alone");
-            self.attempts.metrics.breaker_opened();
+            self.attempts.metrics.breakers.inc();
         }
     }
 

@@ -32,7 +32,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::{
@@ -112,7 +112,7 @@ fn with_probes(others: Router<Arc<Api>>, api: Arc<Api>) -> Router {
         .route("/live", get(live))
         .route("/ready", get(ready))
         .layer(CatchPanicLayer::custom(move |panic| {
-            metrics.panicked();
+            metrics.panicked.inc();
             let text = crate::service::panic_text(panic);
             tracing::error!(%text, "a handler panicked");
             let text = "a bug in courier; its log says more";
@@ -302,7 +302,7 @@ impl Api {
     }
 
     fn failed(&self, error: StoreError) -> Refused {
-        self.metrics.store_failed();
+        self.metrics.store_failures.inc();
         tracing::error!("{:#}", anyhow::Error::from(error));
         unavailable("the store failed; try again, with the same key")
     }
@@ -416,21 +416,9 @@ struct Wanted {
 }
 
 /// A subscription, as clients see it.
-#[derive(Serialize)]
-struct View<'a> {
-    name: &'a Name,
-    url: &'a str,
-    topics: &'a [Name],
-}
-
-impl<'a> From<&'a Subscription> for View<'a> {
-    fn from(it: &'a Subscription) -> Self {
-        Self {
-            name: &it.name,
-            url: it.url.as_str(),
-            topics: &it.topics,
-        }
-    }
+fn view(it: &Subscription) -> Value {
+    let (name, url, topics) = (&it.name, it.url.as_str(), &it.topics);
+    json!({ "name": name, "url": url, "topics": topics })
 }
 
 /// Without a secret, the subscription keeps the one it has, or gets a
@@ -467,7 +455,7 @@ async fn subscribe(
         );
         return Err(refused(StatusCode::CONFLICT, text));
     }
-    let mut view = json!(View::from(&new));
+    let mut view = view(&new);
     if let Some(secret) = shown {
         view["secret"] = secret.into();
     }
@@ -496,13 +484,12 @@ async fn subscription(
     let all = api.stored(api.store.subscriptions()).await?;
     let found = all.iter().find(|it| it.name == name);
     let found = found.ok_or_else(|| missing("subscription"))?;
-    Ok(Json(json!(View::from(found))))
+    Ok(Json(view(found)))
 }
 
 async fn subscriptions(State(api): Shared) -> Answer<Json<Value>> {
     let all = api.stored(api.store.subscriptions()).await?;
-    let views: Vec<_> = all.iter().map(View::from).collect();
-    Ok(Json(json!(views)))
+    Ok(Json(all.iter().map(view).collect()))
 }
 
 async fn unsubscribe(

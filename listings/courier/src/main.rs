@@ -15,7 +15,7 @@ use courier::{
     service::{self, Options},
     store::{SharedStore, SqlOptions, SqlStore, StoreError},
 };
-use tokio::{net::TcpListener, runtime::Builder};
+use tokio::{net::TcpListener, runtime::Builder, sync::Notify};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -43,8 +43,6 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve, which it also does without a command.
-    Serve(Serve),
     /// Ask a running courier something, or change its queue.
     Ctl(ctl::Ctl),
 }
@@ -108,19 +106,23 @@ fn duration(text: &str) -> Result<Duration, String> {
 fn main() -> ExitCode {
     let (stop, hurry) =
         (CancellationToken::new(), CancellationToken::new());
+    let reload = Arc::new(Notify::new());
     // Before anything else, because without it, signals kill the
     // process. (They may, if it's only a client.)
     let is_client = std::env::args_os().nth(1) == Some("ctl".into());
     let listening = match is_client {
         true => Ok(()),
-        false => listen_for_signals(stop.clone(), hurry.clone()),
+        false => listen_for_signals(
+            stop.clone(),
+            hurry.clone(),
+            reload.clone(),
+        ),
     };
     let cli = Cli::parse();
     let done = listening.context("can't handle signals");
     let done = done.and_then(|()| match cli.command {
         Some(Command::Ctl(ctl)) => run(ctl::run(ctl)),
-        Some(Command::Serve(it)) => run(serve(it, stop, hurry.clone())),
-        None => run(serve(cli.serve, stop, hurry.clone())),
+        None => run(serve(cli.serve, reload, stop, hurry.clone())),
     });
     match done {
         Ok(()) if hurry.is_cancelled() => SECOND_SIGNAL.into(),
@@ -145,6 +147,7 @@ fn run(
 
 async fn serve(
     options: Serve,
+    reload: Arc<Notify>,
     stop: CancellationToken,
     hurry: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -168,7 +171,7 @@ async fn serve(
         tracing::warn!(%wanted, %error, "RUST_LOG isn't used");
     }
     // What it opens or connects to may be silent.
-    let opening = open_all(options);
+    let opening = open_all(options, reload);
     let Some(opened) = stop.run_until_cancelled(opening).await else {
         return Ok(());
     };
@@ -179,6 +182,7 @@ async fn serve(
 /// Opens what the service needs, and says where it listens.
 async fn open_all(
     options: Serve,
+    reload: Arc<Notify>,
 ) -> anyhow::Result<(TcpListener, SharedStore, Options)> {
     let token = match &options.token_file {
         Some(path) => Some(ctl::read_token(path).await?),
@@ -216,6 +220,7 @@ async fn open_all(
     }
     let options = Options {
         config: options.config,
+        reload,
         token: token.as_deref().map(Token::new),
         grace: options.grace,
         notice: options.notice,
@@ -273,13 +278,15 @@ const SECOND_SIGNAL: u8 = 130;
 
 // ANCHOR: signals
 /// The first signal cancels `stop`. The second one cancels `hurry` and,
-/// a second later, ends the process, whatever it's doing.
+/// a second later, ends the process, whatever it's doing. (SIGHUP is
+/// none of them: it notifies `reload`.)
 ///
 /// Signals have their own thread, so this works even if the rest of the
 /// program is stuck.
 fn listen_for_signals(
     stop: CancellationToken,
     hurry: CancellationToken,
+    reload: Arc<Notify>,
 ) -> std::io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let mut signals = {
@@ -287,9 +294,9 @@ fn listen_for_signals(
         Signals::listen()?
     };
     let listen = async move {
-        signals.next().await;
+        signals.next(&reload).await;
         stop.cancel();
-        signals.next().await;
+        signals.next(&reload).await;
         hurry.cancel();
         tokio::time::sleep(Duration::from_secs(1)).await;
         std::process::exit(SECOND_SIGNAL.into())
@@ -302,24 +309,27 @@ fn listen_for_signals(
 // ANCHOR_END: signals
 
 #[cfg(unix)]
-struct Signals([tokio::signal::unix::Signal; 2]);
+struct Signals([tokio::signal::unix::Signal; 3]);
 
 #[cfg(unix)]
 impl Signals {
     fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        // From here on, SIGHUP doesn't end the process. The service
-        // listens for it, too, once it has started.
-        drop(signal(SignalKind::hangup())?);
         let interrupt = signal(SignalKind::interrupt())?;
-        Ok(Self([interrupt, signal(SignalKind::terminate())?]))
+        let terminate = signal(SignalKind::terminate())?;
+        let hangup = signal(SignalKind::hangup())?;
+        Ok(Self([interrupt, terminate, hangup]))
     }
 
-    async fn next(&mut self) {
-        let [interrupt, terminate] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+    /// Waits for a signal to stop.
+    async fn next(&mut self, reload: &Notify) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => return,
+                _ = terminate.recv() => return,
+                _ = hangup.recv() => reload.notify_one(),
+            }
         }
     }
 }
@@ -333,7 +343,7 @@ impl Signals {
         Ok(Self)
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self, _: &Notify) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending().await
         }

@@ -33,14 +33,18 @@ pub struct Metrics {
     registry: Arc<Registry>,
     accepted: Counters,
     refused: Counters,
-    panicked: Counter,
+    /// Handlers that panicked.
+    pub panicked: Counter,
     connections: Gauge,
     working: Gauge,
     attempts: Histograms,
     in_flight: Gauge,
-    age: Histogram,
-    breakers: Counter,
-    store_failures: Counter,
+    /// How old events were when they were delivered, in seconds.
+    pub age: Histogram,
+    /// Destinations that failed too often.
+    pub breakers: Counter,
+    /// Calls to the store that failed.
+    pub store_failures: Counter,
     beat: Arc<Mutex<Instant>>,
 }
 
@@ -105,11 +109,6 @@ impl Metrics {
         self.refused.get_or_create(&[("why", why)]).inc();
     }
 
-    /// A handler panicked.
-    pub fn panicked(&self) {
-        self.panicked.inc();
-    }
-
     /// A client's connection counts until this is dropped.
     pub fn connected(&self) -> InFlight {
         InFlight::new(&self.connections)
@@ -128,24 +127,9 @@ impl Metrics {
         attempts.observe(took.as_secs_f64());
     }
 
-    /// An event was delivered when it was this old.
-    pub fn delivered_after(&self, age: Duration) {
-        self.age.observe(age.as_secs_f64());
-    }
-
-    /// A destination failed too often.
-    pub fn breaker_opened(&self) {
-        self.breakers.inc();
-    }
-
     /// An attempt runs until this is dropped.
     pub fn in_flight(&self) -> InFlight {
         InFlight::new(&self.in_flight)
-    }
-
-    /// A call to the store failed.
-    pub fn store_failed(&self) {
-        self.store_failures.inc();
     }
 
     /// The dispatcher's loop shows that it's alive: each time around,

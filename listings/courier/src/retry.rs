@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hyper::StatusCode;
 use tokio::time::Instant;
 
 use crate::{
@@ -42,14 +43,14 @@ pub fn verdict(
 ) -> Outcome {
     let (error, retry_after) = match answer {
         Answer::Delivered => return Outcome::Delivered,
-        Answer::Gone => {
+        Answer::Refused { status: StatusCode::GONE, .. } => {
             let error = "the receiver answered 410 Gone".into();
             return Outcome::Dead { error };
         }
         Answer::Refused { status, retry_after } => {
             (format!("the receiver answered {status}"), retry_after)
         }
-        Answer::Failed(error) => (error.to_string(), None),
+        Answer::Failed(error) => (error, None),
     };
     if lease.attempt >= retry.attempts {
         return Outcome::Dead { error };

@@ -6,7 +6,7 @@ use std::{any::Any, path::PathBuf, sync::Arc};
 use anyhow::{Context, anyhow};
 use tokio::{
     net::TcpListener,
-    sync::watch,
+    sync::{Notify, watch},
     task::JoinError,
     time::{Duration, Instant, sleep, sleep_until, timeout},
 };
@@ -28,6 +28,8 @@ use crate::{
 pub struct Options {
     /// The file with the settings. Without one, they are the defaults.
     pub config: Option<PathBuf>,
+    /// Notified when that file should be read again, as on SIGHUP.
+    pub reload: Arc<Notify>,
     /// What clients must send. Without one, only clients on this
     /// machine are served.
     pub token: Option<Token>,
@@ -98,7 +100,12 @@ pub async fn serve(
     });
     let deliver = Arc::new(HttpDeliver::new(settings.clone()));
     let mut parts = Parts::new();
-    let reloading = reload(options.config, current, closing.clone());
+    let reloading = reload(
+        options.config,
+        options.reload,
+        current,
+        closing.clone(),
+    );
     parts.spawn("the reader of the configuration", reloading);
     if let Some(listener) = options.probes {
         let (most, timeout) = PROBES;
@@ -218,18 +225,18 @@ pub fn panic_text(panic: Box<dyn Any + Send>) -> String {
 
 /// Adopts the configuration when its file has changed and is the same
 /// twice in a row (a file that's being written may be valid in the
-/// middle), and immediately on SIGHUP. A file that's wrong changes
-/// nothing.
+/// middle), and immediately if it's `asked` to. A file that's wrong
+/// changes nothing.
 async fn reload(
     path: Option<PathBuf>,
+    asked: Arc<Notify>,
     current: watch::Sender<Arc<Settings>>,
     stop: CancellationToken,
 ) {
-    let mut hangups = Hangups::listen();
     let Some(path) = path else {
         let ignore = async {
             loop {
-                hangups.next().await;
+                asked.notified().await;
                 tracing::warn!("SIGHUP: there's no --config to read");
             }
         };
@@ -244,9 +251,9 @@ async fn reload(
     let mut before = read().await;
     loop {
         // ANCHOR: reload
-        let hung_up = tokio::select! {
+        let now = tokio::select! {
             () = stop.cancelled() => return,
-            () = hangups.next() => true,
+            () = asked.notified() => true,
             () = sleep(POLL) => false,
         };
         let Some(text) = stop.run_until_cancelled(read()).await else {
@@ -254,7 +261,7 @@ async fn reload(
         };
         let settled = text != adopted && text == before;
         before.clone_from(&text);
-        if !hung_up && !settled {
+        if !now && !settled {
             continue;
         }
         adopted.clone_from(&text);
@@ -275,34 +282,5 @@ async fn reload(
             }
         }
         // ANCHOR_END: reload
-    }
-}
-
-/// Requests to read the configuration.
-struct Hangups {
-    #[cfg(unix)]
-    signals: std::io::Result<tokio::signal::unix::Signal>,
-}
-
-impl Hangups {
-    #[cfg(unix)]
-    fn listen() -> Self {
-        use tokio::signal::unix::{SignalKind, signal};
-        Self { signals: signal(SignalKind::hangup()) }
-    }
-
-    #[cfg(not(unix))]
-    fn listen() -> Self {
-        Self {}
-    }
-
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        if let Ok(signals) = &mut self.signals
-            && signals.recv().await.is_some()
-        {
-            return;
-        }
-        std::future::pending().await
     }
 }

@@ -4,11 +4,10 @@ use std::{
     collections::HashSet,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
 };
 
+use futures::TryFutureExt;
 use hyper::Uri;
 use hyper_util::{
     client::legacy::connect::{HttpConnector, dns::Name},
@@ -20,106 +19,85 @@ use tokio::{
     task::spawn_blocking,
     time::timeout,
 };
-use tower::Service;
+use tower::{
+    Service, ServiceExt, service_fn, util::BoxCloneSyncService,
+};
 
 use super::{BoxError, late};
 use crate::config::Settings;
 
-/// Connects, TLS included, within `connect_timeout`.
-#[derive(Clone)]
-pub struct Dial<C> {
-    pub(super) connector: C,
-    pub(super) private: bool,
-    pub(super) settings: watch::Receiver<Arc<Settings>>,
+/// What makes connections of a type.
+pub trait Connector<T>:
+    Service<Uri, Response = T, Error: Into<BoxError>, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
 }
 
-type Boxed<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
-
-impl<C> Service<Uri> for Dial<C>
-where
-    C: Service<Uri, Error: Into<BoxError>, Future: Send + 'static>,
+impl<T, C> Connector<T> for C where
+    C: Service<Uri, Response = T, Error: Into<BoxError>, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
 {
-    type Response = C::Response;
-    type Error = BoxError;
-    type Future = Boxed<C::Response, BoxError>;
+}
 
-    fn poll_ready(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), BoxError>> {
-        self.connector.poll_ready(cx).map_err(Into::into)
-    }
+/// One with limits.
+pub type Dial<T> = BoxCloneSyncService<Uri, T, BoxError>;
 
+/// Connects, TLS included, within `connect_timeout`, and not to private
+/// addresses, unless that's allowed.
+pub(super) fn dial<T>(
+    connector: impl Connector<T>,
+    private: bool,
+    settings: watch::Receiver<Arc<Settings>>,
+) -> Dial<T> {
     // ANCHOR: dial
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let host = uri.host().unwrap_or_default();
-        // IP addresses in URLs aren't resolved, so they're checked here.
-        if let Ok(ip) = host.trim_matches(['[', ']']).parse::<IpAddr>()
-            && !self.private
-            && !is_public(ip)
-        {
-            let error = format!("{ip} isn't a public address");
-            return Box::pin(async move { Err(error.into()) });
-        }
-        let limit = self.settings.borrow().deliver.connect_timeout;
-        let connecting = timeout(limit, self.connector.call(uri));
-        Box::pin(async move {
-            let connected = connecting.await;
+    let dial = move |uri: Uri| {
+        let connecting = connector.clone().oneshot(uri.clone());
+        let limit = settings.borrow().deliver.connect_timeout;
+        async move {
+            let host = uri.host().unwrap_or_default();
+            let host = host.trim_matches(['[', ']']);
+            // IP addresses in URLs aren't resolved, so they're checked here.
+            if let Ok(ip) = host.parse::<IpAddr>()
+                && !private
+                && !is_public(ip)
+            {
+                let error = format!("{ip} isn't a public address");
+                return Err(error.into());
+            }
+            let connected = timeout(limit, connecting).await;
             connected
                 .map_err(|_| late("connection", limit))?
                 .map_err(Into::into)
-        })
-    }
+        }
+    };
     // ANCHOR_END: dial
+    BoxCloneSyncService::new(service_fn(dial))
 }
 
 /// TCP. A name's IPv4 addresses share half of `connect_timeout` equally,
 /// so that the others are tried if one is silent. So do its IPv6
 /// addresses, at the same time. The other half is for DNS and TLS.
-#[derive(Clone)]
-pub struct Tcp<R> {
-    connector: HttpConnector<R>,
+pub fn tcp_within<R>(
+    mut connector: HttpConnector<R>,
     settings: watch::Receiver<Arc<Settings>>,
-}
-
-impl<R> Tcp<R> {
-    /// With the addresses that a connector's resolver finds.
-    pub fn new(
-        mut connector: HttpConnector<R>,
-        settings: watch::Receiver<Arc<Settings>>,
-    ) -> Self {
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        Self { connector, settings }
-    }
-}
-
-impl<R> Service<Uri> for Tcp<R>
+) -> Dial<TokioIo<TcpStream>>
 where
-    HttpConnector<R>: Service<
-            Uri,
-            Response = TokioIo<TcpStream>,
-            Error: Into<BoxError>,
-            Future: Send + 'static,
-        > + Clone,
+    HttpConnector<R>: Connector<TokioIo<TcpStream>>,
 {
-    type Response = TokioIo<TcpStream>;
-    type Error = BoxError;
-    type Future = Boxed<Self::Response, BoxError>;
-
-    fn poll_ready(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), BoxError>> {
-        self.connector.poll_ready(cx).map_err(Into::into)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let limit = self.settings.borrow().deliver.connect_timeout;
-        self.connector.set_connect_timeout(Some(limit / 2));
-        let connecting = self.connector.call(uri);
-        Box::pin(async { connecting.await.map_err(Into::into) })
-    }
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    BoxCloneSyncService::new(service_fn(move |uri| {
+        let mut connector = connector.clone();
+        let limit = settings.borrow().deliver.connect_timeout;
+        connector.set_connect_timeout(Some(limit / 2));
+        connector.oneshot(uri).map_err(Into::into)
+    }))
 }
 
 /// How many lookups run at the same time, of names that were found
@@ -132,38 +110,22 @@ const LOOKUPS: [usize; 2] = [100, 100];
 type LookUp = fn(&str) -> io::Result<Found>;
 type Found = std::vec::IntoIter<SocketAddr>;
 
-/// Resolves names, and leaves out special addresses.
-///
-/// Names whose DNS servers are silent delay only each other, and new
-/// names.
-#[derive(Clone)]
-pub struct Resolve {
-    private: bool,
+/// The lookups that run. Names whose DNS servers are silent delay only
+/// each other, and new names.
+pub struct Lookups {
     look_up: LookUp,
-    lookups: Arc<Lookups>,
-}
-
-struct Lookups {
     places: [Arc<Semaphore>; 2],
     /// The names that were found the last time.
     found: Mutex<HashSet<Name>>,
 }
 
-impl Resolve {
-    /// With a function that blocks until it has found the addresses.
-    pub fn new(look_up: LookUp) -> Self {
-        let places = LOOKUPS.map(Semaphore::new).map(Arc::new);
-        let lookups = Lookups { places, found: Mutex::default() };
-        Self { private: false, look_up, lookups: Arc::new(lookups) }
-    }
-
-    /// Shares its lookups, and allows special addresses or doesn't.
-    pub fn allowing(&self, private: bool) -> Self {
-        Self { private, ..self.clone() }
-    }
-}
-
 impl Lookups {
+    /// With a function that blocks until it has found the addresses.
+    pub fn new(look_up: LookUp) -> Arc<Self> {
+        let places = LOOKUPS.map(Semaphore::new).map(Arc::new);
+        Arc::new(Self { look_up, places, found: Mutex::default() })
+    }
+
     /// Never held over an `await`.
     fn found(&self) -> MutexGuard<'_, HashSet<Name>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
@@ -176,44 +138,31 @@ impl Lookups {
         }
         all.insert(name);
     }
-}
-
-impl Service<Name> for Resolve {
-    type Response = Found;
-    type Error = io::Error;
-    type Future = Boxed<Self::Response, io::Error>;
-
-    fn poll_ready(
-        &mut self,
-        _: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
 
     // ANCHOR: resolve
-    fn call(&mut self, name: Name) -> Self::Future {
-        let Self { private, look_up, lookups } = self.clone();
-        Box::pin(async move {
-            let text = format!("{name} has no public address");
-            let new = usize::from(!lookups.found().remove(&name));
-            let place = Arc::clone(&lookups.places[new]);
-            let place = place.acquire_owned().await;
-            let looking = spawn_blocking(move || {
-                // It can't be canceled, so it has the place to its end.
-                let _place = place;
-                let found = look_up(name.as_str())?;
-                lookups.note(name);
-                io::Result::Ok(found)
-            });
-            let allowed =
-                |it: &SocketAddr| private || is_public(it.ip());
-            let found: Vec<_> =
-                looking.await??.filter(allowed).collect();
-            match found.is_empty() {
-                true => Err(io::Error::other(text)),
-                false => Ok(found.into_iter()),
-            }
-        })
+    /// Resolves a name, and leaves out special addresses.
+    pub async fn resolve(
+        self: Arc<Self>,
+        name: Name,
+        private: bool,
+    ) -> io::Result<Found> {
+        let text = format!("{name} has no public address");
+        let new = usize::from(!self.found().remove(&name));
+        let place = Arc::clone(&self.places[new]);
+        let place = place.acquire_owned().await;
+        let looking = spawn_blocking(move || {
+            // It can't be canceled, so it has the place to its end.
+            let _place = place;
+            let found = (self.look_up)(name.as_str())?;
+            self.note(name);
+            io::Result::Ok(found)
+        });
+        let allowed = |it: &SocketAddr| private || is_public(it.ip());
+        let found: Vec<_> = looking.await??.filter(allowed).collect();
+        match found.is_empty() {
+            true => Err(io::Error::other(text)),
+            false => Ok(found.into_iter()),
+        }
     }
     // ANCHOR_END: resolve
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CALL, PAUSE, PURGE, backoff};
 use crate::{
     config::Settings,
-    deliver::{Answer, AttemptError, Deliver, MARGIN},
+    deliver::{Answer, Deliver, MARGIN},
     event::Lease,
     metrics::Metrics,
     retry::{given_up, later, verdict},
@@ -80,7 +80,7 @@ impl Attempts {
         self.metrics.attempted(label, took);
         if label == "delivered" {
             let age = lease.age.saturating_add(took);
-            self.metrics.delivered_after(age);
+            self.metrics.age.observe(age.as_secs_f64());
         }
         let (delivery, attempt) = (lease.delivery, lease.attempt);
         let subscription = &lease.subscription.name;
@@ -100,7 +100,7 @@ impl Attempts {
             Ok(Err(panic)) => format!("a panic: {}", panic_text(panic)),
             Err(_) => format!("no answer within {limit:?}"),
         };
-        Answer::Failed(AttemptError::new(error))
+        Answer::failed(error)
     }
     // ANCHOR_END: attempt
 
@@ -188,7 +188,7 @@ impl Attempts {
         let ended = timeout(CALL, call).await;
         let ended = ended.unwrap_or(Err(StoreError::Silent(CALL)));
         if let Err(error) = &ended {
-            self.metrics.store_failed();
+            self.metrics.store_failures.inc();
             let error: &dyn std::error::Error = error;
             tracing::warn!(error, "a call to the store failed");
         }

@@ -38,6 +38,7 @@
 //!   `due` sorts by the age of the oldest open delivery.
 //! - After a change of a subscription's URL, deliveries that wait for a retry keep waiting for it.
 //! - An old event that still has an open delivery, or a recent dead one, is checked again only after another `keep`, so it may be kept for twice as long.
+//! - Ages are measured with the clocks of the processes: one whose clock is days ahead gives events up, and forgets their ids.
 //! - Attempts are counted for two hours after the last one. After that, they're counted from 1 again.
 //! - A lease that isn't as long as `ack_wait` is requested from the server as a negative acknowledgment with a delay (which only replaces the deadline), and
 //!   a dropped `claim` may leave messages leased for `ack_wait`.
@@ -89,8 +90,9 @@ use super::{
     AcceptError, Accepted, Backlog, DeadLetter, Outcome, Store,
     StoreError,
 };
-use crate::event::{
-    DeliveryId, Event, Lease, Name, Secret, Subscription,
+use crate::{
+    event::{DeliveryId, Event, Lease, Name, Secret, Subscription},
+    retry::CENTURY,
 };
 
 /// How the store is set up. Every process that shares the store uses the same options.
@@ -197,7 +199,7 @@ struct Meta {
 const META: &str = "Courier-Meta";
 
 impl JetStreamStore {
-    /// Connects to one of the servers (their addresses are separated by commas), and creates the streams and consumers that are missing.
+    /// Connects to one of the servers (their addresses are separated by commas), and creates the streams that are missing.
     ///
     /// # Errors
     ///
@@ -253,7 +255,7 @@ impl JetStreamStore {
         let leases =
             stream::Config { max_age: REMEMBER, ..newest.clone() };
         let news = client.subscribe(NEWS);
-        let store = Self {
+        Ok(Self {
             queue: stream("queue", &["d.>"], queue).await?,
             records: stream("records", &["s", "e.>"], newest.clone())
                 .await?,
@@ -265,11 +267,7 @@ impl JetStreamStore {
             options,
             client,
             context,
-        };
-        for (name, row) in &store.table().await?.1 {
-            store.create_consumers(name, row.generation).await?;
-        }
-        Ok(store)
+        })
     }
 
     async fn ask<T, E: Into<BoxError>>(
@@ -362,7 +360,7 @@ impl JetStreamStore {
         id: String,
         meta: &impl Serialize,
         body: Bytes,
-    ) -> Result<(), AcceptError> {
+    ) -> Result<(), StoreError> {
         let header =
             serde_json::to_string(meta).map_err(StoreError::failed)?;
         let message = PublishMessage::build()
@@ -372,12 +370,7 @@ impl JetStreamStore {
         let publish = async {
             self.context.send_publish(subject, message).await?.await
         };
-        match self.ask(publish).await {
-            Err(StoreError::Failed(error)) if is_full(&error) => {
-                Err(AcceptError::Full)
-            }
-            done => Ok(done.map(drop)?),
-        }
+        self.ask(publish).await.map(drop)
     }
 
     fn delivery_subject(
@@ -401,18 +394,6 @@ impl JetStreamStore {
     /// The subscriptions, and the sequence number of their table.
     async fn table(&self) -> Result<(u64, Table), StoreError> {
         Ok(self.read(TABLE).await?.unwrap_or_default())
-    }
-
-    async fn create_consumers(
-        &self,
-        subscription: &Name,
-        generation: u64,
-    ) -> Result<(), StoreError> {
-        let create = |lane| {
-            self.replace_consumer(subscription, generation, lane)
-        };
-        let all = (0..=self.options.lanes).map(create);
-        try_join_all(all).await.map(drop)
     }
 
     /// Creates a consumer. If an old one is in its place, because a call was slower than the one that removed the subscription,
@@ -491,7 +472,7 @@ impl JetStreamStore {
                     self.ask(self.queue.get_consumer(&name)).await;
                 match found {
                     Err(StoreError::Failed(e)) if is_missing(&e) => {
-                        // The call that added the subscription hasn't created it yet, or was dropped.
+                        // It hasn't been needed yet.
                         let table = self.table().await?.1;
                         let row = table.get(subscription);
                         if row.map(|row| row.generation)
@@ -681,9 +662,7 @@ impl JetStreamStore {
             );
             let id = format!("dead.{}", info.stream_sequence);
             let body = message.payload.clone();
-            self.publish(subject, id, &meta, body)
-                .await
-                .map_err(StoreError::failed)?;
+            self.publish(subject, id, &meta, body).await?;
         }
         self.ask(message.double_ack()).await
     }
@@ -704,9 +683,7 @@ impl JetStreamStore {
         let torn = torn.map(|it| it.as_str());
         let (id, body) =
             (format!("dead.{number}"), message.payload.clone());
-        self.publish(subject, id, &torn, body)
-            .await
-            .map_err(StoreError::failed)?;
+        self.publish(subject, id, &torn, body).await?;
         self.ask(message.double_ack()).await
     }
 
@@ -785,13 +762,18 @@ impl Store for JetStreamStore {
             };
             let to = record.to.iter();
             let to = to.filter(|name| table.contains_key(name));
-            try_join_all(to.map(|name| {
+            let published = try_join_all(to.map(|name| {
                 let subject =
                     self.delivery_subject(name, &event.id, key);
                 let id = format!("{name}.{sequence}");
                 self.publish(subject, id, &meta, event.body.clone())
-            }))
-            .await?;
+            }));
+            published.await.map_err(|error| match error {
+                StoreError::Failed(e) if is_full(&e) => {
+                    AcceptError::Full
+                }
+                error => error.into(),
+            })?;
             record.done = true;
             let done =
                 self.replace(&subject, sequence, &record).await?;
@@ -846,7 +828,7 @@ impl Store for JetStreamStore {
             self.consumers(subscription, generation).await?;
         consumers.retain(|c| self.ready(c.cached_info()));
         fastrand::shuffle(&mut consumers);
-        let (most, lease) = (most.min(BATCH), lease.min(FOREVER));
+        let (most, lease) = (most.min(BATCH), lease.min(CENTURY));
         let start = Instant::now();
         let mut messages = vec![];
         while messages.len() < most && !consumers.is_empty() {
@@ -878,7 +860,7 @@ impl Store for JetStreamStore {
         lease: &Lease,
         for_: Duration,
     ) -> Result<bool, StoreError> {
-        let (start, for_) = (Instant::now(), for_.min(FOREVER));
+        let (start, for_) = (Instant::now(), for_.min(CENTURY));
         let Some(message) = self.held(lease) else {
             return Ok(false);
         };
@@ -910,7 +892,7 @@ impl Store for JetStreamStore {
                 (0, Some(End { error: Some(error.clone()) }), None)
             }
             Outcome::Retry { after, .. } => {
-                (0, None, Some((*after).min(FOREVER)))
+                (0, None, Some((*after).min(CENTURY)))
             }
             Outcome::Unused => (1, None, None),
         };
@@ -1001,9 +983,8 @@ impl Store for JetStreamStore {
                 self.remove_consumers(name, sequence).await?;
                 self.forget(name, sequence, ends).await?;
             }
+            // Its consumers are created when they're needed first.
             if self.replace_table(sequence, &table).await? {
-                // Not earlier: if another call is faster, these consumers would stay, and nobody would use them.
-                self.create_consumers(name, generation).await?;
                 return Ok(true);
             }
         }
@@ -1143,9 +1124,7 @@ impl Store for JetStreamStore {
         let key = meta.key.as_deref();
         let back = self.delivery_subject(name, &meta.id, key);
         let id = format!("again.{}", message.sequence);
-        self.publish(back, id, &meta, message.payload)
-            .await
-            .map_err(StoreError::failed)?;
+        self.publish(back, id, &meta, message.payload).await?;
         let gone = self.dead.delete_message(message.sequence);
         if let Err(error) = self.ask(gone).await {
             // Another call was faster, and the delivery wasn't stored twice.
@@ -1341,9 +1320,6 @@ const REPEATS: usize = 20;
 
 /// How long the server waits for a message that another claim was faster to get.
 const FETCH: Duration = Duration::from_millis(50);
-
-/// The longest lease or delay; the server counts in nanoseconds.
-const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 /// The shortest delay that the server gets.
 const SHORTEST: Duration = Duration::from_millis(1);

@@ -343,13 +343,12 @@ impl SqlStore {
         lease: &Held<'_>,
         outcome: &Outcome,
     ) -> Result<bool, StoreError> {
-        let now = 0;
         let (change, wait, error) = match outcome {
-            Outcome::Delivered => ("DELETE FROM deliveries", now, ""),
+            Outcome::Delivered => ("DELETE FROM deliveries", 0, ""),
             Outcome::Dead { error } => (
                 "UPDATE deliveries SET state = 'dead', error = $4,
                  due_at = {now}",
-                now,
+                0,
                 &**error,
             ),
             Outcome::Retry { after, error } => (
@@ -365,7 +364,7 @@ impl SqlStore {
             Outcome::Unused => (
                 "UPDATE deliveries SET state = 'ready',
                  attempts = attempts - 1, due_at = {now}",
-                now,
+                0,
                 "",
             ),
         };

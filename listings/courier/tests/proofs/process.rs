@@ -74,7 +74,6 @@ impl Courier {
         let file = place.path(&format!("{port}.toml"));
         let address = format!("127.0.0.1:{port}");
         let arguments = [
-            "serve",
             "--bind",
             &address,
             "--database",

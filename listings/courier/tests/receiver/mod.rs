@@ -160,7 +160,7 @@ pub async fn attempt_for(url: &str) -> (Answer, Duration) {
 /// One failed attempt: its error.
 pub async fn error(url: &str) -> String {
     match attempt(url).await {
-        Answer::Failed(error) => error.to_string(),
+        Answer::Failed(error) => error,
         other => panic!("{other:?}"),
     }
 }

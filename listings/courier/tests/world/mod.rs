@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use courier::{
     config::Settings,
-    deliver::{Answer, AttemptError, Deliver},
+    deliver::{Answer, Deliver},
     dispatch::dispatch,
     event::{Event, Lease, Name, Secret, Subscription},
     metrics::Metrics,
@@ -31,7 +31,7 @@ pub fn name(text: &str) -> Name {
 }
 
 pub fn fails() -> Answer {
-    Answer::Failed(AttemptError::new("no"))
+    Answer::failed("no")
 }
 
 /// An attempt, as the receiver saw it.

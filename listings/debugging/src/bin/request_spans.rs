@@ -109,6 +109,8 @@ async fn ask(
 async fn main() -> Result<(), Infallible> {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new("info"))
+        // A line that can't be written must not panic.
+        .log_internal_errors(false)
         .without_time()
         .with_ansi(false)
         .with_target(false)

@@ -1,6 +1,9 @@
 //! Which handler blocks? The one whose polls are slow.
 
-use std::time::Duration;
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use tokio::{
     task::JoinSet,
@@ -33,9 +36,15 @@ async fn serve(monitors: &Monitors) {
     for _ in 0..3 {
         requests.spawn(monitors.search.instrument(search()));
     }
+    join_all(requests).await;
+}
+
+/// `println!` would panic if stdout is closed, and abort the others.
+async fn join_all(mut requests: JoinSet<()>) {
     while let Some(request) = requests.join_next().await {
         if let Err(error) = request {
-            println!("a request has panicked: {error}");
+            let why = format!("a request has panicked: {error}");
+            _ = writeln!(io::stdout(), "{why}");
         }
     }
 }
@@ -93,6 +102,58 @@ mod tests {
         assert_eq!(report.total_slow_poll_count, 1);
         let waited = search.mean_scheduled_duration();
         assert_eq!(waited.as_millis(), 200);
+    }
+
+    /// Not a test when it runs as one; a child when a test starts it.
+    #[tokio::test(start_paused = true)]
+    async fn child() {
+        if std::env::var_os("CHILD").is_none() {
+            return;
+        }
+        // At the end of this input, its stdout is closed.
+        io::stdin().read_line(&mut String::new()).expect("stdin");
+        let mut requests = JoinSet::new();
+        requests.spawn(async { panic!("no index") });
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        requests.spawn(async {
+            report().await;
+            done.send(()).expect("it is waited for");
+        });
+        join_all(requests).await;
+        std::process::exit(i32::from(is_done.await.is_err()));
+    }
+
+    /// Nobody reads the log anymore, and a request panics.
+    #[tokio::test]
+    async fn failure_of_stdout_does_not_abort_other_requests()
+    -> io::Result<()> {
+        use std::process::Stdio;
+
+        use tokio::io::{AsyncBufReadExt, BufReader};
+
+        let (_, module) =
+            module_path!().split_once("::").expect("a module");
+        let program = std::env::current_exe()?;
+        let mut child = tokio::process::Command::new(program)
+            .arg(format!("{module}::child"))
+            .args(["--exact", "--nocapture", "--test-threads=2"])
+            .env("CHILD", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let stdout = child.stdout.take().expect("it is piped");
+        let mut lines = BufReader::new(stdout).lines();
+        while let Some(line) = lines.next_line().await?
+            && !line.starts_with("running")
+        {}
+        drop(lines);
+        drop(child.stdin.take());
+        let ended =
+            tokio::time::timeout(Duration::from_secs(60), child.wait());
+        assert!(ended.await??.success());
+        Ok(())
     }
 
     #[tokio::test(flavor = "multi_thread")]

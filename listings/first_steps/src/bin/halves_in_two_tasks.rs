@@ -18,14 +18,19 @@ const LONGEST: u64 = 1_000_000;
 ///
 /// # Errors
 ///
-/// The server is silent for a minute, sends too much, or stops in the
-/// middle of an answer, or the connection fails. Then, or if this is
-/// dropped, the task is stopped, but some orders may have arrived.
+/// An order has a line break, and nothing is sent. Or the server is
+/// silent for a minute, sends too much, or stops in the middle of an
+/// answer, or the connection fails. Then, or if this is dropped, the
+/// task is stopped, but some orders may have arrived.
 async fn talk(
     reader: impl AsyncRead + Unpin + Send + 'static,
     mut writer: impl AsyncWrite + Unpin,
     orders: &[&str],
 ) -> io::Result<Vec<String>> {
+    // The server would read two orders, and send two answers.
+    if orders.iter().any(|order| order.contains('\n')) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
     let receiving = tokio::spawn(receive(reader));
     let receiving = AbortOnDropHandle::new(receiving);
     let sending = async {
@@ -213,6 +218,18 @@ mod tests {
         assert!(answers.expect("it's closed").is_empty());
         let talked = talk(&b"\xff\n"[..], Vec::new(), &[]).await;
         assert!(talked.is_err());
+    }
+
+    #[tokio::test]
+    async fn edges_an_order_that_is_not_one_line_is_not_sent() {
+        for order in ["\n", "tea\npay 1000", "tea\n"] {
+            let mut sent = Vec::new();
+            let talked =
+                talk(&b""[..], &mut sent, &["tea", order]).await;
+            let error = talked.expect_err("it isn't one line");
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+            assert!(sent.is_empty());
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -98,10 +98,15 @@ impl Session {
         Ok(())
     }
 
-    async fn ask(&mut self) {
+    async fn ask(&mut self) -> io::Result<()> {
+        // It would get the answer to the question before.
+        if self.is_asking {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         self.is_asking = true;
         sleep(Duration::from_millis(100)).await;
         self.is_asking = false;
+        Ok(())
     }
 }
 
@@ -111,7 +116,7 @@ async fn call(
     caller: u32,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut session = pool.get().await?;
-    session.ask().await;
+    session.ask().await?;
     let at = start.elapsed().as_millis();
     println!("{at} ms: caller {caller} on session {}", session.number);
     Ok(())
@@ -179,7 +184,7 @@ mod tests {
                 }
                 let ask = async {
                     if let Ok(mut session) = pool.get().await {
-                        session.ask().await;
+                        session.ask().await.expect("it is whole");
                     }
                 };
                 cancel.run(ask).await;
@@ -194,6 +199,20 @@ mod tests {
             })
             .await;
         }
+    }
+
+    /// The caller gives up, and asks again on the same session.
+    #[tokio::test(start_paused = true)]
+    async fn again_after_a_timeout_it_is_refused() {
+        let pool = pool();
+        let mut session = pool.get().await.expect("it connects");
+        let patience = Duration::from_millis(80);
+        assert!(timeout(patience, session.ask()).await.is_err());
+        let error = session.ask().await.expect_err("one is asked");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        drop(session);
+        let next = pool.get().await.expect("it connects");
+        assert_eq!(next.number, 2);
     }
 
     #[tokio::test(start_paused = true)]
@@ -285,7 +304,7 @@ mod tests {
         let mut held = pool.get().await.expect("it connects");
         pool.close();
         assert!(pool.get().await.is_err());
-        held.ask().await;
+        held.ask().await.expect("an answer");
         assert_eq!(pool.status().size, 1);
         drop(held);
         assert_eq!(pool.status().size, 0);

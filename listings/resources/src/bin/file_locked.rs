@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::{
-    task::spawn_blocking,
+    fs::OpenOptions,
     time::{Duration, sleep, timeout},
 };
 
@@ -18,15 +18,14 @@ use tokio::{
 ///
 /// # Errors
 ///
-/// The file can't be opened, or another program keeps the lock for
-/// longer than `limit`.
+/// The file can't be opened within `limit` (or a second, if that's
+/// longer), or another program keeps the lock for longer than `limit`.
 async fn locked(path: PathBuf, limit: Duration) -> io::Result<File> {
-    let open = move || {
-        let mut options = File::options();
-        options.write(true).create(true).truncate(false).open(path)
-    };
-    let file =
-        spawn_blocking(open).await.map_err(io::Error::other)??;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    let opening = limit.max(Duration::from_secs(1));
+    let file = timeout(opening, options.open(path)).await??;
+    let file = file.into_std().await;
     let lock = async {
         loop {
             match file.try_lock() {
@@ -95,6 +94,26 @@ mod tests {
         let limit = Duration::from_secs(5);
         let waiting = within(HOUR, locked(path, limit)).await;
         let error = waiting.expect_err("another has it");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        Ok(())
+    }
+
+    /// Nobody reads from the FIFO, so a thread waits in `open`.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn silence_of_a_fifo_is_an_error() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("lock");
+        let made =
+            std::process::Command::new("mkfifo").arg(&path).status()?;
+        assert!(made.success());
+        let waiting = locked(path.clone(), Duration::ZERO);
+        let limit = Duration::from_secs(30);
+        let ended = timeout(limit, waiting).await;
+        // Otherwise, the runtime would wait for its thread.
+        let mut reader = File::options();
+        drop(reader.read(true).write(true).open(path)?);
+        let error = ended?.expect_err("nobody reads from it");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         Ok(())
     }

@@ -223,7 +223,10 @@ impl<M: Manager> Pool<M> {
 }
 // ANCHOR_END: close_within
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::{
+    error::Error,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use tokio::{task::JoinSet, time::Instant};
 
@@ -260,10 +263,15 @@ impl Manager for Orders {
 }
 
 impl Session {
-    async fn ask(&mut self) {
+    async fn ask(&mut self) -> io::Result<()> {
+        // It would get the answer to the question before.
+        if self.is_asking {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         self.is_asking = true;
         sleep(Duration::from_millis(100)).await;
         self.is_asking = false;
+        Ok(())
     }
 }
 
@@ -278,9 +286,9 @@ async fn call(
     pool: &Pool<Orders>,
     start: Instant,
     caller: u32,
-) -> Result<(), PoolError> {
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut session = pool.get().await?;
-    session.ask().await;
+    session.ask().await?;
     let at = start.elapsed().as_millis();
     println!("{at} ms: caller {caller} on session {}", session.number);
     Ok(())

@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Compares the body with its checksum. Holds the whole body in memory,
 /// up to the limit of `DefaultBodyLimit`: 2 MB, unless you change it.
+/// Trailers, the headers after a body, are dropped.
 async fn checked(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let request = Request::from_parts(parts.clone(), body);
@@ -107,7 +108,15 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        future::poll_fn,
+        pin::{Pin, pin},
+        task::{Context, Poll},
+    };
+
+    use axum::http::HeaderMap;
     use hazards::{HOUR, at_every_poll, within};
+    use hyper::body::Frame;
     use tokio::task::JoinSet;
 
     use super::*;
@@ -125,6 +134,52 @@ mod tests {
         let body = "x".repeat(1025);
         let sum = checksum(body.as_bytes());
         assert_eq!(send(&shop, &sum, Body::from(body)).await.0, 413);
+    }
+
+    /// The frames of a body that ends with a header.
+    struct WithTrailers(Vec<Frame<Bytes>>);
+
+    impl hyper::body::Body for WithTrailers {
+        type Data = Bytes;
+        type Error = axum::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+            Poll::Ready(self.0.pop().map(Ok))
+        }
+    }
+
+    async fn has_trailers(request: Request) -> String {
+        let mut body = pin!(request.into_body());
+        let mut has_trailers = false;
+        let next = |body: &mut Pin<&mut Body>, cx: &mut Context<'_>| {
+            hyper::body::Body::poll_frame(body.as_mut(), cx)
+        };
+        while let Some(Ok(frame)) =
+            poll_fn(|cx| next(&mut body, cx)).await
+        {
+            has_trailers |= frame.is_trailers();
+        }
+        has_trailers.to_string()
+    }
+
+    #[tokio::test]
+    async fn edges_trailers_are_dropped() {
+        let sum = checksum(b"two books");
+        let shop = Router::new().route("/orders", post(has_trailers));
+        let with_check = shop.clone().layer(from_fn(checked));
+        for (shop, expected) in [(shop, "true"), (with_check, "false")]
+        {
+            let frames = vec![
+                Frame::trailers(HeaderMap::new()),
+                Frame::data(Bytes::from("two books")),
+            ];
+            let body = Body::new(WithTrailers(frames));
+            let answer = send(&shop, &sum, body).await;
+            assert_eq!(answer, (StatusCode::OK, expected.to_owned()));
+        }
     }
 
     #[tokio::test]

@@ -275,6 +275,21 @@ mod tests {
         Ok(())
     }
 
+    /// The process that writes the chain is killed between two of its
+    /// certificates: this can't be noticed, as the page says.
+    #[tokio::test]
+    async fn crash_between_two_certificates_is_not_noticed()
+    -> anyhow::Result<()> {
+        let case = Case::new().await?;
+        let whole = case.second.chain.clone() + &case.first.chain;
+        for chain in [&whole[..case.second.chain.len()], &whole] {
+            fs::write(&case.files.chain, chain).await?;
+            reload(&case.files, &case.current).await?;
+            assert_eq!(case.presented().await?, 2);
+        }
+        Ok(())
+    }
+
     /// The process that writes the files is killed between both.
     #[tokio::test]
     async fn crash_between_the_files_is_no_mixture()

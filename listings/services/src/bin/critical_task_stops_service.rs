@@ -1,7 +1,7 @@
 //! Restart a critical task a few times, then stop the service with an error.
 
 // ANCHOR: keep
-use std::io::{self, Write}; // A closed stdout makes `println!` panic.
+use std::io::{self, Write};
 
 use tokio::{
     task::JoinError,
@@ -72,7 +72,11 @@ const LONGEST: Duration = Duration::from_secs(30);
 // ANCHOR_END: parts
 
 use axum::{Router, routing::get};
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
 use tokio_util::task::JoinMap;
 
 type Parts = JoinMap<&'static str, Result<(), String>>;
@@ -148,22 +152,32 @@ async fn serve(
 
 /// Sends the emails that customers expect, until shutdown.
 async fn mailer(stop: CancellationToken) -> io::Result<()> {
-    let sending = stop.run_until_cancelled(send_emails());
-    sending.await.unwrap_or(Ok(()))
+    stop.run_until_cancelled(send_emails()).await.unwrap_or(Ok(()))
 }
 
 async fn send_emails() -> io::Result<()> {
     Err(io::Error::other("the mail server refuses the password"))
 }
 
+/// Cancels the token at SIGTERM, unless the handle was dropped before.
+fn stop_at_sigterm(
+    stop: CancellationToken,
+) -> io::Result<AbortOnDropHandle<()>> {
+    let mut sigterm = signal(SignalKind::terminate())?;
+    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
+        sigterm.recv().await;
+        stop.cancel();
+    })))
+}
+
 #[tokio::main]
-async fn main() -> Result<(), String> {
-    let listener = TcpListener::bind("127.0.0.1:0").await;
-    let listener = listener.map_err(|error| error.to_string())?;
+async fn main() -> Result<(), Box<dyn Error>> {
     let (mut parts, stop) = (Parts::new(), CancellationToken::new());
+    let _signals = stop_at_sigterm(stop.clone())?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
     parts.spawn("server", serve(listener, stop.clone()));
     parts.spawn("mailer", keep_running(stop.clone(), mailer));
-    run(parts, stop, Duration::from_secs(10)).await
+    Ok(run(parts, stop, Duration::from_secs(10)).await?)
 }
 // ANCHOR_END: main
 
@@ -172,10 +186,16 @@ mod tests {
     use std::{
         future::pending,
         panic::resume_unwind,
+        process::Stdio,
         sync::{
             Arc,
             atomic::{AtomicU32, Ordering},
         },
+    };
+
+    use tokio::{
+        io::{AsyncBufReadExt, BufReader},
+        process::Command,
     };
 
     use super::*;
@@ -215,38 +235,85 @@ mod tests {
         assert_eq!(error, "ended 3 times, at last: it returned");
     }
 
-    /// Not a test when it runs as one; a child when a test starts it.
+    /// Two parts fail, and a third one ignores the stop.
     #[tokio::test(start_paused = true)]
-    async fn child() {
-        if std::env::var_os("BOOK_WITHOUT_STDOUT").is_none() {
-            return;
+    async fn failure_of_two_parts_still_aborts_the_third() {
+        wait_in_child();
+        let (mut parts, stop) =
+            (Parts::new(), CancellationToken::new());
+        for (name, seconds) in [("one", 1), ("two", 2)] {
+            parts.spawn(name, async move {
+                sleep(Duration::from_secs(seconds)).await;
+                Err("no disk".to_owned())
+            });
         }
-        // At the end of this input, its stdout is closed.
-        io::stdin().read_line(&mut String::new()).expect("stdin");
-        let failing = |_| async { Err(io::Error::other("no")) };
-        let keep = keep_running(CancellationToken::new(), failing);
-        let ended = tokio::spawn(keep).await;
-        std::process::exit(i32::from(ended.is_err()));
+        parts.spawn("late", pending());
+        let running = run(parts, stop, Duration::from_secs(10));
+        let ended = hazards::within(hazards::HOUR, running).await;
+        assert_eq!(ended, Err("one: no disk".to_owned()));
+        hazards::no_task_left().await;
     }
 
-    /// Nobody reads the lines anymore, and the task ends.
+    /// The test above in a process whose stderr is closed.
     #[tokio::test]
-    async fn failure_of_stdout_is_no_panic() -> io::Result<()> {
-        use std::process::Stdio;
+    async fn failure_of_stderr_still_aborts_the_third() -> io::Result<()>
+    {
+        let test = "failure_of_two_parts_still_aborts_the_third";
+        let mut child = process(test)?
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        drop(child.stderr.take());
+        drop(child.stdin.take());
+        let ended = timeout(CALM, child.wait()).await??;
+        assert!(ended.success(), "{ended}");
+        Ok(())
+    }
 
-        use tokio::io::{AsyncBufReadExt, BufReader};
-
+    /// This executable, as a child that runs one of these tests.
+    fn process(test: &str) -> io::Result<Command> {
         let (_, module) =
             module_path!().split_once("::").expect("a module");
-        let program = std::env::current_exe()?;
-        let mut child = tokio::process::Command::new(program)
-            .arg(format!("{module}::child"))
+        let mut child = Command::new(std::env::current_exe()?);
+        child
+            .arg(format!("{module}::{test}"))
             .args(["--exact", "--nocapture", "--test-threads=2"])
-            .env("BOOK_WITHOUT_STDOUT", "1")
+            .env("CHILD", test)
+            .kill_on_drop(true);
+        Ok(child)
+    }
+
+    /// In a child, returns at the end of its input: until then, the
+    /// test closes the child's output.
+    fn wait_in_child() -> bool {
+        let is_child = std::env::var_os("CHILD").is_some();
+        if is_child {
+            io::stdin().read_line(&mut String::new()).expect("stdin");
+        }
+        is_child
+    }
+
+    /// Not a test when it runs as one; a child when a test starts it.
+    #[tokio::test(start_paused = true)]
+    async fn without_stdout() {
+        if !wait_in_child() {
+            return;
+        }
+        let keep = keep_running(CancellationToken::new(), |_| async {
+            Err(io::Error::other("no mail server"))
+        });
+        let why = "ended 3 times, at last: no mail server".to_owned();
+        std::process::exit(i32::from(keep.await != Err(why)));
+    }
+
+    /// Nobody reads the log anymore, and the task fails.
+    #[tokio::test]
+    async fn failure_of_stdout_leaves_the_restarts() -> io::Result<()> {
+        let mut child = process("without_stdout")?
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .kill_on_drop(true)
             .spawn()?;
         let stdout = child.stdout.take().expect("it is piped");
         let mut lines = BufReader::new(stdout).lines();
@@ -257,6 +324,37 @@ mod tests {
         drop(child.stdin.take());
         let ended = timeout(CALM, child.wait()).await??;
         assert!(ended.success(), "{ended}");
+        Ok(())
+    }
+
+    /// A child, because the signal reaches all tests of a process.
+    #[tokio::test]
+    async fn gets_sigterm() {
+        if std::env::var_os("CHILD").is_none() {
+            return;
+        }
+        let (mut parts, stop) =
+            (Parts::new(), CancellationToken::new());
+        let _signals =
+            stop_at_sigterm(stop.clone()).expect("a handler");
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a port");
+        parts.spawn("server", serve(listener, stop.clone()));
+        let raise = async {
+            sleep(Duration::from_millis(50)).await;
+            signal_hook::low_level::raise(signal_hook::consts::SIGTERM)
+        };
+        let running = run(parts, stop, Duration::from_secs(10));
+        let (ended, raised) = tokio::join!(running, raise);
+        raised.expect("a signal");
+        assert_eq!(ended, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn stop_at_sigterm_is_no_error() -> io::Result<()> {
+        let child = process("gets_sigterm")?.output();
+        let output = timeout(CALM, child).await??;
+        assert!(output.status.success(), "{output:?}");
         Ok(())
     }
 

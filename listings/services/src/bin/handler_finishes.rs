@@ -31,7 +31,11 @@ async fn pay(
 // ANCHOR_END: handler
 
 // ANCHOR: finished
-use std::{io, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    io::{self, Write},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+};
 
 /// Runs in the task, so it reports failures even without a client.
 async fn finished(
@@ -46,7 +50,9 @@ async fn finished(
         Ok(Err(_elapsed)) => "no answer from the bank".to_owned(),
         Err(_panic) => "the payment panicked".to_owned(),
     };
-    eprintln!("order {order} may be paid, and isn't written: {why}");
+    // A macro would panic if stderr is closed.
+    let text = "may be paid, and isn't written";
+    _ = writeln!(io::stderr(), "order {order} {text}: {why}");
     false
 }
 

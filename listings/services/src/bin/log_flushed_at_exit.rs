@@ -32,8 +32,10 @@ impl Drop for LogThread {
     fn drop(&mut self) {
         let lost = self.lost.dropped_lines();
         if lost > 0 {
-            // The log was too slow for them, so use stderr.
-            eprintln!("{lost} log lines were lost");
+            // The log was too slow for them, so use stderr. If that
+            // fails, don't panic: a second panic aborts the process.
+            let mut stderr = std::io::stderr();
+            let _ = writeln!(stderr, "{lost} log lines were lost");
         }
     }
 }
@@ -122,7 +124,11 @@ async fn take_orders() -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex, mpsc};
+    use std::{
+        io::Read,
+        process::{Command, Stdio},
+        sync::{Arc, Mutex, mpsc},
+    };
 
     use super::*;
 
@@ -252,6 +258,54 @@ mod tests {
         assert!((lines - 10_001..=lines - 10_000).contains(&lost));
         drop(disk);
         drop(log);
+    }
+
+    /// Runs itself in a process whose stderr is closed.
+    #[test]
+    fn failure_to_report_lost_lines_does_not_abort_a_panic() {
+        const CHILD: &str = "LOG_FLUSHED_AT_EXIT_CHILD";
+        if std::env::var_os(CHILD).is_some() {
+            // Until then, the other process has closed it.
+            let closed = io::stdin().read_to_end(&mut Vec::new());
+            closed.expect("a pipe");
+            let (disk, hangs) = mpsc::channel();
+            let (writer, log) = log_thread(Hangs(hangs));
+            tracing::subscriber::with_default(
+                subscriber(writer),
+                || {
+                    (0..20_000)
+                        .for_each(|order| info!("order {order}"));
+                },
+            );
+            assert!(log.lost.dropped_lines() > 0);
+            drop(disk);
+            let main = || {
+                let _log = log;
+                resume_unwind(Box::new("no tea"))
+            };
+            let ended: Result<(), _> =
+                catch_unwind(AssertUnwindSafe(main));
+            assert!(ended.is_err());
+            return;
+        }
+        let (_, module) =
+            module_path!().split_once("::").expect("a module");
+        let test =
+            "failure_to_report_lost_lines_does_not_abort_a_panic";
+        let program = std::env::current_exe().expect("a path");
+        let mut child = Command::new(program)
+            .arg(format!("{module}::{test}"))
+            .args(["--exact", "--nocapture"])
+            .env(CHILD, "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a process");
+        drop(child.stderr.take());
+        drop(child.stdin.take());
+        let ended = child.wait().expect("it ends");
+        assert!(ended.success(), "{ended}");
     }
 
     /// At most for the second that tracing-appender waits.

@@ -12,10 +12,11 @@ fn client(host: &'static str) -> reqwest::Result<Client> {
         .max_retries_per_request(2)
         .max_extra_load(0.2)
         .classify_fn(move |tried| {
-            let is_order = tried.uri().path() == "/orders";
-            let is_safe = tried.method().is_idempotent() || is_order;
+            let (method, url) = (tried.method(), tried.uri());
+            let is_order = method == "POST" && url.path() == "/orders";
+            let is_safe = method.is_idempotent() || is_order;
             // `for_host` alone doesn't prevent the first retry.
-            let is_ours = tried.uri().host() == Some(host);
+            let is_ours = url.host() == Some(host);
             // Without a status, there was no response.
             let failed = tried.status().is_none_or(|status| {
                 status == StatusCode::BAD_GATEWAY
@@ -190,6 +191,7 @@ mod tests {
         assert_eq!(sent(Method::POST, "/orders").await?, 2);
         assert_eq!(sent(Method::POST, "/mails").await?, 1);
         assert_eq!(sent(Method::PATCH, "/price").await?, 1);
+        assert_eq!(sent(Method::PATCH, "/orders").await?, 1);
         Ok(())
     }
 

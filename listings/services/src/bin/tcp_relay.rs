@@ -167,17 +167,28 @@ async fn order(
 ) -> io::Result<String> {
     socket.write_all(b"order 1\n").await?;
     socket.shutdown().await?;
-    let mut answer = String::new();
-    socket.take(1000).read_to_string(&mut answer).await?;
-    Ok(answer)
+    whole_text(&mut socket).await
+}
+
+/// Reads to the end. A text of 1,000 bytes or more is an error, because
+/// its end could be missing.
+async fn whole_text(
+    from: impl AsyncRead + Unpin,
+) -> io::Result<String> {
+    let mut from = from.take(1000);
+    let mut text = String::new();
+    from.read_to_string(&mut text).await?;
+    if from.limit() == 0 {
+        return Err(io::Error::other("the text is too long"));
+    }
+    Ok(text)
 }
 
 /// Answers after it has read to the end.
 async fn answer(
     mut socket: impl AsyncRead + AsyncWrite + Unpin,
 ) -> io::Result<()> {
-    let mut order = String::new();
-    (&mut socket).take(1000).read_to_string(&mut order).await?;
+    let order = whole_text(&mut socket).await?;
     socket.write_all(format!("ok, {order}").as_bytes()).await?;
     socket.shutdown().await
 }
@@ -375,6 +386,24 @@ mod tests {
     async fn edges_nothing_is_sent() {
         let nothing = || join(&b""[..], Vec::new());
         relay(nothing(), nothing()).await.expect("both have ended");
+    }
+
+    #[tokio::test]
+    async fn edges_half_an_order_or_answer_is_an_error() {
+        let longest = "x".repeat(999);
+        let got = whole_text(longest.as_bytes()).await;
+        assert_eq!(got.expect("it's whole"), longest);
+        for bytes in [1000, 1001, 5000] {
+            let long = "x".repeat(bytes);
+            let server = join(long.as_bytes(), Vec::new());
+            let error = order(server).await.expect_err("too long");
+            assert_eq!(error.to_string(), "the text is too long");
+            let mut sent = Vec::new();
+            let client = join(long.as_bytes(), &mut sent);
+            let error = answer(client).await.expect_err("too long");
+            assert_eq!(error.to_string(), "the text is too long");
+            assert!(sent.is_empty(), "half an order is answered");
+        }
     }
 
     struct Running {

@@ -71,7 +71,8 @@ async fn accept(
             let served =
                 connection(&acceptor, socket, shop, &stop, watcher);
             if let Err(error) = served.await {
-                eprintln!("{}: {error:#}", peer.ip());
+                let peer = peer.ip();
+                _ = writeln!(io::stderr(), "{peer}: {error:#}");
             }
             drop(place);
         });
@@ -114,7 +115,11 @@ const HEAD: Duration = Duration::from_secs(10);
 
 const PAUSE: Duration = Duration::from_millis(100);
 
-use std::{error::Error, net::SocketAddr};
+use std::{
+    error::Error,
+    io::{self, Write},
+    net::SocketAddr,
+};
 
 use axum::{
     body::{Body, to_bytes},

@@ -43,6 +43,8 @@ async fn chat(
 }
 // ANCHOR_END: chat
 
+use std::io::Write;
+
 use tokio::{task::coop::consume_budget, time::timeout};
 
 // ANCHOR: talk
@@ -88,7 +90,7 @@ async fn close(
         Ok::<_, axum::Error>(())
     };
     if !matches!(timeout(patience, closed).await, Ok(Ok(()))) {
-        eprintln!("a client left without closing its chat");
+        _ = writeln!(io::stderr(), "a client left its chat open");
     }
 }
 // ANCHOR_END: close

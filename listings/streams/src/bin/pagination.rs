@@ -1,6 +1,8 @@
 //! A paged API, as one stream: a page is fetched when it is needed.
 
 // ANCHOR: all_orders
+use std::collections::HashSet;
+
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::time::{Duration, timeout};
 
@@ -10,21 +12,23 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// items of the page before it have been taken.
 ///
 /// An error is the last item. It says from which page to continue. A
-/// page that names itself as the next one is an error too.
+/// page whose next page has already been fetched is an error too.
 fn all_orders(
     shop: &Shop,
 ) -> impl Stream<Item = Result<u32, PageError>> {
-    stream::try_unfold(Some(0), move |cursor| async move {
+    let first = (Some(0), HashSet::new());
+    stream::try_unfold(first, move |(cursor, mut fetched)| async move {
         let Some(cursor) = cursor else {
             return Ok(None);
         };
+        fetched.insert(cursor);
         let page = timeout(LIMIT, shop.page(cursor)).await;
         let page = page
             .map_err(|_elapsed| ShopError::NoAnswer)
             .flatten()
-            .and_then(|page| page.unless_its_next_is(cursor))
+            .and_then(|page| page.unless_its_next_is_in(&fetched))
             .map_err(|source| PageError { cursor, source })?;
-        Ok(Some((page.orders, page.next)))
+        Ok(Some((page.orders, (page.next, fetched))))
     })
     .map_ok(|orders| stream::iter(orders).map(Ok))
     .try_flatten()
@@ -51,11 +55,11 @@ struct Page {
 }
 
 impl Page {
-    fn unless_its_next_is(
+    fn unless_its_next_is_in(
         self,
-        cursor: u32,
+        fetched: &HashSet<u32>,
     ) -> Result<Self, ShopError> {
-        let circle = self.next == Some(cursor);
+        let circle = self.next.is_some_and(|it| fetched.contains(&it));
         if circle { Err(ShopError::Circle) } else { Ok(self) }
     }
 }
@@ -66,7 +70,8 @@ struct Shop {
     calls: AtomicU32,
     fails_at: Option<u32>,
     hangs_at: Option<u32>,
-    repeats: Option<u32>,
+    /// The next page of the first one is the second one.
+    next_of: Option<(u32, u32)>,
 }
 
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -75,7 +80,7 @@ enum ShopError {
     NoAnswer,
     #[error("the shop is closed")]
     Closed,
-    #[error("the page is its own next page")]
+    #[error("the pages form a circle")]
     Circle,
 }
 
@@ -92,8 +97,11 @@ impl Shop {
         let end = ORDERS.min(cursor + PER_PAGE);
         let orders = (cursor + 1..=end).collect();
         let next = (end < ORDERS).then_some(end);
-        let repeats = self.repeats.filter(|it| *it == cursor);
-        Ok(Page { orders, next: repeats.or(next) })
+        let next = match self.next_of {
+            Some((page, back)) if page == cursor => Some(back),
+            _ => next,
+        };
+        Ok(Page { orders, next })
     }
 
     fn calls(&self) -> u32 {
@@ -136,13 +144,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn edges_a_page_that_is_its_own_next_page() {
-        let shop = Shop { repeats: Some(4), ..Shop::default() };
-        let seen: Vec<_> = all_orders(&shop).collect().await;
-        let source = ShopError::Circle;
-        let expected = PageError { cursor: 4, source };
-        assert_eq!(seen.last(), Some(&Err(expected)));
-        assert_eq!(seen.len(), 5);
+    async fn edges_pages_that_form_a_circle() {
+        // The first one is its own next page.
+        for (cursor, back) in [(4, 4), (4, 2), (8, 0)] {
+            let next_of = Some((cursor, back));
+            let shop = Shop { next_of, ..Shop::default() };
+            // Without an error, the stream is endless.
+            let orders = all_orders(&shop).take(20);
+            let mut seen: Vec<_> = orders.collect().await;
+            let source = ShopError::Circle;
+            let expected = PageError { cursor, source };
+            assert_eq!(seen.pop(), Some(Err(expected)));
+            assert!(seen.into_iter().eq((1..=cursor).map(Ok)));
+        }
     }
 
     #[tokio::test]
