@@ -29,6 +29,9 @@ globalThis.searchIn = (index) => {
     return rest.length > 3 ? rest.replace(/e$/, '') : rest;
   };
 
+  // What a word is found by; `null` if it says nothing.
+  const term = (word) => (stop.has(word) ? null : stem(word));
+
   // `join_next` is found by `join`, too.
   const split = (text) =>
     (text.toLowerCase().match(/[a-z0-9_]{2,}/g) ?? []).flatMap((word) =>
@@ -94,7 +97,7 @@ globalThis.searchIn = (index) => {
     fields: Object.keys(BOOST),
     extractField: (section, field) => (field === 'id' ? section.id : [section[field]].flat().join(' ')),
     tokenize: split,
-    processTerm: (word) => (stop.has(word) ? null : stem(word)),
+    processTerm: term,
     searchOptions: {
       boost: BOOST,
       prefix: (word) => word.length > 2,
@@ -134,11 +137,41 @@ globalThis.searchIn = (index) => {
     return Math.max(...each);
   };
 
+  // The sections that have a word, with their scores. Comparing it with all words of the index takes most of a search's time, and while
+  // a reader types, only the last word changes.
+  const scored = new Map();
+  const MOST_SCORED = 1000;
+  const scores = (term) => {
+    if (!scored.has(term)) {
+      if (scored.size === MOST_SCORED) {
+        scored.clear();
+      }
+      const found = engine.search(term, { tokenize: (it) => [it], processTerm: (it) => it });
+      scored.set(term, new Map(found.map(({ id, score }) => [id, score])));
+    }
+    return scored.get(term);
+  };
+
+  // The sections that have any of some words. As in MiniSearch, what the words score is added, times the number of words found.
+  const rank = (query) => {
+    const terms = split(query).map(term).filter(Boolean);
+    const found = new Map();
+    for (const term of terms) {
+      for (const [id, score] of scores(term)) {
+        const hit = found.get(id) ?? { id, sum: 0, terms: new Set() };
+        hit.sum += score;
+        hit.terms.add(term);
+        found.set(id, hit);
+      }
+    }
+    return [...found.values()].map(({ id, sum, terms }) => ({ id, score: sum * terms.size }));
+  };
+
   // The best sections for some words. All of a score's digits decide, so that the order is always the same.
   const search = (query) => {
     const pasted = plain(query);
     // A pasted `thread 'main' panicked at src/main.rs:3:5:` is only the place. The message is on the next line.
-    let ranked = engine.search(searchable(query).trim() || 'panic messages');
+    let ranked = rank(searchable(query).trim() || 'panic messages');
     if (ranked.length === 0 && pasted.includes(' ')) {
       // None of its words is in the index ("there is one"), but a message may be made of them.
       ranked = sections.filter(({ phrases }) => phrases.some((phrase) => phrase.includes(pasted)));

@@ -83,7 +83,7 @@ const LIMITS: (Duration, usize) = (Duration::from_secs(60), 16 << 20);
 
 /// Does what the arguments say, and prints the result.
 pub async fn run(ctl: Ctl) -> anyhow::Result<()> {
-    let api = Api::new(&ctl.url, ctl.token_file.as_deref())?;
+    let api = Api::new(&ctl.url, ctl.token_file.as_deref()).await?;
     match ctl.what {
         What::Status => {
             let columns =
@@ -139,8 +139,8 @@ pub async fn run(ctl: Ctl) -> anyhow::Result<()> {
 }
 
 /// Reads a token from a file, and trims it.
-pub fn read_token(path: &Path) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(path);
+pub async fn read_token(path: &Path) -> anyhow::Result<String> {
+    let text = tokio::fs::read_to_string(path).await;
     let place = || format!("can't read the token {}", path.display());
     let token = text.with_context(place)?.trim().to_owned();
     ensure!(
@@ -160,8 +160,14 @@ struct Api {
 }
 
 impl Api {
-    fn new(url: &str, token: Option<&Path>) -> anyhow::Result<Self> {
-        let token = token.map(read_token).transpose()?;
+    async fn new(
+        url: &str,
+        token: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        let token = match token {
+            Some(path) => Some(read_token(path).await?),
+            None => None,
+        };
         let connector = HttpsConnectorBuilder::new()
             .with_webpki_roots()
             .https_or_http()

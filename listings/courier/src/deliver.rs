@@ -4,6 +4,7 @@ mod dial;
 
 use std::{
     error::Error,
+    net::ToSocketAddrs,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -20,7 +21,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{
         Client,
-        connect::{Connect, HttpConnector, dns::GaiResolver},
+        connect::{Connect, HttpConnector},
     },
     rt::{TokioExecutor, TokioTimer},
 };
@@ -128,9 +129,9 @@ pub struct HttpDeliver<C = HttpsConnector<Tcp<Resolve>>> {
 impl HttpDeliver {
     /// Over TCP, and TLS with Mozilla's roots.
     pub fn new(settings: watch::Receiver<Arc<Settings>>) -> Self {
+        let resolve = Resolve::new(|name| (name, 0).to_socket_addrs());
         let connector = |private| {
-            let gai = GaiResolver::new();
-            let resolve = Resolve { gai, private };
+            let resolve = resolve.allowing(private);
             let tcp = HttpConnector::new_with_resolver(resolve);
             let tcp = Tcp::new(tcp, settings.clone());
             HttpsConnectorBuilder::new()

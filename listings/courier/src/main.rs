@@ -106,14 +106,25 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let (done, code) = match cli.command {
-        Some(Command::Ctl(ctl)) => (run(ctl::run(ctl)), 0),
-        Some(Command::Serve(serve)) => start(serve),
-        None => start(cli.serve),
+    let (stop, hurry) =
+        (CancellationToken::new(), CancellationToken::new());
+    // Before anything else, because without it, signals kill the
+    // process. (They may, if it's only a client.)
+    let is_client = std::env::args_os().nth(1) == Some("ctl".into());
+    let listening = match is_client {
+        true => Ok(()),
+        false => listen_for_signals(stop.clone(), hurry.clone()),
     };
+    let cli = Cli::parse();
+    let done = listening.context("can't handle signals");
+    let done = done.and_then(|()| match cli.command {
+        Some(Command::Ctl(ctl)) => run(ctl::run(ctl)),
+        Some(Command::Serve(it)) => run(serve(it, stop, hurry.clone())),
+        None => run(serve(cli.serve, stop, hurry.clone())),
+    });
     match done {
-        Ok(()) => ExitCode::from(code),
+        Ok(()) if hurry.is_cancelled() => SECOND_SIGNAL.into(),
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "courier: {error:#}");
             ExitCode::FAILURE
@@ -130,15 +141,6 @@ fn run(
     let done = runtime.block_on(future);
     runtime.shutdown_background();
     done
-}
-
-fn start(options: Serve) -> (anyhow::Result<()>, u8) {
-    let stop = CancellationToken::new();
-    let hurry = CancellationToken::new();
-    let done = listen_for_signals(stop.clone(), hurry.clone())
-        .context("can't handle signals")
-        .and_then(|()| run(serve(options, stop, hurry.clone())));
-    (done, if hurry.is_cancelled() { SECOND_SIGNAL } else { 0 })
 }
 
 async fn serve(
@@ -165,8 +167,23 @@ async fn serve(
     if let Some(error) = wrong {
         tracing::warn!(%wanted, %error, "RUST_LOG isn't used");
     }
-    let token = options.token_file.as_deref().map(ctl::read_token);
-    let token = token.transpose()?;
+    // What it opens or connects to may be silent.
+    let opening = open_all(options);
+    let Some(opened) = stop.run_until_cancelled(opening).await else {
+        return Ok(());
+    };
+    let (listener, store, options) = opened?;
+    service::serve(listener, store, options, stop, hurry).await
+}
+
+/// Opens what the service needs, and says where it listens.
+async fn open_all(
+    options: Serve,
+) -> anyhow::Result<(TcpListener, SharedStore, Options)> {
+    let token = match &options.token_file {
+        Some(path) => Some(ctl::read_token(path).await?),
+        None => None,
+    };
     let bind = options.bind;
     if !bind.ip().to_canonical().is_loopback() && token.is_none() {
         bail!(
@@ -186,18 +203,7 @@ async fn serve(
     let address = listener.local_addr()?;
     let probed = probes.as_ref().map(TcpListener::local_addr);
     let probed = probed.transpose()?;
-    let connecting = connect(&options.database);
-    let Some(store) = stop.run_until_cancelled(connecting).await else {
-        return Ok(());
-    };
-    let store = store?;
-    let options = Options {
-        config: options.config,
-        token: token.as_deref().map(Token::new),
-        grace: options.grace,
-        notice: options.notice,
-        probes,
-    };
+    let store = connect(&options.database).await?;
     // Nobody may be there to read it.
     let _ = writeln!(
         std::io::stdout(),
@@ -208,7 +214,14 @@ async fn serve(
         let text = "courier answers probes on http://";
         let _ = writeln!(std::io::stdout(), "{text}{probed}");
     }
-    service::serve(listener, store, options, stop, hurry).await
+    let options = Options {
+        config: options.config,
+        token: token.as_deref().map(Token::new),
+        grace: options.grace,
+        notice: options.notice,
+        probes,
+    };
+    Ok((listener, store, options))
 }
 
 async fn listen(
@@ -295,6 +308,9 @@ struct Signals([tokio::signal::unix::Signal; 2]);
 impl Signals {
     fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
+        // From here on, SIGHUP doesn't end the process. The service
+        // listens for it, too, once it has started.
+        drop(signal(SignalKind::hangup())?);
         let interrupt = signal(SignalKind::interrupt())?;
         Ok(Self([interrupt, signal(SignalKind::terminate())?]))
     }

@@ -72,10 +72,16 @@ pub async fn serve(
     stop: CancellationToken,
     hurry: CancellationToken,
 ) -> anyhow::Result<()> {
-    let settings = match &options.config {
-        Some(path) => Settings::read(path).await?,
-        None => Settings::default(),
+    let read = async {
+        match &options.config {
+            Some(path) => Settings::read(path).await,
+            None => Ok(Settings::default()),
+        }
     };
+    let Some(settings) = stop.run_until_cancelled(read).await else {
+        return Ok(());
+    };
+    let settings = settings?;
     let (current, settings) = watch::channel(Arc::new(settings));
     let metrics = Metrics::new();
     let (stopping, closing) =

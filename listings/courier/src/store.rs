@@ -52,6 +52,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Leases at most `most` deliveries of a subscription, first those that are due longest.
     ///
+    /// A delivery that can't be read becomes dead, with what's left of it: it would hold back its key.
+    ///
     /// If this call is dropped or fails, deliveries may stay leased until `lease` has passed.
     async fn claim(
         &self,
@@ -121,6 +123,8 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets events that were accepted longer than `keep` ago and have neither open deliveries, nor ones that died since then.
     /// Their dead deliveries are forgotten with them. At most `most` events; returns how many. An id that was forgotten is
     /// accepted again. An event that still has an open delivery is checked again only after another `keep`.
+    ///
+    /// If the store's clock was set back, at most `most` of the deliveries that it would keep waiting are due now.
     ///
     /// If this call is dropped, some of the events may have been forgotten.
     async fn purge(
@@ -199,10 +203,10 @@ pub struct DeadLetter {
     pub delivery: DeliveryId,
     /// Whose it is.
     pub subscription: Name,
-    /// The event's id.
-    pub event: Name,
-    /// The event's topic.
-    pub topic: Name,
+    /// The event's id, as it's stored (nothing, if it's missing).
+    pub event: String,
+    /// The event's topic, as it's stored.
+    pub topic: String,
     /// How many attempts were made.
     pub attempts: u32,
     /// How the last one failed.

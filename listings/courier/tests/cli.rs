@@ -331,6 +331,46 @@ fn stop_by_signal_is_no_error() -> Tested {
     Ok(())
 }
 
+/// By default, each of these signals would kill it. What it opens first is silent, so that it's still starting.
+#[test]
+fn stop_while_it_starts() -> Tested {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let database = format!("postgres://u@{}/d", silent.local_addr()?);
+    let pipe = tempfile::tempdir()?;
+    let pipe = pipe.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status()?.success());
+    let path = pipe.to_str().expect("UTF-8");
+    for (option, value) in [
+        ("--database", &*database),
+        ("--config", path),
+        ("--token-file", path),
+    ] {
+        let folder = tempfile::tempdir()?;
+        let log = std::fs::File::create(folder.path().join("log"))?;
+        let bind = ["--bind", "127.0.0.1:0", option, value];
+        let child =
+            command(folder.path(), &bind).stderr(log).spawn()?;
+        let mut it = Courier { child, url: String::new(), folder };
+        // It has connected, or opened the pipe.
+        let (mut _client, mut _writer) = (None, None);
+        match option {
+            "--database" => _client = Some(silent.accept()?),
+            _ => {
+                let mut open = std::fs::File::options();
+                _writer = Some(open.write(true).open(&pipe)?);
+            }
+        }
+        it.signal(Signal::SIGHUP);
+        sleep(Duration::from_millis(200));
+        assert_eq!(it.child.try_wait()?, None, "{option}: SIGHUP");
+        let begun = Instant::now();
+        it.signal(Signal::SIGTERM);
+        assert_eq!(it.ended()?, Some(0), "{option}: {}", it.log());
+        assert!(begun.elapsed() < Duration::from_secs(5), "{option}");
+    }
+    Ok(())
+}
+
 /// A request that isn't finished would hold it for minutes.
 #[test]
 fn stop_twice_ends_it_with_another_code() -> Tested {

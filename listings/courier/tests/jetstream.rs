@@ -5,7 +5,7 @@ mod suite;
 
 mod nats;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use courier::store::{
     AcceptError, Accepted, JetStreamOptions, JetStreamStore, Outcome,
@@ -250,13 +250,52 @@ async fn failure_of_torn_records() {
     tear("courier.x.a.bad.7".into()).await;
     let dead = store.dead(9).await.unwrap();
     let dead = dead.iter().map(|it| it.event.as_str());
-    assert_eq!(Vec::from_iter(dead), ["dies"]);
-    // The bad message is still there.
+    assert_eq!(
+        HashSet::from_iter(dead),
+        HashSet::from(["dies", "bad"])
+    );
     let backlog = store.backlog().await.unwrap().remove(0);
-    assert_eq!((backlog.open, backlog.oldest_seconds), (1, None));
+    assert_eq!((backlog.open, backlog.oldest_seconds), (0, None));
     assert_eq!(purge().await, 3);
     let again = store.accept(&event("torn", None)).await;
     assert_eq!(again.unwrap(), Accepted::New(1));
+}
+
+/// It doesn't block its lane, and an operator sees it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failure_of_a_torn_event_of_a_key() {
+    let nats = Nats::start(1);
+    let store = open(&nats, options()).await;
+    let to = subscription("a", &[]);
+    store.subscribe(&to, usize::MAX).await.unwrap();
+    store.accept(&event("1", Some("k"))).await.unwrap();
+    let client = async_nats::connect(nats.url()).await.unwrap();
+    let context = async_nats::jetstream::new(client);
+    let queue = context.get_stream("courier-queue").await.unwrap();
+    let first = queue.get_raw_message(1).await.unwrap();
+    let lane = first.subject.strip_suffix(".1").unwrap().to_owned();
+    let torn = context.publish(format!("{lane}.to=rn"), "?".into());
+    torn.await.unwrap().await.unwrap();
+    store.accept(&event("2", Some("k"))).await.unwrap();
+    for id in ["1", "2"] {
+        let claimed = async {
+            loop {
+                if let Some(it) = suite::claim(&store, 9).await.pop() {
+                    return it;
+                }
+            }
+        };
+        let lease = hazards::within(MINUTE, claimed).await;
+        assert_eq!(lease.event.id, name(id));
+        let done = store.settle(&lease, &Outcome::Delivered).await;
+        assert!(done.unwrap());
+    }
+    let dead = store.dead(9).await.unwrap();
+    let [dead] = &dead[..] else { panic!("{dead:?}") };
+    assert_eq!((&*dead.event, dead.delivery.0), ("to.rn", 2));
+    assert!(dead.error.contains("can't read"), "{dead:?}");
+    assert!(store.redeliver(dead.delivery).await.is_err());
+    assert_eq!(store.backlog().await.unwrap()[0].open, 0);
 }
 
 /// `kill -9` of the server: what was accepted is there when it's back, and so are leases and attempts.

@@ -4,12 +4,18 @@ mod receiver;
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use courier::{
-    deliver::{Answer, AttemptError, Deliver, HttpDeliver, Tcp},
+    deliver::{
+        Answer, AttemptError, Deliver, HttpDeliver, Resolve, Tcp,
+    },
     event::Secret,
     sign::{BadSecret, BadSignature, sign, verify},
 };
@@ -27,11 +33,14 @@ use receiver::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    task::JoinSet,
     time::sleep,
 };
 use tokio_rustls::{TlsAcceptor, rustls};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+const OK_AND_CLOSE: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\n\
+    content-length: 2\r\n\r\nok";
 const SECOND: Duration = Duration::from_secs(1);
 
 fn status(code: u16, retry_after: Option<Duration>) -> Answer {
@@ -145,7 +154,7 @@ async fn silence_of_a_handshake_ends_with_the_connect_timeout() {
 /// An address that answers to no connection, because its queue is full.
 #[cfg(target_os = "linux")]
 async fn dead(
-    at: std::net::SocketAddr,
+    at: SocketAddr,
 ) -> io::Result<(TcpListener, Vec<TcpStream>)> {
     let socket = tokio::net::TcpSocket::new_v4()?;
     socket.bind(at)?;
@@ -193,6 +202,70 @@ async fn silence_of_addresses_is_bounded_for_all_of_a_name()
     let error = error.to_string();
     assert!(!error.contains("no answer"), "{error}");
     Ok(())
+}
+
+/// A name's DNS server is silent until the test lets the lookups end.
+static SILENT: AtomicBool = AtomicBool::new(true);
+static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
+
+fn look_up(name: &str) -> io::Result<std::vec::IntoIter<SocketAddr>> {
+    if name.starts_with("silent") {
+        LOOKUPS.fetch_add(1, SeqCst);
+        while SILENT.load(SeqCst) {
+            std::thread::sleep(SECOND / 20);
+        }
+        LOOKUPS.fetch_sub(1, SeqCst);
+    }
+    Ok(vec![([127, 0, 0, 1], 0).into()].into_iter())
+}
+
+/// More lookups that nobody waits for anymore than Tokio has threads that
+/// may block: a receiver whose name was found before gets its event, and
+/// files can be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_of_dns_servers_delays_nobody_else() {
+    let receiver = Receiver::answers(OK_AND_CLOSE).await;
+    let settings = settings();
+    let resolve = Resolve::new(look_up).allowing(true);
+    let tcp = HttpConnector::new_with_resolver(resolve);
+    let tcp = Tcp::new(tcp, settings.subscribe());
+    let deliver =
+        HttpDeliver::with_connector(tcp, settings.subscribe());
+    let deliver = Arc::new(deliver);
+    let well = format!("http://well.test:{}/", receiver.port);
+    for round in 0..3 {
+        let answer = deliver.attempt(&lease(&well)).await;
+        assert_eq!(answer, Answer::Delivered, "round {round}");
+        let file = tokio::fs::read("Cargo.toml");
+        within(5 * SECOND, file).await.expect("a file");
+        let mut silent = JoinSet::new();
+        for number in 0..300 {
+            let deliver = deliver.clone();
+            let url = format!("http://silent-{round}-{number}.test/");
+            silent.spawn(
+                async move { deliver.attempt(&lease(&url)).await },
+            );
+        }
+        while let Some(answer) = silent.join_next().await {
+            let Ok(Answer::Failed(error)) = answer else {
+                panic!("{answer:?}");
+            };
+            let error = error.to_string();
+            assert!(error.contains("no connection"), "{error}");
+        }
+        assert!(LOOKUPS.load(SeqCst) <= 100);
+    }
+    SILENT.store(false, SeqCst);
+    within(60 * SECOND, async {
+        while LOOKUPS.load(SeqCst) > 0 {
+            sleep(SECOND / 100).await;
+        }
+    })
+    .await;
+    // All places are free again.
+    let answer = deliver.attempt(&lease("http://silent.test:9/")).await;
+    let Answer::Failed(error) = answer else { panic!("{answer:?}") };
+    assert!(!error.to_string().contains("no connection"), "{error}");
 }
 
 #[tokio::test]

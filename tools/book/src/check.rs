@@ -13,6 +13,7 @@ use render::expand::Expander;
 use render::site::{self, Page};
 use runs::{build, compare, compile_fail};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -166,9 +167,6 @@ fn files_of(name: &ProgramId) -> [String; 10] {
     ]
 }
 
-/// The page that links to the book's other forms.
-const DOWNLOADS: &str = "src/introduction.md";
-
 type SourceCheck = (&'static str, fn(&Project) -> Result<Vec<Problem>>);
 
 macro_rules! checks {
@@ -258,9 +256,11 @@ fn check_site(
     step("building the site");
     let folder = project.root().join("target/book/check");
     fs::create_dir_all(&folder)?;
-    // Only the first page links to the EPUB and to the text for models, which take longer to build than the pages.
-    let has_downloads = subject.pages.iter().any(|page| page == DOWNLOADS);
-    let built = match has_downloads {
+    let links_to_downloads = subject.pages.iter().any(|page| {
+        let text = project.read(page).unwrap_or_default();
+        links::targets(page, &text).iter().any(|it| is_download(it))
+    });
+    let built = match links_to_downloads {
         true => export::site::build(project, &folder).map(|book| book.rendered),
         false => site::build(project, &folder),
     };
@@ -279,6 +279,12 @@ fn check_site(
         found.extend(problems(check(project, &folder, &pages))?);
     }
     Ok((found, true))
+}
+
+/// Whether a file is the book in another form, which takes longer to build than the pages: its EPUB, or its text for models.
+fn is_download(file: &Path) -> bool {
+    let download = [Some("epub"), Some("txt")];
+    download.contains(&file.extension().and_then(OsStr::to_str))
 }
 
 /// What is wrong with the sources of the pages and programs.

@@ -23,6 +23,9 @@ enum NotPrinted {
 }
 
 /// Prints a page, or refuses it immediately.
+///
+/// If the printer ends just as it accepts the page, the page can stay
+/// in the inbox, so this waits no longer than a full inbox may take.
 async fn print(
     printer: &mpsc::Sender<Message>,
     page: u32,
@@ -33,7 +36,9 @@ async fn print(
         TrySendError::Full(_) => NotPrinted::Busy,
         TrySendError::Closed(_) => NotPrinted::Stopped,
     })?;
-    answered.await.map_err(|_| NotPrinted::Unknown)
+    let pages = printer.max_capacity() as u32 + 2;
+    let answer = timeout(LIMIT * pages, answered).await;
+    answer.ok().and_then(Result::ok).ok_or(NotPrinted::Unknown)
 }
 // ANCHOR_END: actor
 
@@ -188,6 +193,41 @@ mod tests {
         sleep(Duration::from_millis(1)).await;
         let page = print(&printer, 2).await;
         assert_eq!(page, Err(NotPrinted::Stopped));
+    }
+
+    /// As if `try_send` had raced with the end of the printer: the page
+    /// stays in the channel.
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_the_printer_while_it_accepts_a_page() {
+        let (printer, mut inbox) = mpsc::channel(2);
+        let ends = async {
+            let page = inbox.recv().await;
+            drop(inbox);
+            std::future::pending::<()>().await;
+            drop(page);
+        };
+        tokio::select! {
+            page = within(HOUR, print(&printer, 1)) => {
+                assert_eq!(page, Err(NotPrinted::Unknown));
+            }
+            () = ends => {}
+        }
+    }
+
+    /// The last page of a full inbox, behind one that is being printed.
+    #[tokio::test(start_paused = true)]
+    async fn slow_pages_do_not_cost_the_last_one_its_answer() {
+        let (printer, _actor) = start();
+        let pages = [99, 99, 1].map(|page| {
+            let printer = &printer;
+            async move {
+                sleep(Duration::from_millis(page % 9)).await;
+                print(printer, page as u32).await
+            }
+        });
+        let pages = within(HOUR, join_all(pages)).await;
+        let late = || Err(NotPrinted::Unknown);
+        assert_eq!(pages, [late(), late(), Ok(1)]);
     }
 
     #[tokio::test(start_paused = true)]

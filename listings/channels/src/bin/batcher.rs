@@ -53,7 +53,8 @@ impl Batcher {
 /// The table that the rows are written to.
 trait Table: Send {
     /// Inserts all of these rows or none. Rows that are already in the
-    /// table stay as they are.
+    /// table stay as they are. If it's dropped, for example after
+    /// `WRITE_LIMIT`, the next call must work nevertheless.
     fn insert(
         &mut self,
         rows: &[Row],

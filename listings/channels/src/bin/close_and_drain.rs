@@ -50,7 +50,8 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// What happened to the accepted emails.
 #[derive(Debug, Default)]
 struct Report {
-    sent: Vec<Mail>,
+    /// How many were sent. (A list of them would grow for months.)
+    sent: u64,
     /// There was no time for these, or their delivery panicked or
     /// took too long: such an email may have been sent.
     unsent: Vec<Mail>,
@@ -64,7 +65,7 @@ impl Report {
         // Dropped inside, so that a panic in `drop` is caught as well.
         let delivery = async { timeout(LIMIT, mail.deliver()).await };
         match AssertUnwindSafe(delivery).catch_unwind().await {
-            Ok(Ok(())) => self.sent.push(mail),
+            Ok(Ok(())) => self.sent += 1,
             Ok(Err(_)) | Err(_) => self.unsent.push(mail),
         }
     }
@@ -116,12 +117,7 @@ async fn run() -> Report {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let report = run().await;
-    let subjects = |mails: &[Mail]| {
-        let subjects: Vec<_> =
-            mails.iter().map(|mail| mail.subject).collect();
-        subjects.join(", ")
-    };
-    println!("sent:   {}", subjects(&report.sent));
+    println!("sent:   {}", report.sent);
     println!("unsent: {}", report.unsent.len());
 }
 
@@ -150,7 +146,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn stop_in_the_middle_of_the_queue() {
         let report = run().await;
-        assert_eq!(report.sent.len(), 4);
+        assert_eq!(report.sent, 4);
         assert!(report.unsent.is_empty());
     }
 
@@ -159,7 +155,7 @@ mod tests {
         let start = Instant::now();
         let queue = mails(20, Duration::from_secs(1));
         let report = send_mail(queue, stopped()).await;
-        assert_eq!(report.sent.len(), 5);
+        assert_eq!(report.sent, 5);
         assert_eq!(report.unsent.len(), 15);
         assert_eq!(start.elapsed(), GRACE);
     }
@@ -176,7 +172,7 @@ mod tests {
             }
             let report = send_mail(receiver, stopped()).await;
             assert_eq!(report.unsent.len(), panics.len());
-            assert_eq!(report.sent.len(), 9 - panics.len());
+            assert_eq!(report.sent, 9 - panics.len() as u64);
         }
     }
 
@@ -192,7 +188,7 @@ mod tests {
             queue.try_send(mail).expect("there is room");
         }
         let report = within(HOUR, send_mail(receiver, stopped())).await;
-        assert_eq!((report.unsent.len(), report.sent.len()), (2, 1));
+        assert_eq!((report.unsent.len(), report.sent), (2, 1));
     }
 
     #[tokio::test(start_paused = true)]
@@ -200,7 +196,7 @@ mod tests {
         let start = Instant::now();
         let queue = mails(20, 2 * HOUR);
         let sent = within(HOUR, send_mail(queue, stopped())).await;
-        assert!(sent.sent.is_empty());
+        assert_eq!(sent.sent, 0);
         assert_eq!(sent.unsent.len(), 20);
         assert!(start.elapsed() <= GRACE + LIMIT);
     }
@@ -216,7 +212,7 @@ mod tests {
         let start = Instant::now();
         let report = within(HOUR, sending).await.expect("no panic");
         assert!(start.elapsed() <= GRACE + 2 * LIMIT);
-        assert_eq!(report.sent.len() + report.unsent.len(), 20);
+        assert_eq!(report.sent as usize + report.unsent.len(), 20);
     }
 
     /// A sender with a permit was promised a place.
@@ -239,14 +235,14 @@ mod tests {
         used.send(Mail { subject: "welcome", takes });
         drop(unused);
         let report = within(HOUR, sending).await.expect("no panic");
-        assert_eq!((report.sent.len(), report.promised), (1, 0));
+        assert_eq!((report.sent, report.promised), (1, 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn slow_mails_are_sent_while_the_grace_period_lasts() {
         let queue = mails(3, Duration::from_millis(1900));
         let report = send_mail(queue, stopped()).await;
-        assert_eq!(report.sent.len(), 3);
+        assert_eq!(report.sent, 3);
     }
 
     #[tokio::test(start_paused = true)]
@@ -259,17 +255,17 @@ mod tests {
             let mail = Mail { subject: "too late", takes };
             assert!(mails.send(mail).await.is_err());
         }
-        assert!(sending.await.expect("no panic").sent.is_empty());
+        assert_eq!(sending.await.expect("no panic").sent, 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn edges_no_mail() {
         let report = send_mail(mails(0, GRACE), stopped()).await;
-        assert!(report.sent.is_empty() && report.unsent.is_empty());
+        assert!(report.sent == 0 && report.unsent.is_empty());
         let (_stop, stopped) = oneshot::channel();
         let queue = mails(2, LIMIT / 2);
         let report = within(HOUR, send_mail(queue, stopped)).await;
-        assert_eq!(report.sent.len(), 2);
+        assert_eq!(report.sent, 2);
     }
 
     #[tokio::test(start_paused = true)]
@@ -293,7 +289,7 @@ mod tests {
         let queue = mails(2, LIMIT / 2);
         let sending = tokio::spawn(send_mail(queue, stopped));
         drop(stop);
-        assert_eq!(sending.await.expect("no panic").sent.len(), 2);
+        assert_eq!(sending.await.expect("no panic").sent, 2);
         no_task_left().await;
     }
 
@@ -322,7 +318,7 @@ mod tests {
             let accepted: usize =
                 senders.join_all().await.into_iter().sum();
             let report = sending.await.expect("no panic");
-            let known = report.sent.len() + report.unsent.len();
+            let known = report.sent as usize + report.unsent.len();
             assert_eq!(known, accepted);
         }
     }

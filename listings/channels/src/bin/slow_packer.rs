@@ -8,37 +8,38 @@ use tokio::{net::TcpStream, sync::mpsc, time::timeout};
 /// How long a client may be silent, or wait for a slot in the queue.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Sends a client's upload to the packer, in parts of up to 64 KiB. The
-/// last part is empty: without it, the upload failed, and the caller
-/// must have the packer discard its parts.
+/// Sends a client's upload of `left` bytes, in parts of up to 64 KiB.
+/// After an error, it isn't complete: have the packer discard its parts.
 ///
-/// While the queue is full, nothing is read. A silent client holds
-/// neither memory nor a slot in the queue. If this is canceled,
-/// nothing that was read is lost.
+/// While the queue is full, nothing is read. A silent client holds no
+/// memory and no slot. If it's canceled, nothing that was read is lost.
 async fn serve(
     client: u32,
+    mut left: u64,
     socket: TcpStream,
     queue: mpsc::Sender<Part>,
 ) -> io::Result<()> {
-    loop {
+    while left > 0 {
         timeout(PATIENCE, socket.readable()).await??;
         let place = timeout(PATIENCE, queue.reserve()).await?;
         // The packer was dropped, with all unpacked parts.
         let place = place.map_err(|_| io::ErrorKind::BrokenPipe)?;
-        let mut bytes = Vec::with_capacity(64 * 1024);
-        match socket.try_read_buf(&mut bytes) {
+        let mut bytes = vec![0; left.min(65_536) as usize];
+        match socket.try_read(&mut bytes) {
+            // The client has closed its side too early, or crashed.
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(read) => {
+                bytes.truncate(read);
                 bytes.shrink_to_fit(); // It may have been one byte.
-                place.send(Part { client, bytes });
-                if read == 0 {
-                    return Ok(()); // The client has closed its side.
-                }
+                left -= read as u64;
+                place.send(Part { client, bytes, is_last: left == 0 });
             }
             // `readable` is a hint, and may be wrong.
             Err(error) if error.kind() == WouldBlock => {}
             Err(error) => return Err(error),
         }
     }
+    Ok(())
 }
 // ANCHOR_END: serve
 
@@ -50,6 +51,7 @@ use tokio::{io::AsyncWriteExt, net::TcpListener, task::JoinSet};
 struct Part {
     client: u32,
     bytes: Vec<u8>,
+    is_last: bool,
 }
 
 /// Two ends of a connection: the client's, and the server's.
@@ -59,9 +61,11 @@ async fn connection() -> io::Result<(TcpStream, TcpStream)> {
     Ok((client, listener.accept().await?.0))
 }
 
-/// Sends 64 MiB, which is more than the sockets can hold.
+/// 64 MiB, which is more than the sockets can hold.
+const LENGTH: usize = 64 * 1024 * 1024;
+
 async fn upload(mut server: TcpStream) -> io::Result<()> {
-    server.write_all(&vec![0; 64 * 1024 * 1024]).await
+    server.write_all(&vec![0; LENGTH]).await
 }
 
 /// Is the upload done while nobody packs? How much of it is packed
@@ -70,7 +74,7 @@ async fn run() -> io::Result<(bool, usize)> {
     let (client, accepted) = connection().await?;
     let (queue, mut parts) = mpsc::channel(4);
     let mut server = JoinSet::new();
-    server.spawn(serve(1, accepted, queue));
+    server.spawn(serve(1, LENGTH as u64, accepted, queue));
 
     let mut upload = pin!(upload(client));
     let limit = Duration::from_millis(100);
@@ -79,7 +83,10 @@ async fn run() -> io::Result<(bool, usize)> {
         let mut packed = 0;
         while let Some(part) = parts.recv().await {
             packed += part.bytes.len();
-            assert_eq!(part.client, 1);
+            assert_eq!(
+                (part.client, part.is_last),
+                (1, packed == LENGTH)
+            );
         }
         packed
     };
@@ -109,7 +116,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn slow_packing_loses_nothing() -> io::Result<()> {
-        assert_eq!(run().await?, (false, 64 * 1024 * 1024));
+        assert_eq!(run().await?, (false, LENGTH));
         Ok(())
     }
 
@@ -119,7 +126,8 @@ mod tests {
         let (queue, parts) = mpsc::channel(4);
         drop(parts);
         client.write_all(b"tea").await?;
-        let error = serve(1, accepted, queue).await.expect_err("gone");
+        let error = serve(1, 3, accepted, queue).await;
+        let error = error.expect_err("gone");
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
         Ok(())
     }
@@ -130,9 +138,27 @@ mod tests {
         let (queue, mut parts) = mpsc::channel(4);
         client.set_zero_linger()?;
         drop(client); // A reset.
-        let error = serve(1, accepted, queue).await.expect_err("reset");
+        let error = serve(1, 3, accepted, queue).await;
+        let error = error.expect_err("reset");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
-        assert!(parts.recv().await.is_none()); // No empty part.
+        assert!(parts.recv().await.is_none());
+        Ok(())
+    }
+
+    /// The system closes the connection of a process that was killed.
+    #[tokio::test]
+    async fn failure_of_the_client_in_the_middle_is_no_end()
+    -> io::Result<()> {
+        let (mut client, accepted) = connection().await?;
+        let (queue, mut parts) = mpsc::channel(4);
+        client.write_all(b"tea").await?;
+        drop(client);
+        let error = serve(1, 10, accepted, queue).await;
+        let error = error.expect_err("seven bytes are missing");
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        while let Some(part) = parts.recv().await {
+            assert!(!part.is_last);
+        }
         Ok(())
     }
 
@@ -144,24 +170,28 @@ mod tests {
         for number in 0..5 {
             let (client, accepted) = connection().await?;
             silent.push(client);
-            servers.spawn(serve(number, accepted, queue.clone()));
+            servers.spawn(serve(number, 3, accepted, queue.clone()));
         }
         for _ in 0..20 {
             yield_now().await;
         }
         assert_eq!(queue.capacity(), 2); // They hold no place.
         let (mut client, accepted) = connection().await?;
-        servers.spawn(serve(5, accepted, queue));
+        servers.spawn(serve(5, 3, accepted, queue));
         client.write_all(b"tea").await?;
         let part = parts.recv().await.expect("it's served");
         assert_eq!((part.client, &*part.bytes), (5, &b"tea"[..]));
         // And each of them ends after a minute.
         tokio::time::pause();
+        let mut late = 0;
         while let Some(served) = within(HOUR, servers.join_next()).await
         {
-            let error = served?.expect_err("it said nothing");
-            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            if let Err(error) = served? {
+                assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+                late += 1;
+            }
         }
+        assert_eq!(late, 5);
         Ok(())
     }
 
@@ -174,7 +204,7 @@ mod tests {
         let (queue, _parts) = mpsc::channel(1);
         let place = queue.clone().reserve_owned().await;
         tokio::time::pause();
-        let served = within(HOUR, serve(1, accepted, queue)).await;
+        let served = within(HOUR, serve(1, 3, accepted, queue)).await;
         let error = served.expect_err("nobody packs");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         drop(place);
@@ -185,17 +215,20 @@ mod tests {
     async fn edges_no_byte_and_single_bytes() -> io::Result<()> {
         let (mut client, accepted) = connection().await?;
         let (queue, mut parts) = mpsc::channel(1000);
-        let serving = tokio::spawn(serve(1, accepted, queue));
-        for _ in 0..10 {
+        let serving = tokio::spawn(serve(1, 10, accepted, queue));
+        for number in 1..=10 {
             client.write_all(b"x").await?;
             let part = parts.recv().await.expect("it's open");
             assert_eq!(part.bytes, b"x");
             assert!(part.bytes.capacity() < 100);
+            assert_eq!(part.is_last, number == 10);
         }
-        drop(client);
+        // It ends with the last byte, although the client is there.
         serving.await??;
-        let last = parts.recv().await.expect("the end");
-        assert!(last.bytes.is_empty());
+        assert!(parts.recv().await.is_none());
+        let (_client, accepted) = connection().await?;
+        let (queue, mut parts) = mpsc::channel(1);
+        serve(1, 0, accepted, queue).await?;
         assert!(parts.recv().await.is_none());
         Ok(())
     }
@@ -211,7 +244,8 @@ mod tests {
         at_every_poll(async |cancel| {
             let socket = accepted.try_clone().expect("a socket");
             let socket = TcpStream::from_std(socket).expect("a socket");
-            cancel.run(serve(1, socket, queue.clone())).await;
+            let left = 10 - packed.len() as u64;
+            cancel.run(serve(1, left, socket, queue.clone())).await;
             while let Ok(part) = parts.try_recv() {
                 packed.extend(part.bytes);
             }
@@ -228,7 +262,12 @@ mod tests {
         let mut tasks = JoinSet::new();
         for number in 0..8 {
             let (mut client, accepted) = connection().await?;
-            tasks.spawn(serve(number, accepted, queue.clone()));
+            tasks.spawn(serve(
+                number,
+                300_000,
+                accepted,
+                queue.clone(),
+            ));
             tasks.spawn(async move {
                 client.write_all(&[number as u8; 300_000]).await
             });

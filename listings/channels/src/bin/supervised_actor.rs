@@ -34,7 +34,7 @@ async fn supervise(
             panics = 0;
         }
         panics += 1;
-        println!("supervisor: panic {panics} of {MOST}: {error}");
+        log(format_args!("panic {panics} of {MOST}: {error}"));
         if panics == MOST {
             return Err(error);
         }
@@ -42,6 +42,17 @@ async fn supervise(
     }
 }
 // ANCHOR_END: supervise
+
+use std::{
+    fmt,
+    io::{self, Write as _},
+};
+
+/// `println!` panics if stdout is a closed pipe, and would end the
+/// supervisor.
+fn log(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stdout(), "supervisor: {line}");
+}
 
 type Question = (u32, oneshot::Sender<u32>);
 
@@ -53,7 +64,8 @@ async fn answer_all(inbox: Arc<Mutex<mpsc::Receiver<Question>>>) {
     while let Some((customers, answer)) = inbox.recv().await {
         let units = 100 / customers;
         answered += 1;
-        println!("actor: answer {answered} of this run");
+        let told = format!("actor: answer {answered} of this run");
+        let _ = writeln!(io::stdout(), "{told}");
         // Fails if nobody waits.
         _ = answer.send(units);
     }
@@ -121,6 +133,51 @@ mod tests {
                 assert_eq!(answer == LOST, number == lost, "{answer}");
             }
         }
+    }
+
+    /// A child process: its parent has closed the pipe of stdout.
+    #[tokio::test]
+    async fn a_supervisor_without_a_reader() -> io::Result<()> {
+        if std::env::var_os("BOOK_WITHOUT_A_READER").is_none() {
+            return Ok(()); // It isn't a child process.
+        }
+        println!("ready");
+        io::read_to_string(io::stdin())?;
+        let line = std::panic::catch_unwind(|| println!("a line"));
+        assert!(line.is_err(), "nobody reads it");
+        let (answers, _) = run(&[4, 0, 5]).await;
+        writeln!(io::stderr(), "{answers:?}")
+    }
+
+    #[test]
+    fn owner_gone_reader_of_stdout_ends_nothing() -> io::Result<()> {
+        use std::{
+            io::{BufRead as _, BufReader},
+            process::{Command, Stdio},
+        };
+        // The path of this test, without the crate's name.
+        let module = module_path!();
+        let (_, module) = module.split_once("::").expect("a module");
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg(format!("{module}::a_supervisor_without_a_reader"))
+            .args(["--exact", "--nocapture", "--test-threads=1"])
+            .env("BOOK_WITHOUT_A_READER", "yes")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let stdout = child.stdout.take().expect("a pipe");
+        for line in BufReader::new(stdout).lines() {
+            if line?.ends_with("ready") {
+                break; // Closes stdout.
+            }
+        }
+        let ended = child.wait_with_output()?; // Closes stdin.
+        let told = String::from_utf8_lossy(&ended.stderr);
+        let answers =
+            format!("{:?}", ["25 units each", LOST, "20 units each"]);
+        assert!(told.contains(&answers), "{told}");
+        Ok(())
     }
 
     #[tokio::test(start_paused = true)]

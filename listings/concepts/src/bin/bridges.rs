@@ -86,15 +86,19 @@ async fn price_within(
 type Request = (String, oneshot::Sender<io::Result<u32>>);
 
 /// Answers requests sequentially on a separate thread, until every
-/// sender is dropped.
+/// sender is dropped. A panic in `price` fails only its own request.
 fn price_service()
 -> io::Result<(mpsc::Sender<Request>, thread::JoinHandle<()>)> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let (sender, mut requests) = mpsc::channel::<Request>(8);
     let serve = async move {
         while let Some((product, reply)) = requests.recv().await {
+            let work = async move { price(&product).await };
+            let answer = task::spawn(work).await;
+            let answer =
+                answer.unwrap_or_else(|it| Err(io::Error::other(it)));
             // An error means that the caller no longer waits.
-            reply.send(price(&product).await).ok();
+            reply.send(answer).ok();
         }
     };
     let thread = thread::spawn(move || runtime.block_on(serve));
@@ -109,6 +113,7 @@ async fn ask_the_shop(product: &str) -> io::Result<u32> {
         "desk" => Ok(1000),
         "lamp" => Ok(250),
         "bed" => std::future::pending().await,
+        "" => panic!("a product without a name"),
         _ => Err(io::Error::other(format!("{product}: not sold"))),
     }
 }
@@ -303,6 +308,20 @@ mod tests {
         let error = call.await.map_err(io::Error::other);
         let error = error.expect_err("it panics").to_string();
         assert!(error.contains("the printer burns"), "{error}");
+    }
+
+    #[test]
+    fn panic_of_a_price_leaves_the_service_running() {
+        let (prices, service) = price_service().expect("a runtime");
+        let (reply, answer) = oneshot::channel();
+        let request = (String::new(), reply);
+        prices.blocking_send(request).expect("it serves");
+        let answer = answer.blocking_recv().expect("an answer");
+        let error = answer.expect_err("it panics").to_string();
+        assert!(error.contains("without a name"), "{error}");
+        assert_eq!(by_message(&prices).ok(), Some(1250));
+        drop(prices);
+        service.join().expect("it does not panic");
     }
 
     #[test]

@@ -2,16 +2,16 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use tokio::task::yield_now;
+use tokio::task::{JoinError, yield_now};
 use tokio_util::task::JoinMap;
 
 // ANCHOR: main
 /// Counts visits in a `Cell`, without a lock, because all tasks of a
 /// local runtime share one thread.
 ///
-/// Returns the visits, and the guests whose tasks panicked. If this
-/// is canceled, the tasks are aborted.
-async fn count_visits(guests: u32) -> (u32, Vec<u32>) {
+/// Returns the visits, and the guests whose tasks panicked, each with
+/// the panic. If this is canceled, the tasks are aborted.
+async fn count_visits(guests: u32) -> (u32, Vec<(u32, JoinError)>) {
     let visits = Rc::new(Cell::new(0));
     let mut tasks = JoinMap::new();
     for guest in 0..guests {
@@ -24,8 +24,7 @@ async fn count_visits(guests: u32) -> (u32, Vec<u32>) {
     let mut panicked = Vec::new();
     while let Some((guest, outcome)) = tasks.join_next().await {
         if let Err(error) = outcome {
-            eprintln!("welcoming guest {guest} failed: {error}");
-            panicked.push(guest);
+            panicked.push((guest, error));
         }
     }
     (visits.get(), panicked)
@@ -50,15 +49,26 @@ mod tests {
 
     use super::*;
 
+    /// The visits, and the guests whose tasks panicked.
+    fn panicked(
+        (visits, panicked): (u32, Vec<(u32, JoinError)>),
+    ) -> (u32, Vec<u32>) {
+        for (_, error) in &panicked {
+            assert!(error.to_string().contains("there is no name"));
+        }
+        (visits, panicked.into_iter().map(|it| it.0).collect())
+    }
+
     #[tokio::test(flavor = "local")]
     async fn edges_nobody_and_one_guest() {
-        assert_eq!(count_visits(0).await, (0, vec![]));
-        assert_eq!(count_visits(1).await, (1, vec![]));
+        assert_eq!(panicked(count_visits(0).await), (0, vec![]));
+        assert_eq!(panicked(count_visits(1).await), (1, vec![]));
     }
 
     #[tokio::test(flavor = "local")]
     async fn panic_of_one_task_leaves_the_others() {
-        assert_eq!(count_visits(9).await, (9, vec![4]));
+        let (visits, guests) = panicked(count_visits(9).await);
+        assert_eq!((visits, guests), (9, vec![4]));
     }
 
     #[tokio::test(flavor = "local")]
@@ -80,6 +90,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_a_local_set_stays_on_one() {
         let set = LocalSet::new();
-        assert_eq!(set.run_until(count_visits(9)).await, (9, vec![4]));
+        let counted = set.run_until(count_visits(9)).await;
+        assert_eq!(panicked(counted), (9, vec![4]));
     }
 }

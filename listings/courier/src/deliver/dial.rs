@@ -1,22 +1,25 @@
 //! Connections to public addresses, within a time limit.
 
 use std::{
+    collections::HashSet,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
 use hyper::Uri;
 use hyper_util::{
-    client::legacy::connect::{
-        HttpConnector,
-        dns::{GaiResolver, Name},
-    },
+    client::legacy::connect::{HttpConnector, dns::Name},
     rt::TokioIo,
 };
-use tokio::{net::TcpStream, sync::watch, time::timeout};
+use tokio::{
+    net::TcpStream,
+    sync::{Semaphore, watch},
+    task::spawn_blocking,
+    time::timeout,
+};
 use tower::Service;
 
 use super::{BoxError, late};
@@ -119,34 +122,93 @@ where
     }
 }
 
+/// How many lookups run at the same time, of names that were found
+/// the last time, and of others. A lookup occupies a thread until the
+/// operating system gives up, and Tokio has 512 such threads, which
+/// files and the names of databases need, too.
+const LOOKUPS: [usize; 2] = [100, 100];
+
+/// Looks up a name, and blocks.
+type LookUp = fn(&str) -> io::Result<Found>;
+type Found = std::vec::IntoIter<SocketAddr>;
+
 /// Resolves names, and leaves out special addresses.
+///
+/// Names whose DNS servers are silent delay only each other, and new
+/// names.
 #[derive(Clone)]
 pub struct Resolve {
-    pub(super) gai: GaiResolver,
-    pub(super) private: bool,
+    private: bool,
+    look_up: LookUp,
+    lookups: Arc<Lookups>,
+}
+
+struct Lookups {
+    places: [Arc<Semaphore>; 2],
+    /// The names that were found the last time.
+    found: Mutex<HashSet<Name>>,
+}
+
+impl Resolve {
+    /// With a function that blocks until it has found the addresses.
+    pub fn new(look_up: LookUp) -> Self {
+        let places = LOOKUPS.map(Semaphore::new).map(Arc::new);
+        let lookups = Lookups { places, found: Mutex::default() };
+        Self { private: false, look_up, lookups: Arc::new(lookups) }
+    }
+
+    /// Shares its lookups, and allows special addresses or doesn't.
+    pub fn allowing(&self, private: bool) -> Self {
+        Self { private, ..self.clone() }
+    }
+}
+
+impl Lookups {
+    /// Never held over an `await`.
+    fn found(&self) -> MutexGuard<'_, HashSet<Name>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, name: Name) {
+        let mut all = self.found();
+        if all.len() > 10_000 {
+            all.clear(); // Most of them aren't used anymore.
+        }
+        all.insert(name);
+    }
 }
 
 impl Service<Name> for Resolve {
-    type Response = std::vec::IntoIter<SocketAddr>;
+    type Response = Found;
     type Error = io::Error;
     type Future = Boxed<Self::Response, io::Error>;
 
     fn poll_ready(
         &mut self,
-        cx: &mut Context<'_>,
+        _: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        self.gai.poll_ready(cx)
+        Poll::Ready(Ok(()))
     }
 
     // ANCHOR: resolve
     fn call(&mut self, name: Name) -> Self::Future {
-        let private = self.private;
-        let text = format!("{name} has no public address");
-        let found = self.gai.call(name);
+        let Self { private, look_up, lookups } = self.clone();
         Box::pin(async move {
+            let text = format!("{name} has no public address");
+            let new = usize::from(!lookups.found().remove(&name));
+            let place = Arc::clone(&lookups.places[new]);
+            let place = place.acquire_owned().await;
+            let looking = spawn_blocking(move || {
+                // It can't be canceled, so it has the place to its end.
+                let _place = place;
+                let found = look_up(name.as_str())?;
+                lookups.note(name);
+                io::Result::Ok(found)
+            });
             let allowed =
                 |it: &SocketAddr| private || is_public(it.ip());
-            let found: Vec<_> = found.await?.filter(allowed).collect();
+            let found: Vec<_> =
+                looking.await??.filter(allowed).collect();
             match found.is_empty() {
                 true => Err(io::Error::other(text)),
                 false => Ok(found.into_iter()),

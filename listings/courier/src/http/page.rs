@@ -19,7 +19,6 @@ table { border-collapse: collapse; width: 100% }
 caption { text-align: left }
 th, td { border-bottom: 1px solid GrayText; padding: .25rem .5rem;
   text-align: left; vertical-align: top; overflow-wrap: anywhere }
-.number { text-align: right; font-variant-numeric: tabular-nums }
 </style></head><body><main><h1>courier</h1>
 "#;
 
@@ -51,52 +50,38 @@ pub fn page(
     subscriptions: &[Subscription],
     dead: &[DeadLetter],
 ) -> String {
-    let mut html = HEAD.to_owned();
-    // Writing to a string doesn't fail.
-    let _ = write_page(&mut html, ready, backlog, subscriptions, dead);
-    html
-}
-
-fn write_page(
-    html: &mut String,
-    ready: bool,
-    backlog: &[Backlog],
-    subscriptions: &[Subscription],
-    dead: &[DeadLetter],
-) -> fmt::Result {
     let state = if ready { "Ready." } else { "Not ready." };
-    writeln!(html, "<p>{state}</p>")?;
-    let columns = ["Name", "Open", "Leased", "Dead", "Oldest"];
-    table(html, "Queue", &columns, backlog, |html, of| {
+    let queue = backlog.iter().map(|of| {
         let oldest = of.oldest_seconds.map(|it| format!("{it} s"));
-        cell(html, "", &of.subscription)?;
-        cell(html, "number", of.open)?;
-        cell(html, "number", of.leased)?;
-        cell(html, "number", of.dead)?;
-        cell(html, "number", oldest.unwrap_or_default())
-    })?;
+        [
+            of.subscription.to_string(),
+            of.open.to_string(),
+            of.leased.to_string(),
+            of.dead.to_string(),
+            oldest.unwrap_or_default(),
+        ]
+    });
+    let subscriptions = subscriptions.iter().map(|it| {
+        let topics: Vec<_> =
+            it.topics.iter().map(|it| it.as_str()).collect();
+        let all = topics.is_empty();
+        let topics = if all { "all".into() } else { topics.join(", ") };
+        [it.name.to_string(), it.url.to_string(), topics]
+    });
+    let dead = dead.iter().map(|it| {
+        [
+            it.delivery.to_string(),
+            it.subscription.to_string(),
+            it.event.clone(),
+            it.topic.clone(),
+            it.attempts.to_string(),
+            it.error.clone(),
+        ]
+    });
+    let columns = ["Name", "Open", "Leased", "Dead", "Oldest"];
+    let queue = table("Queue", columns, queue);
     let columns = ["Name", "URL", "Topics"];
-    table(
-        html,
-        "Subscriptions",
-        &columns,
-        subscriptions,
-        |html, it| {
-            let topics: Vec<_> =
-                it.topics.iter().map(|it| it.as_str()).collect();
-            cell(html, "", &it.name)?;
-            cell(html, "", &it.url)?;
-            cell(
-                html,
-                "",
-                if topics.is_empty() {
-                    "all".to_owned()
-                } else {
-                    topics.join(", ")
-                },
-            )
-        },
-    )?;
+    let subscriptions = table("Subscriptions", columns, subscriptions);
     let columns = [
         "Number",
         "Subscription",
@@ -105,52 +90,35 @@ fn write_page(
         "Attempts",
         "Error",
     ];
-    table(html, "Dead deliveries", &columns, dead, |html, it| {
-        cell(html, "number", it.delivery)?;
-        cell(html, "", &it.subscription)?;
-        cell(html, "", &it.event)?;
-        cell(html, "", &it.topic)?;
-        cell(html, "number", it.attempts)?;
-        cell(html, "", &it.error)
-    })?;
-    html.write_str(
-        "<p>Deliver a dead one again: <code>courier ctl redeliver \
-        NUMBER</code></p></main></body></html>\n",
+    let dead = table("Dead deliveries", columns, dead);
+    format!(
+        "{HEAD}<p>{state}</p>\n{queue}{subscriptions}{dead}\
+        <p>Deliver a dead one again: <code>courier ctl redeliver \
+        NUMBER</code></p></main></body></html>\n"
     )
 }
 
-fn table<T>(
-    html: &mut String,
+fn table<const N: usize>(
     title: &str,
-    columns: &[&str],
-    rows: &[T],
-    write: impl Fn(&mut String, &T) -> fmt::Result,
-) -> fmt::Result {
-    writeln!(html, "<h2>{title}</h2>")?;
+    columns: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> String {
+    let heads =
+        columns.map(|it| format!("<th scope=\"col\">{it}</th>"));
+    let rows: String = rows
+        .map(|row| {
+            let cells =
+                row.map(|it| format!("<td>{}</td>", Escaped(it)));
+            format!("<tr>{}</tr>\n", cells.concat())
+        })
+        .collect();
     if rows.is_empty() {
-        return writeln!(html, "<p>None.</p>");
+        return format!("<h2>{title}</h2>\n<p>None.</p>\n");
     }
-    write!(
-        html,
-        "<div class=\"table\" role=\"region\" tabindex=\"0\" \
-        aria-label=\"{title}\"><table><thead><tr>"
-    )?;
-    for column in columns {
-        write!(html, "<th scope=\"col\">{column}</th>")?;
-    }
-    writeln!(html, "</tr></thead><tbody>")?;
-    for row in rows {
-        html.write_str("<tr>")?;
-        write(html, row)?;
-        writeln!(html, "</tr>")?;
-    }
-    writeln!(html, "</tbody></table></div>")
-}
-
-fn cell(
-    html: &mut String,
-    class: &str,
-    text: impl Display,
-) -> fmt::Result {
-    write!(html, "<td class=\"{class}\">{}</td>", Escaped(text))
+    format!(
+        "<h2>{title}</h2>\n<div class=\"table\" role=\"region\" \
+        tabindex=\"0\" aria-label=\"{title}\"><table><thead><tr>{}\
+        </tr></thead><tbody>\n{rows}</tbody></table></div>\n",
+        heads.concat()
+    )
 }

@@ -2,10 +2,10 @@
 //!
 //! | Stream | Subject | What it contains |
 //! |---|---|---|
-//! | `<name>-queue` | `<name>.d.<subscription>.<lane>.<event>` | a message for each open delivery (a work queue) |
-//! | `<name>-records` | `<name>.s`, `<name>.e.<event>` | the subscriptions; each event's digest and fan-out list |
-//! | `<name>-leases` | `<name>.l.<subscription>.<message>` | the attempts of a delivery, and how it ended |
-//! | `<name>-dead` | `<name>.x.<subscription>.<event>.<delivery>` | dead deliveries |
+//! | `courier-queue` | `courier.d.<subscription>.<lane>.<event>` | a message for each open delivery (a work queue) |
+//! | `courier-records` | `courier.s`, `courier.e.<event>` | the subscriptions; each event's digest and fan-out list |
+//! | `courier-leases` | `courier.l.<subscription>.<message>` | the attempts of a delivery, and how it ended |
+//! | `courier-dead` | `courier.x.<subscription>.<event>.<delivery>` | dead deliveries |
 //!
 //! The records and leases are key-value buckets, but they're read as streams, because a read of a bucket may be answered
 //! by a replica that lags behind, and here only the stream's leader answers.
@@ -38,7 +38,7 @@
 //!   `due` sorts by the age of the oldest open delivery.
 //! - After a change of a subscription's URL, deliveries that wait for a retry keep waiting for it.
 //! - An old event that still has an open delivery, or a recent dead one, is checked again only after another `keep`, so it may be kept for twice as long.
-//! - Attempts are counted for [`remember`](JetStreamOptions::remember) after the last one. After that, they're counted from 1 again.
+//! - Attempts are counted for two hours after the last one. After that, they're counted from 1 again.
 //! - A lease that isn't as long as `ack_wait` is requested from the server as a negative acknowledgment with a delay (which only replaces the deadline), and
 //!   a dropped `claim` may leave messages leased for `ack_wait`.
 //! - [`redeliver`](Store::redeliver) first stores the delivery, and then removes the dead one: for a moment there are both.
@@ -96,20 +96,14 @@ use crate::event::{
 /// How the store is set up. Every process that shares the store uses the same options.
 #[derive(Debug, Clone)]
 pub struct JetStreamOptions {
-    /// The first part of the names of streams and subjects: letters, digits, `-`, `_`.
-    pub name: String,
     /// How many nodes have each message: 1 or 3.
     pub replicas: usize,
     /// How many lanes each subscription has for events with keys. It can't change while a queue exists.
     pub lanes: u64,
     /// How many deliveries may be open, all together.
     pub max_open: i64,
-    /// How many deliveries of events without a key may be leased or waiting for a retry, for each subscription.
-    pub max_unkeyed: i64,
     /// How long deliveries are usually leased: [`crate::config::Deliver::lease`].
     pub lease: Duration,
-    /// How long attempts and settled leases are remembered: longer than the longest delay of a retry.
-    pub remember: Duration,
     /// How long each request to the server may take.
     pub timeout: Duration,
 }
@@ -117,13 +111,10 @@ pub struct JetStreamOptions {
 impl Default for JetStreamOptions {
     fn default() -> Self {
         Self {
-            name: "courier".to_owned(),
             replicas: 1,
             lanes: 8,
             max_open: 100_000,
-            max_unkeyed: 10_000,
             lease: Duration::from_secs(60),
-            remember: Duration::from_secs(2 * 3600),
             timeout: Duration::from_secs(5),
         }
     }
@@ -226,7 +217,7 @@ impl JetStreamStore {
             .backpressure_on_inflight(true)
             .build(client.clone());
         let stream = async |kind: &str, subjects: &[&str], config| {
-            let name = format!("{}-{kind}", options.name);
+            let name = format!("courier-{kind}");
             let lanes = format!("courier, {} lanes", options.lanes);
             let found = within(limit, context.get_stream(&name)).await;
             if let Ok(found) = found
@@ -237,7 +228,7 @@ impl JetStreamStore {
                     "a stream that wasn't made for {lanes}"
                 )));
             }
-            let subject = |s: &&str| format!("{}.{s}", options.name);
+            let subject = |s: &&str| format!("courier.{s}");
             let config = stream::Config {
                 name: name.clone(),
                 subjects: subjects.iter().map(subject).collect(),
@@ -259,11 +250,9 @@ impl JetStreamStore {
             max_messages_per_subject: 1,
             ..Default::default()
         };
-        let leases = stream::Config {
-            max_age: options.remember,
-            ..newest.clone()
-        };
-        let news = client.subscribe(format!("{}.news", options.name));
+        let leases =
+            stream::Config { max_age: REMEMBER, ..newest.clone() };
+        let news = client.subscribe(NEWS);
         let store = Self {
             queue: stream("queue", &["d.>"], queue).await?,
             records: stream("records", &["s", "e.>"], newest.clone())
@@ -295,7 +284,7 @@ impl JetStreamStore {
     }
 
     fn subject(&self, kind: &str, parts: &[&str]) -> String {
-        format!("{}.{kind}.{}", self.options.name, parts.join("."))
+        format!("courier.{kind}.{}", parts.join("."))
     }
 
     /// The first message of a subject (with wildcards) from a sequence number on.
@@ -371,7 +360,7 @@ impl JetStreamStore {
         &self,
         subject: String,
         id: String,
-        meta: &Meta,
+        meta: &impl Serialize,
         body: Bytes,
     ) -> Result<(), AcceptError> {
         let header =
@@ -411,8 +400,7 @@ impl JetStreamStore {
 
     /// The subscriptions, and the sequence number of their table.
     async fn table(&self) -> Result<(u64, Table), StoreError> {
-        let subject = format!("{}.s", self.options.name);
-        Ok(self.read(&subject).await?.unwrap_or_default())
+        Ok(self.read(TABLE).await?.unwrap_or_default())
     }
 
     async fn create_consumers(
@@ -481,7 +469,7 @@ impl JetStreamStore {
             filter_subject: self.subject("d", &parts),
             ack_wait: self.options.lease,
             max_ack_pending: match lane {
-                0 => self.options.max_unkeyed,
+                0 => MAX_UNKEYED,
                 _ => 1,
             },
             ..Default::default()
@@ -573,8 +561,13 @@ impl JetStreamStore {
         lease: Duration,
     ) -> Result<Option<Lease>, StoreError> {
         let info = message.info().map_err(StoreError::failed)?;
-        let Some(meta) = skipped(meta(message.headers.as_ref())) else {
-            return Ok(None);
+        let meta = match meta(message.headers.as_ref()) {
+            Ok(meta) => meta,
+            Err(error) => {
+                tracing::error!(%error, "a delivery is dead");
+                skipped(self.bury(&message, to).await);
+                return Ok(None);
+            }
         };
         let subject = self.lease_subject(&to.name, &message)?;
         let (mut sequence, mut state) = (0, Attempts::default());
@@ -692,6 +685,28 @@ impl JetStreamStore {
                 .await
                 .map_err(StoreError::failed)?;
         }
+        self.ask(message.double_ack()).await
+    }
+
+    /// Moves a message that can't be read to the dead ones, as it is, or else it would block its lane. It may be repeated.
+    async fn bury(
+        &self,
+        message: &Message,
+        to: &Subscription,
+    ) -> Result<(), StoreError> {
+        let info = message.info().map_err(StoreError::failed)?;
+        let number = info.stream_sequence.to_string();
+        let event = message.subject.split('.').nth(4);
+        let parts = [&token(&to.name), event.unwrap_or("-"), &number];
+        let subject = self.subject("x", &parts);
+        let header = message.headers.as_ref();
+        let torn = header.and_then(|it| it.get(META));
+        let torn = torn.map(|it| it.as_str());
+        let (id, body) =
+            (format!("dead.{number}"), message.payload.clone());
+        self.publish(subject, id, &torn, body)
+            .await
+            .map_err(StoreError::failed)?;
         self.ask(message.double_ack()).await
     }
 
@@ -1077,18 +1092,25 @@ impl Store for JetStreamStore {
         {
             from = message.sequence + 1;
             let letter = || {
-                let meta = meta(Some(&message.headers))?;
-                let name = message.subject.split('.').nth(2);
-                let name = name.unwrap_or_default().replace('=', ".");
+                let mut parts = message.subject.split('.').skip(2);
+                let mut part =
+                    || parts.next().unwrap_or("").replace('=', ".");
+                let subscription =
+                    part().try_into().map_err(StoreError::failed)?;
+                let (event, number) = (part(), part());
+                // If it's torn, that's why it's dead.
+                let meta = meta(Some(&message.headers));
+                let (topic, attempts, error) = match meta {
+                    Ok(it) => (it.topic.into(), it.attempts, it.error),
+                    Err(e) => (String::new(), 0, Some(e.to_string())),
+                };
                 Ok(DeadLetter {
-                    delivery: meta.delivery.unwrap_or(DeliveryId(0)),
-                    subscription: name
-                        .try_into()
-                        .map_err(StoreError::failed)?,
-                    event: meta.id,
-                    topic: meta.topic,
-                    attempts: meta.attempts,
-                    error: meta.error.unwrap_or_default(),
+                    delivery: DeliveryId(number.parse().unwrap_or(0)),
+                    subscription,
+                    event,
+                    topic,
+                    attempts,
+                    error: error.unwrap_or_default(),
                 })
             };
             if let Some(letter) = skipped(letter()) {
@@ -1221,8 +1243,7 @@ impl Store for JetStreamStore {
 impl JetStreamStore {
     /// Wakes all processes' [`changed`](Store::changed). If it fails, they poll.
     async fn announce(&self) {
-        let subject = format!("{}.news", self.options.name);
-        let news = self.client.publish(subject, Bytes::new());
+        let news = self.client.publish(NEWS, Bytes::new());
         if let Err(error) = self.ask(news).await {
             tracing::debug!(%error, "no announcement");
         }
@@ -1233,8 +1254,7 @@ impl JetStreamStore {
         expected: u64,
         table: &Table,
     ) -> Result<bool, StoreError> {
-        let subject = format!("{}.s", self.options.name);
-        let new = self.replace(&subject, expected, table).await?;
+        let new = self.replace(TABLE, expected, table).await?;
         Ok(new.is_some())
     }
 
@@ -1305,6 +1325,16 @@ fn skipped<T>(it: Result<T, StoreError>) -> Option<T> {
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The subject of the subscriptions, and the one that wakes processes.
+const TABLE: &str = "courier.s";
+const NEWS: &str = "courier.news";
+
+/// How long attempts and settled leases are remembered: longer than the longest delay of a retry.
+const REMEMBER: Duration = Duration::from_secs(2 * 3600);
+
+/// How many deliveries of events without a key may be leased or waiting for a retry, for each subscription.
+const MAX_UNKEYED: i64 = 10_000;
 
 /// How often a change is attempted that others may be making, too.
 const REPEATS: usize = 20;

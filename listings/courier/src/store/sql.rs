@@ -96,6 +96,25 @@ struct Open {
 /// The name of the channel that announces new events.
 const CHANNEL: &str = "courier";
 
+/// A delivery that's leased.
+struct Held<'a> {
+    id: i64,
+    token: i64,
+    key: Option<&'a [u8]>,
+    url: &'a str,
+}
+
+impl<'a> From<&'a Lease> for Held<'a> {
+    fn from(lease: &'a Lease) -> Self {
+        Self {
+            id: lease.delivery.0,
+            token: lease.token,
+            key: lease.event.key.as_deref().map(str::as_bytes),
+            url: lease.subscription.url.as_str(),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Wake {
     /// There's something new.
@@ -215,13 +234,13 @@ impl SqlStore {
     async fn lock(
         &self,
         transaction: &mut Transact,
-        key: Option<&str>,
+        key: Option<&[u8]>,
     ) -> sqlx::Result<()> {
         if let Some(key) = key.filter(|_| self.is_postgresql()) {
             let lock = "SELECT 1 FROM pg_advisory_xact_lock(
                 hashtextextended(encode($1, 'hex'), 0))";
             sqlx::query(lock)
-                .bind(key.as_bytes().to_vec())
+                .bind(key.to_vec())
                 .fetch_all(&mut **transaction)
                 .await?;
         }
@@ -288,7 +307,7 @@ impl SqlStore {
     /// Changes a delivery whose lease is still this one. Returns its subscription's number.
     async fn held(
         &self,
-        lease: &Lease,
+        lease: &Held<'_>,
         change: &str,
         wait: i64,
         error: &str,
@@ -306,16 +325,110 @@ impl SqlStore {
         );
         // ANCHOR_END: held
         let rows = sqlx::query(self.sql(&change))
-            .bind(lease.delivery.0)
+            .bind(lease.id)
             .bind(lease.token)
             .bind(wait)
             // PostgreSQL refuses text with zero bytes.
             .bind(error.replace('\0', "\u{fffd}"))
-            .bind(lease.subscription.url.as_str())
+            .bind(lease.url)
             .fetch_all(on)
             .await?;
         let number = |row: &AnyRow| Ok(row.try_get("subscription")?);
         rows.first().map(number).transpose()
+    }
+
+    /// Ends a lease.
+    async fn end(
+        &self,
+        lease: &Held<'_>,
+        outcome: &Outcome,
+    ) -> Result<bool, StoreError> {
+        let now = 0;
+        let (change, wait, error) = match outcome {
+            Outcome::Delivered => ("DELETE FROM deliveries", now, ""),
+            Outcome::Dead { error } => (
+                "UPDATE deliveries SET state = 'dead', error = $4,
+                 due_at = {now}",
+                now,
+                &**error,
+            ),
+            Outcome::Retry { after, error } => (
+                // Waits for a call that's changing the URL.
+                "UPDATE deliveries SET state = 'ready', error = $4,
+                 due_at = {now} + CASE WHEN $5 = (
+                    SELECT url FROM subscriptions
+                    WHERE number = subscription {steady})
+                    THEN $3 ELSE 0 END",
+                millis(*after),
+                &**error,
+            ),
+            Outcome::Unused => (
+                "UPDATE deliveries SET state = 'ready',
+                 attempts = attempts - 1, due_at = {now}",
+                now,
+                "",
+            ),
+        };
+        let ends = matches!(
+            outcome,
+            Outcome::Delivered | Outcome::Dead { .. }
+        );
+        let Some(key) = lease.key.filter(|_| ends) else {
+            let held =
+                self.held(lease, change, wait, error, &self.write);
+            let held = self.within(held).await?.is_some();
+            self.open().estimate -= i64::from(held && ends);
+            return Ok(held);
+        };
+        self.within(async {
+            let mut all = self.begin().await?;
+            self.lock(&mut all, Some(key)).await?;
+            let held = self
+                .held(lease, change, wait, error, &mut *all)
+                .await?;
+            let Some(subscription) = held else {
+                all.rollback().await?;
+                return Ok(false);
+            };
+            // ANCHOR: next
+            let next = "UPDATE deliveries SET state = 'ready'
+                WHERE state = 'waiting' AND id = (
+                    SELECT id FROM deliveries
+                    WHERE subscription = $1 AND key = $2
+                    AND state <> 'dead' ORDER BY id LIMIT 1)";
+            let next = sqlx::query(next)
+                .bind(subscription)
+                .bind(key.to_vec())
+                .execute(&mut *all)
+                .await?;
+            all.commit().await?;
+            // ANCHOR_END: next
+            self.open().estimate -= 1;
+            if next.rows_affected() > 0 {
+                self.wake.here();
+            }
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Makes a delivery dead that can't be read, or else the later ones of its key would wait forever.
+    async fn bury(
+        &self,
+        row: &AnyRow,
+        to: &Subscription,
+        why: StoreError,
+    ) -> Result<(), StoreError> {
+        tracing::error!(error = %why, "a delivery is dead");
+        let key: Option<Vec<u8>> = row.try_get("key")?;
+        let lease = Held {
+            id: row.try_get("id")?,
+            token: row.try_get("token")?,
+            key: key.as_deref(),
+            url: to.url.as_str(),
+        };
+        let dead = Outcome::Dead { error: why.to_string() };
+        self.end(&lease, &dead).await.map(drop)
     }
 }
 
@@ -325,8 +438,7 @@ impl Store for SqlStore {
         &self,
         event: &Event,
     ) -> Result<Accepted, AcceptError> {
-        let key = event.key.as_deref();
-        let key_bytes = key.map(|it| it.as_bytes().to_vec());
+        let key = event.key.as_deref().map(str::as_bytes);
         let accept = async {
             let place = self.accepting.acquire().await;
             let _place = place.map_err(StoreError::failed)?;
@@ -345,7 +457,7 @@ impl Store for SqlStore {
             let inserted = sqlx::query(self.sql(insert))
                 .bind(event.id.as_str())
                 .bind(event.topic.as_str())
-                .bind(key_bytes.clone())
+                .bind(key.map(<[u8]>::to_vec))
                 .bind(event.body.to_vec())
                 .fetch_all(&mut *all)
                 .await?;
@@ -372,7 +484,7 @@ impl Store for SqlStore {
                 ORDER BY s.number {share}";
             let deliveries = sqlx::query(self.sql(deliver))
                 .bind(row.try_get::<i64, _>("number")?)
-                .bind(key_bytes)
+                .bind(key.map(<[u8]>::to_vec))
                 .bind(row.try_get::<i64, _>("accepted_at")?)
                 .bind(format!(" {} ", event.topic))
                 .execute(&mut *all)
@@ -462,7 +574,19 @@ impl Store for SqlStore {
                 .fetch_all(&self.write)
                 .await?;
             rows.sort_by_key(|row| row.try_get::<i64, _>("id").ok());
-            readable(&rows, |row| lease_of(row, &to, expires))
+            let mut leases = Vec::new();
+            for row in &rows {
+                match lease_of(row, &to, expires) {
+                    Ok(lease) => leases.push(lease),
+                    Err(torn) => {
+                        if let Err(e) = self.bury(row, &to, torn).await
+                        {
+                            tracing::error!(error = %e, "it's leased");
+                        }
+                    }
+                }
+            }
+            Ok(leases)
         })
         .await
     }
@@ -474,7 +598,8 @@ impl Store for SqlStore {
     ) -> Result<bool, StoreError> {
         let renew = "UPDATE deliveries SET due_at = {now} + $3";
         let wait = lease_millis(for_);
-        let renew = self.held(lease, renew, wait, "", &self.write);
+        let lease = Held::from(lease);
+        let renew = self.held(&lease, renew, wait, "", &self.write);
         Ok(self.within(renew).await?.is_some())
     }
 
@@ -483,74 +608,7 @@ impl Store for SqlStore {
         lease: &Lease,
         outcome: &Outcome,
     ) -> Result<bool, StoreError> {
-        let now = 0;
-        let (change, wait, error) = match outcome {
-            Outcome::Delivered => ("DELETE FROM deliveries", now, ""),
-            Outcome::Dead { error } => (
-                "UPDATE deliveries SET state = 'dead', error = $4,
-                 due_at = {now}",
-                now,
-                &**error,
-            ),
-            Outcome::Retry { after, error } => (
-                // Waits for a call that's changing the URL.
-                "UPDATE deliveries SET state = 'ready', error = $4,
-                 due_at = {now} + CASE WHEN $5 = (
-                    SELECT url FROM subscriptions
-                    WHERE number = subscription {steady})
-                    THEN $3 ELSE 0 END",
-                millis(*after),
-                &**error,
-            ),
-            Outcome::Unused => (
-                "UPDATE deliveries SET state = 'ready',
-                 attempts = attempts - 1, due_at = {now}",
-                now,
-                "",
-            ),
-        };
-        let ends = matches!(
-            outcome,
-            Outcome::Delivered | Outcome::Dead { .. }
-        );
-        let key = lease.event.key.as_deref().filter(|_| ends);
-        let Some(key) = key else {
-            let held =
-                self.held(lease, change, wait, error, &self.write);
-            let held = self.within(held).await?.is_some();
-            self.open().estimate -= i64::from(held && ends);
-            return Ok(held);
-        };
-        self.within(async {
-            let mut all = self.begin().await?;
-            self.lock(&mut all, Some(key)).await?;
-            let held = self
-                .held(lease, change, wait, error, &mut *all)
-                .await?;
-            let Some(subscription) = held else {
-                all.rollback().await?;
-                return Ok(false);
-            };
-            // ANCHOR: next
-            let next = "UPDATE deliveries SET state = 'ready'
-                WHERE state = 'waiting' AND id = (
-                    SELECT id FROM deliveries
-                    WHERE subscription = $1 AND key = $2
-                    AND state <> 'dead' ORDER BY id LIMIT 1)";
-            let next = sqlx::query(next)
-                .bind(subscription)
-                .bind(key.as_bytes().to_vec())
-                .execute(&mut *all)
-                .await?;
-            all.commit().await?;
-            // ANCHOR_END: next
-            self.open().estimate -= 1;
-            if next.rows_affected() > 0 {
-                self.wake.here();
-            }
-            Ok(true)
-        })
-        .await
+        self.end(&Held::from(lease), outcome).await
     }
 
     async fn changed(&self) {
@@ -597,7 +655,7 @@ impl Store for SqlStore {
             .bind(limit(most));
         self.within(async {
             let mut all = self.begin().await?;
-            let counting = "the subscriptions of courier";
+            let counting = b"the subscriptions of courier";
             self.lock(&mut all, Some(counting)).await?;
             let moved: Vec<i64> = move_.fetch_all(&mut *all).await?;
             for number in &moved {
@@ -669,8 +727,8 @@ impl Store for SqlStore {
                 e.topic AS topic, d.attempts AS attempts,
                 d.error AS error
             FROM deliveries AS d
-            JOIN events AS e ON e.number = d.event
             JOIN subscriptions AS s ON s.number = d.subscription
+            LEFT JOIN events AS e ON e.number = d.event
             WHERE d.state = 'dead' AND s.name IS NOT NULL
             ORDER BY d.id DESC LIMIT $1";
         let dead = sqlx::query(dead).bind(limit(most));
@@ -707,7 +765,8 @@ impl Store for SqlStore {
                 all.rollback().await?;
                 return Ok(false);
             };
-            self.lock(&mut all, key(row)?.as_deref()).await?;
+            let key: Option<Vec<u8>> = row.try_get("key")?;
+            self.lock(&mut all, key.as_deref()).await?;
             let again = sqlx::query(self.sql(again)).bind(delivery.0);
             let again = again.execute(&mut *all).await?;
             if again.rows_affected() == 1 {
@@ -744,10 +803,31 @@ impl Store for SqlStore {
                     ELSE {now} END)
                 FROM deliveries WHERE event = number), accepted_at)
             WHERE number IN ({numbers})";
+        // Events from the future: the clock was set back. They'd wait until the clock gets there. A lease may still be renewed.
+        let future = "SELECT number FROM events
+            WHERE accepted_at > {now}
+            ORDER BY accepted_at DESC LIMIT $1 {skip locked}";
+        let back = "UPDATE deliveries SET accepted_at = {now},
+                due_at = CASE WHEN state <> 'leased' THEN {now}
+                    WHEN due_at < {now} + 3600000 THEN due_at
+                    ELSE {now} + 3600000 END
+            WHERE event IN ({numbers})";
+        let present = "UPDATE events SET accepted_at = {now}
+            WHERE number IN ({numbers})";
         let with = |statement: &str, numbers: &[i64]| {
             self.sql(&statement.replace("{numbers}", &list(numbers)))
         };
         self.within(async {
+            let mut all = self.begin().await?;
+            let future = sqlx::query_scalar(self.sql(future));
+            let future = future.bind(limit(most.min(10_000)));
+            let future: Vec<i64> = future.fetch_all(&mut *all).await?;
+            if !future.is_empty() {
+                all.execute(with(back, &future)).await?;
+                all.execute(with(present, &future)).await?;
+                tracing::warn!("the database's clock was set back");
+            }
+            all.commit().await?;
             let now = sqlx::query_scalar(self.sql("SELECT {now}"));
             let now: i64 = now.fetch_one(&self.read).await?;
             let before = now - millis(keep);

@@ -8,9 +8,10 @@ use std::{
     time::Duration,
 };
 
-use courier::event::Subscription;
+use courier::event::{DeliveryId, Lease, Subscription};
 use courier::store::{
-    Outcome, SharedStore, SqlOptions, SqlStore, Store as _, StoreError,
+    Accepted, Outcome, SharedStore, SqlOptions, SqlStore, Store as _,
+    StoreError,
 };
 use hazards::within;
 use sqlx::{
@@ -161,6 +162,7 @@ on_both! {
     threads_of_processes_that_start_together
     failure_of_a_newer_version
     failure_of_torn_rows
+    failure_of_a_torn_event_of_a_key
     failure_of_a_torn_subscription
     failure_of_a_torn_subscription_counts
     again_a_url_in_another_form
@@ -169,7 +171,8 @@ on_both! {
     silence_of_the_database
     owner_gone_no_task_is_left
     slow_behind_a_huge_key
-    clock_that_jumps
+    clock_that_is_set_back
+    clock_that_is_set_ahead
     overload_of_accepts_delays_no_outcome
 }
 
@@ -271,16 +274,14 @@ async fn failure_of_torn_rows(place: &impl Address) {
         let leases = claim(&store, 9).await;
         assert_eq!(leases.len(), 1, "{tear}");
         assert_eq!(leases[0].event, event("good", None));
-        // Alone, it's an error.
-        place
-            .run(
-                "UPDATE deliveries SET due_at = 0, state = 'ready'
-            WHERE id = 1",
-            )
-            .await;
-        let torn = store.claim(&name("a"), 1, LONG).await;
-        let is = matches!(torn, Err(StoreError::Unreadable(_)));
-        assert!(is, "{tear}: {torn:?}");
+        // An operator sees what's left of it.
+        let letters = store.dead(9).await.expect("dead ones");
+        let [torn] = &letters[..] else {
+            panic!("{tear}: {letters:?}")
+        };
+        assert_eq!(torn.delivery, DeliveryId(1), "{tear}");
+        assert!(torn.error.contains("can't read"), "{torn:?}");
+        assert_eq!(claim(&store, 9).await.len(), 0, "{tear}");
     }
     place.run("UPDATE subscriptions SET url = 'no URL'").await;
     let torn = store.subscriptions().await;
@@ -296,6 +297,37 @@ async fn failure_of_torn_rows(place: &impl Address) {
     place.run("DROP TABLE deliveries").await;
     let failed = store.due(9).await;
     assert!(matches!(failed, Err(StoreError::Failed(_))));
+}
+
+/// Later events of its key are delivered.
+async fn failure_of_a_torn_event_of_a_key(place: &impl Address) {
+    let store = with_a(place).await;
+    for (number, tear) in [
+        "UPDATE events SET topic = '\u{17c}' WHERE id = '{torn}'",
+        "DELETE FROM events WHERE id = '{torn}'",
+        "UPDATE deliveries SET attempts = -99 WHERE event = (
+            SELECT number FROM events WHERE id = '{torn}')",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let ids = [0, 1, 2].map(|it| format!("{number}-{it}"));
+        for id in &ids {
+            accept(&store, id, Some("k")).await;
+        }
+        place.run(&tear.replace("{torn}", &ids[0])).await;
+        assert_eq!(claim(&store, 9).await.len(), 0, "{tear}");
+        for id in &ids[1..] {
+            let leases = claim(&store, 9).await;
+            let [lease] = &leases[..] else { panic!("{leases:?}") };
+            assert_eq!(lease.event.id.as_str(), id);
+            let done = store.settle(lease, &Outcome::Delivered).await;
+            assert!(done.expect("an answer"));
+        }
+        let dead = store.dead(9).await.expect("dead ones");
+        assert_eq!(dead.len(), number + 1, "{tear}");
+    }
+    assert_eq!(store.backlog().await.expect("it")[0].open, 0);
 }
 
 /// The others are served.
@@ -451,6 +483,8 @@ async fn slow_statements_use_their_indexes() {
         ("dead", "deliveries_dead"),
         ("again", "deliveries_order"),
         ("old", "events_age"),
+        ("future", "events_age"),
+        ("back", "deliveries_event"),
         ("forget", "deliveries_event"),
         ("letters", "deliveries_event"),
         ("keep_on", "deliveries_event"),
@@ -618,21 +652,101 @@ fn many(state_and_key: &str) -> String {
     )
 }
 
-/// Another process's clock doesn't matter, and a lease that ends in a day (the database's clock was set back) can be settled.
-async fn clock_that_jumps(place: &impl Address) {
+/// As if the database's clock had been set.
+async fn set_clock(place: &impl Address, seconds: i64) {
+    let by = -1000 * seconds;
+    for times in [
+        "deliveries SET due_at = due_at + {by},
+            accepted_at = accepted_at + {by}",
+        "events SET accepted_at = accepted_at + {by}",
+    ] {
+        let times = times.replace("{by}", &by.to_string());
+        place.run(&format!("UPDATE {times}")).await;
+    }
+}
+
+/// A lease can be settled, although it ends in a day, and everything
+/// else is due as soon as somebody purges.
+async fn clock_that_is_set_back(place: &impl Address) {
     let store = with_a(place).await;
-    accept(&store, "1", None).await;
-    let lease = claim(&store, 1).await.remove(0);
-    place
-        .run(
-            "UPDATE deliveries SET due_at = due_at + 86400000,
-        accepted_at = accepted_at + 86400000",
-        )
-        .await;
+    let other = place.open().await;
+    for id in ["leased", "lost", "retry"] {
+        accept(&store, id, None).await;
+    }
+    for id in ["1", "2"] {
+        accept(&store, id, Some("k")).await;
+    }
+    let mut leases = claim(&store, 4).await;
+    let settle = async |lease: &Lease, outcome| {
+        let settled = store.settle(lease, &outcome).await;
+        assert!(settled.expect("an answer"), "{lease:?}");
+    };
+    let retry = |after| Outcome::Retry { after, error: "".into() };
+    // The first of the key, and one without a key.
+    for _ in 0..2 {
+        settle(&leases.remove(2), retry(LONG)).await;
+    }
+    set_clock(place, -86_400).await;
     let age = store.backlog().await.expect("it")[0].oldest_seconds;
     assert_eq!(age, Some(0));
-    let settled = store.settle(&lease, &Outcome::Delivered).await;
+    settle(&leases.remove(0), Outcome::Delivered).await;
+    assert_eq!(store.due(9).await.expect("due"), []);
+    assert_eq!(other.purge(LONG, 9).await.expect("none"), 0);
+    let ids = |leases: &[Lease]| {
+        let ids = leases.iter().map(|it| it.event.id.to_string());
+        Vec::from_iter(ids)
+    };
+    let claimed = claim(&other, 9).await;
+    assert_eq!(ids(&claimed), ["retry", "1"]);
+    // Its process may be alive, or not.
+    let longest = "SELECT COUNT(*) FROM deliveries
+        WHERE state = 'leased' AND due_at - accepted_at > 3600000";
+    let mut connection = place.connection().await;
+    let longest = sqlx::query_scalar::<_, i64>(longest);
+    let longest = longest.fetch_one(&mut connection).await;
+    assert_eq!(longest.expect("a count"), 0);
+    settle(&leases.remove(0), Outcome::Delivered).await;
+    for lease in claimed {
+        assert!(lease.age < LONG);
+        settle(&lease, Outcome::Delivered).await;
+    }
+    assert_eq!(ids(&claim(&other, 9).await), ["2"]);
+    let again = store.accept(&event("1", Some("k"))).await;
+    assert_eq!(again.expect("known"), Accepted::Again);
+    connection.close().await.expect("it closes");
+}
+
+/// Leases end too early: what's in flight is sent twice, in order, and
+/// settled once. What has been waiting for a retry isn't lost.
+async fn clock_that_is_set_ahead(place: &impl Address) {
+    let store = with_a(place).await;
+    let other = place.open().await;
+    for id in ["1", "2"] {
+        accept(&store, id, Some("k")).await;
+    }
+    let first = claim(&store, 9).await.remove(0);
+    set_clock(place, 3_600).await;
+    assert_eq!(store.purge(99 * LONG, 9).await.expect("none"), 0);
+    let second = claim(&other, 9).await.remove(0);
+    assert_eq!(second.event.id, first.event.id);
+    assert!(second.age >= Duration::from_secs(3_600));
+    let late = store.settle(&first, &Outcome::Delivered).await;
+    assert!(!late.expect("an answer"));
+    let late = store.renew(&first, LONG).await;
+    assert!(!late.expect("an answer"));
+    let retry = Outcome::Retry { after: LONG, error: "".into() };
+    let settled = other.settle(&second, &retry).await;
     assert!(settled.expect("an answer"));
+    assert_eq!(claim(&store, 9).await.len(), 0);
+    set_clock(place, 3_600).await;
+    for id in ["1", "2"] {
+        let lease = claim(&store, 9).await.remove(0);
+        assert_eq!(lease.event.id, name(id));
+        let settled = store.settle(&lease, &Outcome::Delivered).await;
+        assert!(settled.expect("an answer"));
+    }
+    let again = store.accept(&event("1", Some("k"))).await;
+    assert_eq!(again.expect("known"), Accepted::Again);
 }
 
 /// Two processes, of which one accepts and the other one waits.

@@ -371,8 +371,8 @@ impl Store for MemoryStore {
                     dead.push(DeadLetter {
                         delivery: DeliveryId(*id),
                         subscription: name.clone(),
-                        event: it.stored.event.id.clone(),
-                        topic: it.stored.event.topic.clone(),
+                        event: it.stored.event.id.to_string(),
+                        topic: it.stored.event.topic.to_string(),
                         attempts: it.attempts,
                         error: it.error.clone(),
                     });

@@ -31,6 +31,8 @@ fn advice(error: &Error) -> Advice {
             ErrorKind::UniqueViolation
             | ErrorKind::ForeignKeyViolation
             | ErrorKind::ExclusionViolation => Advice::Conflict,
+            // SQLite implements RESTRICT as a trigger.
+            _ if error.message() == RESTRICTED => Advice::Conflict,
             _ => of_code(&error.code().unwrap_or_default()),
         },
         _ => Advice::GiveUp,
@@ -39,6 +41,8 @@ fn advice(error: &Error) -> Advice {
 // ANCHOR_END: advice
 
 // ANCHOR: code
+const RESTRICTED: &str = "FOREIGN KEY constraint failed";
+
 fn of_code(code: &str) -> Advice {
     match code {
         // PostgreSQL: not serializable, a deadlock, a lock that isn't
@@ -327,6 +331,37 @@ mod tests {
         assert_eq!(advice(&error), Advice::GiveUp, "{error}");
         let count = sqlx::query_scalar::<_, i64>(COUNT);
         assert_eq!(count.fetch_one(&mut one).await?, 1);
+        Ok(())
+    }
+
+    /// With and without RESTRICT, a customer who has an order stays.
+    #[tokio::test]
+    async fn failure_of_a_foreign_key_is_a_conflict()
+    -> Result<(), Error> {
+        install_default_drivers();
+        for action in ["", "ON DELETE RESTRICT"] {
+            let mut one =
+                AnyConnection::connect("sqlite::memory:").await?;
+            let orders = format!(
+                "CREATE TABLE orders (customer INTEGER
+                 REFERENCES customers {action})"
+            );
+            run(
+                &mut one,
+                &[
+                    "CREATE TABLE customers (id INTEGER PRIMARY KEY)",
+                    &orders,
+                    "INSERT INTO customers VALUES (1)",
+                    "INSERT INTO orders VALUES (1)",
+                ],
+            )
+            .await?;
+            let delete = "DELETE FROM customers";
+            let failed = fail(&mut one, &[delete]).await;
+            assert_eq!(failed.advice, Advice::Conflict, "{action}");
+            // The code alone doesn't say so: a trigger can have it, too.
+            assert_eq!(of_code("1811"), Advice::GiveUp);
+        }
         Ok(())
     }
 

@@ -18,7 +18,7 @@ impl Follow {
         &self,
         ship: impl AsyncFn(i64) -> Result<(), Failed>,
     ) -> Result<(), Failed> {
-        let listens = PgListener::connect_with(&self.listeners);
+        let listens = PgListener::connect(&self.address);
         let mut listener = timeout(self.limit, listens).await??;
         // First, listen.
         timeout(self.limit, listener.listen("orders")).await??;
@@ -64,8 +64,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 struct Follow {
     pool: PgPool,
-    /// Each listener takes one connection of this pool, for good.
-    listeners: PgPool,
+    /// Each listener has its own connection, outside of the pool. A
+    /// dead one can stay open for many minutes, and takes no place.
+    address: String,
     /// Reads this often without a notification.
     poll: Duration,
     /// A connection that is silent for so long is dead, or waits for a
@@ -113,11 +114,11 @@ async fn mark_shipped(pool: &PgPool, order: i64) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Two pools, of which the second one's connections have a name.
+/// A pool, and an address that gives connections a name.
 async fn open(
     server: &str,
     schema: &str,
-) -> sqlx::Result<(PgPool, PgPool)> {
+) -> sqlx::Result<(PgPool, String)> {
     let options = server.parse::<PgConnectOptions>()?;
     let options = options.options([("search_path", schema)]);
     let pool = PgPoolOptions::new()
@@ -131,7 +132,7 @@ async fn open(
                 Ok(true)
             })
         })
-        .connect_with(options.clone())
+        .connect_with(options)
         .await?;
     for statement in [
         format!("CREATE SCHEMA {schema}"),
@@ -141,11 +142,15 @@ async fn open(
     ] {
         sqlx::query(AssertSqlSafe(statement)).execute(&pool).await?;
     }
-    let listeners = PgPoolOptions::new()
-        .max_connections(2)
-        .connect_with(options.application_name(schema))
-        .await?;
-    Ok((pool, listeners))
+    Ok((pool, address(server, schema)))
+}
+
+fn address(server: &str, schema: &str) -> String {
+    let and = if server.contains('?') { '&' } else { '?' };
+    format!(
+        "{server}{and}options=-c%20search_path%3D{schema}\
+         &application_name={schema}"
+    )
 }
 
 /// Closes the connections that listen, as a restart or a failover does.
@@ -155,14 +160,9 @@ async fn cut(pool: &PgPool, schema: &str) -> sqlx::Result<i64> {
     sqlx::query_scalar(cut).bind(schema).fetch_one(pool).await
 }
 
-async fn close(
-    pool: PgPool,
-    listeners: PgPool,
-    schema: &str,
-) -> sqlx::Result<()> {
+async fn close(pool: PgPool, schema: &str) -> sqlx::Result<()> {
     let drop = format!("DROP SCHEMA {schema} CASCADE");
     sqlx::query(AssertSqlSafe(drop)).execute(&pool).await?;
-    listeners.close().await;
     pool.close().await;
     Ok(())
 }
@@ -170,11 +170,11 @@ async fn close(
 /// Places four orders: before it listens, while it waits, while its
 /// connection is lost, and after that. Returns those that are shipped.
 async fn run(server: &str, schema: &str) -> sqlx::Result<Vec<i64>> {
-    let (pool, listeners) = open(server, schema).await?;
+    let (pool, address) = open(server, schema).await?;
     place(&pool, 1).await?;
     let follow = Follow {
         pool: pool.clone(),
-        listeners: listeners.clone(),
+        address,
         poll: Duration::from_secs(10),
         limit: Duration::from_secs(5),
         stop: CancellationToken::new(),
@@ -203,7 +203,7 @@ async fn run(server: &str, schema: &str) -> sqlx::Result<Vec<i64>> {
             Ok(())
         })
         .await;
-    close(pool, listeners, schema).await?;
+    close(pool, schema).await?;
     Ok(shipped.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
@@ -221,7 +221,7 @@ async fn main() -> sqlx::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::{io::Write as _, sync::Arc};
 
     use super::*;
 
@@ -238,10 +238,10 @@ mod tests {
             return Ok(());
         };
         let schema = format!("listen_{name}_{}", std::process::id());
-        let (pool, listeners) = open(&server, &schema).await?;
+        let (pool, address) = open(&server, &schema).await?;
         let follow = Follow {
             pool: pool.clone(),
-            listeners: listeners.clone(),
+            address,
             poll: Duration::from_secs(30),
             limit: Duration::from_secs(5),
             stop: CancellationToken::new(),
@@ -251,7 +251,7 @@ mod tests {
         timeout(limit, test(&pool, follow, &schema))
             .await
             .expect("it doesn't wait for the next poll");
-        close(pool, listeners, &schema).await
+        close(pool, &schema).await
     }
 
     async fn shipped(pool: &PgPool) -> i64 {
@@ -308,7 +308,7 @@ mod tests {
         on_server("cancel", async |pool, follow, _| {
             let following = |stop: &CancellationToken| Follow {
                 pool: pool.clone(),
-                listeners: follow.listeners.clone(),
+                address: follow.address.clone(),
                 poll: follow.poll,
                 limit: follow.limit,
                 stop: stop.clone(),
@@ -553,34 +553,31 @@ mod tests {
         .await
     }
 
-    /// The network drops every packet of the listener's connection.
+    /// Again and again, the network drops every packet of the listener's
+    /// connection.
     #[tokio::test(flavor = "multi_thread")]
     async fn silence_of_the_network_is_noticed() -> sqlx::Result<()> {
         on_server("silence", async |pool, mut follow, schema| {
             let folder = tempfile::tempdir().expect("a folder");
-            let frozen = CancellationToken::new();
+            let frozen = Arc::new(Mutex::new(CancellationToken::new()));
             let server = std::env::var("DATABASE_URL").expect("set");
             let options: PgConnectOptions =
                 server.parse().expect("an address");
             let proxy = proxy(&options, folder.path(), &frozen);
             let proxy = tokio::spawn(proxy);
-            follow.listeners = PgPoolOptions::new()
-                .max_connections(2)
-                .connect_lazy_with(
-                    options
-                        .socket(folder.path())
-                        .options([("search_path", schema)]),
-                );
+            let and = if server.contains('?') { '&' } else { '?' };
+            let host = folder.path().display();
+            let server = format!("{server}{and}host={host}");
+            follow.address = address(&server, schema);
             follow.poll = Duration::from_millis(100);
-            follow.limit = Duration::from_millis(300);
+            follow.limit = Duration::from_millis(500);
             tokio::join!(follow.run(fine), async {
-                place(pool, 1).await.expect("placed");
-                until_shipped(pool, 1).await;
-                frozen.cancel();
-                place(pool, 2).await.expect("placed");
-                until_shipped(pool, 2).await;
-                // The dead connection isn't returned.
-                assert_eq!(follow.listeners.size(), 2);
+                for order in 1..=4 {
+                    place(pool, order).await.expect("placed");
+                    until_shipped(pool, order).await;
+                    let mut frozen = frozen.lock().expect("no panic");
+                    std::mem::take(&mut *frozen).cancel();
+                }
                 follow.stop.cancel();
             });
             proxy.abort();
@@ -588,11 +585,12 @@ mod tests {
         .await
     }
 
-    /// Its first connection forwards nothing once it's frozen.
+    /// Forwards until the token of a connection is canceled. From then
+    /// on, this connection is silent.
     fn proxy(
         server: &PgConnectOptions,
         folder: &std::path::Path,
-        frozen: &CancellationToken,
+        frozen: &Arc<Mutex<CancellationToken>>,
     ) -> impl Future<Output = std::io::Result<()>> + use<> {
         let (port, host) = (server.get_port(), server.get_host());
         let file = format!(".s.PGSQL.{port}");
@@ -600,13 +598,13 @@ mod tests {
             tokio::net::UnixListener::bind(folder.join(&file));
         let listener = listener.expect("a socket");
         let socket = server.get_socket().map(|it| it.join(file));
-        let (host, mut frozen) = (host.to_owned(), frozen.clone());
+        let (host, frozen) = (host.to_owned(), Arc::clone(frozen));
         async move {
             let mut tasks = tokio::task::JoinSet::new();
             loop {
                 let (client, _) = listener.accept().await?;
                 let (socket, host) = (socket.clone(), host.clone());
-                let frozen = std::mem::take(&mut frozen);
+                let frozen = frozen.lock().expect("no panic").clone();
                 tasks.spawn(async move {
                     if let Some(socket) = socket {
                         let server = UnixStream::connect(socket);

@@ -30,7 +30,7 @@ async fn check(
 
 use std::time::Duration;
 
-use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::{Connection, sqlite::SqlitePoolOptions};
 use tempfile::TempDir;
 
 /// Opens a pool with this number of connections.
@@ -42,6 +42,10 @@ async fn open(
     let pool = SqlitePoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
+        // Discards a connection whose transaction SQLite rolled back.
+        .before_acquire(|connection, _| {
+            Box::pin(async { Ok(!connection.is_in_transaction()) })
+        })
         .connect(&format!("sqlite://{}?mode=rwc", file.display()))
         .await?;
     for statement in [
@@ -112,6 +116,21 @@ mod tests {
         })
         .await;
         Ok(())
+    }
+
+    #[tokio::test]
+    async fn failure_of_a_full_disk_stops_no_later_order()
+    -> sqlx::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pool = open(&folder, 1).await?;
+        let mut full = pool.begin().await?;
+        let limit = sqlx::query("PRAGMA max_page_count = 1");
+        limit.execute(&mut *full).await?;
+        let large = "INSERT INTO orders VALUES (zeroblob(100000))";
+        let large = sqlx::query(large).execute(&mut *full).await;
+        assert!(large.is_err_and(|it| it.to_string().contains("full")));
+        drop(full);
+        place(&pool, 7).await
     }
 
     #[tokio::test]

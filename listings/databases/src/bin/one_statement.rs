@@ -86,7 +86,10 @@ async fn schema(address: &str, name: &str) -> sqlx::Result<String> {
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&server).await?;
     server.close().await;
     let and = if address.contains('?') { '&' } else { '?' };
-    Ok(format!("{address}{and}options=-c%20search_path%3D{name}"))
+    Ok(format!(
+        "{address}{and}options=-c%20search_path%3D{name}\
+         %20-c%20lock_timeout%3D5s%20-c%20statement_timeout%3D10s"
+    ))
 }
 
 #[cfg(test)]

@@ -139,9 +139,11 @@ impl<B: Broker> Relay<'_, B> {
     async fn run(&self) {
         while !self.stop.is_cancelled() {
             let pause = match self.round().await {
-                Ok(round) if !round.failed.is_empty() => {
-                    tracing::warn!("not sent: {:?}", round.failed);
-                    Duration::from_secs(1)
+                Ok(Round { sent, failed }) if !failed.is_empty() => {
+                    tracing::warn!("not sent: {failed:?}");
+                    // The events of other orders don't wait for it.
+                    let pause = if sent > 0 { 20 } else { 1000 };
+                    Duration::from_millis(pause)
                 }
                 Ok(Round { sent: 0, .. }) => Duration::from_millis(200),
                 Ok(_) => Duration::ZERO,
@@ -731,6 +733,47 @@ mod tests {
             pool.close().await;
             let failed = relay.round().await;
             assert!(matches!(failed, Err(sqlx::Error::PoolClosed)));
+        })
+        .await
+    }
+
+    /// An event that the broker always rejects doesn't slow down the
+    /// events of other orders.
+    #[tokio::test]
+    async fn failure_of_one_order_delays_no_other() -> sqlx::Result<()>
+    {
+        on_both("delays", async |pool, _| {
+            change(&pool, "bad", "placed").await.expect("a change");
+            let insert = "WITH RECURSIVE numbers (number) AS (
+                SELECT 1 UNION ALL
+                SELECT number + 1 FROM numbers WHERE number < 250)
+                INSERT INTO outbox (order_id, version, status)
+                SELECT 'good', number, 'paid' FROM numbers";
+            pool.execute(insert).await.expect("inserted");
+            let last = Mutex::new(Instant::now());
+            let longest = Mutex::new(Duration::ZERO);
+            let broker = Does::new(|it: Event, _| {
+                if it.order == "bad" {
+                    return std::future::ready(Err("no".to_owned()));
+                }
+                let mut last = last.lock().expect("no panic");
+                let mut longest = longest.lock().expect("no panic");
+                *longest = longest.max(last.elapsed());
+                *last = Instant::now();
+                std::future::ready(Ok(()))
+            });
+            let relay = relay(&pool, &broker, "a");
+            tokio::join!(relay.run(), async {
+                while unsent(&pool).await.expect("events").len() > 1 {
+                    sleep(Duration::from_millis(10)).await;
+                }
+                relay.stop.cancel();
+            });
+            let longest = *longest.lock().expect("no panic");
+            assert!(
+                longest < Duration::from_millis(900),
+                "{longest:?}"
+            );
         })
         .await
     }

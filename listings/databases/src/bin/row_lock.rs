@@ -4,7 +4,7 @@
 use sqlx::PgPool;
 
 /// Sells one unit, if there is one. If the call fails or is canceled
-/// before the commit, nothing was sold. If it's canceled during the
+/// before the commit, nothing was sold. If that happens during the
 /// commit, the unit may or may not have been sold.
 async fn sell(pool: &PgPool) -> sqlx::Result<bool> {
     let mut transaction = pool.begin().await?;

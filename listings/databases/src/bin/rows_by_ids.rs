@@ -3,11 +3,16 @@
 // ANCHOR: lookup
 use sqlx::{PgPool, QueryBuilder, SqlitePool};
 
-/// SQLite: a parameter for each id. A statement may have 32,766.
+/// SQLite: a parameter for each id. A statement may have 32,766. A row
+/// is found once, even if its id is in the list several times.
 async fn on_sqlite(
     pool: &SqlitePool,
     ids: &[i64],
 ) -> sqlx::Result<Vec<String>> {
+    // Otherwise, two chunks could find the same row.
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    ids.dedup();
     let mut names = Vec::new();
     for chunk in ids.chunks(1_000) {
         let mut query = QueryBuilder::new(
@@ -111,6 +116,19 @@ mod tests {
         assert!(on_postgres(&pool, &[]).await?.is_empty());
         let ids: Vec<i64> = (1..=100_000).collect();
         assert_eq!(on_postgres(&pool, &ids).await?.len(), 3);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn edges_an_id_several_times_finds_one_row()
+    -> sqlx::Result<()> {
+        let ids = [2; 2_500];
+        let pool = sqlite().await?;
+        assert_eq!(on_sqlite(&pool, &ids).await?, ["desk"]);
+        if let Ok(address) = std::env::var("DATABASE_URL") {
+            let pool = postgres(&address).await?;
+            assert_eq!(on_postgres(&pool, &ids).await?, ["desk"]);
+        }
         Ok(())
     }
 

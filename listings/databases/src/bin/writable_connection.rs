@@ -4,7 +4,7 @@
 use std::{io, time::Duration};
 
 use sqlx::{
-    PgConnection, PgPool,
+    PgConnection, PgPool, Row,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::time::timeout;
@@ -51,13 +51,16 @@ const CHECK_CLIENT: (&str, &str) =
 async fn can_write(
     connection: &mut PgConnection,
 ) -> sqlx::Result<bool> {
-    let ask = sqlx::query_scalar("SHOW transaction_read_only");
-    let answer =
-        timeout(Duration::from_secs(1), ask.fetch_one(connection))
-            .await;
-    let only_reads: String = answer.map_err(io::Error::from)??;
+    let ask = sqlx::raw_sql(ASK).fetch_one(connection);
+    let answer = timeout(Duration::from_secs(1), ask).await;
+    let only_reads: String =
+        answer.map_err(io::Error::from)??.try_get(0)?;
     Ok(only_reads == "off")
 }
+
+/// In sqlx 0.9.0, a `begin` that was dropped leaves its transaction
+/// open, so this ends it first. All of it is one round trip.
+const ASK: &str = "BEGIN; ROLLBACK; SHOW transaction_read_only";
 // ANCHOR_END: check
 
 async fn book(pool: &PgPool, guest: &str) -> sqlx::Result<()> {
@@ -228,6 +231,29 @@ mod tests {
             all.expect("four connections that can write");
         })
         .await;
+        pool.close().await;
+        Ok(())
+    }
+
+    /// A `begin` that is dropped while the server executes it.
+    #[tokio::test]
+    async fn cancel_of_a_begin_loses_no_later_booking()
+    -> sqlx::Result<()> {
+        use futures::FutureExt as _;
+        let Some(server) = fresh("wc_begin").await? else {
+            return Ok(());
+        };
+        let pool = open(server.clone()).await?;
+        for expected in 1..=4 {
+            let slowly = "BEGIN; SELECT pg_sleep(0.05)";
+            {
+                let mut one = pool.acquire().await?;
+                let begin = one.begin_with(slowly).now_or_never();
+                assert!(begin.is_none(), "it waits for the server");
+            }
+            book(&pool, "Ben").await?;
+            assert_eq!(booked(&server).await?, expected);
+        }
         pool.close().await;
         Ok(())
     }

@@ -32,6 +32,8 @@ fn main() -> anyhow::Result<()> {
     let first = EnvFilter::builder().parse("info")?;
     let (filter, current) = reload::Layer::new(first);
     let lines = tracing_subscriber::fmt::layer()
+        // A line that can't be written must not panic.
+        .log_internal_errors(false)
         .without_time()
         .with_ansi(false);
     tracing_subscriber::registry().with(filter).with(lines).init();

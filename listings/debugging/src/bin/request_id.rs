@@ -21,8 +21,9 @@ struct Job {
 }
 
 /// Fails if the label isn't printed within [`LIMIT`]. It may still
-/// have been printed.
-#[instrument(level = "error", skip_all, fields(id = %id))]
+/// have been printed. As fields, the id and the label are escaped, so
+/// no caller can invent a line.
+#[instrument(level = "error", skip(printer))]
 async fn handle(id: String, printer: mpsc::Sender<Job>) -> Result<()> {
     info!("is accepted");
     let (done, is_done) = oneshot::channel();
@@ -46,10 +47,10 @@ async fn print_labels(mut jobs: mpsc::Receiver<Job>) {
     while let Some(Job { label, request, done }) = jobs.recv().await {
         let print = async {
             if done.is_closed() {
-                info!("skips the {label}: nobody waits for it");
+                info!(label, "is skipped: nobody waits for it");
                 return;
             }
-            info!("prints the {label}");
+            info!(label, "is printed");
             // Fails if the caller was canceled, which is fine.
             let _sent = done.send(());
         };
@@ -128,7 +129,7 @@ mod tests {
         for line in text.lines() {
             assert!(line.contains("handle{id="), "{line}");
         }
-        let printed = "handle{id=b210}:printer: ";
+        let printed = "handle{id=\"b210\"}:printer: ";
         assert!(text.contains(printed), "{text}");
     }
 
@@ -155,11 +156,13 @@ mod tests {
         threads.worker_threads(4);
         let text = logged(threads, run);
         for id in 0..50 {
-            let printed = format!("prints the label of r{id}");
+            let printed =
+                format!("is printed label=\"label of r{id}\"");
             let mut lines = text.lines();
             let line = lines.find(|line| line.ends_with(&printed));
             let line = line.expect("it is printed");
-            assert!(line.contains(&format!("{{id=r{id}}}:printer: ")));
+            let span = format!("{{id=\"r{id}\"}}:printer: ");
+            assert!(line.contains(&span), "{line}");
         }
     }
 
@@ -172,10 +175,10 @@ mod tests {
             assert!(dropped.is_err());
             print_labels(jobs).await;
         });
-        let printer = "handle{id=c5}:printer: ";
+        let printer = "handle{id=\"c5\"}:printer: ";
         assert!(text.contains(printer), "{text}");
-        assert!(text.contains("skips the label of c5"), "{text}");
-        assert!(!text.contains("prints"), "{text}");
+        assert!(text.contains("is skipped"), "{text}");
+        assert!(!text.contains("is printed"), "{text}");
     }
 
     #[test]
@@ -192,7 +195,24 @@ mod tests {
             })
             .await;
         });
-        assert!(text.contains("handle{id=d6}: "), "{text}");
+        assert!(text.contains("handle{id=\"d6\"}: "), "{text}");
+    }
+
+    /// The id may come from a header, so it may be anything.
+    #[test]
+    fn edges_an_id_cannot_forge_a_line_or_a_field() {
+        let text = logged(paused(), async {
+            let (printer, jobs) = mpsc::channel(1);
+            let id = "a1\" user=\"root\n INFO is paid".to_owned();
+            let handled = handle(id, printer);
+            let (handled, ()) =
+                tokio::join!(handled, print_labels(jobs));
+            handled.expect("it is printed");
+        });
+        let id = r#"handle{id="a1\" user=\"root\n INFO is paid"}"#;
+        assert_eq!(text.lines().count(), 3, "{text}");
+        let lines = text.lines().filter(|line| line.contains(id));
+        assert_eq!(lines.count(), 3, "{text}");
     }
 
     #[test]
@@ -232,7 +252,7 @@ mod tests {
                 handled.expect("it is printed");
             }
         });
-        assert!(!text.contains("skips"), "{text}");
+        assert!(!text.contains("is skipped"), "{text}");
     }
 
     #[test]

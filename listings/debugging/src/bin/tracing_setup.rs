@@ -29,6 +29,9 @@ fn set_up_tracing(rust_log: Option<OsString>) {
     let (filter, error) = filter(rust_log.as_deref());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A line that can't be written is lost. By default, it's
+        // reported on stderr, which panics if nobody reads that pipe.
+        .log_internal_errors(false)
         // The book's output is the same in every run.
         .without_time()
         .with_ansi(false)

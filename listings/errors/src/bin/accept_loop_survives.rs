@@ -25,7 +25,9 @@ async fn serve<L: Listen>(mut listener: L, stop: CancellationToken) {
         match accepted {
             Ok(socket) => clients.spawn(number, answer(socket)),
             Err(error) => {
-                println!("cannot accept client {number}: {error}");
+                log(format_args!(
+                    "cannot accept client {number}: {error}"
+                ));
                 if !concerns_one_client(&error) {
                     // It would recur immediately.
                     stop.run_until_cancelled(sleep(PAUSE)).await;
@@ -68,13 +70,21 @@ fn concerns_one_client(error: &io::Error) -> bool {
 fn report(client: u64, ended: Result<io::Result<()>, JoinError>) {
     match ended {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => println!("client {client}: {error}"),
-        Err(panic) => println!("client {client}: {panic}"),
+        Ok(Err(error)) => log(format_args!("client {client}: {error}")),
+        Err(panic) => log(format_args!("client {client}: {panic}")),
     }
+}
+
+/// `println!` panics if stdout is a closed pipe, and would end the loop.
+fn log(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 // ANCHOR_END: answer
 
-use std::io;
+use std::{
+    fmt,
+    io::{self, Write as _},
+};
 
 use tokio::{
     io::{
@@ -216,6 +226,55 @@ mod tests {
     async fn failure_of_one_client_leaves_the_others() {
         let expected = ["pong", "failed", "pong", "failed", "pong"];
         assert_eq!(run().await.expect("no panic"), expected);
+    }
+
+    /// A child process: it serves when its parent has closed the pipes.
+    #[tokio::test]
+    async fn a_server_without_a_reader() -> io::Result<()> {
+        if std::env::var_os("BOOK_WITHOUT_A_READER").is_none() {
+            return Ok(()); // It isn't a child process.
+        }
+        println!("ready");
+        io::read_to_string(io::stdin())?;
+        println_is_broken();
+        let seen = run().await;
+        writeln!(io::stderr(), "{seen:?}")
+    }
+
+    fn println_is_broken() {
+        let line = std::panic::catch_unwind(|| println!("a line"));
+        assert!(line.is_err(), "nobody reads it");
+    }
+
+    #[test]
+    fn failure_of_stdout_does_not_end_the_loop() -> io::Result<()> {
+        use std::{
+            io::{BufRead as _, BufReader},
+            process::{Command, Stdio},
+        };
+        // The path of this test, without the crate's name.
+        let module = module_path!();
+        let (_, module) = module.split_once("::").expect("a module");
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg(format!("{module}::a_server_without_a_reader"))
+            .args(["--exact", "--nocapture", "--test-threads=1"])
+            .env("BOOK_WITHOUT_A_READER", "yes")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let stdout = child.stdout.take().expect("a pipe");
+        for line in BufReader::new(stdout).lines() {
+            if line?.ends_with("ready") {
+                break; // Closes stdout.
+            }
+        }
+        let ended = child.wait_with_output()?; // Closes stdin.
+        let told = String::from_utf8_lossy(&ended.stderr);
+        let seen =
+            r#"Ok(["pong", "failed", "pong", "failed", "pong"])"#;
+        assert!(told.contains(seen), "{told}");
+        Ok(())
     }
 
     #[tokio::test(start_paused = true)]

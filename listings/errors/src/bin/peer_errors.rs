@@ -27,10 +27,14 @@ async fn ask(client: &Client, url: &str) -> Result<String, Advice> {
         }
         Status::REQUEST_TIMEOUT
         | Status::TOO_EARLY
-        | Status::TOO_MANY_REQUESTS
-        | Status::SERVICE_UNAVAILABLE => {
+        | Status::TOO_MANY_REQUESTS => {
             Err(Advice::TryAgain(retry_after(&answer)))
         }
+        Status::SERVICE_UNAVAILABLE => match retry_after(&answer) {
+            // Proxies answer this if their connection broke, too.
+            None => Err(Advice::Unknown),
+            wait => Err(Advice::TryAgain(wait)),
+        },
         Status::INTERNAL_SERVER_ERROR
         | Status::BAD_GATEWAY
         | Status::GATEWAY_TIMEOUT => Err(Advice::Unknown),
@@ -109,6 +113,7 @@ async fn answer(client: TcpStream) -> io::Result<()> {
         Some("/asks-for-ages") => {
             "503 Busy\r\nRetry-After: 18446744073709551615\r\n\r\n"
         }
+        Some("/proxy") => "503 Service Unavailable\r\n\r\n",
         Some("/fails") => "500 Internal Server Error\r\n\r\n",
         Some("/cannot") => "501 Not Implemented\r\n\r\n",
         Some("/gone") => "410 Gone\r\n\r\n",
@@ -157,7 +162,7 @@ mod tests {
         let (client, peer) = (client()?, Peer::start().await?);
         let refused = ask(&client, &nobody().await?).await;
         assert_eq!(refused, Err(Advice::TryAgain(None)));
-        for path in ["resets", "half", "fails"] {
+        for path in ["resets", "half", "fails", "proxy"] {
             let url = format!("{}/{path}", peer.base);
             let asked = ask(&client, &url).await;
             assert_eq!(asked, Err(Advice::Unknown), "{path}");

@@ -34,32 +34,49 @@ async fn price(
             .bind(product)
             .fetch_optional(&shop.database)
             .await
-            .map_err(|error| PriceError::Broken {
-                product,
-                source: cause(error),
-            })?;
+            .map_err(|error| of_database(product, error))?;
     let path = path.ok_or(PriceError::NoProduct(product))?;
     let answer = async {
         let url = format!("http://{}{path}", shop.supplier);
         let answer = shop.client.get(url).send().await?;
         answer.error_for_status()?.text().await
     };
-    answer.await.map_err(|error| PriceError::Unavailable {
-        product,
-        // A URL may hold a secret, and here a port by chance.
-        source: error.without_url().into(),
-    })
-}
-
-/// The database's own error. sqlx's error prints it in its message
-/// and also returns it as its source.
-fn cause(error: sqlx::Error) -> Cause {
-    match error {
-        sqlx::Error::Database(inner) => inner,
-        error => error.into(),
-    }
+    answer.await.map_err(|error| of_supplier(product, error))
 }
 // ANCHOR_END: price
+
+// ANCHOR: classify
+/// Waiting may help if the pool was busy or the connection broke.
+fn of_database(product: u32, error: sqlx::Error) -> PriceError {
+    use sqlx::Error::{Database, Io, PoolTimedOut};
+    match error {
+        Io(_) | PoolTimedOut => {
+            PriceError::Unavailable { product, source: error.into() }
+        }
+        // sqlx's error prints the database's own error in its message
+        // and also returns it as its source.
+        Database(source) => PriceError::Broken { product, source },
+        _ => PriceError::Broken { product, source: error.into() },
+    }
+}
+
+/// Waiting doesn't help if the supplier doesn't accept our request, for
+/// example because our password has expired (401).
+fn of_supplier(product: u32, error: reqwest::Error) -> PriceError {
+    // Except for 408, 425, and 429, which ask us to try again.
+    let is_refused = error.status().is_some_and(|status| {
+        let status = status.as_u16();
+        status < 500 && ![408, 425, 429].contains(&status)
+    });
+    let is_ours = error.is_builder() || error.is_redirect();
+    // A URL may hold a secret, and here a port by chance.
+    let source = error.without_url().into();
+    match is_refused || is_ours {
+        true => PriceError::Broken { product, source },
+        false => PriceError::Unavailable { product, source },
+    }
+}
+// ANCHOR_END: classify
 
 use std::{error::Error, net::SocketAddr, time::Duration};
 
@@ -79,8 +96,8 @@ struct Shop {
 
 impl Shop {
     /// A shop whose supplier knows the first product, fails at the
-    /// second, hangs up in the middle of the third, and is silent at
-    /// the ninth.
+    /// second, hangs up in the middle of the third, refuses the fifth
+    /// and the sixth, and is silent at the ninth.
     async fn open() -> Result<Self, Cause> {
         // One connection, because each has a database of its own.
         let database = SqlitePoolOptions::new()
@@ -91,7 +108,7 @@ impl Shop {
         let table = "CREATE TABLE products (id INTEGER, path TEXT);
             INSERT INTO products VALUES
                 (1, '/tea'), (2, '/fails'), (3, '/half'),
-                (9, '/silent');";
+                (5, '/refused'), (6, '/busy'), (9, '/silent');";
         sqlx::raw_sql(table).execute(&database).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let supplier = listener.local_addr()?;
@@ -127,6 +144,12 @@ async fn supply(listener: TcpListener) {
             Some("/half") => {
                 "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\n4."
             }
+            Some("/refused") => {
+                "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            }
+            Some("/busy") => {
+                "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            }
             _ => {
                 "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
             }
@@ -150,7 +173,7 @@ fn chain(error: &dyn Error) -> String {
 #[tokio::main]
 async fn main() -> Result<(), Cause> {
     let shop = Shop::open().await?;
-    for product in 1..=4 {
+    for product in 1..=5 {
         match price(&shop, product).await {
             Ok(price) => println!("product {product}: {price}"),
             Err(error) => println!("{}", chain(&error)),
@@ -177,7 +200,7 @@ mod tests {
     {
         let shop = Shop::open().await?;
         assert_eq!(price(&shop, 1).await?, "4.20");
-        for product in [2, 3] {
+        for product in [2, 3, 6] {
             let error = price(&shop, product).await.expect_err("fails");
             assert!(source::<reqwest::Error>(&error).is_some());
             let line = error.to_string();
@@ -186,11 +209,21 @@ mod tests {
         }
         let none = price(&shop, 4).await;
         assert!(matches!(none, Err(PriceError::NoProduct(4))));
+        let refused = price(&shop, 5).await.expect_err("a password");
+        assert!(matches!(refused, PriceError::Broken { .. }));
         shop.database.close().await;
         let error = price(&shop, 1).await.expect_err("it is closed");
         assert!(source::<sqlx::Error>(&error).is_some());
         assert!(matches!(error, PriceError::Broken { .. }));
         Ok(())
+    }
+
+    /// A pool that is busy isn't a bug: nobody has to look at it.
+    #[tokio::test]
+    async fn failure_of_a_busy_pool_is_worth_another_try() {
+        let error = of_database(7, sqlx::Error::PoolTimedOut);
+        assert!(matches!(error, PriceError::Unavailable { .. }));
+        assert!(source::<sqlx::Error>(&error).is_some());
     }
 
     #[tokio::test]

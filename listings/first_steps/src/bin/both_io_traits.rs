@@ -16,8 +16,12 @@ mod library {
         socket.write_all(b"hello\n").await?;
         socket.close().await?; // Tokio's `shutdown`.
         let mut answer = String::new();
-        socket.take(1_000).read_to_string(&mut answer).await?;
-        Ok(answer)
+        let mut limited = socket.take(1_000);
+        limited.read_to_string(&mut answer).await?;
+        match limited.limit() {
+            0 => Err(io::Error::other("the answer is too long")),
+            _ => Ok(answer),
+        }
     }
 }
 // ANCHOR_END: library
@@ -37,7 +41,8 @@ async fn greet(
     timeout(Duration::from_secs(60), greeting).await?
 }
 
-/// A reader of `futures` for Tokio's `copy`.
+/// A reader of `futures` for Tokio's `copy`. After an error, or if this
+/// is dropped, `file` contains only the start.
 async fn save(
     reader: impl futures::AsyncRead + Unpin,
     file: &mut (impl AsyncWrite + Unpin),
@@ -110,6 +115,15 @@ mod tests {
         let (answer, greeting) = tokio::join!(greet(ours), peer);
         assert_eq!(greeting, "hello\n");
         assert_eq!(answer.expect("it's empty"), "");
+    }
+
+    #[tokio::test]
+    async fn edges_an_answer_that_is_too_long_is_an_error() {
+        for (length, is_good) in [(999, true), (1_000, false)] {
+            let answer = tokio::io::repeat(b'x').take(length);
+            let greeted = greet(join(answer, Vec::new())).await;
+            assert_eq!(greeted.is_ok(), is_good, "{length}");
+        }
     }
 
     #[tokio::test]

@@ -9,11 +9,13 @@ use tokio::time::{Duration, timeout};
 const LIMIT: Duration = Duration::from_secs(60);
 const LONGEST: u64 = 1_000_000;
 
+/// Returns an answer, which ends with a `\n`.
+///
 /// # Errors
 ///
-/// The exchange takes longer than a minute, the answer is too long or
-/// not UTF-8, or the connection fails. Even then, or if this future is
-/// dropped, the server may have received the request.
+/// The exchange takes longer than a minute, the answer is too long, cut
+/// off, or not UTF-8, or the connection fails. Even then, or if this
+/// future is dropped, the server may have received the request.
 async fn ask(
     mut socket: impl AsyncRead + AsyncWrite + Unpin,
     request: &str,
@@ -26,7 +28,9 @@ async fn ask(
         socket.read_to_string(&mut answer).await?;
         match socket.limit() {
             0 => Err(io::Error::other("the answer is too long")),
-            _ => Ok(()),
+            _ if answer.ends_with('\n') => Ok(()),
+            // A server that crashes sends EOF, too.
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     };
     timeout(LIMIT, exchange).await??;
@@ -110,17 +114,29 @@ mod tests {
 
     #[tokio::test]
     async fn edges_of_requests_and_answers() {
-        for (answer, is_good) in [("", true), ("ä", true)] {
+        for answer in ["\n", "ä\n", "two\nlines\n"] {
             let socket = join(answer.as_bytes(), Vec::new());
-            assert_eq!(ask(socket, "").await.is_ok(), is_good);
+            let asked = ask(socket, "").await;
+            assert_eq!(asked.expect("it's whole"), answer);
         }
-        let socket = join(&b"\xff"[..], Vec::new());
+        let socket = join(&b"\xff\n"[..], Vec::new());
         assert!(ask(socket, "").await.is_err());
         for (length, is_good) in [(LONGEST - 1, true), (LONGEST, false)]
         {
-            let answer = tokio::io::repeat(b'x').take(length);
-            let socket = join(answer, Vec::new());
+            let answer = tokio::io::repeat(b'x').take(length - 1);
+            let socket = join(answer.chain(&b"\n"[..]), Vec::new());
             assert_eq!(ask(socket, "").await.is_ok(), is_good);
+        }
+    }
+
+    #[tokio::test]
+    async fn crash_of_the_server_in_the_middle_of_its_answer() {
+        let whole = "12 orders\n";
+        for length in 0..whole.len() {
+            let socket = join(&whole.as_bytes()[..length], Vec::new());
+            let error = ask(socket, "").await.expect_err("cut off");
+            let kind = error.kind();
+            assert_eq!(kind, io::ErrorKind::UnexpectedEof, "{length}");
         }
     }
 

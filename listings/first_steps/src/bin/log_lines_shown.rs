@@ -21,6 +21,9 @@ where
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
+        // A line that can't be written is lost. By default, it's
+        // reported on stderr, which panics if nobody reads that pipe.
+        .log_internal_errors(false)
         // The book's output is the same in every run.
         .without_time()
         .with_ansi(false)
@@ -46,7 +49,40 @@ fn place_order(number: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{io::Read, sync::Mutex};
+    use std::{
+        io::Read,
+        process::{Command, Stdio},
+        sync::Mutex,
+    };
+
+    /// Runs itself in a process whose stderr is closed.
+    #[test]
+    fn failure_to_write_a_line_does_not_panic() -> Result<()> {
+        const CHILD: &str = "LOG_LINES_SHOWN_CHILD";
+        if std::env::var_os(CHILD).is_some() {
+            // Until then, the other process has closed it.
+            std::io::stdin().read_to_end(&mut Vec::new())?;
+            set_up_log(std::io::stderr)?;
+            place_order(7);
+            return Ok(());
+        }
+        let (_, module) =
+            module_path!().split_once("::").expect("a module");
+        let test = "failure_to_write_a_line_does_not_panic";
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg(format!("{module}::{test}"))
+            .args(["--exact", "--nocapture"])
+            .env(CHILD, "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        drop(child.stderr.take());
+        drop(child.stdin.take());
+        let ended = child.wait()?;
+        assert!(ended.success(), "{ended}");
+        Ok(())
+    }
 
     /// A process has one subscriber, so this is one test.
     #[test]

@@ -5,7 +5,8 @@ use tokio::task::JoinSet;
 use tracing::{Instrument, error, error_span, info};
 
 // ANCHOR: hook
-/// Call it in `main`, after the subscriber is set up.
+/// Call it in `main`, after the subscriber is set up. If the hook
+/// panics, the process aborts, so a failed write must not panic.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("(no text)");
@@ -39,6 +40,7 @@ async fn ship_all() -> usize {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     tracing_subscriber::fmt()
+        .log_internal_errors(false) // As the comment of the hook says.
         .without_time()
         .with_ansi(false)
         .with_target(false)
@@ -51,7 +53,11 @@ async fn main() -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{io::Read, sync::Mutex};
+    use std::{
+        io::Read,
+        process::{Command, Stdio},
+        sync::Mutex,
+    };
     use tokio::runtime::Builder;
     use tracing::instrument::WithSubscriber;
 
@@ -113,6 +119,42 @@ mod tests {
             let message = format!("panicked: {message} place=");
             assert!(text.contains(&message), "{text}");
         }
+    }
+
+    /// Runs itself in a process whose stderr is closed.
+    #[test]
+    fn failure_to_write_the_line_does_not_abort_the_process()
+    -> Result<()> {
+        const CHILD: &str = "PANIC_IN_LOG_CHILD";
+        if std::env::var_os(CHILD).is_some() {
+            // Until then, the other process has closed it.
+            std::io::stdin().read_to_end(&mut Vec::new())?;
+            tracing_subscriber::fmt()
+                .log_internal_errors(false)
+                .with_writer(std::io::stderr)
+                .init();
+            log_panics();
+            let runtime = Builder::new_current_thread().build()?;
+            assert_eq!(runtime.block_on(ship_all()), 1);
+            return Ok(());
+        }
+        let (_, module) =
+            module_path!().split_once("::").expect("a module");
+        let test =
+            "failure_to_write_the_line_does_not_abort_the_process";
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg(format!("{module}::{test}"))
+            .args(["--exact", "--nocapture"])
+            .env(CHILD, "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        drop(child.stderr.take());
+        drop(child.stdin.take());
+        let ended = child.wait()?;
+        assert!(ended.success(), "{ended}");
+        Ok(())
     }
 
     #[test]

@@ -1,6 +1,12 @@
 //! With bb8, a connection in the middle of a question counts as broken.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use tokio::time::{Duration, sleep, timeout};
 
@@ -13,9 +19,10 @@ impl ManageConnection for Orders {
     type Connection = Session;
     type Error = io::Error;
 
+    /// bb8 has no time limit for this: a server that doesn't respond
+    /// would occupy the slot forever.
     async fn connect(&self) -> io::Result<Session> {
-        sleep(Duration::from_millis(50)).await;
-        Ok(Session { on_the_way: VecDeque::new() })
+        timeout(Duration::from_secs(5), self.open()).await?
     }
 
     /// Checks a connection before a caller gets it.
@@ -31,7 +38,20 @@ impl ManageConnection for Orders {
 }
 // ANCHOR_END: manager
 
-struct Orders;
+#[derive(Default)]
+struct Orders {
+    is_silent: Arc<AtomicBool>,
+}
+
+impl Orders {
+    async fn open(&self) -> io::Result<Session> {
+        if self.is_silent.load(Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        sleep(Duration::from_millis(50)).await;
+        Ok(Session { on_the_way: VecDeque::new() })
+    }
+}
 
 /// A session answers its questions in their order.
 struct Session {
@@ -54,7 +74,8 @@ type Answer = io::Result<&'static str>;
 /// A caller gives up after 20 ms, while bb8 checks the connection for
 /// it. What does the next caller read?
 async fn two_callers() -> Result<&'static str, Error> {
-    let pool = bb8::Pool::builder().max_size(1).build(Orders).await?;
+    let pool = bb8::Pool::builder().max_size(1);
+    let pool = pool.build(Orders::default()).await?;
     drop(pool.get().await?);
     let patience = Duration::from_millis(20);
     if timeout(patience, pool.get()).await.is_err() {
@@ -77,9 +98,13 @@ mod tests {
 
     use super::*;
 
-    async fn pool() -> bb8::Pool<Orders> {
-        let pool = bb8::Pool::builder().max_size(1).build(Orders);
+    async fn pool_of(orders: Orders) -> bb8::Pool<Orders> {
+        let pool = bb8::Pool::builder().max_size(1).build(orders);
         pool.await.expect("it opens nothing yet")
+    }
+
+    async fn pool() -> bb8::Pool<Orders> {
+        pool_of(Orders::default()).await
     }
 
     #[tokio::test(start_paused = true)]
@@ -119,6 +144,18 @@ mod tests {
         assert_eq!(pool.state().idle_connections, 0);
         sleep(Duration::from_secs(1)).await;
         assert_eq!(pool.state().idle_connections, 1);
+    }
+
+    /// A server accepts connections and says nothing, for a while.
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_server_occupies_no_slot() {
+        let is_silent = Arc::new(AtomicBool::new(true));
+        let orders = Orders { is_silent: Arc::clone(&is_silent) };
+        let pool = pool_of(orders).await;
+        let silent = within(HOUR, pool.get()).await;
+        assert!(matches!(silent, Err(bb8::RunError::TimedOut)));
+        is_silent.store(false, Relaxed);
+        assert!(within(HOUR, pool.get()).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

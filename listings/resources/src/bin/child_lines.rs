@@ -17,7 +17,8 @@ use tokio::{
 ///
 /// A child that prints no line for `patience` is killed, with all
 /// processes of its group. The same happens on an error, on
-/// cancellation, and if `on_line` panics.
+/// cancellation, and if `on_line` panics. A background process that
+/// keeps stdout open makes even a finished child time out.
 async fn follow(
     mut job: Command,
     patience: Duration,
@@ -136,9 +137,12 @@ mod tests {
 
     #[tokio::test]
     async fn silence_ends_with_an_error() {
-        for silent in
-            ["echo page 1; sleep 1000", "exec >&-; sleep 1000"]
-        {
+        for silent in [
+            "echo page 1; sleep 1000",
+            "exec >&-; sleep 1000",
+            // A process in the background keeps the pipe open.
+            "sleep 1000 & echo page 1",
+        ] {
             let ended = follow(sh(silent), MOMENT, |_| {}).await;
             let error = ended.expect_err("it falls silent");
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);

@@ -15,6 +15,7 @@ use tokio::{
 /// Closes the child's input, which asks it to exit, and kills it after
 /// the grace period. Waits for its exit either way, so that no zombie
 /// is left. On cancellation, a child with `kill_on_drop` is killed.
+/// Read a piped output meanwhile: a child whose pipe is full can't exit.
 async fn stop(
     mut child: Child,
     grace: Duration,
@@ -85,6 +86,24 @@ mod tests {
         let code = ended.wait().await?.code();
         assert_eq!(code, Some(3));
         assert_eq!(stop(ended, MINUTE).await?.code(), code);
+        Ok(())
+    }
+
+    /// It prints its last lines, and nobody reads them, as documented.
+    #[tokio::test]
+    async fn slow_reader_of_its_output_costs_the_grace_period()
+    -> io::Result<()> {
+        for (bytes, exits) in [(1000, true), (1_000_000, false)] {
+            let last = format!("cat; head -c {bytes} /dev/zero");
+            let child = Command::new("sh")
+                .args(["-c", &last])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .kill_on_drop(true)
+                .spawn()?;
+            let grace = if exits { MINUTE } else { 4 * MOMENT };
+            assert_eq!(stop(child, grace).await?.success(), exits);
+        }
         Ok(())
     }
 

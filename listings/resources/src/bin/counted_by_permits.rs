@@ -21,6 +21,8 @@ struct Pool {
 }
 
 impl Pool {
+    /// Keep the permit for as long as the connection. The pattern
+    /// `(connection, _)` would drop it immediately.
     async fn get(
         &self,
     ) -> io::Result<(Connection, SemaphorePermit<'_>)> {
@@ -156,6 +158,19 @@ mod tests {
         }
         tasks.join_all().await;
         assert_eq!(pool.permits.available_permits(), 3);
+    }
+
+    /// The connection is open, and isn't counted.
+    #[tokio::test(start_paused = true)]
+    async fn overload_is_not_noticed_without_the_permit()
+    -> io::Result<()> {
+        let pool = Pool::new();
+        pool.server.is_up.store(true, Relaxed);
+        let (_one, _) = pool.get().await?;
+        assert_eq!(pool.permits.available_permits(), 3);
+        let (_two, _permit) = pool.get().await?;
+        assert_eq!(pool.permits.available_permits(), 2);
+        Ok(())
     }
 
     #[tokio::test(start_paused = true)]

@@ -227,6 +227,21 @@ mod tests {
         within(HOUR, following).await?
     }
 
+    /// The same while it waits for its receiver, however long.
+    #[tokio::test(start_paused = true)]
+    async fn slow_receiver_hides_a_truncation() -> io::Result<()> {
+        let (path, file) = written("1\n2\n3\n").await?;
+        let (sender, mut lines) = mpsc::channel(1);
+        let following = tokio::spawn(follow(file, sender));
+        sleep(Duration::from_secs(10)).await;
+        std::fs::write(&path, "4\n5\n6\n7\n")?;
+        for expected in ["1", "2", "3", "7"] {
+            assert_eq!(lines.recv().await.as_deref(), Some(expected));
+        }
+        drop(lines);
+        within(HOUR, following).await?
+    }
+
     #[tokio::test(start_paused = true)]
     async fn again_from_a_saved_position() -> io::Result<()> {
         let (_path, mut file) = written("order 7\norder 8\n").await?;

@@ -5,7 +5,6 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
 };
-
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
@@ -14,7 +13,8 @@ use tokio::task::spawn_blocking;
 /// power cut.
 ///
 /// On cancellation, the file is replaced anyway, unless the runtime
-/// shuts down before a thread has started the work.
+/// shuts down before a thread has started the work. Calls that overlap
+/// finish in any order.
 async fn replace(path: PathBuf, text: String) -> io::Result<()> {
     let write = move || {
         let folder = match path.parent() {
@@ -122,6 +122,30 @@ mod tests {
         .await;
         assert_eq!(files(folder.path())?, 1);
         Ok(())
+    }
+
+    /// A canceled call waits for a thread. Meanwhile, a newer text is
+    /// written, and the canceled call replaces it, as documented.
+    #[test]
+    fn again_a_canceled_call_replaces_a_newer_text() -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .build()?;
+        let (_folder, path) = old()?;
+        runtime.block_on(async {
+            let (free, is_free) = std::sync::mpsc::channel::<()>();
+            let busy = spawn_blocking(move || is_free.recv().is_err());
+            let call = replace(path.clone(), OLD.to_owned());
+            let mut canceled = Box::pin(call);
+            assert!(futures::poll!(&mut canceled).is_pending());
+            drop(canceled);
+            std::fs::write(&path, NEW)?;
+            drop(free);
+            busy.await?;
+            spawn_blocking(|| ()).await?; // The only thread is free.
+            assert_eq!(std::fs::read_to_string(&path)?, OLD);
+            Ok(())
+        })
     }
 
     /// What a process leaves that dies before the rename.

@@ -226,6 +226,10 @@ impl Session {
     /// Not cancel safe: after a cancellation or an error, `is_asking`
     /// stays set, and the pool closes the session.
     async fn ask(&mut self, question: &str) -> io::Result<String> {
+        // It would read an older answer, or leave one behind.
+        if self.is_asking || question.contains('\n') {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         self.is_asking = true;
         let line = format!("{question}\n");
         let mut answer = String::new();
@@ -239,7 +243,7 @@ impl Session {
         if !answer.ends_with('\n') {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        self.is_asking = false;
+        self.is_asking = !self.stream.buffer().is_empty();
         Ok(answer)
     }
 }
@@ -265,7 +269,8 @@ impl Manager for Orders {
 
     async fn check(&self, session: &mut Session) -> io::Result<()> {
         let answer = session.ask("ping").await;
-        if answer.as_deref().ok() != Some("pong\n") {
+        let is_pong = answer.is_ok_and(|it| it == "pong\n");
+        if !is_pong || session.is_asking {
             self.found_dead.fetch_add(1, Relaxed);
             return Err(io::ErrorKind::NotConnected.into());
         }
@@ -395,6 +400,37 @@ mod tests {
             let (_, is_clean) = answer_of(says).await?;
             assert!(!is_clean);
         }
+        Ok(())
+    }
+
+    /// The caller gives up, and asks again on the same connection.
+    #[tokio::test]
+    async fn again_after_a_cancellation_it_is_refused() -> io::Result<()>
+    {
+        let (pool, _server) = start().await?;
+        let mut session = pool.get().await.map_err(io::Error::other)?;
+        let mut first = Box::pin(session.ask("7"));
+        assert!(futures::poll!(first.as_mut()).is_pending());
+        drop(first);
+        let error = session.ask("8").await.expect_err("7 is asked");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        drop(session);
+        let mut next = pool.get().await.map_err(io::Error::other)?;
+        assert_eq!(next.number, 2);
+        assert_eq!(next.ask("9").await?, "placed: 9\n");
+        Ok(())
+    }
+
+    /// Otherwise, the second question would get the first one's rest.
+    #[tokio::test]
+    async fn edges_a_question_of_two_lines_is_refused() -> io::Result<()>
+    {
+        let (pool, _server) = start().await?;
+        let mut session = pool.get().await.map_err(io::Error::other)?;
+        let error = session.ask("7\n8").await.expect_err("two lines");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(session.ask("9").await?, "placed: 9\n");
+        assert_eq!(session.ask("").await?, "placed: \n");
         Ok(())
     }
 

@@ -35,6 +35,8 @@ impl Rates {
 // ANCHOR_END: rates
 
 // ANCHOR: refresh
+use std::io::{self, Write};
+
 type LoadError = Box<dyn Error + Send + Sync>;
 
 async fn load(bank: &Bank) -> Result<Rate, LoadError> {
@@ -49,13 +51,17 @@ async fn refresh(bank: Bank, newest: Arc<ArcSwap<Rate>>) {
     loop {
         every_minute.tick().await;
         // The task survives a load that hangs or panics.
-        match AssertUnwindSafe(load(&bank)).catch_unwind().await {
-            Ok(Ok(rate)) => newest.store(Arc::new(rate)),
-            Ok(Err(error)) => println!("the old rate stays: {error}"),
-            Err(panic) => {
-                println!("the old rate stays: {}", message(&*panic));
-            }
-        }
+        let why =
+            match AssertUnwindSafe(load(&bank)).catch_unwind().await {
+                Ok(Ok(rate)) => {
+                    newest.store(Arc::new(rate));
+                    continue;
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(panic) => message(&*panic).to_owned(),
+            };
+        // `println!` panics if stdout is closed, and ends the task.
+        _ = writeln!(io::stdout(), "the old rate stays: {why}");
     }
 }
 
@@ -170,6 +176,50 @@ mod tests {
         no_task_left().await;
         sleep(HOUR).await;
         assert_eq!(loads.load(Ordering::Relaxed), 1);
+        Ok(())
+    }
+
+    /// Not a test when it runs as one; a child when a test starts it.
+    #[tokio::test(start_paused = true)]
+    async fn child() {
+        if std::env::var_os("CHILD").is_none() {
+            return;
+        }
+        // At the end of this input, its stdout is closed.
+        io::stdin().read_line(&mut String::new()).expect("stdin");
+        let seen = seen("refused").await.expect("the first loads");
+        std::process::exit(i32::from(seen != [101, 101, 103]));
+    }
+
+    /// Nobody reads the log anymore, and a load fails.
+    #[tokio::test]
+    async fn failure_of_stdout_does_not_end_the_refreshes()
+    -> Result<(), LoadError> {
+        use std::process::Stdio;
+
+        use tokio::io::{AsyncBufReadExt, BufReader};
+
+        let (_, module) =
+            module_path!().split_once("::").expect("a module");
+        let program = std::env::current_exe()?;
+        let mut child = tokio::process::Command::new(program)
+            .arg(format!("{module}::child"))
+            .args(["--exact", "--nocapture", "--test-threads=2"])
+            .env("CHILD", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let stdout = child.stdout.take().expect("it is piped");
+        let mut lines = BufReader::new(stdout).lines();
+        while let Some(line) = lines.next_line().await?
+            && !line.starts_with("running")
+        {}
+        drop(lines);
+        drop(child.stdin.take());
+        let ended = timeout(Duration::from_secs(60), child.wait());
+        assert!(ended.await??.success());
         Ok(())
     }
 

@@ -22,7 +22,8 @@ impl Prices {
 
     /// One caller loads, and the others wait. All of them get an error,
     /// and it isn't kept. If the caller that loads is canceled or
-    /// panics, the next one starts the load from the beginning.
+    /// panics, the next one starts the load from the beginning. A caller
+    /// that has waited for 200 such loads panics.
     async fn get(&self, product: u32) -> Result<u32, Arc<LoadError>> {
         let load = async {
             let load = self.backend.load(product);
@@ -163,6 +164,28 @@ mod tests {
         assert_eq!(one, Err(LoadError::TimedOut(99).into()));
         assert_eq!(other, one);
         assert_eq!(loads(&prices), 1);
+    }
+
+    /// The backend is silent, and the callers give up one by one. Most
+    /// of them have waited for more than 200 loads by then.
+    #[tokio::test(start_paused = true)]
+    async fn overload_of_callers_that_give_up_panics() {
+        for (count, is_too_many) in [(190, false), (400, true)] {
+            let prices = Arc::new(prices());
+            let mut callers = JoinSet::new();
+            for nth in 0..count {
+                let prices = Arc::clone(&prices);
+                callers.spawn(async move {
+                    let patience = Duration::from_millis(100 + nth);
+                    timeout(patience, prices.get(99)).await.is_err()
+                });
+            }
+            let mut panics = 0;
+            while let Some(ended) = callers.join_next().await {
+                panics += u32::from(ended.is_err());
+            }
+            assert_eq!(panics > 0, is_too_many, "{count}: {panics}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

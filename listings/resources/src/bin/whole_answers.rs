@@ -22,6 +22,10 @@ impl Session {
     /// After an error or a cancellation, there may be an answer on its
     /// way, so the pool closes the connection.
     async fn balance(&mut self, name: &str) -> io::Result<String> {
+        // It would read an older answer, or leave one behind.
+        if self.is_asking || name.contains('\n') {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         self.is_asking = true;
         let question = format!("{name}\n");
         let mut answer = String::new();
@@ -35,17 +39,15 @@ impl Session {
         if !answer.ends_with('\n') {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        self.is_asking = false;
+        self.is_asking = !self.stream.buffer().is_empty();
         Ok(answer)
     }
 }
 
 impl Drop for Pooled<'_> {
     fn drop(&mut self) {
-        let session = self.session.take();
-        if let Some(session) = session
-            && !session.is_asking
-        {
+        let whole = self.session.take_if(|it| !it.is_asking);
+        if let Some(session) = whole {
             self.pool.put(session);
         }
     }
@@ -143,6 +145,54 @@ mod tests {
             assert_eq!(answer.ok().as_deref(), Some("Bob has 300\n"));
         })
         .await;
+    }
+
+    /// The same caller asks again, on the same connection.
+    #[tokio::test(start_paused = true)]
+    async fn again_after_a_timeout_it_is_refused() -> io::Result<()> {
+        let (pool, mut bank) = (Pool::default(), JoinSet::new());
+        let patience = Duration::from_millis(20);
+        let mut session = pool.get(&mut bank);
+        let ann = timeout(patience, session.balance("Ann")).await;
+        assert!(ann.is_err());
+        let carl = session.balance("Carl").await;
+        let error = carl.expect_err("Ann's answer comes first");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        drop(session);
+        let bob = pool.get(&mut bank).balance("Bob").await?;
+        assert_eq!(bob, "Bob has 300\n");
+        Ok(())
+    }
+
+    /// It would be Ann's question, too, and Bob would read her answer.
+    #[tokio::test(start_paused = true)]
+    async fn edges_a_name_of_two_lines_is_refused() {
+        let (pool, mut bank) = (Pool::default(), JoinSet::new());
+        let two = pool.get(&mut bank).balance("Eve\nAnn").await;
+        let error = two.expect_err("it would be two questions");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        let answer = pool.get(&mut bank).balance("Bob").await;
+        assert_eq!(answer.ok().as_deref(), Some("Bob has 300\n"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edges_of_names() -> io::Result<()> {
+        let (pool, mut bank) = (Pool::default(), JoinSet::new());
+        for name in ["", "Jörg", &"x".repeat(980)] {
+            let answer = pool.get(&mut bank).balance(name).await?;
+            assert_eq!(answer, format!("{name} has 300\n"));
+        }
+        let long = pool.get(&mut bank).balance(&"x".repeat(1000)).await;
+        assert!(long.is_err());
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn again_a_second_answer_closes_the_connection() {
+        let (answer, idle) =
+            answer_of(b"Ann has 1\nAnn has 2\n", true).await;
+        assert_eq!(answer.ok().as_deref(), Some("Ann has 1\n"));
+        assert_eq!(idle, 0);
     }
 
     /// A bank that sends this, and hangs up or falls silent.

@@ -67,6 +67,8 @@ async fn clean_up(
 // ANCHOR_END: cleanup
 
 // ANCHOR: work
+use std::io::Write;
+
 /// The whole program: one session is closed, and one is dropped.
 async fn work(server: mpsc::Sender<String>) -> io::Result<()> {
     let (left, sessions_left) = mpsc::unbounded_channel();
@@ -79,7 +81,8 @@ async fn work(server: mpsc::Sender<String>) -> io::Result<()> {
     let (closed, dropped) =
         (session("session 7"), session("session 8"));
     if let Err(error) = closed.close().await {
-        eprintln!("session 7: {error}");
+        // A macro would panic if stderr is closed.
+        _ = writeln!(io::stderr(), "session 7: {error}");
     }
     drop(dropped);
     // Now the cleanup ends with the last session. A session that is
@@ -87,7 +90,7 @@ async fn work(server: mpsc::Sender<String>) -> io::Result<()> {
     drop(left);
     let failed = timeout(2 * LIMIT, cleanup).await?;
     for name in failed.map_err(io::Error::other)? {
-        eprintln!("{name}: the server got no goodbye");
+        _ = writeln!(io::stderr(), "{name}: the server got no goodbye");
     }
     Ok(())
 }
@@ -236,6 +239,27 @@ mod tests {
         let ended = hazards::within(hazards::HOUR, work(server)).await;
         ended.expect("the cleanup ends in time");
         assert_eq!(start.elapsed(), 2 * LIMIT);
+    }
+
+    /// The test above in a process whose stderr is closed.
+    #[tokio::test]
+    async fn failure_of_stderr_does_not_end_the_cleanup()
+    -> io::Result<()> {
+        let (_, module) =
+            module_path!().split_once("::").expect("a module");
+        let test = "silence_of_the_server_ends_the_program";
+        let mut child =
+            tokio::process::Command::new(std::env::current_exe()?)
+                .arg(format!("{module}::{test}"))
+                .args(["--exact", "--nocapture"])
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::piped())
+                .kill_on_drop(true)
+                .spawn()?;
+        drop(child.stderr.take());
+        let ended = timeout(12 * LIMIT, child.wait()).await??;
+        assert!(ended.success(), "{ended}");
+        Ok(())
     }
 
     /// As at the end of `work`: all of them within its time limit.

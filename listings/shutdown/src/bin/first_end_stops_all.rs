@@ -32,7 +32,8 @@ async fn run(
     };
     if timeout(grace, join_all(&mut parts, &mut ended)).await.is_err() {
         let late: Vec<_> = parts.keys().copied().collect();
-        eprintln!("aborted: {late:?}");
+        // A macro would panic if stderr is closed.
+        _ = writeln!(io::stderr(), "aborted: {late:?}");
         ended = ended.and(Err(format!("aborted: {late:?}")));
         parts.abort_all();
         // Until the parts have ended, they hold connections.
@@ -43,7 +44,11 @@ async fn run(
 // ANCHOR_END: run
 
 // ANCHOR: outcome
-use std::{error::Error, io, iter::successors};
+use std::{
+    error::Error,
+    io::{self, Write},
+    iter::successors,
+};
 
 use tokio::task::JoinError;
 
@@ -60,7 +65,7 @@ async fn join_all(parts: &mut Parts, ended: &mut Result<(), String>) {
         if ended.is_ok() {
             *ended = result;
         } else if let Err(error) = result {
-            eprintln!("{error}");
+            _ = writeln!(io::stderr(), "{error}");
         }
     }
 }
@@ -187,6 +192,48 @@ mod tests {
         let error = Err("aborted: [\"silent\"]".to_owned());
         assert_eq!(ended(parts, &stop).await, error);
         assert!(start.elapsed() < GRACE + Duration::from_millis(10));
+    }
+
+    /// Two parts fail, and a third one needs its grace period.
+    #[tokio::test(start_paused = true)]
+    async fn failure_of_two_parts_leaves_the_grace_period() {
+        let stop = CancellationToken::new();
+        let mut parts = parts(&stop);
+        for (name, seconds) in [("one", 1), ("two", 2)] {
+            parts.spawn(name, async move {
+                sleep(Duration::from_secs(seconds)).await;
+                Err(io::Error::other("no disk"))
+            });
+        }
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        parts.spawn("slow", async move {
+            sleep(Duration::from_secs(5)).await;
+            done.send(()).map_err(|()| io::ErrorKind::BrokenPipe.into())
+        });
+        let error = Err("one: no disk".to_owned());
+        assert_eq!(ended(parts, &stop).await, error);
+        is_done.await.expect("it has finished");
+    }
+
+    /// The test above in a process whose stderr is closed.
+    #[tokio::test]
+    async fn failure_of_stderr_leaves_the_grace_period()
+    -> io::Result<()> {
+        let (_, module) =
+            module_path!().split_once("::").expect("a module");
+        let test = "failure_of_two_parts_leaves_the_grace_period";
+        let mut child =
+            tokio::process::Command::new(std::env::current_exe()?)
+                .arg(format!("{module}::{test}"))
+                .args(["--exact", "--nocapture"])
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::piped())
+                .kill_on_drop(true)
+                .spawn()?;
+        drop(child.stderr.take());
+        let ended = timeout(6 * GRACE, child.wait()).await??;
+        assert!(ended.success(), "{ended}");
+        Ok(())
     }
 
     /// The pool of an aborted part can be closed when `run` returns.

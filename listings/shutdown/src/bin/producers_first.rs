@@ -2,7 +2,6 @@
 
 // ANCHOR: measure
 use std::io;
-
 use tokio::{
     sync::mpsc,
     task::JoinError,
@@ -14,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 /// were read and stored, or an error if a task panicked or the grace
 /// period is over. On an error, or if dropped, it aborts both tasks.
 async fn measure(stop: &CancellationToken) -> io::Result<(u32, u32)> {
-    let (values, mut queue) = mpsc::channel(32);
+    let (values, mut queue) = mpsc::channel(16);
     let reading = tokio::spawn(read(values, stop.clone()));
     let reading = AbortOnDropHandle::new(reading);
     let storing = AbortOnDropHandle::new(tokio::spawn(async move {
@@ -40,6 +39,7 @@ async fn measure(stop: &CancellationToken) -> io::Result<(u32, u32)> {
     both.map_err(io::Error::other)
 }
 
+/// Storing a full queue, and two more values, takes 18 * 250 ms.
 const GRACE: Duration = Duration::from_secs(5);
 // ANCHOR_END: measure
 
@@ -126,8 +126,10 @@ mod tests {
             stop.cancel();
         };
         let (measured, ()) = tokio::join!(measure(&stop), stops);
-        let error = measured.expect_err("32 values take 8 seconds");
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        // A full queue is stored within the grace period.
+        let (read, stored) = measured?;
+        assert_eq!(read, stored);
+        assert!(read < 60 * 4 + 20, "{read}");
         hazards::no_task_left().await;
         Ok(())
     }

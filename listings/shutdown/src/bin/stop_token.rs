@@ -1,6 +1,7 @@
 //! Ask several tasks to stop, without cutting off a step.
 
 // ANCHOR: poll_mail
+use std::io::{self, Write};
 use tokio::time::{
     Duration, MissedTickBehavior, interval, sleep, timeout,
 };
@@ -22,7 +23,10 @@ async fn poll_mail(stop: CancellationToken) -> u32 {
         // Outside the `select!`, so a stop doesn't cancel the fetch.
         match timeout(LIMIT, fetch()).await {
             Ok(()) => fetched += 1,
-            Err(_elapsed) => eprintln!("the mail server is silent"),
+            // A macro would panic if stderr is closed.
+            Err(_elapsed) => {
+                _ = writeln!(io::stderr(), "the mail server is silent");
+            }
         }
     }
 }
@@ -136,6 +140,27 @@ mod tests {
         let fetched = hazards::within(hazards::HOUR, run()).await;
         assert_eq!(fetched.expect("no panic"), [0, 0]);
         assert_eq!(start.elapsed(), LIMIT);
+    }
+
+    /// The test above in a process whose stderr is closed.
+    #[tokio::test]
+    async fn failure_of_stderr_does_not_end_the_polling()
+    -> io::Result<()> {
+        let (_, module) =
+            module_path!().split_once("::").expect("a module");
+        let test = "silence_holds_the_stop_for_the_limit_only";
+        let mut child =
+            tokio::process::Command::new(std::env::current_exe()?)
+                .arg(format!("{module}::{test}"))
+                .args(["--exact", "--nocapture"])
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::piped())
+                .kill_on_drop(true)
+                .spawn()?;
+        drop(child.stderr.take());
+        let ended = timeout(12 * LIMIT, child.wait()).await??;
+        assert!(ended.success(), "{ended}");
+        Ok(())
     }
 
     #[tokio::test(start_paused = true)]

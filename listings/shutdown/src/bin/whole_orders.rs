@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Charges and ships orders until the token is canceled, and returns
 /// the orders that are left. It finishes the current order first,
-/// within twice `LIMIT`. If dropped, it cuts that order in half.
+/// within twice `LIMIT`, and waits up to `LIMIT` for senders that have
+/// a permit. If dropped, it cuts that order in half.
 async fn serve(
     mut orders: mpsc::Receiver<u32>,
     stop: CancellationToken,
@@ -24,9 +25,20 @@ async fn serve(
         }
     }
     orders.close();
-    std::iter::from_fn(|| orders.try_recv().ok()).collect()
+    let mut left = Vec::new();
+    // Unlike `try_recv`, `recv` waits for a task that has a permit and
+    // hasn't sent its order yet.
+    let rest = async {
+        while let Some(order) = orders.recv().await {
+            left.push(order);
+        }
+    };
+    timeout(LIMIT, rest).await.ok();
+    left
 }
+// ANCHOR_END: serve
 
+// ANCHOR: process
 async fn process(
     order: u32,
     log: &mut Vec<String>,
@@ -37,10 +49,10 @@ async fn process(
     log.push(format!("order {order} shipped"));
     Ok(())
 }
-// ANCHOR_END: serve
 
 /// The time limit of each step of an order.
 const LIMIT: Duration = Duration::from_secs(5);
+// ANCHOR_END: process
 
 async fn charge(order: u32) {
     // The bank never answers for this one.
@@ -112,6 +124,67 @@ mod tests {
             let (left, ()) = tokio::join!(serving, stops);
             assert_eq!(log.len() % 2, 0, "{log:?}");
             assert_eq!(log.len() / 2 + left.len(), 3);
+        }
+    }
+
+    /// A sender has its place in the queue before the stop, and uses it
+    /// afterward.
+    #[tokio::test(start_paused = true)]
+    async fn stop_returns_an_order_that_is_sent_with_a_permit() {
+        for (millis, expected) in [(0, vec![7]), (4000, vec![7])] {
+            let (sender, orders) = mpsc::channel(8);
+            let permit = sender.reserve().await.expect("room");
+            let stop = CancellationToken::new();
+            stop.cancel();
+            let mut log = Vec::new();
+            let send = async {
+                sleep(Duration::from_millis(millis)).await;
+                permit.send(7);
+            };
+            let serving = serve(orders, stop, &mut log);
+            let (left, ()) = tokio::join!(biased; serving, send);
+            assert_eq!(left, expected);
+        }
+    }
+
+    /// A sender keeps its permit, and never uses it.
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_a_sender_holds_the_stop_for_the_limit_only() {
+        let (sender, orders) = mpsc::channel(8);
+        sender.send(1).await.expect("there is room");
+        let _permit = sender.reserve().await.expect("there is room");
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let mut log = Vec::new();
+        let served = serve(orders, stop, &mut log);
+        let left = hazards::within(2 * LIMIT, served).await;
+        assert_eq!(left, [1]);
+    }
+
+    /// Other threads send while it stops: an order is returned, or its
+    /// sender gets an error.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn threads_lose_no_order_that_was_accepted() {
+        for round in 0..2000 {
+            let (sender, orders) = mpsc::channel(8);
+            let mut senders = tokio::task::JoinSet::new();
+            for order in 0..3 {
+                let sender = sender.clone();
+                senders.spawn(async move {
+                    sender.send(order).await.is_ok()
+                });
+            }
+            drop(sender);
+            let stop = CancellationToken::new();
+            stop.cancel();
+            for _ in 0..round % 50 {
+                std::hint::spin_loop();
+            }
+            let mut log = Vec::new();
+            let left = serve(orders, stop, &mut log).await;
+            let accepted = senders.join_all().await;
+            let accepted = accepted.iter().filter(|it| **it).count();
+            assert_eq!(left.len(), accepted, "{round}");
         }
     }
 

@@ -11,20 +11,23 @@ const SLOW: Duration = Duration::from_millis(50);
 const GIVE_UP: Duration = Duration::from_secs(60);
 
 /// `feed` puts the line into the buffer, once. Only `flush` is called
-/// again, and it continues where it stopped. `slow` is called
-/// whenever the flush isn't complete after 50 ms.
+/// again, and continues where it stopped, after each call of `slow`.
 ///
 /// # Errors
 ///
-/// The connection fails, or the peer takes more than a minute. The
-/// order may have arrived, so don't just send it again. Drop
-/// `lines`, because part of the order may be in its buffer. The same
-/// is true if this future is dropped.
+/// The order has a line break and isn't sent, the connection fails, or
+/// the peer takes more than a minute. In the last two cases, or if this
+/// is dropped, the order may have arrived, so don't just send it again.
+/// Drop `lines`, because part of the order may be in its buffer.
 async fn send_order<S: AsyncWrite + Unpin>(
     lines: &mut FramedWrite<S, LinesCodec>,
     order: &str,
     mut slow: impl FnMut(&str),
 ) -> Result<(), LinesCodecError> {
+    // The peer would read two orders, and the codec doesn't check it.
+    if order.contains('\n') {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
+    }
     let sending = async {
         lines.feed(order).await?;
         loop {
@@ -203,6 +206,21 @@ mod tests {
             let expected = format!("{order}\n");
             assert_eq!(*lines.get_ref(), expected.as_bytes());
         }
+    }
+
+    #[tokio::test]
+    async fn edges_an_order_that_is_not_one_line_is_not_sent() {
+        let mut lines = FramedWrite::new(Vec::new(), LinesCodec::new());
+        for order in ["\n", "tea\npay 1000", "tea\n"] {
+            let sent = send_order(&mut lines, order, |_| ()).await;
+            let Err(LinesCodecError::Io(error)) = sent else {
+                panic!("{order:?} isn't one line")
+            };
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        }
+        let sent = send_order(&mut lines, "tea", |_| ()).await;
+        sent.expect("it's a line");
+        assert_eq!(lines.get_ref(), b"tea\n");
     }
 
     #[tokio::test(flavor = "multi_thread")]

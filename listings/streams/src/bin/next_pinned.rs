@@ -9,11 +9,11 @@ use futures::{
 };
 
 /// Pinned in place, for a loop in this function.
-async fn sum_all(amounts: impl Stream<Item = u32>) -> u32 {
+async fn sum_all(amounts: impl Stream<Item = u32>) -> u64 {
     let mut amounts = pin!(amounts);
     let mut sum = 0;
     while let Some(amount) = amounts.next().await {
-        sum += amount;
+        sum += u64::from(amount);
     }
     sum
 }
@@ -73,14 +73,16 @@ mod tests {
             let mut ledger = Ledger::open(false);
             let first = cancel.run(ledger.next()).await.flatten();
             let rest = sum_all(ledger.amounts).await;
-            assert_eq!(first.unwrap_or(0) + rest, 600);
+            assert_eq!(u64::from(first.unwrap_or(0)) + rest, 600);
         })
         .await;
     }
 
     #[tokio::test]
-    async fn edges_no_amount() {
+    async fn edges_no_amount_and_large_ones() {
         assert_eq!(sum_all(stream::empty()).await, 0);
+        let large = stream::iter([u32::MAX; 2]);
+        assert_eq!(sum_all(large).await, 2 * u64::from(u32::MAX));
         assert_eq!(Ledger::open(true).next().await, None);
     }
 }

@@ -13,6 +13,8 @@ const LIMIT: Duration = Duration::from_secs(1);
 
 /// Reads the meter even while the stream isn't polled. Two
 /// readings are queued, and the task holds a third until there's room.
+/// After a second without a reading, it drops the future and calls
+/// `read_meter` again, which must not take a late answer for a new one.
 ///
 /// If dropped, the stream aborts its task, even while the task waits
 /// for the meter.

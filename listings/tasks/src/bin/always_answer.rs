@@ -34,8 +34,9 @@ async fn always_answer(
     let work = async {
         tokio::select! {
             biased;
-            done = timeout(LIMIT, report) => Some(done),
+            // First, so that a busy report can't starve this branch.
             () = reply.closed() => None,
+            done = timeout(LIMIT, report) => Some(done),
         }
     };
     let answer = match AssertUnwindSafe(work).catch_unwind().await {
@@ -96,6 +97,11 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
     use hazards::{at_every_poll, no_task_left};
     use tokio::time::Instant;
 
@@ -165,6 +171,25 @@ mod tests {
         drop(answer);
         worker.await.expect("no panic");
         assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+
+    /// A report that uses up the task's budget in every poll.
+    #[tokio::test(start_paused = true)]
+    async fn owner_gone_is_noticed_while_the_report_is_busy() {
+        let (reply, answer) = oneshot::channel();
+        let steps = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&steps);
+        let worker = tokio::spawn(always_answer(reply, async move {
+            for _ in 0..100_000 {
+                tokio::task::coop::consume_budget().await;
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            42
+        }));
+        tokio::task::yield_now().await;
+        drop(answer);
+        worker.await.expect("no panic");
+        assert!(steps.load(Ordering::Relaxed) < 1000);
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,8 +8,9 @@ use tokio_util::task::JoinMap;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Renders each photo in a separate task, at most eight at a time. A
-/// panic or a request without a response affects only its own photo.
+/// Renders each photo in a separate task, at most eight at a time in
+/// this call. A panic or a request without a response affects only its
+/// own photo.
 ///
 /// Dropping this future aborts the running tasks, and loses the
 /// summary. The remaining photos don't have a task yet.

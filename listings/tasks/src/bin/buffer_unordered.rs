@@ -6,7 +6,8 @@ use std::{ops::Range, time::Duration};
 use futures::{StreamExt, stream};
 use tokio::time::{error::Elapsed, timeout};
 
-/// How many requests may be open at the same time, and for how long.
+/// How many requests each call may have open at the same time, and
+/// for how long.
 const LIMIT: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -7,19 +7,22 @@ use tokio::time::{interval, sleep};
 // ANCHOR: report_and_beat
 /// Beats five times while it writes the report. If the report isn't
 /// ready by then, it's dropped. If it panics, the beats stop, too.
-async fn report_and_beat() -> (u32, Option<u32>) {
-    let mut report = pin!(write_report());
+async fn report_and_beat(
+    report: impl Future<Output = u32>,
+) -> (u32, Option<u32>) {
+    let mut report = pin!(report);
     let mut written = None;
     let mut beat = interval(Duration::from_millis(100));
     let mut beats = 0;
     while beats < 5 {
         tokio::select! {
             biased;
+            // First, so that a busy report can't starve the beats.
+            _ = beat.tick() => beats += 1,
             lines = &mut report, if written.is_none() => {
                 written = Some(lines);
                 println!("{lines} lines");
             }
-            _ = beat.tick() => beats += 1,
         }
     }
     (beats, written)
@@ -33,7 +36,7 @@ async fn write_report() -> u32 {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    match tokio::spawn(report_and_beat()).await {
+    match tokio::spawn(report_and_beat(write_report())).await {
         Ok((beats, _)) => println!("{beats} beats"),
         Err(error) => println!("{error}"),
     }
@@ -50,7 +53,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn edges_a_completed_future_is_not_polled_again() {
-        let beats = tokio::spawn(report_and_beat());
+        let beats = tokio::spawn(report_and_beat(write_report()));
         let ended = within(HOUR, beats).await.expect("no panic");
         assert_eq!(ended, (5, Some(42)));
     }
@@ -58,15 +61,33 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn cancel_at_any_poll_is_fine() {
         at_every_poll(async |cancel| {
-            cancel.run(report_and_beat()).await;
+            cancel.run(report_and_beat(write_report())).await;
             within(MOMENT, no_task_left()).await;
         })
         .await;
     }
 
+    /// A report that uses up the task's budget in every poll.
+    #[tokio::test(start_paused = true)]
+    async fn slow_reports_starve_no_beat() {
+        let busy = async {
+            for _ in 0..100_000 {
+                tokio::task::coop::consume_budget().await;
+            }
+            42
+        };
+        let time_passes = tokio::spawn(async {
+            loop {
+                tokio::time::advance(Duration::from_millis(10)).await;
+            }
+        });
+        assert_eq!(report_and_beat(busy).await, (5, None));
+        time_passes.abort();
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn threads_keep_beating() {
-        let beats = tokio::spawn(report_and_beat()).await;
+        let beats = tokio::spawn(report_and_beat(write_report())).await;
         assert_eq!(beats.expect("no panic"), (5, Some(42)));
     }
 

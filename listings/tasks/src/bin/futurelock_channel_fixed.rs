@@ -9,8 +9,8 @@ use tokio::{
 
 // ANCHOR: send_or_make_room
 /// Sends an order. If the queue stays full for 50 ms, takes two
-/// orders out, and polls `send` in the meantime. The receiver is
-/// borrowed, so the queue is open, and `send` can't fail.
+/// orders out, and polls `send` in the meantime. `send` can't fail,
+/// because the receiver is borrowed, and must not have been closed.
 ///
 /// Dropping this future loses the order and what it has taken out.
 async fn send_or_make_room(

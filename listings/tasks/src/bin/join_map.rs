@@ -12,7 +12,8 @@ use tokio_util::task::JoinMap;
 /// Indexes each changed shop in a task. If a shop changes while it is
 /// being indexed, the older task is aborted, and `join_next` doesn't
 /// report it. On another thread, the older task may still run to its
-/// next `.await` while the newer task starts.
+/// next `.await` while the newer task starts. If a shop changes again
+/// and again before its index is done, it isn't indexed meanwhile.
 ///
 /// A task that takes longer than `LIMIT` is dropped. Dropping this
 /// future aborts all tasks.
@@ -147,6 +148,17 @@ mod tests {
         ])
         .await;
         assert_eq!(indexed(outcomes), [("garden", 2)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_index_is_done_only_when_the_changes_pause() {
+        let start = Instant::now();
+        let changes = (20..70).map(|n| change(200, "garden", n));
+        let outcomes = index_changes(changes.collect()).await;
+        assert_eq!(indexed(outcomes), [("garden", 69)]);
+        let changing = 50 * Duration::from_millis(200);
+        let took = start.elapsed() - changing;
+        assert_eq!(took, Duration::from_millis(300));
     }
 
     #[tokio::test(start_paused = true)]

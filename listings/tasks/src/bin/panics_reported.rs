@@ -14,7 +14,8 @@ use tokio_util::task::JoinMap;
 ///
 /// # Errors
 ///
-/// The customers whose email couldn't be sent, each with the reason.
+/// The customers whose email failed, each with the reason. An email
+/// that was `TooSlow` may have been sent.
 async fn send_all(
     customers: Vec<u32>,
 ) -> Result<usize, Vec<(u32, NotSent)>> {

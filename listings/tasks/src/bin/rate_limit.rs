@@ -51,12 +51,14 @@ use tokio::{
 /// The time limit for a webhook.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// When the webhooks started, and how many were in flight.
+/// When the webhooks started, and how many were in flight. A service
+/// would log that instead: the lists grow with every webhook.
 struct Log {
     start: Instant,
     started: Vec<Duration>,
     most_in_flight: usize,
-    /// The numbers of the webhooks that weren't delivered, and why.
+    /// The numbers of the webhooks that failed, and why. One that took
+    /// too long may have been delivered.
     failed: Vec<(usize, String)>,
 }
 

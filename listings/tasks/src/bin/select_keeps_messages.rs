@@ -34,8 +34,9 @@ async fn pack_all(mut orders: mpsc::Receiver<u32>) -> (Vec<Pair>, u32) {
     loop {
         tokio::select! {
             biased;
-            pairs = &mut pack => return (pairs, ticks),
+            // First, so that many orders can't starve the ticks.
             _ = tick.tick() => ticks += 1,
+            pairs = &mut pack => return (pairs, ticks),
         }
     }
 }
@@ -93,10 +94,30 @@ mod tests {
             }
             drop(sender);
             let (pairs, ticks) = within(HOUR, pack_all(orders)).await;
-            assert_eq!(ticks, 0); // All were ready before the tick.
+            assert_eq!(ticks, 1); // An interval's first tick is ready.
             let packed = pairs.iter().flat_map(|it| [Some(it.0), it.1]);
             assert!(packed.flatten().eq(0..count));
         }
+    }
+
+    /// A queue that is never empty: `pack` uses up the task's budget
+    /// in every poll.
+    #[tokio::test(start_paused = true)]
+    async fn overload_of_orders_starves_no_tick() {
+        let (sender, orders) = mpsc::channel(10_000);
+        for order in 0..10_000 {
+            sender.try_send(order).expect("there is room");
+        }
+        drop(sender);
+        let time_passes = tokio::spawn(async {
+            loop {
+                tokio::time::advance(Duration::from_millis(22)).await;
+            }
+        });
+        let (pairs, ticks) = pack_all(orders).await;
+        time_passes.abort();
+        assert_eq!(pairs.len(), 5000);
+        assert!(ticks > 30, "{ticks}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,16 +8,17 @@ use tokio_util::task::JoinMap;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Renders each photo in a separate task, at most eight at a time. A
-/// panic or a request without a response affects only its own photo.
+/// Renders each photo in a separate task, with a permit. The permits
+/// limit all calls together, so share them between the calls. A panic
+/// or a request without a response affects only its own photo.
 ///
 /// Dropping this future aborts the running tasks, and loses the
 /// summary. The remaining photos don't have a task yet.
 async fn render_all(
     renderer: Arc<Renderer>,
+    permits: Arc<Semaphore>,
     photos: Range<u32>,
 ) -> Summary {
-    let permits = Arc::new(Semaphore::new(8));
     let mut summary = Summary::default();
     let mut tasks = JoinMap::new();
     for photo in photos {
@@ -129,8 +130,9 @@ impl Renderer {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let renderer = Arc::new(Renderer::new(Duration::from_millis(100)));
-    let photos = 0..10_000;
-    let summary = render_all(Arc::clone(&renderer), photos).await;
+    let permits = Arc::new(Semaphore::new(8));
+    let work = render_all(Arc::clone(&renderer), permits, 0..10_000);
+    let summary = work.await;
 
     println!("rendered: {}", summary.rendered.len());
     println!("refused:  {}", summary.refused.len());
@@ -155,13 +157,34 @@ mod tests {
 
     const TAKES: Duration = Duration::from_millis(100);
 
+    fn eight() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(8))
+    }
+
     #[tokio::test(start_paused = true)]
     async fn overload_there_are_as_many_tasks_as_permits() {
         let renderer = Arc::new(Renderer::new(TAKES));
-        let summary = render_all(Arc::clone(&renderer), 0..100).await;
+        let summary =
+            render_all(Arc::clone(&renderer), eight(), 0..100).await;
         assert_eq!(summary.rendered.len(), 100);
         assert_eq!(renderer.most_open.load(Ordering::SeqCst), 8);
         assert_eq!(renderer.most_tasks.load(Ordering::SeqCst), 8);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overload_of_callers_shares_the_permits() {
+        let renderer = Arc::new(Renderer::new(TAKES));
+        let permits = eight();
+        let calls = (0..10).map(|_| {
+            let (renderer, permits) =
+                (Arc::clone(&renderer), Arc::clone(&permits));
+            render_all(renderer, permits, 0..20)
+        });
+        for summary in futures::future::join_all(calls).await {
+            assert_eq!(summary.rendered.len(), 20);
+        }
+        assert_eq!(renderer.most_open.load(Ordering::SeqCst), 8);
+        assert_eq!(permits.available_permits(), 8);
     }
 
     #[tokio::test(start_paused = true)]
@@ -169,7 +192,8 @@ mod tests {
         let renderer = Renderer::new(TAKES);
         // Others have eight requests open.
         renderer.open.store(8, Ordering::SeqCst);
-        let summary = render_all(Arc::new(renderer), 0..3).await;
+        let summary =
+            render_all(Arc::new(renderer), eight(), 0..3).await;
         assert_eq!(summary.refused, [0, 1, 2]);
     }
 
@@ -179,7 +203,7 @@ mod tests {
             let mut renderer = Renderer::new(TAKES);
             renderer.damaged =
                 panics.iter().map(|&it| it as u32).collect();
-            let work = render_all(Arc::new(renderer), 0..100);
+            let work = render_all(Arc::new(renderer), eight(), 0..100);
             let summary = within(HOUR, work).await;
             assert_eq!(summary.rendered.len(), 100 - panics.len());
             assert_eq!(summary.panicked.len(), panics.len());
@@ -194,7 +218,7 @@ mod tests {
     async fn silence_of_every_place_holds_nobody_for_long() {
         let mut renderer = Renderer::new(TAKES);
         renderer.silent = 0..9; // One more than there are places.
-        let work = render_all(Arc::new(renderer), 0..100);
+        let work = render_all(Arc::new(renderer), eight(), 0..100);
         let mut summary = within(HOUR, work).await;
         assert_eq!(summary.rendered.len(), 91);
         summary.too_slow.sort();
@@ -205,7 +229,9 @@ mod tests {
     async fn cancel_ends_every_task_and_request() {
         at_every_poll(async |cancel| {
             let renderer = Arc::new(Renderer::new(TAKES));
-            cancel.run(render_all(Arc::clone(&renderer), 0..20)).await;
+            cancel
+                .run(render_all(Arc::clone(&renderer), eight(), 0..20))
+                .await;
             within(MOMENT, no_task_left()).await;
             assert_eq!(renderer.open.load(Ordering::SeqCst), 0);
         })
@@ -217,7 +243,7 @@ mod tests {
         for photos in [7..7, 7..8] {
             let count = photos.len();
             let renderer = Arc::new(Renderer::new(TAKES));
-            let work = render_all(renderer, photos);
+            let work = render_all(renderer, eight(), photos);
             assert_eq!(within(HOUR, work).await.rendered.len(), count);
         }
     }
@@ -226,7 +252,7 @@ mod tests {
     async fn threads_the_limit_holds() {
         let renderer = Renderer::new(Duration::from_millis(1));
         let renderer = Arc::new(renderer);
-        let work = render_all(Arc::clone(&renderer), 0..200);
+        let work = render_all(Arc::clone(&renderer), eight(), 0..200);
         let summary = tokio::spawn(work).await.expect("no panic");
         assert_eq!(summary.rendered.len(), 200);
         assert!(renderer.most_open.load(Ordering::SeqCst) <= 8);

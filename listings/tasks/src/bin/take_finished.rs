@@ -11,9 +11,9 @@ use tokio::{
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Uploads each photo that arrives, and records after each photo which
-/// uploads have finished. Returns when the senders are dropped and the
-/// last upload has ended.
+/// Uploads each photo that arrives, at most `MOST` at a time, and
+/// records after each photo which uploads have finished. Returns when
+/// the senders are dropped and the last upload has ended.
 ///
 /// Dropping this future aborts the uploads and loses the records.
 async fn upload_all(mut photos: mpsc::Receiver<u32>) -> Uploaded {
@@ -21,6 +21,12 @@ async fn upload_all(mut photos: mpsc::Receiver<u32>) -> Uploaded {
     let mut uploaded = Uploaded::default();
     let mut uploads = JoinSet::new();
     while let Some(photo) = photos.recv().await {
+        // Full: wait for one. Meanwhile, photos wait in the queue.
+        if uploads.len() >= MOST
+            && let Some(joined) = uploads.join_next_with_id().await
+        {
+            uploaded.note(joined, start.elapsed());
+        }
         let task = uploads.spawn(timeout(PATIENCE, upload(photo)));
         uploaded.started(task.id(), photo);
         // `None`: no task has finished, or the set is empty.
@@ -44,7 +50,10 @@ use tokio::{
     time::{error::Elapsed, sleep},
 };
 
-/// The photos in the order in which they were recorded.
+const MOST: usize = 8;
+
+/// The photos in the order in which they were recorded. A service
+/// would log them instead: the lists grow with every photo.
 #[derive(Default)]
 struct Uploaded {
     running: HashMap<Id, u32>,
@@ -167,6 +176,23 @@ mod tests {
         assert_eq!(uploaded.photos.len(), 1);
         let failed = uploaded.failed.iter().map(|(photo, _)| *photo);
         assert!(failed.eq([99, 99]));
+    }
+
+    /// A camera that is much faster than the uploads.
+    #[tokio::test(start_paused = true)]
+    async fn overload_of_photos_waits_in_the_queue() {
+        for photo in [1, 99] {
+            let (camera, photos) = mpsc::channel(1);
+            let send_all = async move {
+                for _ in 0..1000 {
+                    camera.send(photo).await.expect("it is taken");
+                }
+            };
+            let (uploaded, ()) =
+                tokio::join!(upload_all(photos), send_all);
+            let ended = uploaded.photos.len() + uploaded.failed.len();
+            assert_eq!((ended, uploaded.largest_set), (1000, MOST));
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -30,8 +30,8 @@ async fn charge_in_time(
 }
 
 /// The same with a task, which is aborted and then awaited. If the
-/// charge finishes before the abort, its receipt is returned: `None`
-/// means that the charge was stopped.
+/// charge finishes before the abort, its receipt is returned. `None`
+/// means that it was stopped, and the outcome is as unknown as above.
 ///
 /// If the task computes without an `.await`, this waits for however
 /// long that takes. Dropping this future aborts the task.
@@ -86,11 +86,11 @@ async fn main() {
     let card = Card::new(Duration::from_secs(1));
     match charge_in_time(&card, 1250).await {
         Ok(_) => println!("thank you"),
-        Err(error) => println!("please try again: {error}"),
+        Err(error) => println!("the outcome is unknown: {error}"),
     }
     match charge_in_task(&card, 1250).await {
         Ok(Some(_)) => println!("thank you"),
-        Ok(None) => println!("please try again: it was stopped"),
+        Ok(None) => println!("the outcome is unknown: stopped"),
         Err(error) => println!("please call us: {error}"),
     }
     sleep(Duration::from_secs(3600)).await;

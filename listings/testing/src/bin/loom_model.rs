@@ -36,13 +36,14 @@ impl Door {
 
     // ANCHOR: opened
     /// Stores its waker before it checks the door. If the door is
-    /// opened after the check, the waker is called.
+    /// opened after the check, the waker is called. If this is dropped,
+    /// its waker keeps the task in memory until the door is opened.
     async fn opened(&self) {
         poll_fn(|context| {
-            let waker = context.waker();
+            let waker = context.waker().clone();
             let mut waiting = self.waiting.lock().expect("no panic");
-            if !waiting.iter().any(|it| it.will_wake(waker)) {
-                waiting.push(waker.clone());
+            if !waiting.iter().any(|it| it.will_wake(&waker)) {
+                waiting.push(waker);
             }
             drop(waiting);
             match self.is_open.load(Acquire) {
@@ -168,6 +169,20 @@ mod tests {
             drop(one);
             opening.join().expect("no panic");
             assert!(is_ready || other.is_woken());
+        });
+    }
+
+    /// As its comment says.
+    #[test]
+    fn cancel_keeps_the_waker_until_the_door_is_opened() {
+        loom::model(|| {
+            let door = Door::default();
+            let mut waiting = tokio_test::task::spawn(door.opened());
+            assert!(waiting.poll().is_pending());
+            drop(waiting);
+            assert_eq!(door.waiting.lock().expect("alone").len(), 1);
+            door.open();
+            assert!(door.waiting.lock().expect("alone").is_empty());
         });
     }
 

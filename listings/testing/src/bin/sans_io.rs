@@ -49,6 +49,12 @@ impl Decoder {
         (self.start, self.searched) = (end + 1, end + 1);
         Ok(Some(order))
     }
+
+    /// Whether an order has begun and isn't whole yet. If the stream
+    /// ends then, the order was cut off.
+    fn has_started(&self) -> bool {
+        self.start < self.bytes.len()
+    }
 }
 // ANCHOR_END: next
 
@@ -103,6 +109,19 @@ mod tests {
         assert_eq!(next_of(b"order 1"), Ok(None), "half of one");
         let longest = [&[b'x'; LONGEST][..], b"\n"].concat();
         assert!(next_of(&longest).is_ok_and(|it| it.is_some()));
+    }
+
+    #[test]
+    fn edges_of_the_end_between_two_orders_or_within_one() {
+        let bytes = "order 17\nlatté 18\n".as_bytes();
+        for cut in 0..=bytes.len() {
+            let mut decoder = Decoder::default();
+            decoder.feed(&bytes[..cut]);
+            while let Ok(Some(_)) = decoder.next() {}
+            let is_whole =
+                matches!(bytes[..cut].last(), None | Some(b'\n'));
+            assert_eq!(decoder.has_started(), !is_whole, "{cut}");
+        }
     }
 
     #[test]

@@ -96,14 +96,16 @@ pub fn backlog_of(row: &AnyRow) -> Result<Backlog, StoreError> {
     })
 }
 
+/// Some of it may be missing or torn: that may be why it's dead.
 pub fn letter_of(row: &AnyRow) -> Result<DeadLetter, StoreError> {
+    let text = |column| text(row, column).unwrap_or_default();
     Ok(DeadLetter {
         delivery: DeliveryId(row.try_get("delivery")?),
         subscription: name(row, "name")?,
-        event: name(row, "event")?,
-        topic: name(row, "topic")?,
-        attempts: number(row, "attempts")?,
-        error: text(row, "error")?,
+        event: text("event"),
+        topic: text("topic"),
+        attempts: number(row, "attempts").unwrap_or_default(),
+        error: text("error"),
     })
 }
 

@@ -93,7 +93,7 @@ impl SqlStore {
             self.write_ahead().await?;
         }
         let mut all = self.begin().await?;
-        self.lock(&mut all, Some("the schema of courier")).await?;
+        self.lock(&mut all, Some(b"the schema of courier")).await?;
         let made =
             "CREATE TABLE IF NOT EXISTS courier (version BIGINT)";
         all.execute(made).await?;
