@@ -1,12 +1,13 @@
 //! Connections to public addresses, within a time limit.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use hyper::Uri;
@@ -16,7 +17,7 @@ use hyper_util::{
 };
 use tokio::{
     net::TcpStream,
-    sync::{Semaphore, watch},
+    sync::{Mutex as AsyncMutex, Semaphore, watch},
     task::spawn_blocking,
     time::timeout,
 };
@@ -128,6 +129,9 @@ where
 /// files and the names of databases need, too.
 const LOOKUPS: [usize; 2] = [100, 100];
 
+/// Connections that start at the same time share a lookup.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// Looks up a name, and blocks.
 type LookUp = fn(&str) -> io::Result<Found>;
 type Found = std::vec::IntoIter<SocketAddr>;
@@ -135,7 +139,7 @@ type Found = std::vec::IntoIter<SocketAddr>;
 /// Resolves names, and leaves out special addresses.
 ///
 /// Names whose DNS servers are silent delay only each other, and new
-/// names.
+/// names, unless over a hundred fall silent at the same time.
 #[derive(Clone)]
 pub struct Resolve {
     private: bool,
@@ -145,15 +149,17 @@ pub struct Resolve {
 
 struct Lookups {
     places: [Arc<Semaphore>; 2],
-    /// The names that were found the last time.
-    found: Mutex<HashSet<Name>>,
+    names: Mutex<HashMap<Name, Arc<AsyncMutex<Last>>>>,
 }
+
+/// When a name was found the last time, and what, unless it wasn't.
+type Last = Option<(Instant, Vec<SocketAddr>)>;
 
 impl Resolve {
     /// With a function that blocks until it has found the addresses.
     pub fn new(look_up: LookUp) -> Self {
         let places = LOOKUPS.map(Semaphore::new).map(Arc::new);
-        let lookups = Lookups { places, found: Mutex::default() };
+        let lookups = Lookups { places, names: Mutex::default() };
         Self { private: false, look_up, lookups: Arc::new(lookups) }
     }
 
@@ -164,17 +170,15 @@ impl Resolve {
 }
 
 impl Lookups {
-    /// Never held over an `await`.
-    fn found(&self) -> MutexGuard<'_, HashSet<Name>> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note(&self, name: Name) {
-        let mut all = self.found();
+    /// Locked while it's being looked up.
+    fn last(&self, name: &Name) -> Arc<AsyncMutex<Last>> {
+        let names = self.names.lock();
+        let mut all = names.unwrap_or_else(PoisonError::into_inner);
         if all.len() > 10_000 {
-            all.clear(); // Most of them aren't used anymore.
+            // Most of them aren't used anymore.
+            all.retain(|_, it| Arc::strong_count(it) > 1);
         }
-        all.insert(name);
+        Arc::clone(all.entry(name.clone()).or_default())
     }
 }
 
@@ -195,20 +199,30 @@ impl Service<Name> for Resolve {
         let Self { private, look_up, lookups } = self.clone();
         Box::pin(async move {
             let text = format!("{name} has no public address");
-            let new = usize::from(!lookups.found().remove(&name));
-            let place = Arc::clone(&lookups.places[new]);
-            let place = place.acquire_owned().await;
-            let looking = spawn_blocking(move || {
-                // It can't be canceled, so it has the place to its end.
-                let _place = place;
-                let found = look_up(name.as_str())?;
-                lookups.note(name);
-                io::Result::Ok(found)
-            });
+            let mut last = lookups.last(&name).lock_owned().await;
+            let found = match &*last {
+                Some((at, all)) if at.elapsed() < FRESH => all.clone(),
+                other => {
+                    let new = usize::from(other.is_none());
+                    let place = Arc::clone(&lookups.places[new]);
+                    let place = place.acquire_owned().await;
+                    let looking = spawn_blocking(move || {
+                        // It can't be canceled: until its end, it has
+                        // the place, and others of its name wait.
+                        let _place = place;
+                        *last = None;
+                        let all = look_up(name.as_str())?;
+                        let all = Vec::from_iter(all);
+                        *last = Some((Instant::now(), all.clone()));
+                        io::Result::Ok(all)
+                    });
+                    looking.await??
+                }
+            };
             let allowed =
                 |it: &SocketAddr| private || is_public(it.ip());
             let found: Vec<_> =
-                looking.await??.filter(allowed).collect();
+                found.into_iter().filter(allowed).collect();
             match found.is_empty() {
                 true => Err(io::Error::other(text)),
                 false => Ok(found.into_iter()),
