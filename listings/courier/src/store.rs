@@ -124,7 +124,8 @@ pub trait Store: Send + Sync + 'static {
     /// Their dead deliveries are forgotten with them. At most `most` events; returns how many. An id that was forgotten is
     /// accepted again. An event that still has an open delivery is checked again only after another `keep`.
     ///
-    /// If the store's clock was set back, at most `most` of the deliveries that it would keep waiting are due now.
+    /// If the store's clock was set back, deliveries of events that seem to come from the future are due now. A retry of an
+    /// older event waits until the clock gets there.
     ///
     /// If this call is dropped, some of the events may have been forgotten.
     async fn purge(

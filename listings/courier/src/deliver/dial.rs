@@ -1,10 +1,11 @@
 //! Connections to public addresses, within a time limit.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use futures::TryFutureExt;
@@ -15,7 +16,7 @@ use hyper_util::{
 };
 use tokio::{
     net::TcpStream,
-    sync::{Semaphore, watch},
+    sync::{Mutex as AsyncMutex, Semaphore, watch},
     task::spawn_blocking,
     time::timeout,
 };
@@ -106,37 +107,41 @@ where
 /// files and the names of databases need, too.
 const LOOKUPS: [usize; 2] = [100, 100];
 
+/// Connections that start at the same time share a lookup.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// Looks up a name, and blocks.
 type LookUp = fn(&str) -> io::Result<Found>;
 type Found = std::vec::IntoIter<SocketAddr>;
 
 /// The lookups that run. Names whose DNS servers are silent delay only
-/// each other, and new names.
+/// each other, and new names, unless over a hundred fall silent at the
+/// same time.
 pub struct Lookups {
     look_up: LookUp,
     places: [Arc<Semaphore>; 2],
-    /// The names that were found the last time.
-    found: Mutex<HashSet<Name>>,
+    names: Mutex<HashMap<Name, Arc<AsyncMutex<Last>>>>,
 }
+
+/// When a name was found the last time, and what, unless it wasn't.
+type Last = Option<(Instant, Vec<SocketAddr>)>;
 
 impl Lookups {
     /// With a function that blocks until it has found the addresses.
     pub fn new(look_up: LookUp) -> Arc<Self> {
         let places = LOOKUPS.map(Semaphore::new).map(Arc::new);
-        Arc::new(Self { look_up, places, found: Mutex::default() })
+        Arc::new(Self { look_up, places, names: Mutex::default() })
     }
 
-    /// Never held over an `await`.
-    fn found(&self) -> MutexGuard<'_, HashSet<Name>> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note(&self, name: Name) {
-        let mut all = self.found();
+    /// Locked while it's being looked up.
+    fn last(&self, name: &Name) -> Arc<AsyncMutex<Last>> {
+        let names = self.names.lock();
+        let mut all = names.unwrap_or_else(PoisonError::into_inner);
         if all.len() > 10_000 {
-            all.clear(); // Most of them aren't used anymore.
+            // Most of them aren't used anymore.
+            all.retain(|_, it| Arc::strong_count(it) > 1);
         }
-        all.insert(name);
+        Arc::clone(all.entry(name.clone()).or_default())
     }
 
     // ANCHOR: resolve
@@ -147,18 +152,28 @@ impl Lookups {
         private: bool,
     ) -> io::Result<Found> {
         let text = format!("{name} has no public address");
-        let new = usize::from(!self.found().remove(&name));
-        let place = Arc::clone(&self.places[new]);
-        let place = place.acquire_owned().await;
-        let looking = spawn_blocking(move || {
-            // It can't be canceled, so it has the place to its end.
-            let _place = place;
-            let found = (self.look_up)(name.as_str())?;
-            self.note(name);
-            io::Result::Ok(found)
-        });
+        let mut last = self.last(&name).lock_owned().await;
+        let found = match &*last {
+            Some((at, all)) if at.elapsed() < FRESH => all.clone(),
+            other => {
+                let new = usize::from(other.is_none());
+                let place = Arc::clone(&self.places[new]);
+                let place = place.acquire_owned().await;
+                let looking = spawn_blocking(move || {
+                    // It can't be canceled: until its end, it has the
+                    // place, and others of its name wait.
+                    let _place = place;
+                    *last = None;
+                    let all = (self.look_up)(name.as_str())?;
+                    let all = Vec::from_iter(all);
+                    *last = Some((Instant::now(), all.clone()));
+                    io::Result::Ok(all)
+                });
+                looking.await??
+            }
+        };
         let allowed = |it: &SocketAddr| private || is_public(it.ip());
-        let found: Vec<_> = looking.await??.filter(allowed).collect();
+        let found: Vec<_> = found.into_iter().filter(allowed).collect();
         match found.is_empty() {
             true => Err(io::Error::other(text)),
             false => Ok(found.into_iter()),

@@ -817,16 +817,22 @@ impl Store for SqlStore {
             self.sql(&statement.replace("{numbers}", &list(numbers)))
         };
         self.within(async {
-            let mut all = self.begin().await?;
-            let future = sqlx::query_scalar(self.sql(future));
-            let future = future.bind(limit(most.min(10_000)));
-            let future: Vec<i64> = future.fetch_all(&mut *all).await?;
-            if !future.is_empty() {
+            // All of them, or else the open ones may wait for hours.
+            loop {
+                let mut all = self.begin().await?;
+                let future = sqlx::query_scalar(self.sql(future))
+                    .bind(limit(most.min(10_000)));
+                let future: Vec<i64> =
+                    future.fetch_all(&mut *all).await?;
+                if future.is_empty() {
+                    all.commit().await?;
+                    break;
+                }
                 all.execute(with(back, &future)).await?;
                 all.execute(with(present, &future)).await?;
+                all.commit().await?;
                 tracing::warn!("the database's clock was set back");
             }
-            all.commit().await?;
             let now = sqlx::query_scalar(self.sql("SELECT {now}"));
             let now: i64 = now.fetch_one(&self.read).await?;
             let before = now - millis(keep);
@@ -897,6 +903,8 @@ async fn announce(
             let listened: sqlx::Result<()> = async {
                 let mut listener = PgListener::connect(url).await?;
                 listener.listen(CHANNEL).await?;
+                // Something may have come before that.
+                wake.here();
                 pause = Duration::from_secs(1);
                 loop {
                     let next = timeout(limit, listener.try_recv());
@@ -919,7 +927,6 @@ async fn announce(
             }
             sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
             pause = (pause * 2).min(Duration::from_secs(30));
-            wake.here();
         }
     };
     // ANCHOR_END: listen

@@ -21,7 +21,7 @@ struct Job {
 }
 
 /// Fails if the label isn't printed within [`LIMIT`]. It may still
-/// have been printed. As fields, the id and the label are escaped, so
+/// have been printed. Fields and `{:?}` escape the id and the label, so
 /// no caller can invent a line.
 #[instrument(level = "error", skip(printer))]
 async fn handle(id: String, printer: mpsc::Sender<Job>) -> Result<()> {
@@ -35,7 +35,7 @@ async fn handle(id: String, printer: mpsc::Sender<Job>) -> Result<()> {
     };
     let printed = timeout(LIMIT, print).await;
     let printed = printed.context("the printer is too slow").flatten();
-    printed.with_context(|| format!("request {id}"))?;
+    printed.with_context(|| format!("request {id:?}"))?;
     info!("is answered");
     Ok(())
 }
@@ -210,9 +210,13 @@ mod tests {
             let (handled, ()) =
                 tokio::join!(handled, print_labels(jobs));
             handled.expect("it is printed");
+            let (printer, _) = mpsc::channel(1);
+            let failed = handle("a1\nINFO".to_owned(), printer).await;
+            let error = format!("{:#}", failed.expect_err("stopped"));
+            assert_eq!(error.lines().count(), 1, "{error}");
         });
         let id = r#"handle{id="a1\" user=\"root\n INFO is paid"}"#;
-        assert_eq!(text.lines().count(), 3, "{text}");
+        assert_eq!(text.lines().count(), 4, "{text}");
         let lines = text.lines().filter(|line| line.contains(id));
         assert_eq!(lines.count(), 3, "{text}");
     }
@@ -266,7 +270,7 @@ mod tests {
             assert!(printing.await.is_err());
             let failed = handle("a1".to_owned(), printer).await;
             let error = format!("{:#}", failed.expect_err("aborted"));
-            let start = "request a1: the printer has stopped";
+            let start = "request \"a1\": the printer has stopped";
             assert!(error.starts_with(start), "{error}");
         });
     }
@@ -279,7 +283,7 @@ mod tests {
             let lose = async { drop(jobs.recv().await) };
             let (failed, ()) = tokio::join!(request, lose);
             let error = format!("{:#}", failed.expect_err("lost"));
-            let start = "request a1: the label was not printed";
+            let start = "request \"a1\": the label was not printed";
             assert!(error.starts_with(start), "{error}");
         });
     }
@@ -296,7 +300,8 @@ mod tests {
                 let request = handle(id.to_owned(), printer.clone());
                 let failed = hazards::within(LIMIT, request).await;
                 let error = format!("{:#}", failed.expect_err("gone"));
-                assert!(error.starts_with(&format!("request {id}: ")));
+                let start = format!("request {id:?}: ");
+                assert!(error.starts_with(&start), "{error}");
             }
             assert!(printing.await.is_err());
         });

@@ -305,15 +305,17 @@ mod tests {
             client.write_all(&[&pongs[..], &text[..]].concat())?;
             client.read_exact(&mut [0; 3]) // Its echo.
         });
-        let (mut longest, mut last) = (Duration::ZERO, start);
+        let (mut gaps, mut last) = (Vec::new(), start);
         while !flood.is_finished() {
             tokio::task::yield_now().await;
-            longest = longest.max(last.elapsed());
+            gaps.push(last.elapsed());
             last = Instant::now();
         }
         flood.join().expect("no panic")?;
         let all = start.elapsed();
-        assert!(longest < all / 2, "{longest:?} of {all:?}");
+        gaps.retain(|gap| *gap > all / 100);
+        let delayed = gaps.iter().sum::<Duration>();
+        assert!(delayed < all / 2, "{delayed:?} of {all:?}");
         Ok(())
     }
 
