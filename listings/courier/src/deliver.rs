@@ -48,14 +48,14 @@ pub enum Answer {
     /// The receiver has the event (2xx).
     Delivered,
     /// It answered with any other status. Redirects aren't followed.
-    /// With 410, it doesn't want any events.
+    /// 410 means that the receiver doesn't want any events.
     Refused {
         /// Its status.
         status: StatusCode,
         /// How long it wants to be left alone.
         retry_after: Option<Duration>,
     },
-    /// There was no answer, and why: see [`failed`](Self::failed).
+    /// Why there was no answer: see [`failed`](Self::failed).
     Failed(String),
 }
 
@@ -143,9 +143,9 @@ where
         any: impl Connector<T>,
         settings: watch::Receiver<Arc<Settings>>,
     ) -> Self {
-        // A request is sent again by the client only if nothing
-        // of it was written yet, because an idle connection was
-        // closed: no receiver gets it twice for that.
+        // The client sends a request again only if nothing of it
+        // has been written, because an idle connection was closed.
+        // So these retries never deliver a request twice.
         let client = |dial| {
             Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
@@ -195,8 +195,8 @@ where
 }
 
 impl Answer {
-    /// There was no answer: the error and all its causes, in at most
-    /// 500 bytes.
+    /// An attempt without an answer. Its text is the error and all the
+    /// error's causes, in at most 500 bytes.
     pub fn failed(error: impl Into<BoxError>) -> Self {
         let error = error.into();
         let mut text = error.to_string();

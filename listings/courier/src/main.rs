@@ -107,8 +107,8 @@ fn main() -> ExitCode {
     let (stop, hurry) =
         (CancellationToken::new(), CancellationToken::new());
     let reload = Arc::new(Notify::new());
-    // Before anything else, because without it, signals kill the
-    // process. (They may, if it's only a client.)
+    // Install the handlers first, because without them, signals kill
+    // the process. (That's fine for a client.)
     let is_client = std::env::args_os().nth(1) == Some("ctl".into());
     let listening = match is_client {
         true => Ok(()),
@@ -170,7 +170,7 @@ async fn serve(
     if let Some(error) = wrong {
         tracing::warn!(%wanted, %error, "RUST_LOG isn't used");
     }
-    // What it opens or connects to may be silent.
+    // Files and databases can hang while opening: SIGTERM cancels this.
     let opening = open_all(options, reload);
     let Some(opened) = stop.run_until_cancelled(opening).await else {
         return Ok(());
@@ -179,7 +179,7 @@ async fn serve(
     service::serve(listener, store, options, stop, hurry).await
 }
 
-/// Opens what the service needs, and says where it listens.
+/// Opens everything the service needs, and prints its addresses.
 async fn open_all(
     options: Serve,
     reload: Arc<Notify>,
@@ -278,8 +278,8 @@ const SECOND_SIGNAL: u8 = 130;
 
 // ANCHOR: signals
 /// The first signal cancels `stop`. The second one cancels `hurry` and,
-/// a second later, ends the process, whatever it's doing. (SIGHUP is
-/// none of them: it notifies `reload`.)
+/// a second later, ends the process, whatever it's doing. (SIGHUP
+/// doesn't count: it only notifies `reload`.)
 ///
 /// Signals have their own thread, so this works even if the rest of the
 /// program is stuck.
@@ -321,7 +321,7 @@ impl Signals {
         Ok(Self([interrupt, terminate, hangup]))
     }
 
-    /// Waits for a signal to stop.
+    /// Waits for a signal that stops the service.
     async fn next(&mut self, reload: &Notify) {
         let [interrupt, terminate, hangup] = &mut self.0;
         loop {

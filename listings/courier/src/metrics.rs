@@ -41,7 +41,7 @@ pub struct Metrics {
     in_flight: Gauge,
     /// How old events were when they were delivered, in seconds.
     pub age: Histogram,
-    /// Destinations that failed too often.
+    /// How often a destination failed too often and was left alone.
     pub breakers: Counter,
     /// Calls to the store that failed.
     pub store_failures: Counter,

@@ -28,7 +28,7 @@ use crate::{
 pub struct Options {
     /// The file with the settings. Without one, they are the defaults.
     pub config: Option<PathBuf>,
-    /// Notified when that file should be read again, as on SIGHUP.
+    /// Notified when the file should be read again, as on SIGHUP.
     pub reload: Arc<Notify>,
     /// What clients must send. Without one, only clients on this
     /// machine are served.
@@ -225,8 +225,8 @@ pub fn panic_text(panic: Box<dyn Any + Send>) -> String {
 
 /// Adopts the configuration when its file has changed and is the same
 /// twice in a row (a file that's being written may be valid in the
-/// middle), and immediately if it's `asked` to. A file that's wrong
-/// changes nothing.
+/// middle), and immediately when `asked` is notified. A file with
+/// errors changes nothing.
 async fn reload(
     path: Option<PathBuf>,
     asked: Arc<Notify>,

@@ -52,7 +52,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Leases at most `most` deliveries of a subscription, first those that are due longest.
     ///
-    /// A delivery that can't be read becomes dead, with what's left of it: it would hold back its key.
+    /// An unreadable delivery becomes dead, with its readable parts, because it would block its key.
     ///
     /// If this call is dropped or fails, deliveries may stay leased until `lease` has passed.
     async fn claim(
@@ -124,8 +124,8 @@ pub trait Store: Send + Sync + 'static {
     /// Their dead deliveries are forgotten with them. At most `most` events; returns how many. An id that was forgotten is
     /// accepted again. An event that still has an open delivery is checked again only after another `keep`.
     ///
-    /// If the store's clock was set back, deliveries of events that seem to come from the future are due now. A retry of an
-    /// older event waits until the clock gets there.
+    /// If the store's clock was set back, deliveries of events that seem to come from the future become due. A retry of an
+    /// older event waits until the clock catches up.
     ///
     /// If this call is dropped, some of the events may have been forgotten.
     async fn purge(
@@ -204,7 +204,7 @@ pub struct DeadLetter {
     pub delivery: DeliveryId,
     /// Whose it is.
     pub subscription: Name,
-    /// The event's id, as it's stored (nothing, if it's missing).
+    /// The event's id, as it's stored (empty if it's missing).
     pub event: String,
     /// The event's topic, as it's stored.
     pub topic: String,

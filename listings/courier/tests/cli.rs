@@ -331,7 +331,7 @@ fn stop_by_signal_is_no_error() -> Tested {
     Ok(())
 }
 
-/// By default, each of these signals would kill it. What it opens first is silent, so that it's still starting.
+/// By default, each of these signals would kill courier, which is still starting: what it opens is silent.
 #[test]
 fn stop_while_it_starts() -> Tested {
     let silent = std::net::TcpListener::bind("127.0.0.1:0")?;
@@ -351,7 +351,7 @@ fn stop_while_it_starts() -> Tested {
         let child =
             command(folder.path(), &bind).stderr(log).spawn()?;
         let mut it = Courier { child, url: String::new(), folder };
-        // It has connected, or opened the pipe.
+        // Wait until courier has connected, or opened the pipe.
         let (mut _client, mut _writer) = (None, None);
         match option {
             "--database" => _client = Some(silent.accept()?),

@@ -261,7 +261,7 @@ async fn failure_of_torn_records() {
     assert_eq!(again.unwrap(), Accepted::New(1));
 }
 
-/// It doesn't block its lane, and an operator sees it.
+/// The event doesn't block its lane, and an operator sees it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failure_of_a_torn_event_of_a_key() {
     let nats = Nats::start(1);

@@ -204,7 +204,7 @@ async fn silence_of_addresses_is_bounded_for_all_of_a_name()
 static SILENT: AtomicBool = AtomicBool::new(true);
 static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
 
-/// Or else a test that fails would hang: its runtime waits for them.
+/// Without this, a failing test would hang: its runtime waits for them.
 struct EndLookups;
 
 impl Drop for EndLookups {
@@ -225,9 +225,9 @@ fn look_up(name: &str) -> io::Result<std::vec::IntoIter<SocketAddr>> {
     Ok(vec![([127, 0, 0, 1], 0).into()].into_iter())
 }
 
-/// More lookups that nobody waits for anymore than Tokio has threads that
-/// may block: a receiver whose name was found before gets its events, and
-/// files can be read.
+/// There are more abandoned lookups than Tokio has blocking threads. Even
+/// so, a receiver whose name was found before gets its events, and files
+/// can be read.
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_of_dns_servers_delays_nobody_else() {
     let end_lookups = EndLookups;
@@ -243,7 +243,7 @@ async fn silence_of_dns_servers_delays_nobody_else() {
     let deliver = Arc::new(deliver);
     let well = format!("http://well.test:{}/", receiver.port);
     for round in 0..3 {
-        // All at the same time, each with a connection of its own.
+        // All at the same time, each on a connection of its own.
         let (mut good, to_well) = (JoinSet::new(), lease(&well));
         for _ in 0..50 {
             let (deliver, to) = (deliver.clone(), to_well.clone());
@@ -277,7 +277,7 @@ async fn silence_of_dns_servers_delays_nobody_else() {
         }
     })
     .await;
-    // All places are free again.
+    // All lookup places are free again.
     let answer = deliver.attempt(&lease("http://silent.test:9/")).await;
     let Answer::Failed(error) = answer else { panic!("{answer:?}") };
     assert!(!error.contains("no connection"), "{error}");

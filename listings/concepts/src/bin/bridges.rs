@@ -92,10 +92,10 @@ async fn price_within(
 // ANCHOR_END: price
 
 // ANCHOR: service
-/// A product, and a channel for the reply. Its `send` never waits.
+/// A product, and the reply's channel, whose `send` never waits.
 type Request = (String, std_mpsc::Sender<io::Result<u32>>);
 
-/// A full queue, the request before it, and one more second.
+/// Enough for a full queue, the request before it, and a second.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Answers requests sequentially on a separate thread, until every
@@ -217,8 +217,8 @@ mod tests {
         service.join().expect("it does not panic");
     }
 
-    /// As if the service had ended between the two steps of a send: the
-    /// request stays in the channel, and so does its reply.
+    /// As if the service had stopped between the two steps of a send:
+    /// the request stays in the channel, and so does its reply sender.
     #[test]
     fn failure_of_the_service_while_it_accepts_a_request() {
         let (prices, mut requests) = mpsc::channel(1);

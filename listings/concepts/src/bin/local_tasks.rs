@@ -10,7 +10,7 @@ use tokio_util::task::JoinMap;
 /// local runtime share one thread.
 ///
 /// Returns the visits, and the guests whose tasks panicked, each with
-/// the panic. If this is canceled, the tasks are aborted.
+/// the panic. Dropping this future aborts the tasks.
 async fn count_visits(guests: u32) -> (u32, Vec<(u32, JoinError)>) {
     let visits = Rc::new(Cell::new(0));
     let mut tasks = JoinMap::new();

@@ -27,7 +27,7 @@ use tower::{
 use super::{BoxError, late};
 use crate::config::Settings;
 
-/// What makes connections of a type.
+/// A service that opens connections of type `T`.
 pub trait Connector<T>:
     Service<Uri, Response = T, Error: Into<BoxError>, Future: Send>
     + Clone
@@ -46,11 +46,11 @@ impl<T, C> Connector<T> for C where
 {
 }
 
-/// One with limits.
+/// A connector with a time limit and an address check.
 pub type Dial<T> = BoxCloneSyncService<Uri, T, BoxError>;
 
-/// Connects, TLS included, within `connect_timeout`, and not to private
-/// addresses, unless that's allowed.
+/// Connects, TLS included, within `connect_timeout`. Refuses private
+/// addresses, unless `private` allows them.
 pub(super) fn dial<T>(
     connector: impl Connector<T>,
     private: bool,
@@ -101,44 +101,44 @@ where
     }))
 }
 
-/// How many lookups run at the same time, of names that were found
-/// the last time, and of others. A lookup occupies a thread until the
-/// operating system gives up, and Tokio has 512 such threads, which
-/// files and the names of databases need, too.
+/// How many lookups may run at the same time: for names that resolved
+/// last time, and for other names. A lookup occupies a thread until the
+/// operating system gives up. Tokio has 512 such threads, and files and
+/// the lookups of databases' names need them, too.
 const LOOKUPS: [usize; 2] = [100, 100];
 
-/// Connections that start at the same time share a lookup.
+/// For this long, other connections reuse a lookup's result.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// Looks up a name, and blocks.
+/// A blocking function that looks up a name.
 type LookUp = fn(&str) -> io::Result<Found>;
 type Found = std::vec::IntoIter<SocketAddr>;
 
-/// The lookups that run. Names whose DNS servers are silent delay only
-/// each other, and new names, unless over a hundred fall silent at the
-/// same time.
+/// Limits and shares lookups. A name whose DNS server is silent delays
+/// only other such names and new names, unless the servers of over a
+/// hundred names fall silent at the same time.
 pub struct Lookups {
     look_up: LookUp,
     places: [Arc<Semaphore>; 2],
     names: Mutex<HashMap<Name, Arc<AsyncMutex<Last>>>>,
 }
 
-/// When a name was found the last time, and what, unless it wasn't.
+/// The time and addresses of a name's last lookup, if it succeeded.
 type Last = Option<(Instant, Vec<SocketAddr>)>;
 
 impl Lookups {
-    /// With a function that blocks until it has found the addresses.
+    /// `look_up` may block until it has found the addresses.
     pub fn new(look_up: LookUp) -> Arc<Self> {
         let places = LOOKUPS.map(Semaphore::new).map(Arc::new);
         Arc::new(Self { look_up, places, names: Mutex::default() })
     }
 
-    /// Locked while it's being looked up.
+    /// The name's last result, locked while a lookup is running.
     fn last(&self, name: &Name) -> Arc<AsyncMutex<Last>> {
         let names = self.names.lock();
         let mut all = names.unwrap_or_else(PoisonError::into_inner);
         if all.len() > 10_000 {
-            // Most of them aren't used anymore.
+            // Most of these names aren't in use anymore.
             all.retain(|_, it| Arc::strong_count(it) > 1);
         }
         Arc::clone(all.entry(name.clone()).or_default())
@@ -160,8 +160,8 @@ impl Lookups {
                 let place = Arc::clone(&self.places[new]);
                 let place = place.acquire_owned().await;
                 let looking = spawn_blocking(move || {
-                    // It can't be canceled: until its end, it has the
-                    // place, and others of its name wait.
+                    // A lookup can't be canceled. It keeps its place
+                    // and the name's lock until it returns.
                     let _place = place;
                     *last = None;
                     let all = (self.look_up)(name.as_str())?;

@@ -38,7 +38,7 @@
 //!   `due` sorts by the age of the oldest open delivery.
 //! - After a change of a subscription's URL, deliveries that wait for a retry keep waiting for it.
 //! - An old event that still has an open delivery, or a recent dead one, is checked again only after another `keep`, so it may be kept for twice as long.
-//! - Ages are measured with the clocks of the processes: one whose clock is days ahead gives events up, and forgets their ids.
+//! - Ages are measured with the processes' clocks: a process whose clock is days ahead gives up events and forgets their ids.
 //! - Attempts are counted for two hours after the last one. After that, they're counted from 1 again.
 //! - A lease that isn't as long as `ack_wait` is requested from the server as a negative acknowledgment with a delay (which only replaces the deadline), and
 //!   a dropped `claim` may leave messages leased for `ack_wait`.
@@ -472,7 +472,7 @@ impl JetStreamStore {
                     self.ask(self.queue.get_consumer(&name)).await;
                 match found {
                     Err(StoreError::Failed(e)) if is_missing(&e) => {
-                        // It hasn't been needed yet.
+                        // The consumer hasn't been needed yet.
                         let table = self.table().await?.1;
                         let row = table.get(subscription);
                         if row.map(|row| row.generation)
@@ -667,7 +667,7 @@ impl JetStreamStore {
         self.ask(message.double_ack()).await
     }
 
-    /// Moves a message that can't be read to the dead ones, as it is, or else it would block its lane. It may be repeated.
+    /// Moves an unreadable message, as it is, to the dead ones, so that it doesn't block its lane. Safe to repeat.
     async fn bury(
         &self,
         message: &Message,
@@ -983,7 +983,7 @@ impl Store for JetStreamStore {
                 self.remove_consumers(name, sequence).await?;
                 self.forget(name, sequence, ends).await?;
             }
-            // Its consumers are created when they're needed first.
+            // Its consumers are created when they're first needed.
             if self.replace_table(sequence, &table).await? {
                 return Ok(true);
             }
@@ -1079,7 +1079,7 @@ impl Store for JetStreamStore {
                 let subscription =
                     part().try_into().map_err(StoreError::failed)?;
                 let (event, number) = (part(), part());
-                // If it's torn, that's why it's dead.
+                // An unreadable header is why this delivery is dead.
                 let meta = meta(Some(&message.headers));
                 let (topic, attempts, error) = match meta {
                     Ok(it) => (it.topic.into(), it.attempts, it.error),
@@ -1305,7 +1305,7 @@ fn skipped<T>(it: Result<T, StoreError>) -> Option<T> {
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The subject of the subscriptions, and the one that wakes processes.
+/// The subscriptions' subject, and the subject that wakes processes.
 const TABLE: &str = "courier.s";
 const NEWS: &str = "courier.news";
 

@@ -96,7 +96,7 @@ struct Open {
 /// The name of the channel that announces new events.
 const CHANNEL: &str = "courier";
 
-/// A delivery that's leased.
+/// A leased delivery.
 struct Held<'a> {
     id: i64,
     token: i64,
@@ -352,7 +352,7 @@ impl SqlStore {
                 &**error,
             ),
             Outcome::Retry { after, error } => (
-                // Waits for a call that's changing the URL.
+                // Waits for any call that's changing the URL.
                 "UPDATE deliveries SET state = 'ready', error = $4,
                  due_at = {now} + CASE WHEN $5 = (
                     SELECT url FROM subscriptions
@@ -411,7 +411,7 @@ impl SqlStore {
         .await
     }
 
-    /// Makes a delivery dead that can't be read, or else the later ones of its key would wait forever.
+    /// Marks an unreadable delivery as dead. Otherwise, later ones of its key would wait forever.
     async fn bury(
         &self,
         row: &AnyRow,
@@ -802,7 +802,7 @@ impl Store for SqlStore {
                     ELSE {now} END)
                 FROM deliveries WHERE event = number), accepted_at)
             WHERE number IN ({numbers})";
-        // Events from the future: the clock was set back. They'd wait until the clock gets there. A lease may still be renewed.
+        // The clock was set back, and events from the future would wait until it catches up. Leases may still be renewed.
         let future = "SELECT number FROM events
             WHERE accepted_at > {now}
             ORDER BY accepted_at DESC LIMIT $1 {skip locked}";
@@ -817,7 +817,7 @@ impl Store for SqlStore {
             self.sql(&statement.replace("{numbers}", &list(numbers)))
         };
         self.within(async {
-            // All of them, or else the open ones may wait for hours.
+            // Every such event, or the open ones may wait for hours.
             loop {
                 let mut all = self.begin().await?;
                 let future = sqlx::query_scalar(self.sql(future))
@@ -903,7 +903,7 @@ async fn announce(
             let listened: sqlx::Result<()> = async {
                 let mut listener = PgListener::connect(url).await?;
                 listener.listen(CHANNEL).await?;
-                // Something may have come before that.
+                // Events may have arrived before `listen`.
                 wake.here();
                 pause = Duration::from_secs(1);
                 loop {

@@ -274,7 +274,7 @@ async fn failure_of_torn_rows(place: &impl Address) {
         let leases = claim(&store, 9).await;
         assert_eq!(leases.len(), 1, "{tear}");
         assert_eq!(leases[0].event, event("good", None));
-        // An operator sees what's left of it.
+        // An operator sees what's left of the delivery.
         let letters = store.dead(9).await.expect("dead ones");
         let [torn] = &letters[..] else {
             panic!("{tear}: {letters:?}")
@@ -299,7 +299,7 @@ async fn failure_of_torn_rows(place: &impl Address) {
     assert!(matches!(failed, Err(StoreError::Failed(_))));
 }
 
-/// Later events of its key are delivered.
+/// Later events of the same key are delivered.
 async fn failure_of_a_torn_event_of_a_key(place: &impl Address) {
     let store = with_a(place).await;
     for (number, tear) in [
@@ -652,7 +652,7 @@ fn many(state_and_key: &str) -> String {
     )
 }
 
-/// As if the database's clock had been set.
+/// Shifts all times, as if the database's clock had been changed.
 async fn set_clock(place: &impl Address, seconds: i64) {
     let by = -1000 * seconds;
     for times in [
@@ -665,9 +665,9 @@ async fn set_clock(place: &impl Address, seconds: i64) {
     }
 }
 
-/// A lease can be settled, although it ends in a day, and every other
-/// delivery is due as soon as somebody purges, unless its event is older
-/// than the new time.
+/// A lease can be settled, although it now ends in a day, and after a
+/// purge, every other delivery is due, unless its event is older than
+/// the new time.
 async fn clock_that_is_set_back(place: &impl Address) {
     let store = with_a(place).await;
     let other = place.open().await;
@@ -683,7 +683,7 @@ async fn clock_that_is_set_back(place: &impl Address) {
         assert!(settled.expect("an answer"), "{lease:?}");
     };
     let retry = |after| Outcome::Retry { after, error: "".into() };
-    // The first of the key, and one without a key.
+    // The key's first delivery, and a delivery without a key.
     for _ in 0..2 {
         settle(&leases.remove(2), retry(LONG)).await;
     }
@@ -692,7 +692,7 @@ async fn clock_that_is_set_back(place: &impl Address) {
     assert_eq!(age, Some(0));
     settle(&leases.remove(0), Outcome::Delivered).await;
     assert_eq!(store.due(9).await.expect("due"), []);
-    // All five, although it may forget only two.
+    // This adjusts all five, although it may forget only two.
     assert_eq!(other.purge(LONG, 2).await.expect("none"), 0);
     let ids = |leases: &[Lease]| {
         let ids = leases.iter().map(|it| it.event.id.to_string());
@@ -700,7 +700,7 @@ async fn clock_that_is_set_back(place: &impl Address) {
     };
     let claimed = claim(&other, 9).await;
     assert_eq!(ids(&claimed), ["retry", "1"]);
-    // Its process may be alive, or not.
+    // The lease's process may or may not be alive.
     let longest = "SELECT COUNT(*) FROM deliveries
         WHERE state = 'leased' AND due_at - accepted_at > 3600000";
     let mut connection = place.connection().await;
@@ -733,8 +733,8 @@ async fn clock_that_is_set_back(place: &impl Address) {
     connection.close().await.expect("it closes");
 }
 
-/// Leases end too early: what's in flight is sent twice, in order, and
-/// settled once. What has been waiting for a retry isn't lost.
+/// Leases end too early: deliveries in flight are sent twice, in order,
+/// and settled once. Deliveries that wait for a retry aren't lost.
 async fn clock_that_is_set_ahead(place: &impl Address) {
     let store = with_a(place).await;
     let other = place.open().await;

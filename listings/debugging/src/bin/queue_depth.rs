@@ -29,7 +29,7 @@ async fn report_depth<T>(sender: mpsc::WeakSender<T>) {
     loop {
         ticks.tick().await;
         let Some(depth) = depth(&sender) else { break };
-        // `println!` panics if stdout is closed, and ends the reports.
+        // If stdout is closed, `println!` panics and ends the reports.
         _ = writeln!(io::stdout(), "orders in the queue: {depth}");
     }
     _ = writeln!(io::stdout(), "the queue is closed");
@@ -120,13 +120,13 @@ mod tests {
         hazards::within(second, report.join_all()).await;
     }
 
-    /// Not a test when it runs as one; a child when a test starts it.
+    /// Does nothing as a test: another test runs it as a child process.
     #[tokio::test(start_paused = true)]
     async fn child() {
         if std::env::var_os("CHILD").is_none() {
             return;
         }
-        // At the end of this input, its stdout is closed.
+        // At the end of stdin, the test has closed this stdout.
         io::stdin().read_line(&mut String::new()).expect("stdin");
         let (sender, _orders) = mpsc::channel::<u32>(4);
         let report = tokio::spawn(report_depth(sender.downgrade()));

@@ -22,7 +22,7 @@ struct Job {
 
 /// Fails if the label isn't printed within [`LIMIT`]. It may still
 /// have been printed. Fields and `{:?}` escape the id and the label, so
-/// no caller can invent a line.
+/// no caller can forge a line.
 #[instrument(level = "error", skip(printer))]
 async fn handle(id: String, printer: mpsc::Sender<Job>) -> Result<()> {
     info!("is accepted");

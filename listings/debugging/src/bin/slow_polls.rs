@@ -39,7 +39,7 @@ async fn serve(monitors: &Monitors) {
     join_all(requests).await;
 }
 
-/// `println!` would panic if stdout is closed, and abort the others.
+/// If stdout is closed, `println!` would panic and abort the others.
 async fn join_all(mut requests: JoinSet<()>) {
     while let Some(request) = requests.join_next().await {
         if let Err(error) = request {
@@ -104,13 +104,13 @@ mod tests {
         assert_eq!(waited.as_millis(), 200);
     }
 
-    /// Not a test when it runs as one; a child when a test starts it.
+    /// Does nothing as a test: another test runs it as a child process.
     #[tokio::test(start_paused = true)]
     async fn child() {
         if std::env::var_os("CHILD").is_none() {
             return;
         }
-        // At the end of this input, its stdout is closed.
+        // At the end of stdin, the test has closed this stdout.
         io::stdin().read_line(&mut String::new()).expect("stdin");
         let mut requests = JoinSet::new();
         requests.spawn(async { panic!("no index") });

@@ -210,7 +210,7 @@ mod tests {
         Ok(())
     }
 
-    /// A bank that never answers, while many clients wait.
+    /// The bank never answers, and many clients are waiting.
     #[tokio::test]
     async fn overload_and_slow_answers_end_with_the_grace_period()
     -> io::Result<()> {

@@ -66,7 +66,7 @@ impl Connection {
 
     async fn ask(&self, request: &str) -> io::Result<String> {
         if request.contains(['\r', '\n']) {
-            // Two requests get two answers, one of them too many.
+            // Two lines are two requests, and get one answer too many.
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let (reply, answer) = oneshot::channel();
@@ -310,7 +310,7 @@ mod tests {
         tokio::io::copy(&mut reader, &mut writer).await.map(drop)
     }
 
-    /// The next caller would get the answer to the second line.
+    /// Otherwise, the next caller gets the answer to the second line.
     #[tokio::test(start_paused = true)]
     async fn edges_a_key_of_two_lines_is_refused() {
         for key in ["tea\nget gold", "tea\r\nget gold", "\n", "\r"] {

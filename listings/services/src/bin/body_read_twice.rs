@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(send(&shop, &sum, Body::from(body)).await.0, 413);
     }
 
-    /// The frames of a body that ends with a header.
+    /// The frames of a body that ends with trailers.
     struct WithTrailers(Vec<Frame<Bytes>>);
 
     impl hyper::body::Body for WithTrailers {

@@ -275,8 +275,8 @@ mod tests {
         Ok(())
     }
 
-    /// The process that writes the chain is killed between two of its
-    /// certificates: this can't be noticed, as the page says.
+    /// The process that writes the chain is killed between two
+    /// certificates. As the page says, the server can't notice that.
     #[tokio::test]
     async fn crash_between_two_certificates_is_not_noticed()
     -> anyhow::Result<()> {

@@ -159,7 +159,7 @@ async fn send_emails() -> io::Result<()> {
     Err(io::Error::other("the mail server refuses the password"))
 }
 
-/// Cancels the token at SIGTERM, unless the handle was dropped before.
+/// Cancels `stop` at SIGTERM, unless the handle has been dropped.
 fn stop_at_sigterm(
     stop: CancellationToken,
 ) -> io::Result<AbortOnDropHandle<()>> {
@@ -254,7 +254,7 @@ mod tests {
         hazards::no_task_left().await;
     }
 
-    /// The test above in a process whose stderr is closed.
+    /// The previous test, in a process whose stderr is closed.
     #[tokio::test]
     async fn failure_of_stderr_still_aborts_the_third() -> io::Result<()>
     {
@@ -271,7 +271,7 @@ mod tests {
         Ok(())
     }
 
-    /// This executable, as a child that runs one of these tests.
+    /// This executable, as a child process that runs one test.
     fn process(test: &str) -> io::Result<Command> {
         let (_, module) =
             module_path!().split_once("::").expect("a module");
@@ -284,8 +284,8 @@ mod tests {
         Ok(child)
     }
 
-    /// In a child, returns at the end of its input: until then, the
-    /// test closes the child's output.
+    /// In a child process, returns at the end of its input. Before
+    /// that, the test closes the child's output.
     fn wait_in_child() -> bool {
         let is_child = std::env::var_os("CHILD").is_some();
         if is_child {
@@ -294,7 +294,7 @@ mod tests {
         is_child
     }
 
-    /// Not a test when it runs as one; a child when a test starts it.
+    /// Does nothing as a test: another test runs it as a child process.
     #[tokio::test(start_paused = true)]
     async fn without_stdout() {
         if !wait_in_child() {
@@ -327,7 +327,7 @@ mod tests {
         Ok(())
     }
 
-    /// A child, because the signal reaches all tests of a process.
+    /// In a child, because the signal would reach the other tests, too.
     #[tokio::test]
     async fn gets_sigterm() {
         if std::env::var_os("CHILD").is_none() {

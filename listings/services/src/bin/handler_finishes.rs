@@ -50,7 +50,7 @@ async fn finished(
         Ok(Err(_elapsed)) => "no answer from the bank".to_owned(),
         Err(_panic) => "the payment panicked".to_owned(),
     };
-    // A macro would panic if stderr is closed.
+    // `eprintln!` would panic if stderr is closed.
     let text = "may be paid, and isn't written";
     _ = writeln!(io::stderr(), "order {order} {text}: {why}");
     false

@@ -22,7 +22,7 @@ impl Health {
     fn task(&self, name: &'static str, limit: Duration) -> Beat {
         // Zero would always be late, and `Duration::MAX` overflows.
         let limit = limit.clamp(Duration::from_millis(10), YEAR);
-        let mut all = self.lock(); // Until the name is taken.
+        let mut all = self.lock(); // Held until the name is taken.
         let taken = all.get(name).is_some_and(Option::is_some);
         assert!(!taken, "two tasks are named {name}");
         all.insert(name, Some(Instant::now() + limit));

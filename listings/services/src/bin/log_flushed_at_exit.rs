@@ -32,7 +32,7 @@ impl Drop for LogThread {
     fn drop(&mut self) {
         let lost = self.lost.dropped_lines();
         if lost > 0 {
-            // The log was too slow for them, so use stderr. If that
+            // The log was too slow for these, so use stderr. If that
             // fails, don't panic: a second panic aborts the process.
             let mut stderr = std::io::stderr();
             let _ = writeln!(stderr, "{lost} log lines were lost");
@@ -265,7 +265,7 @@ mod tests {
     fn failure_to_report_lost_lines_does_not_abort_a_panic() {
         const CHILD: &str = "LOG_FLUSHED_AT_EXIT_CHILD";
         if std::env::var_os(CHILD).is_some() {
-            // Until then, the other process has closed it.
+            // By the end of this input, the parent has closed stderr.
             let closed = io::stdin().read_to_end(&mut Vec::new());
             closed.expect("a pipe");
             let (disk, hangs) = mpsc::channel();

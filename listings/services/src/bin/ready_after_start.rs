@@ -55,7 +55,7 @@ async fn run(
     let started = Started::default();
     let server = axum::serve(listener, routes(started.clone()))
         .with_graceful_shutdown(stop.clone().cancelled_owned());
-    // Its own task: it can be aborted, and a panic becomes an error.
+    // As a task, it can be aborted, and a panic becomes an error.
     let start = AbortOnDropHandle::new(tokio::spawn(start));
     let starting = async {
         let start = timeout(LONGEST_START, start);
@@ -187,8 +187,8 @@ mod tests {
         assert_eq!(answers, "live 200, ready 503, price 503");
     }
 
-    /// A step that blocks holds up no probe, if it uses `spawn_blocking`.
-    /// On a worker, it could block the one that waits for all sockets.
+    /// With `spawn_blocking`, a step that blocks doesn't delay a probe.
+    /// Otherwise, it could block the worker that waits for all sockets.
     #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
     async fn slow_step_that_blocks_answers_the_liveness_probe() {
         let listener = TcpListener::bind("127.0.0.1:0").await;
@@ -197,7 +197,7 @@ mod tests {
         let (begun, has_begun) = oneshot::channel();
         let (end, ended) = std::sync::mpsc::channel();
         let start = async move {
-            // Such as connecting: the next poll follows an event.
+            // As after connecting, an event causes the next poll.
             sleep(Duration::from_millis(50)).await;
             begun.send(()).ok().context("nobody waits")?;
             let blocks = move || ended.recv_timeout(2 * SOON);
@@ -207,7 +207,7 @@ mod tests {
         let stop = CancellationToken::new();
         let running = tokio::spawn(run(listener, start, stop.clone()));
         has_begun.await.expect("it starts");
-        // Its own thread: this runtime's timers may be late, too.
+        // On its own thread, as this runtime's timers may be late, too.
         let asked = std::thread::spawn(move || {
             use std::io::{Read, Write};
             let mut client = std::net::TcpStream::connect(address)?;

@@ -20,9 +20,9 @@ use tokio_tungstenite::{
 const PING: Duration = Duration::from_secs(10);
 const WRITE: Duration = Duration::from_secs(5);
 
-/// Sends the departures, and again whenever they change, until the
-/// client leaves or their sender is dropped. Fails if the client is
-/// silent, or doesn't read. If dropped, it drops the connection.
+/// Sends the departures, and sends them again when they change, until
+/// the client leaves or their sender is dropped. Fails if the client is
+/// silent or doesn't read. Dropping this future drops the connection.
 async fn serve_client(
     socket: WebSocketStream<impl AsyncRead + AsyncWrite + Unpin>,
     mut departures: watch::Receiver<String>,
@@ -258,7 +258,7 @@ mod tests {
         .await;
     }
 
-    /// A client that gets boards all the time isn't taken for silent.
+    /// A client that constantly gets boards isn't considered silent.
     #[tokio::test(start_paused = true)]
     async fn overload_of_boards_does_not_stop_the_pings() {
         let (client, server) = connection().await;
@@ -318,7 +318,7 @@ mod tests {
         flood.abort();
     }
 
-    /// However its receiver was made, and whenever it connects.
+    /// No matter how its receiver was created, or when it connects.
     #[tokio::test(start_paused = true)]
     async fn edges_a_new_client_gets_the_current_board() {
         let (mut client, server) = connection().await;

@@ -12,8 +12,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 const LONGEST: u64 = 1024 * 1024;
 
 /// Sends all orders, and returns one line for each of them, up to one
-/// mebibyte. Fails after a minute, or if answers are missing. Then, or
-/// if this is dropped, the server may have received some orders.
+/// mebibyte. Fails after a minute, or if answers are missing. After an
+/// error or a drop, the server may have received some of the orders.
 async fn send_all(
     socket: impl AsyncRead + AsyncWrite,
     orders: &str,
@@ -35,7 +35,7 @@ async fn send_all(
     };
     let both = async { tokio::try_join!(writing, reading) };
     let ((), answers) = timeout(LIMIT, both).await??;
-    // EOF is the end of the connection, not always of the answers.
+    // EOF ends the connection, but answers may still be missing.
     if answers.matches('\n').count() != orders.lines().count() {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
@@ -118,8 +118,8 @@ mod tests {
         }
     }
 
-    /// The server reads all orders, and crashes before or within an
-    /// answer.
+    /// The server reads all orders, and crashes before an answer or in
+    /// the middle of one.
     #[tokio::test(start_paused = true)]
     async fn failure_an_early_end_is_no_complete_answer() {
         for cut in ["", "ok", "ok, a\n", "ok, a\nok, b"] {

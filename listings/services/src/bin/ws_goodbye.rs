@@ -282,7 +282,7 @@ mod tests {
         Ok(())
     }
 
-    /// A chat whose client never stops sending lets other tasks run.
+    /// If a client never stops sending, other tasks still get to run.
     #[tokio::test]
     async fn overload_of_messages_delays_no_other_task() -> Outcome {
         use std::{

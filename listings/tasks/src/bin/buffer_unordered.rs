@@ -7,7 +7,7 @@ use futures::{StreamExt, stream};
 use tokio::time::{error::Elapsed, timeout};
 
 /// How many requests each call may have open at the same time, and
-/// for how long.
+/// how long a request may take.
 const LIMIT: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(10);
 

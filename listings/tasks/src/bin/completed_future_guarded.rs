@@ -17,7 +17,7 @@ async fn report_and_beat(
     while beats < 5 {
         tokio::select! {
             biased;
-            // First, so that a busy report can't starve the beats.
+            // Beats come first so that a busy report can't starve them.
             _ = beat.tick() => beats += 1,
             lines = &mut report, if written.is_none() => {
                 written = Some(lines);

@@ -43,8 +43,8 @@ async fn work(mut jobs: mpsc::Receiver<u32>) -> Report {
 
 const LIMIT: usize = 8;
 
-/// How each job ended. A service would log that instead: these lists
-/// grow with every job.
+/// How each job ended. A service would log each result instead: these
+/// lists grow with every job.
 #[derive(Debug, Default)]
 struct Report {
     done: Vec<u32>,

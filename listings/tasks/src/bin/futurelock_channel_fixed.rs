@@ -9,8 +9,8 @@ use tokio::{
 
 // ANCHOR: send_or_make_room
 /// Sends an order. If the queue stays full for 50 ms, takes two
-/// orders out, and polls `send` in the meantime. `send` can't fail,
-/// because the receiver is borrowed, and must not have been closed.
+/// orders out, and polls `send` in the meantime. `send` can fail
+/// only if the receiver was closed before, because it's borrowed here.
 ///
 /// Dropping this future loses the order and what it has taken out.
 async fn send_or_make_room(

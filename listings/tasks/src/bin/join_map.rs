@@ -12,8 +12,8 @@ use tokio_util::task::JoinMap;
 /// Indexes each changed shop in a task. If a shop changes while it is
 /// being indexed, the older task is aborted, and `join_next` doesn't
 /// report it. On another thread, the older task may still run to its
-/// next `.await` while the newer task starts. If a shop changes again
-/// and again before its index is done, it isn't indexed meanwhile.
+/// next `.await` while the newer task starts. If a shop keeps
+/// changing before its index is finished, it never gets an index.
 ///
 /// A task that takes longer than `LIMIT` is dropped. Dropping this
 /// future aborts all tasks.

@@ -9,8 +9,8 @@ use tokio::{task::JoinError, time::timeout};
 use tokio_util::task::JoinMap;
 
 /// Starts a task for each request, at most `MOST` at a time. Before
-/// each start, collects the finished tasks, and at the end waits for
-/// the rest. A request that hangs is removed after `PATIENCE`.
+/// each start, collects the finished tasks. At the end, waits for the
+/// rest. A request that hangs is removed after `PATIENCE`.
 ///
 /// Dropping this future aborts the requests that are running.
 async fn serve(requests: Range<u32>) -> Served {
@@ -21,7 +21,7 @@ async fn serve(requests: Range<u32>) -> Served {
         while let Some(ended) = tasks.try_join_next() {
             served.note(ended);
         }
-        // Full: the next request waits until a task has ended.
+        // At the limit, the next request waits until a task has ended.
         if tasks.len() >= MOST
             && let Some(ended) = tasks.join_next().await
         {

@@ -52,13 +52,13 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// When the webhooks started, and how many were in flight. A service
-/// would log that instead: the lists grow with every webhook.
+/// would log this instead: the lists grow with every webhook.
 struct Log {
     start: Instant,
     started: Vec<Duration>,
     most_in_flight: usize,
-    /// The numbers of the webhooks that failed, and why. One that took
-    /// too long may have been delivered.
+    /// The numbers of the webhooks that failed, and why. A webhook that
+    /// took too long may have been delivered.
     failed: Vec<(usize, String)>,
 }
 

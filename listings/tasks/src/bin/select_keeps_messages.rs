@@ -34,7 +34,7 @@ async fn pack_all(mut orders: mpsc::Receiver<u32>) -> (Vec<Pair>, u32) {
     loop {
         tokio::select! {
             biased;
-            // First, so that many orders can't starve the ticks.
+            // Ticks come first so that many orders can't starve them.
             _ = tick.tick() => ticks += 1,
             pairs = &mut pack => return (pairs, ticks),
         }

@@ -21,7 +21,7 @@ async fn upload_all(mut photos: mpsc::Receiver<u32>) -> Uploaded {
     let mut uploaded = Uploaded::default();
     let mut uploads = JoinSet::new();
     while let Some(photo) = photos.recv().await {
-        // Full: wait for one. Meanwhile, photos wait in the queue.
+        // At the limit, wait for an upload. Photos stay in the queue.
         if uploads.len() >= MOST
             && let Some(joined) = uploads.join_next_with_id().await
         {

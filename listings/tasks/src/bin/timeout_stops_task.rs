@@ -31,7 +31,7 @@ async fn charge_in_time(
 
 /// The same with a task, which is aborted and then awaited. If the
 /// charge finishes before the abort, its receipt is returned. `None`
-/// means that it was stopped, and the outcome is as unknown as above.
+/// means that the charge was stopped: its outcome is unknown, as above.
 ///
 /// If the task computes without an `.await`, this waits for however
 /// long that takes. Dropping this future aborts the task.

@@ -96,7 +96,7 @@ pub fn backlog_of(row: &AnyRow) -> Result<Backlog, StoreError> {
     })
 }
 
-/// Some of it may be missing or torn: that may be why it's dead.
+/// Parts may be missing or torn, which may be why the letter is dead.
 pub fn letter_of(row: &AnyRow) -> Result<DeadLetter, StoreError> {
     let text = |column| text(row, column).unwrap_or_default();
     Ok(DeadLetter {
