@@ -282,7 +282,7 @@ mod tests {
         Ok(())
     }
 
-    /// If a client never stops sending, other tasks still get to run.
+    /// Even if a client never stops sending, other tasks get to run.
     #[tokio::test]
     async fn overload_of_messages_delays_no_other_task() -> Outcome {
         use std::{

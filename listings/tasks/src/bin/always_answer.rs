@@ -34,7 +34,7 @@ async fn always_answer(
     let work = async {
         tokio::select! {
             biased;
-            // This comes first so that a busy report can't starve it.
+            // This branch comes first so a busy report can't starve it.
             () = reply.closed() => None,
             done = timeout(LIMIT, report) => Some(done),
         }
