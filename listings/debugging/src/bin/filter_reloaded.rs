@@ -32,7 +32,7 @@ fn main() -> anyhow::Result<()> {
     let first = EnvFilter::builder().parse("info")?;
     let (filter, current) = reload::Layer::new(first);
     let lines = tracing_subscriber::fmt::layer()
-        // A line that can't be written must not panic.
+        // Don't panic when a line can't be written.
         .log_internal_errors(false)
         .without_time()
         .with_ansi(false);

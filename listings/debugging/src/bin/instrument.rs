@@ -44,7 +44,7 @@ async fn charge_both(card: &Card) -> (Result<u32>, Result<u32>) {
 fn set_up_tracing() {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new("info"))
-        // A line that can't be written must not panic.
+        // Don't panic when a line can't be written.
         .log_internal_errors(false)
         .without_time()
         .with_ansi(false)

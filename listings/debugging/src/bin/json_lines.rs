@@ -13,7 +13,7 @@ fn set_up_tracing() {
         // `spans` lists the current span too, so don't repeat it.
         .with_current_span(false)
         .with_env_filter(EnvFilter::new("info"))
-        // A line that can't be written must not panic.
+        // Don't panic when a line can't be written.
         .log_internal_errors(false)
         .without_time() // Only so that the output here stays the same.
         .init();

@@ -109,7 +109,7 @@ async fn ask(
 async fn main() -> Result<(), Infallible> {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new("info"))
-        // A line that can't be written must not panic.
+        // Don't panic when a line can't be written.
         .log_internal_errors(false)
         .without_time()
         .with_ansi(false)

@@ -25,7 +25,7 @@ async fn handle_both() {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     tracing_subscriber::fmt()
-        // A line that can't be written must not panic.
+        // Don't panic when a line can't be written.
         .log_internal_errors(false)
         .without_time()
         .with_ansi(false)

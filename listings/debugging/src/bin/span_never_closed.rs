@@ -21,7 +21,7 @@ fn set_up_tracing() {
     tracing_subscriber::fmt()
         // A line when a span is created, and one when it's closed.
         .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
-        // A line that can't be written must not panic.
+        // Don't panic when a line can't be written.
         .log_internal_errors(false)
         .without_time()
         .with_ansi(false)

@@ -29,8 +29,8 @@ fn set_up_tracing(rust_log: Option<OsString>) {
     let (filter, error) = filter(rust_log.as_deref());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        // A line that can't be written is lost. By default, it's
-        // reported on stderr, which panics if nobody reads that pipe.
+        // A line that can't be written is lost. By default, the
+        // error goes to stderr, and that panics if nobody reads stderr.
         .log_internal_errors(false)
         // The book's output is the same in every run.
         .without_time()

@@ -154,7 +154,7 @@ async fn requests(
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
-        // A line that can't be written must not panic.
+        // Don't panic when a line can't be written.
         .log_internal_errors(false)
         .without_time()
         .with_target(false)

@@ -155,7 +155,7 @@ fn files(folder: &tempfile::TempDir) -> io::Result<Vec<(String, u64)>> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
-        // A line that can't be written must not panic.
+        // Don't panic when a line can't be written.
         .log_internal_errors(false)
         .without_time()
         .with_target(false)
