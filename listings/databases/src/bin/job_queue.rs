@@ -602,7 +602,7 @@ async fn send_invoices(
     let send = |job: Job| provider.send(job.key, job.payload);
     let report = |ended| {
         if let Err(error) = ended {
-            // A macro would panic if stderr is closed, and end a worker.
+            // If stderr is closed, `eprintln!` would end a worker.
             _ = writeln!(io::stderr(), "{}", with_causes(&error));
         }
     };
@@ -1150,7 +1150,7 @@ mod tests {
         if std::env::var_os("BOOK_WITHOUT_STDERR").is_none() {
             return Ok(());
         }
-        // At the end of this input, its stderr is closed.
+        // Stdin ends only after the parent has closed our stderr.
         io::read_to_string(io::stdin())?;
         let place = Place::new(None, "stderr").await?;
         let drop = sqlx::query("DROP TABLE jobs");
