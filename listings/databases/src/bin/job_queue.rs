@@ -1143,8 +1143,7 @@ mod tests {
         .await;
     }
 
-    /// The database fails when the job is done: it's done again.
-    /// Not a test when it runs as one; a child when a test starts it.
+    /// Does nothing unless the next test starts it in a child process.
     #[tokio::test]
     async fn child_without_stderr() -> Result<(), JobError> {
         if std::env::var_os("BOOK_WITHOUT_STDERR").is_none() {
@@ -1184,6 +1183,7 @@ mod tests {
         Ok(())
     }
 
+    /// The database fails when the job is done: it's done again.
     #[tokio::test]
     async fn failure_of_the_database_is_reported() {
         on_both("failure", async |queue| {
