@@ -21,8 +21,8 @@ where
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
-        // A line that can't be written is lost. By default, the
-        // error goes to stderr, which panics if that pipe is closed.
+        // A line that can't be written is lost. By default, printing
+        // the error to stderr would panic if that pipe is closed.
         .log_internal_errors(false)
         // The book's output is the same in every run.
         .without_time()
