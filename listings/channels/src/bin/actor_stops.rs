@@ -24,8 +24,8 @@ enum NotPrinted {
 
 /// Prints a page, or refuses it immediately.
 ///
-/// If the printer ends just as it accepts the page, the page can stay
-/// in the inbox, so this waits no longer than a full inbox may take.
+/// If the printer stops during `try_send`, the page can stay in the
+/// inbox, so this function waits only as long as a full inbox can take.
 async fn print(
     printer: &mpsc::Sender<Message>,
     page: u32,
@@ -195,8 +195,8 @@ mod tests {
         assert_eq!(page, Err(NotPrinted::Stopped));
     }
 
-    /// As if `try_send` had raced with the end of the printer: the page
-    /// stays in the channel.
+    /// Simulates a printer that stops during `try_send`: the page stays
+    /// in the channel.
     #[tokio::test(start_paused = true)]
     async fn failure_of_the_printer_while_it_accepts_a_page() {
         let (printer, mut inbox) = mpsc::channel(2);
@@ -214,7 +214,7 @@ mod tests {
         }
     }
 
-    /// The last page of a full inbox, behind one that is being printed.
+    /// A page is printing, and another is the last one in a full inbox.
     #[tokio::test(start_paused = true)]
     async fn slow_pages_do_not_cost_the_last_one_its_answer() {
         let (printer, _actor) = start();

@@ -53,8 +53,8 @@ impl Batcher {
 /// The table that the rows are written to.
 trait Table: Send {
     /// Inserts all of these rows or none. Rows that are already in the
-    /// table stay as they are. If it's dropped, for example after
-    /// `WRITE_LIMIT`, the next call must work nevertheless.
+    /// table stay as they are. If the future is dropped, for example
+    /// after `WRITE_LIMIT`, the next call must still work.
     fn insert(
         &mut self,
         rows: &[Row],

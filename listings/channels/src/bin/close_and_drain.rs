@@ -50,7 +50,7 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// What happened to the accepted emails.
 #[derive(Debug, Default)]
 struct Report {
-    /// How many were sent. (A list of them would grow for months.)
+    /// How many emails were sent. (A list would grow for months.)
     sent: u64,
     /// There was no time for these, or their delivery panicked or
     /// took too long: such an email may have been sent.

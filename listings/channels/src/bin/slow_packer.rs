@@ -8,11 +8,11 @@ use tokio::{net::TcpStream, sync::mpsc, time::timeout};
 /// How long a client may be silent, or wait for a slot in the queue.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Sends a client's upload of `left` bytes, in parts of up to 64 KiB.
-/// After an error, it isn't complete: have the packer discard its parts.
+/// Sends a client's upload of `left` bytes in parts of up to 64 KiB. If
+/// this fails, have the packer discard the parts of the upload.
 ///
-/// While the queue is full, nothing is read. A silent client holds no
-/// memory and no slot. If it's canceled, nothing that was read is lost.
+/// While the queue is full, it reads nothing. A silent client takes up
+/// no memory and no slot. Cancellation loses nothing that was read.
 async fn serve(
     client: u32,
     mut left: u64,
@@ -61,7 +61,7 @@ async fn connection() -> io::Result<(TcpStream, TcpStream)> {
     Ok((client, listener.accept().await?.0))
 }
 
-/// 64 MiB, which is more than the sockets can hold.
+/// 64 MiB, which is more than the sockets' buffers can hold.
 const LENGTH: usize = 64 * 1024 * 1024;
 
 async fn upload(mut server: TcpStream) -> io::Result<()> {
@@ -145,7 +145,7 @@ mod tests {
         Ok(())
     }
 
-    /// The system closes the connection of a process that was killed.
+    /// When a process is killed, the system closes its connections.
     #[tokio::test]
     async fn failure_of_the_client_in_the_middle_is_no_end()
     -> io::Result<()> {
@@ -223,7 +223,7 @@ mod tests {
             assert!(part.bytes.capacity() < 100);
             assert_eq!(part.is_last, number == 10);
         }
-        // It ends with the last byte, although the client is there.
+        // It returns after the last byte, before the client closes.
         serving.await??;
         assert!(parts.recv().await.is_none());
         let (_client, accepted) = connection().await?;

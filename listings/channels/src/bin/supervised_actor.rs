@@ -48,8 +48,8 @@ use std::{
     io::{self, Write as _},
 };
 
-/// `println!` panics if stdout is a closed pipe, and would end the
-/// supervisor.
+/// If stdout is a closed pipe, `println!` panics, and that would end
+/// the supervisor.
 fn log(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout(), "supervisor: {line}");
 }
@@ -135,11 +135,11 @@ mod tests {
         }
     }
 
-    /// A child process: its parent has closed the pipe of stdout.
+    /// Runs in a child process whose parent has closed the stdout pipe.
     #[tokio::test]
     async fn a_supervisor_without_a_reader() -> io::Result<()> {
         if std::env::var_os("BOOK_WITHOUT_A_READER").is_none() {
-            return Ok(()); // It isn't a child process.
+            return Ok(()); // This isn't the child process.
         }
         println!("ready");
         io::read_to_string(io::stdin())?;
@@ -155,7 +155,7 @@ mod tests {
             io::{BufRead as _, BufReader},
             process::{Command, Stdio},
         };
-        // The path of this test, without the crate's name.
+        // The path of this module, without the crate's name.
         let module = module_path!();
         let (_, module) = module.split_once("::").expect("a module");
         let mut child = Command::new(std::env::current_exe()?)

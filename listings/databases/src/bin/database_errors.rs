@@ -334,7 +334,7 @@ mod tests {
         Ok(())
     }
 
-    /// With and without RESTRICT, a customer who has an order stays.
+    /// With or without RESTRICT, no customer with orders is deleted.
     #[tokio::test]
     async fn failure_of_a_foreign_key_is_a_conflict()
     -> Result<(), Error> {
@@ -359,7 +359,7 @@ mod tests {
             let delete = "DELETE FROM customers";
             let failed = fail(&mut one, &[delete]).await;
             assert_eq!(failed.advice, Advice::Conflict, "{action}");
-            // The code alone doesn't say so: a trigger can have it, too.
+            // The code alone isn't enough: any trigger can return it.
             assert_eq!(of_code("1811"), Advice::GiveUp);
         }
         Ok(())

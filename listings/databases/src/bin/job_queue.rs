@@ -602,7 +602,7 @@ async fn send_invoices(
     let send = |job: Job| provider.send(job.key, job.payload);
     let report = |ended| {
         if let Err(error) = ended {
-            // A macro would panic if stderr is closed, and end a worker.
+            // If stderr is closed, `eprintln!` would end a worker.
             _ = writeln!(io::stderr(), "{}", with_causes(&error));
         }
     };
@@ -1143,14 +1143,13 @@ mod tests {
         .await;
     }
 
-    /// The database fails when the job is done: it's done again.
-    /// Not a test when it runs as one; a child when a test starts it.
+    /// Does nothing unless the next test starts it in a child process.
     #[tokio::test]
     async fn child_without_stderr() -> Result<(), JobError> {
         if std::env::var_os("BOOK_WITHOUT_STDERR").is_none() {
             return Ok(());
         }
-        // At the end of this input, its stderr is closed.
+        // Stdin ends only after the parent has closed our stderr.
         io::read_to_string(io::stdin())?;
         let place = Place::new(None, "stderr").await?;
         let drop = sqlx::query("DROP TABLE jobs");
@@ -1184,6 +1183,7 @@ mod tests {
         Ok(())
     }
 
+    /// The database fails when the job is done: it's done again.
     #[tokio::test]
     async fn failure_of_the_database_is_reported() {
         on_both("failure", async |queue| {

@@ -64,8 +64,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 struct Follow {
     pool: PgPool,
-    /// Each listener has its own connection, outside of the pool. A
-    /// dead one can stay open for many minutes, and takes no place.
+    /// Each listener has its own connection outside the pool: a dead
+    /// connection can stay open for many minutes, but takes no slot.
     address: String,
     /// Reads this often without a notification.
     poll: Duration,
@@ -114,7 +114,7 @@ async fn mark_shipped(pool: &PgPool, order: i64) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// A pool, and an address that gives connections a name.
+/// Returns a pool, and an address that gives connections a name.
 async fn open(
     server: &str,
     schema: &str,
@@ -553,7 +553,7 @@ mod tests {
         .await
     }
 
-    /// Again and again, the network drops every packet of the listener's
+    /// The network repeatedly drops all packets of the listener's
     /// connection.
     #[tokio::test(flavor = "multi_thread")]
     async fn silence_of_the_network_is_noticed() -> sqlx::Result<()> {
@@ -585,8 +585,8 @@ mod tests {
         .await
     }
 
-    /// Forwards until the token of a connection is canceled. From then
-    /// on, this connection is silent.
+    /// Forwards the bytes of each connection until its token is
+    /// canceled. From then on, the connection is silent.
     fn proxy(
         server: &PgConnectOptions,
         folder: &std::path::Path,

@@ -141,7 +141,7 @@ impl<B: Broker> Relay<'_, B> {
             let pause = match self.round().await {
                 Ok(Round { sent, failed }) if !failed.is_empty() => {
                     tracing::warn!("not sent: {failed:?}");
-                    // The events of other orders don't wait for it.
+                    // The events of other orders don't wait for these.
                     let pause = if sent > 0 { 20 } else { 1000 };
                     Duration::from_millis(pause)
                 }

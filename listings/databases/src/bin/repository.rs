@@ -197,9 +197,9 @@ impl Orders for InDatabase {
 
 // ANCHOR: open
 impl InDatabase {
-    /// Opens a database, whose tables a migration has created. For
-    /// PostgreSQL, the address should set a time limit for locks:
-    /// otherwise, a call can wait for another one's row forever.
+    /// Opens a database whose tables a migration has created. For
+    /// PostgreSQL, the address should set a time limit for locks.
+    /// Otherwise, a call can wait forever for another call's row.
     async fn open(address: &str) -> sqlx::Result<Self> {
         install_default_drivers();
         let pool = AnyPoolOptions::new()

@@ -3,13 +3,13 @@
 // ANCHOR: lookup
 use sqlx::{PgPool, QueryBuilder, SqlitePool};
 
-/// SQLite: a parameter for each id. A statement may have 32,766. A row
-/// is found once, even if its id is in the list several times.
+/// SQLite: each id is a parameter, and a statement may have 32,766. A
+/// row is found once, even if its id is in the list several times.
 async fn on_sqlite(
     pool: &SqlitePool,
     ids: &[i64],
 ) -> sqlx::Result<Vec<String>> {
-    // Otherwise, two chunks could find the same row.
+    // Without `dedup`, two chunks could find the same row.
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     ids.dedup();

@@ -9,8 +9,8 @@ const ATTEMPTS: u32 = 5;
 /// Runs the work in a SERIALIZABLE transaction. After a conflict, it
 /// runs the whole transaction again, `ATTEMPTS` times in all. So the
 /// work must have no effects outside of the transaction. If the call is
-/// canceled during the commit, or the connection breaks then, it may or
-/// may not have taken effect.
+/// canceled or the connection breaks during the commit, the work may or
+/// may not have been committed.
 async fn serializable<T>(
     pool: &PgPool,
     work: impl AsyncFn(&mut PgConnection) -> sqlx::Result<T>,

@@ -59,7 +59,7 @@ async fn can_write(
 }
 
 /// In sqlx 0.9.0, a `begin` that was dropped leaves its transaction
-/// open, so this ends it first. All of it is one round trip.
+/// open, so the ROLLBACK ends it first. All this takes one round trip.
 const ASK: &str = "BEGIN; ROLLBACK; SHOW transaction_read_only";
 // ANCHOR_END: check
 
@@ -235,7 +235,7 @@ mod tests {
         Ok(())
     }
 
-    /// A `begin` that is dropped while the server executes it.
+    /// A `begin` is dropped while the server executes it.
     #[tokio::test]
     async fn cancel_of_a_begin_loses_no_later_booking()
     -> sqlx::Result<()> {

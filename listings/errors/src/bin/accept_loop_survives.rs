@@ -75,7 +75,7 @@ fn report(client: u64, ended: Result<io::Result<()>, JoinError>) {
     }
 }
 
-/// `println!` panics if stdout is a closed pipe, and would end the loop.
+/// If stdout is a closed pipe, a `println!` panic would end the loop.
 fn log(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{line}");
 }
@@ -228,11 +228,11 @@ mod tests {
         assert_eq!(run().await.expect("no panic"), expected);
     }
 
-    /// A child process: it serves when its parent has closed the pipes.
+    /// Serves in a child process whose parent has closed the pipes.
     #[tokio::test]
     async fn a_server_without_a_reader() -> io::Result<()> {
         if std::env::var_os("BOOK_WITHOUT_A_READER").is_none() {
-            return Ok(()); // It isn't a child process.
+            return Ok(()); // This isn't the child process.
         }
         println!("ready");
         io::read_to_string(io::stdin())?;
@@ -252,7 +252,7 @@ mod tests {
             io::{BufRead as _, BufReader},
             process::{Command, Stdio},
         };
-        // The path of this test, without the crate's name.
+        // The path of this module, without the crate's name.
         let module = module_path!();
         let (_, module) = module.split_once("::").expect("a module");
         let mut child = Command::new(std::env::current_exe()?)

@@ -31,7 +31,7 @@ async fn ask(client: &Client, url: &str) -> Result<String, Advice> {
             Err(Advice::TryAgain(retry_after(&answer)))
         }
         Status::SERVICE_UNAVAILABLE => match retry_after(&answer) {
-            // Proxies answer this if their connection broke, too.
+            // A proxy whose connection broke also sends a plain 503.
             None => Err(Advice::Unknown),
             wait => Err(Advice::TryAgain(wait)),
         },

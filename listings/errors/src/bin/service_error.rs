@@ -63,15 +63,15 @@ fn of_database(product: u32, error: sqlx::Error) -> PriceError {
 /// Waiting doesn't help if the supplier doesn't accept our request, for
 /// example because our password has expired (401).
 fn of_supplier(product: u32, error: reqwest::Error) -> PriceError {
-    // Except for 408, 425, and 429, which ask us to try again.
+    // 408, 425, and 429 aren't refusals: they ask us to try again.
     let is_refused = error.status().is_some_and(|status| {
         let status = status.as_u16();
-        // 501: the supplier can't do it.
+        // 501: the supplier doesn't support such requests.
         (status < 500 || status == 501)
             && ![408, 425, 429].contains(&status)
     });
     let is_ours = error.is_builder() || error.is_redirect();
-    // A URL may hold a secret, and here a port by chance.
+    // The URL may hold a secret, and its port differs in each run.
     let source = error.without_url().into();
     match is_refused || is_ours {
         true => PriceError::Broken { product, source },
@@ -226,7 +226,7 @@ mod tests {
         Ok(())
     }
 
-    /// A pool that is busy isn't a bug: nobody has to look at it.
+    /// A busy pool isn't a bug that somebody has to look into.
     #[tokio::test]
     async fn failure_of_a_busy_pool_is_worth_another_try() {
         let error = of_database(7, sqlx::Error::PoolTimedOut);

@@ -41,8 +41,8 @@ async fn greet(
     timeout(Duration::from_secs(60), greeting).await?
 }
 
-/// A reader of `futures` for Tokio's `copy`. After an error, or if this
-/// is dropped, `file` contains only the start.
+/// Passes a `futures` reader to Tokio's `copy`. After an error, or if
+/// this is dropped, `file` contains only the start of the data.
 async fn save(
     reader: impl futures::AsyncRead + Unpin,
     file: &mut (impl AsyncWrite + Unpin),

@@ -9,7 +9,7 @@ use tokio::time::{Duration, timeout};
 const LIMIT: Duration = Duration::from_secs(60);
 const LONGEST: u64 = 1_000_000;
 
-/// Returns an answer, which ends with a `\n`.
+/// Sends a request and returns the answer, which ends with a `\n`.
 ///
 /// # Errors
 ///

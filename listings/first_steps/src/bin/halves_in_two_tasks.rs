@@ -18,16 +18,16 @@ const LONGEST: u64 = 1_000_000;
 ///
 /// # Errors
 ///
-/// An order has a line break, and nothing is sent. Or the server is
+/// An order contains a line break: nothing is sent. The server is
 /// silent for a minute, sends too much, or stops in the middle of an
-/// answer, or the connection fails. Then, or if this is dropped, the
-/// task is stopped, but some orders may have arrived.
+/// answer, or the connection fails. In the latter cases, or if this is
+/// dropped, the task is stopped, but some orders may have arrived.
 async fn talk(
     reader: impl AsyncRead + Unpin + Send + 'static,
     mut writer: impl AsyncWrite + Unpin,
     orders: &[&str],
 ) -> io::Result<Vec<String>> {
-    // The server would read two orders, and send two answers.
+    // The server would read such an order as two, and answer twice.
     if orders.iter().any(|order| order.contains('\n')) {
         return Err(io::ErrorKind::InvalidInput.into());
     }

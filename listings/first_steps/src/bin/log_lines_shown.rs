@@ -21,8 +21,8 @@ where
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
-        // A line that can't be written is lost. By default, it's
-        // reported on stderr, which panics if nobody reads that pipe.
+        // A line that can't be written is lost. By default, printing
+        // the error to stderr would panic if that pipe is closed.
         .log_internal_errors(false)
         // The book's output is the same in every run.
         .without_time()
@@ -55,12 +55,12 @@ mod tests {
         sync::Mutex,
     };
 
-    /// Runs itself in a process whose stderr is closed.
+    /// Runs itself again, in a child process whose stderr is closed.
     #[test]
     fn failure_to_write_a_line_does_not_panic() -> Result<()> {
         const CHILD: &str = "LOG_LINES_SHOWN_CHILD";
         if std::env::var_os(CHILD).is_some() {
-            // Until then, the other process has closed it.
+            // Stdin ends only after the parent has closed our stderr.
             std::io::stdin().read_to_end(&mut Vec::new())?;
             set_up_log(std::io::stderr)?;
             place_order(7);

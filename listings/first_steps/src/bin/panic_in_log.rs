@@ -5,7 +5,7 @@ use tokio::task::JoinSet;
 use tracing::{Instrument, error, error_span, info};
 
 // ANCHOR: hook
-/// Call it in `main`, after the subscriber is set up. If the hook
+/// Call this in `main` after setting up the subscriber. If the hook
 /// panics, the process aborts, so a failed write must not panic.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
@@ -40,7 +40,7 @@ async fn ship_all() -> usize {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     tracing_subscriber::fmt()
-        .log_internal_errors(false) // As the comment of the hook says.
+        .log_internal_errors(false) // A failed write must not panic.
         .without_time()
         .with_ansi(false)
         .with_target(false)
@@ -121,13 +121,13 @@ mod tests {
         }
     }
 
-    /// Runs itself in a process whose stderr is closed.
+    /// Runs itself again, in a child process whose stderr is closed.
     #[test]
     fn failure_to_write_the_line_does_not_abort_the_process()
     -> Result<()> {
         const CHILD: &str = "PANIC_IN_LOG_CHILD";
         if std::env::var_os(CHILD).is_some() {
-            // Until then, the other process has closed it.
+            // Stdin ends only after the parent has closed our stderr.
             std::io::stdin().read_to_end(&mut Vec::new())?;
             tracing_subscriber::fmt()
                 .log_internal_errors(false)

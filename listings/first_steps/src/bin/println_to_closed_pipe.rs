@@ -1,4 +1,4 @@
-//! A task that prints, when nobody reads the program's stdout anymore.
+//! A task prints although nobody reads the program's stdout anymore.
 
 use std::{
     env,
@@ -23,7 +23,7 @@ async fn print_orders() -> io::Result<()> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     if env::args().nth(1).as_deref() == Some("child") {
-        // Until the parent has closed the pipe.
+        // Wait until the parent has closed the pipe.
         io::stdin().read_line(&mut String::new())?;
         panic::set_hook(Box::new(|panic| {
             let message = panic.payload_as_str().unwrap_or_default();
@@ -37,7 +37,7 @@ async fn main() -> io::Result<()> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    drop(child.stdout.take()); // As head does at its end.
+    drop(child.stdout.take()); // `head` does this when it exits.
     let ended = child.wait_with_output()?;
     print!("{}", String::from_utf8_lossy(&ended.stderr));
     Ok(())

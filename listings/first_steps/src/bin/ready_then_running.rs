@@ -33,7 +33,7 @@ async fn start(
                 Ok(degrees) => format!("{degrees} degrees"),
                 Err(_) => "no answer".to_owned(),
             };
-            // `println!` panics if stdout is closed, and ends the task.
+            // If stdout is closed, `println!` panics and ends the task.
             _ = writeln!(io::stdout(), "{line}");
         }
     }));
@@ -119,13 +119,13 @@ mod tests {
         Ok(())
     }
 
-    /// Not a test when it runs as one; a child when a test starts it.
+    /// Does nothing unless the next test starts it in a child process.
     #[tokio::test(start_paused = true)]
     async fn child() {
         if std::env::var_os("CHILD").is_none() {
             return;
         }
-        // At the end of this input, its stdout is closed.
+        // Stdin ends only after the parent has closed our stdout.
         io::stdin().read_line(&mut String::new()).expect("stdin");
         let started = start(Station::new(Some(5))).await;
         let (_, task) = started.expect("it answers");

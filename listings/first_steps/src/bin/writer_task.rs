@@ -14,9 +14,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 ///
-/// A message takes the peer more than a minute, or the connection
+/// The peer takes more than a minute for a message, or the connection
 /// fails. Then, or if this future is dropped, every later `send` fails,
-/// and messages that were sent before may be lost.
+/// and messages that were sent earlier may be lost.
 async fn write_messages(
     mut messages: mpsc::Receiver<String>,
     writer: impl AsyncWrite + Unpin,

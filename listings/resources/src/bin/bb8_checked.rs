@@ -19,7 +19,7 @@ impl ManageConnection for Orders {
     type Connection = Session;
     type Error = io::Error;
 
-    /// bb8 has no time limit for this: a server that doesn't respond
+    /// bb8 doesn't limit `connect`, so a server that doesn't respond
     /// would occupy the slot forever.
     async fn connect(&self) -> io::Result<Session> {
         timeout(Duration::from_secs(5), self.open()).await?
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(pool.state().idle_connections, 1);
     }
 
-    /// A server accepts connections and says nothing, for a while.
+    /// For a while, the server accepts connections but sends nothing.
     #[tokio::test(start_paused = true)]
     async fn silence_of_the_server_occupies_no_slot() {
         let is_silent = Arc::new(AtomicBool::new(true));

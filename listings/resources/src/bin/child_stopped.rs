@@ -15,7 +15,7 @@ use tokio::{
 /// Closes the child's input, which asks it to exit, and kills it after
 /// the grace period. Waits for its exit either way, so that no zombie
 /// is left. On cancellation, a child with `kill_on_drop` is killed.
-/// Read a piped output meanwhile: a child whose pipe is full can't exit.
+/// Keep reading piped output: a child whose pipe is full can't exit.
 async fn stop(
     mut child: Child,
     grace: Duration,
@@ -89,7 +89,7 @@ mod tests {
         Ok(())
     }
 
-    /// It prints its last lines, and nobody reads them, as documented.
+    /// The child prints its last lines, but nobody reads them.
     #[tokio::test]
     async fn slow_reader_of_its_output_costs_the_grace_period()
     -> io::Result<()> {

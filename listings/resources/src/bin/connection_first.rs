@@ -32,7 +32,7 @@ impl Drop for Pooled {
             .idle
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        // Close it instead if it's in the middle of a request.
+        // If a request is unfinished, close the connection instead.
         idle.extend(self.connection.take());
     }
 }

@@ -21,8 +21,8 @@ struct Pool {
 }
 
 impl Pool {
-    /// Keep the permit for as long as the connection. The pattern
-    /// `(connection, _)` would drop it immediately.
+    /// Keep the permit as long as you keep the connection. The pattern
+    /// `(connection, _)` would drop the permit immediately.
     async fn get(
         &self,
     ) -> io::Result<(Connection, SemaphorePermit<'_>)> {
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(pool.permits.available_permits(), 3);
     }
 
-    /// The connection is open, and isn't counted.
+    /// The connection is still open, but isn't counted.
     #[tokio::test(start_paused = true)]
     async fn overload_is_not_noticed_without_the_permit()
     -> io::Result<()> {

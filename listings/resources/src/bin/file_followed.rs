@@ -227,7 +227,7 @@ mod tests {
         within(HOUR, following).await?
     }
 
-    /// The same while it waits for its receiver, however long.
+    /// The loop also misses a truncation while it waits to send a line.
     #[tokio::test(start_paused = true)]
     async fn slow_receiver_hides_a_truncation() -> io::Result<()> {
         let (path, file) = written("1\n2\n3\n").await?;

@@ -110,7 +110,7 @@ mod tests {
         let waiting = locked(path.clone(), Duration::ZERO);
         let limit = Duration::from_secs(30);
         let ended = timeout(limit, waiting).await;
-        // Otherwise, the runtime would wait for its thread.
+        // Unblocks the thread that the runtime would wait for.
         let mut reader = File::options();
         drop(reader.read(true).write(true).open(path)?);
         let error = ended?.expect_err("nobody reads from it");

@@ -13,8 +13,8 @@ use tokio::task::spawn_blocking;
 /// power cut.
 ///
 /// On cancellation, the file is replaced anyway, unless the runtime
-/// shuts down before a thread has started the work. Calls that overlap
-/// finish in any order.
+/// shuts down before a thread has started the work. Overlapping calls
+/// can finish in any order.
 async fn replace(path: PathBuf, text: String) -> io::Result<()> {
     let write = move || {
         let folder = match path.parent() {
@@ -142,7 +142,7 @@ mod tests {
             std::fs::write(&path, NEW)?;
             drop(free);
             busy.await?;
-            spawn_blocking(|| ()).await?; // The only thread is free.
+            spawn_blocking(|| ()).await?; // Waits for the only thread.
             assert_eq!(std::fs::read_to_string(&path)?, OLD);
             Ok(())
         })

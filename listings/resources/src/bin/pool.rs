@@ -264,7 +264,7 @@ impl Manager for Orders {
 
 impl Session {
     async fn ask(&mut self) -> io::Result<()> {
-        // It would get the answer to the question before.
+        // The caller would get the answer to an earlier question.
         if self.is_asking {
             return Err(io::ErrorKind::InvalidInput.into());
         }

@@ -226,7 +226,7 @@ impl Session {
     /// Not cancel safe: after a cancellation or an error, `is_asking`
     /// stays set, and the pool closes the session.
     async fn ask(&mut self, question: &str) -> io::Result<String> {
-        // It would read an older answer, or leave one behind.
+        // We'd read an older answer, or leave an answer unread.
         if self.is_asking || question.contains('\n') {
             return Err(io::ErrorKind::InvalidInput.into());
         }
@@ -421,7 +421,7 @@ mod tests {
         Ok(())
     }
 
-    /// Otherwise, the second question would get the first one's rest.
+    /// Otherwise, the next question would get the second line's answer.
     #[tokio::test]
     async fn edges_a_question_of_two_lines_is_refused() -> io::Result<()>
     {

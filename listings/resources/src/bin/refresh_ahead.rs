@@ -60,7 +60,7 @@ async fn refresh(bank: Bank, newest: Arc<ArcSwap<Rate>>) {
                 Ok(Err(error)) => error.to_string(),
                 Err(panic) => message(&*panic).to_owned(),
             };
-        // `println!` panics if stdout is closed, and ends the task.
+        // If stdout is closed, `println!` panics and ends the task.
         _ = writeln!(io::stdout(), "the old rate stays: {why}");
     }
 }
@@ -179,13 +179,13 @@ mod tests {
         Ok(())
     }
 
-    /// Not a test when it runs as one; a child when a test starts it.
+    /// Does nothing unless the next test starts it in a child process.
     #[tokio::test(start_paused = true)]
     async fn child() {
         if std::env::var_os("CHILD").is_none() {
             return;
         }
-        // At the end of this input, its stdout is closed.
+        // Stdin ends only after the parent has closed our stdout.
         io::stdin().read_line(&mut String::new()).expect("stdin");
         let seen = seen("refused").await.expect("the first loads");
         std::process::exit(i32::from(seen != [101, 101, 103]));

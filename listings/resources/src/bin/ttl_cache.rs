@@ -22,8 +22,8 @@ impl Prices {
 
     /// One caller loads, and the others wait. All of them get an error,
     /// and it isn't kept. If the caller that loads is canceled or
-    /// panics, the next one starts the load from the beginning. A caller
-    /// that has waited for 200 such loads panics.
+    /// panics, the next caller restarts the load. A caller that has
+    /// waited for 200 such loads panics.
     async fn get(&self, product: u32) -> Result<u32, Arc<LoadError>> {
         let load = async {
             let load = self.backend.load(product);
@@ -166,8 +166,8 @@ mod tests {
         assert_eq!(loads(&prices), 1);
     }
 
-    /// The backend is silent, and the callers give up one by one. Most
-    /// of them have waited for more than 200 loads by then.
+    /// The backend is silent, so the callers give up one after another,
+    /// most of them after they have waited for more than 200 loads.
     #[tokio::test(start_paused = true)]
     async fn overload_of_callers_that_give_up_panics() {
         for (count, is_too_many) in [(190, false), (400, true)] {

@@ -22,7 +22,7 @@ impl Session {
     /// After an error or a cancellation, there may be an answer on its
     /// way, so the pool closes the connection.
     async fn balance(&mut self, name: &str) -> io::Result<String> {
-        // It would read an older answer, or leave one behind.
+        // We'd read an older answer, or leave an answer unread.
         if self.is_asking || name.contains('\n') {
             return Err(io::ErrorKind::InvalidInput.into());
         }
@@ -164,7 +164,7 @@ mod tests {
         Ok(())
     }
 
-    /// It would be Ann's question, too, and Bob would read her answer.
+    /// The name would also ask for Ann, and Bob would read her answer.
     #[tokio::test(start_paused = true)]
     async fn edges_a_name_of_two_lines_is_refused() {
         let (pool, mut bank) = (Pool::default(), JoinSet::new());

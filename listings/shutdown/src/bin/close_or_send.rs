@@ -81,7 +81,7 @@ async fn work(server: mpsc::Sender<String>) -> io::Result<()> {
     let (closed, dropped) =
         (session("session 7"), session("session 8"));
     if let Err(error) = closed.close().await {
-        // A macro would panic if stderr is closed.
+        // `eprintln!` would panic if stderr were closed.
         _ = writeln!(io::stderr(), "session 7: {error}");
     }
     drop(dropped);
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(start.elapsed(), 2 * LIMIT);
     }
 
-    /// The test above in a process whose stderr is closed.
+    /// Runs the test above in a process whose stderr is closed.
     #[tokio::test]
     async fn failure_of_stderr_does_not_end_the_cleanup()
     -> io::Result<()> {

@@ -54,7 +54,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// How the jobs ended.
 #[derive(Debug, Default, PartialEq)]
 struct Ended {
-    /// In a service that runs for months, log these and `unknown`.
+    /// If a service runs for months, log these and `unknown` instead.
     done: Vec<u32>,
     /// Cut off or panicked: started, and maybe partly done.
     unknown: Vec<u32>,

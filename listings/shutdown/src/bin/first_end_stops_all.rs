@@ -32,7 +32,7 @@ async fn run(
     };
     if timeout(grace, join_all(&mut parts, &mut ended)).await.is_err() {
         let late: Vec<_> = parts.keys().copied().collect();
-        // A macro would panic if stderr is closed.
+        // `eprintln!` would panic if stderr were closed.
         _ = writeln!(io::stderr(), "aborted: {late:?}");
         ended = ended.and(Err(format!("aborted: {late:?}")));
         parts.abort_all();
@@ -194,7 +194,7 @@ mod tests {
         assert!(start.elapsed() < GRACE + Duration::from_millis(10));
     }
 
-    /// Two parts fail, and a third one needs its grace period.
+    /// Two parts fail, and a third part needs its grace period.
     #[tokio::test(start_paused = true)]
     async fn failure_of_two_parts_leaves_the_grace_period() {
         let stop = CancellationToken::new();
@@ -215,7 +215,7 @@ mod tests {
         is_done.await.expect("it has finished");
     }
 
-    /// The test above in a process whose stderr is closed.
+    /// Runs the test above in a process whose stderr is closed.
     #[tokio::test]
     async fn failure_of_stderr_leaves_the_grace_period()
     -> io::Result<()> {

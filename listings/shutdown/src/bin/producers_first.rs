@@ -39,7 +39,7 @@ async fn measure(stop: &CancellationToken) -> io::Result<(u32, u32)> {
     both.map_err(io::Error::other)
 }
 
-/// Storing a full queue, and two more values, takes 18 * 250 ms.
+/// Storing a full queue and two more values takes 18 * 250 ms.
 const GRACE: Duration = Duration::from_secs(5);
 // ANCHOR_END: measure
 

@@ -23,7 +23,7 @@ async fn poll_mail(stop: CancellationToken) -> u32 {
         // Outside the `select!`, so a stop doesn't cancel the fetch.
         match timeout(LIMIT, fetch()).await {
             Ok(()) => fetched += 1,
-            // A macro would panic if stderr is closed.
+            // `eprintln!` would panic if stderr were closed.
             Err(_elapsed) => {
                 _ = writeln!(io::stderr(), "the mail server is silent");
             }
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(start.elapsed(), LIMIT);
     }
 
-    /// The test above in a process whose stderr is closed.
+    /// Runs the test above in a process whose stderr is closed.
     #[tokio::test]
     async fn failure_of_stderr_does_not_end_the_polling()
     -> io::Result<()> {

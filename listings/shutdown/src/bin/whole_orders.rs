@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 /// Charges and ships orders until the token is canceled, and returns
 /// the orders that are left. It finishes the current order first,
 /// within twice `LIMIT`, and waits up to `LIMIT` for senders that have
-/// a permit. If dropped, it cuts that order in half.
+/// a permit. Dropping it cuts the current order in half.
 async fn serve(
     mut orders: mpsc::Receiver<u32>,
     stop: CancellationToken,
@@ -127,7 +127,7 @@ mod tests {
         }
     }
 
-    /// A sender has its place in the queue before the stop, and uses it
+    /// A sender gets its permit before the stop, and sends with it
     /// afterward.
     #[tokio::test(start_paused = true)]
     async fn stop_returns_an_order_that_is_sent_with_a_permit() {
@@ -147,7 +147,7 @@ mod tests {
         }
     }
 
-    /// A sender keeps its permit, and never uses it.
+    /// A sender keeps its permit but never uses it.
     #[tokio::test(start_paused = true)]
     async fn silence_of_a_sender_holds_the_stop_for_the_limit_only() {
         let (sender, orders) = mpsc::channel(8);
@@ -161,8 +161,8 @@ mod tests {
         assert_eq!(left, [1]);
     }
 
-    /// Other threads send while it stops: an order is returned, or its
-    /// sender gets an error.
+    /// Other threads send during the stop. Each order is returned, or
+    /// its sender gets an error.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn threads_lose_no_order_that_was_accepted() {
         for round in 0..2000 {

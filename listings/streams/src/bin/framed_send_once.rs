@@ -10,8 +10,8 @@ use tokio_util::codec::{FramedWrite, LinesCodec, LinesCodecError};
 const SLOW: Duration = Duration::from_millis(50);
 const GIVE_UP: Duration = Duration::from_secs(60);
 
-/// `feed` puts the line into the buffer, once. Only `flush` is called
-/// again, and continues where it stopped, after each call of `slow`.
+/// `feed` buffers the line once. After each call of `slow`, only
+/// `flush` is called again, and continues where it stopped.
 ///
 /// # Errors
 ///
@@ -24,7 +24,7 @@ async fn send_order<S: AsyncWrite + Unpin>(
     order: &str,
     mut slow: impl FnMut(&str),
 ) -> Result<(), LinesCodecError> {
-    // The peer would read two orders, and the codec doesn't check it.
+    // The peer would read two orders. The codec doesn't prevent that.
     if order.contains('\n') {
         return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
     }

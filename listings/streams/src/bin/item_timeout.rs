@@ -135,7 +135,7 @@ mod tests {
                 first = Some(beats.next().await);
             }
             assert!(first.flatten().is_some_and(|it| it.is_err()));
-            // The limit has started even before the first poll.
+            // The time limit was running even before the first poll.
             assert_eq!(start.elapsed().as_secs(), 10);
         })
         .await;

@@ -207,8 +207,8 @@ mod tests {
         ));
     }
 
-    /// Three reads get all of these lines. Without `consume_budget`,
-    /// no other task runs before the last line.
+    /// Three reads return all of these lines. Without `consume_budget`,
+    /// no other task would run before the last line.
     #[tokio::test]
     async fn overload_of_lines_lets_other_tasks_run() {
         let (ours, mut theirs) = duplex(20_000);
@@ -230,13 +230,13 @@ mod tests {
         assert_eq!(polls_during(handled).await, 10_000 / 128);
     }
 
-    /// Counts how often another task is polled meanwhile.
+    /// Counts how often another task is polled during `work`.
     async fn polls_during(work: impl Future<Output = ()>) -> u32 {
         use std::sync::{
             Arc,
             atomic::{AtomicU32, Ordering::Relaxed},
         };
-        tokio::task::yield_now().await; // A whole budget.
+        tokio::task::yield_now().await; // Starts with a full budget.
         let polls = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&polls);
         let other = tokio::spawn(async move {

@@ -70,7 +70,7 @@ struct Shop {
     calls: AtomicU32,
     fails_at: Option<u32>,
     hangs_at: Option<u32>,
-    /// The next page of the first one is the second one.
+    /// The first page names the second one as its next page.
     next_of: Option<(u32, u32)>,
 }
 
@@ -145,11 +145,11 @@ mod tests {
 
     #[tokio::test]
     async fn edges_pages_that_form_a_circle() {
-        // The first one is its own next page.
+        // In the first case, a page is its own next page.
         for (cursor, back) in [(4, 4), (4, 2), (8, 0)] {
             let next_of = Some((cursor, back));
             let shop = Shop { next_of, ..Shop::default() };
-            // Without an error, the stream is endless.
+            // Without the error, the stream would be endless.
             let orders = all_orders(&shop).take(20);
             let mut seen: Vec<_> = orders.collect().await;
             let source = ShopError::Circle;

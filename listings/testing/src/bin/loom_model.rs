@@ -36,8 +36,8 @@ impl Door {
 
     // ANCHOR: opened
     /// Stores its waker before it checks the door. If the door is
-    /// opened after the check, the waker is called. If this is dropped,
-    /// its waker keeps the task in memory until the door is opened.
+    /// opened after the check, the waker is called. If the future is
+    /// dropped, its waker keeps the task in memory until that call.
     async fn opened(&self) {
         poll_fn(|context| {
             let waker = context.waker().clone();
@@ -172,7 +172,7 @@ mod tests {
         });
     }
 
-    /// As its comment says.
+    /// Checks the comment of `opened`.
     #[test]
     fn cancel_keeps_the_waker_until_the_door_is_opened() {
         loom::model(|| {

@@ -50,8 +50,8 @@ impl Decoder {
         Ok(Some(order))
     }
 
-    /// Whether an order has begun and isn't whole yet. If the stream
-    /// ends then, the order was cut off.
+    /// Whether an order has started but isn't complete yet. If the
+    /// stream ends now, that order was cut off.
     fn has_started(&self) -> bool {
         self.start < self.bytes.len()
     }

@@ -5,8 +5,8 @@ use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 /// Runs the work in a transaction and commits if the work succeeds.
 /// If the work fails, or if the call is canceled before the commit,
-/// everything is rolled back. Until then, nobody else can write, so
-/// the work must wait for nothing but the database.
+/// everything is rolled back. During the transaction, nobody else can
+/// write, so the work must not wait for anything but the database.
 async fn in_transaction<T>(
     pool: &SqlitePool,
     work: impl AsyncFnOnce(&mut SqliteConnection) -> sqlx::Result<T>,

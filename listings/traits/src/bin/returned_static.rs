@@ -48,7 +48,7 @@ mod tests {
         .await;
     }
 
-    /// Before the mail would be sent.
+    /// Too short for the mail to be sent.
     const SOON: Duration = Duration::from_millis(2);
 
     #[tokio::test(start_paused = true)]
