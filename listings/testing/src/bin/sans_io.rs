@@ -50,8 +50,8 @@ impl Decoder {
         Ok(Some(order))
     }
 
-    /// Whether an order has started but isn't complete yet. If the
-    /// stream ends now, that order was cut off.
+    /// After `next` has returned `None`: whether an order has started.
+    /// If the stream ends now, that order was cut off.
     fn has_started(&self) -> bool {
         self.start < self.bytes.len()
     }
