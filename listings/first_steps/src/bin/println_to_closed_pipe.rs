@@ -37,7 +37,7 @@ async fn main() -> io::Result<()> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    drop(child.stdout.take()); // `head` does this when it exits.
+    drop(child.stdout.take()); // head does this when it exits.
     let ended = child.wait_with_output()?;
     print!("{}", String::from_utf8_lossy(&ended.stderr));
     Ok(())
