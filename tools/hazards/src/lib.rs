@@ -5,9 +5,11 @@
 
 mod cancel;
 mod io;
+mod unread;
 
 pub use cancel::{Cancel, at_every_poll};
 pub use io::{Failing, Silent, Slow};
+pub use unread::{is_unread, succeeds_unread, succeeds_without_stderr};
 
 use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;

@@ -137,47 +137,19 @@ mod tests {
 
     /// Runs in a child process whose parent has closed the stdout pipe.
     #[tokio::test]
-    async fn a_supervisor_without_a_reader() -> io::Result<()> {
-        if std::env::var_os("BOOK_WITHOUT_A_READER").is_none() {
-            return Ok(()); // This isn't the child process.
+    async fn a_supervisor_without_a_reader() {
+        if !hazards::is_unread() {
+            return; // This isn't the child process.
         }
-        println!("ready");
-        io::read_to_string(io::stdin())?;
-        let line = std::panic::catch_unwind(|| println!("a line"));
-        assert!(line.is_err(), "nobody reads it");
         let (answers, _) = run(&[4, 0, 5]).await;
-        writeln!(io::stderr(), "{answers:?}")
+        let expected = ["25 units each", LOST, "20 units each"];
+        std::process::exit(i32::from(answers != expected));
     }
 
     #[test]
-    fn owner_gone_reader_of_stdout_ends_nothing() -> io::Result<()> {
-        use std::{
-            io::{BufRead as _, BufReader},
-            process::{Command, Stdio},
-        };
-        // The path of this module, without the crate's name.
-        let module = module_path!();
-        let (_, module) = module.split_once("::").expect("a module");
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg(format!("{module}::a_supervisor_without_a_reader"))
-            .args(["--exact", "--nocapture", "--test-threads=1"])
-            .env("BOOK_WITHOUT_A_READER", "yes")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let stdout = child.stdout.take().expect("a pipe");
-        for line in BufReader::new(stdout).lines() {
-            if line?.ends_with("ready") {
-                break; // Closes stdout.
-            }
-        }
-        let ended = child.wait_with_output()?; // Closes stdin.
-        let told = String::from_utf8_lossy(&ended.stderr);
-        let answers =
-            format!("{:?}", ["25 units each", LOST, "20 units each"]);
-        assert!(told.contains(&answers), "{told}");
-        Ok(())
+    fn owner_gone_reader_of_stdout_ends_nothing() {
+        let test = "a_supervisor_without_a_reader";
+        hazards::succeeds_unread(module_path!(), test);
     }
 
     #[tokio::test(start_paused = true)]

@@ -49,38 +49,18 @@ fn place_order(number: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{
-        io::Read,
-        process::{Command, Stdio},
-        sync::Mutex,
-    };
+    use std::{io::Read, sync::Mutex};
 
     /// Runs itself again, in a child process whose stderr is closed.
     #[test]
     fn failure_to_write_a_line_does_not_panic() -> Result<()> {
-        const CHILD: &str = "LOG_LINES_SHOWN_CHILD";
-        if std::env::var_os(CHILD).is_some() {
-            // Stdin ends only after the parent has closed our stderr.
-            std::io::stdin().read_to_end(&mut Vec::new())?;
+        if hazards::is_unread() {
             set_up_log(std::io::stderr)?;
             place_order(7);
             return Ok(());
         }
-        let (_, module) =
-            module_path!().split_once("::").expect("a module");
         let test = "failure_to_write_a_line_does_not_panic";
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg(format!("{module}::{test}"))
-            .args(["--exact", "--nocapture"])
-            .env(CHILD, "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        drop(child.stderr.take());
-        drop(child.stdin.take());
-        let ended = child.wait()?;
-        assert!(ended.success(), "{ended}");
+        hazards::succeeds_without_stderr(module_path!(), test);
         Ok(())
     }
 

@@ -53,11 +53,7 @@ async fn main() -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{
-        io::Read,
-        process::{Command, Stdio},
-        sync::Mutex,
-    };
+    use std::{io::Read, sync::Mutex};
     use tokio::runtime::Builder;
     use tracing::instrument::WithSubscriber;
 
@@ -125,10 +121,7 @@ mod tests {
     #[test]
     fn failure_to_write_the_line_does_not_abort_the_process()
     -> Result<()> {
-        const CHILD: &str = "PANIC_IN_LOG_CHILD";
-        if std::env::var_os(CHILD).is_some() {
-            // Stdin ends only after the parent has closed our stderr.
-            std::io::stdin().read_to_end(&mut Vec::new())?;
+        if hazards::is_unread() {
             tracing_subscriber::fmt()
                 .log_internal_errors(false)
                 .with_writer(std::io::stderr)
@@ -138,22 +131,9 @@ mod tests {
             assert_eq!(runtime.block_on(ship_all()), 1);
             return Ok(());
         }
-        let (_, module) =
-            module_path!().split_once("::").expect("a module");
         let test =
             "failure_to_write_the_line_does_not_abort_the_process";
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg(format!("{module}::{test}"))
-            .args(["--exact", "--nocapture"])
-            .env(CHILD, "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        drop(child.stderr.take());
-        drop(child.stdin.take());
-        let ended = child.wait()?;
-        assert!(ended.success(), "{ended}");
+        hazards::succeeds_without_stderr(module_path!(), test);
         Ok(())
     }
 

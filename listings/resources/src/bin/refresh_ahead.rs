@@ -182,45 +182,17 @@ mod tests {
     /// Does nothing unless the next test starts it in a child process.
     #[tokio::test(start_paused = true)]
     async fn child() {
-        if std::env::var_os("CHILD").is_none() {
+        if !hazards::is_unread() {
             return;
         }
-        // Stdin ends only after the parent has closed our stdout.
-        io::stdin().read_line(&mut String::new()).expect("stdin");
         let seen = seen("refused").await.expect("the first loads");
         std::process::exit(i32::from(seen != [101, 101, 103]));
     }
 
     /// Nobody reads the log anymore, and a load fails.
-    #[tokio::test]
-    async fn failure_of_stdout_does_not_end_the_refreshes()
-    -> Result<(), LoadError> {
-        use std::process::Stdio;
-
-        use tokio::io::{AsyncBufReadExt, BufReader};
-
-        let (_, module) =
-            module_path!().split_once("::").expect("a module");
-        let program = std::env::current_exe()?;
-        let mut child = tokio::process::Command::new(program)
-            .arg(format!("{module}::child"))
-            .args(["--exact", "--nocapture", "--test-threads=2"])
-            .env("CHILD", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()?;
-        let stdout = child.stdout.take().expect("it is piped");
-        let mut lines = BufReader::new(stdout).lines();
-        while let Some(line) = lines.next_line().await?
-            && !line.starts_with("running")
-        {}
-        drop(lines);
-        drop(child.stdin.take());
-        let ended = timeout(Duration::from_secs(60), child.wait());
-        assert!(ended.await??.success());
-        Ok(())
+    #[test]
+    fn failure_of_stdout_does_not_end_the_refreshes() {
+        hazards::succeeds_unread(module_path!(), "child");
     }
 
     /// A minute from tick to tick, and its load takes two seconds.

@@ -186,17 +186,13 @@ mod tests {
     use std::{
         future::pending,
         panic::resume_unwind,
-        process::Stdio,
         sync::{
             Arc,
             atomic::{AtomicU32, Ordering},
         },
     };
 
-    use tokio::{
-        io::{AsyncBufReadExt, BufReader},
-        process::Command,
-    };
+    use tokio::process::Command;
 
     use super::*;
 
@@ -238,7 +234,7 @@ mod tests {
     /// Two parts fail, and a third one ignores the stop.
     #[tokio::test(start_paused = true)]
     async fn failure_of_two_parts_still_aborts_the_third() {
-        wait_in_child();
+        hazards::is_unread();
         let (mut parts, stop) =
             (Parts::new(), CancellationToken::new());
         for (name, seconds) in [("one", 1), ("two", 2)] {
@@ -255,20 +251,10 @@ mod tests {
     }
 
     /// The previous test, in a process whose stderr is closed.
-    #[tokio::test]
-    async fn failure_of_stderr_still_aborts_the_third() -> io::Result<()>
-    {
+    #[test]
+    fn failure_of_stderr_still_aborts_the_third() {
         let test = "failure_of_two_parts_still_aborts_the_third";
-        let mut child = process(test)?
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        drop(child.stderr.take());
-        drop(child.stdin.take());
-        let ended = timeout(CALM, child.wait()).await??;
-        assert!(ended.success(), "{ended}");
-        Ok(())
+        hazards::succeeds_without_stderr(module_path!(), test);
     }
 
     /// This executable, as a child process that runs one test.
@@ -284,20 +270,10 @@ mod tests {
         Ok(child)
     }
 
-    /// In a child process, returns at the end of its input. Before
-    /// that, the test closes the child's output.
-    fn wait_in_child() -> bool {
-        let is_child = std::env::var_os("CHILD").is_some();
-        if is_child {
-            io::stdin().read_line(&mut String::new()).expect("stdin");
-        }
-        is_child
-    }
-
     /// Does nothing as a test: another test runs it as a child process.
     #[tokio::test(start_paused = true)]
     async fn without_stdout() {
-        if !wait_in_child() {
+        if !hazards::is_unread() {
             return;
         }
         let keep = keep_running(CancellationToken::new(), |_| async {
@@ -308,23 +284,9 @@ mod tests {
     }
 
     /// Nobody reads the log anymore, and the task fails.
-    #[tokio::test]
-    async fn failure_of_stdout_leaves_the_restarts() -> io::Result<()> {
-        let mut child = process("without_stdout")?
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let stdout = child.stdout.take().expect("it is piped");
-        let mut lines = BufReader::new(stdout).lines();
-        while let Some(line) = lines.next_line().await?
-            && !line.starts_with("running")
-        {}
-        drop(lines);
-        drop(child.stdin.take());
-        let ended = timeout(CALM, child.wait()).await??;
-        assert!(ended.success(), "{ended}");
-        Ok(())
+    #[test]
+    fn failure_of_stdout_leaves_the_restarts() {
+        hazards::succeeds_unread(module_path!(), "without_stdout");
     }
 
     /// In a child, because the signal would reach the other tests, too.

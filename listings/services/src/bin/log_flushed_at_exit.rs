@@ -124,11 +124,7 @@ async fn take_orders() -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::Read,
-        process::{Command, Stdio},
-        sync::{Arc, Mutex, mpsc},
-    };
+    use std::sync::{Arc, Mutex, mpsc};
 
     use super::*;
 
@@ -263,11 +259,7 @@ mod tests {
     /// Runs itself in a process whose stderr is closed.
     #[test]
     fn failure_to_report_lost_lines_does_not_abort_a_panic() {
-        const CHILD: &str = "LOG_FLUSHED_AT_EXIT_CHILD";
-        if std::env::var_os(CHILD).is_some() {
-            // By the end of this input, the parent has closed stderr.
-            let closed = io::stdin().read_to_end(&mut Vec::new());
-            closed.expect("a pipe");
+        if hazards::is_unread() {
             let (disk, hangs) = mpsc::channel();
             let (writer, log) = log_thread(Hangs(hangs));
             tracing::subscriber::with_default(
@@ -288,24 +280,9 @@ mod tests {
             assert!(ended.is_err());
             return;
         }
-        let (_, module) =
-            module_path!().split_once("::").expect("a module");
         let test =
             "failure_to_report_lost_lines_does_not_abort_a_panic";
-        let program = std::env::current_exe().expect("a path");
-        let mut child = Command::new(program)
-            .arg(format!("{module}::{test}"))
-            .args(["--exact", "--nocapture"])
-            .env(CHILD, "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("a process");
-        drop(child.stderr.take());
-        drop(child.stdin.take());
-        let ended = child.wait().expect("it ends");
-        assert!(ended.success(), "{ended}");
+        hazards::succeeds_without_stderr(module_path!(), test);
     }
 
     /// At most for the second that tracing-appender waits.

@@ -216,24 +216,10 @@ mod tests {
     }
 
     /// Runs the test above in a process whose stderr is closed.
-    #[tokio::test]
-    async fn failure_of_stderr_leaves_the_grace_period()
-    -> io::Result<()> {
-        let (_, module) =
-            module_path!().split_once("::").expect("a module");
+    #[test]
+    fn failure_of_stderr_leaves_the_grace_period() {
         let test = "failure_of_two_parts_leaves_the_grace_period";
-        let mut child =
-            tokio::process::Command::new(std::env::current_exe()?)
-                .arg(format!("{module}::{test}"))
-                .args(["--exact", "--nocapture"])
-                .stdout(std::process::Stdio::null())
-                .stderr(std::process::Stdio::piped())
-                .kill_on_drop(true)
-                .spawn()?;
-        drop(child.stderr.take());
-        let ended = timeout(6 * GRACE, child.wait()).await??;
-        assert!(ended.success(), "{ended}");
-        Ok(())
+        hazards::succeeds_without_stderr(module_path!(), test);
     }
 
     /// The pool of an aborted part can be closed when `run` returns.

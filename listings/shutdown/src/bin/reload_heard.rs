@@ -153,23 +153,10 @@ mod tests {
 
     /// A terminal that closes sends SIGHUP, too. This runs the test
     /// above in a process whose stderr is closed.
-    #[tokio::test]
-    async fn failure_of_stderr_leaves_it_listening() -> io::Result<()> {
-        let (_, module) =
-            module_path!().split_once("::").expect("a module");
+    #[test]
+    fn failure_of_stderr_leaves_it_listening() {
         let test = "failure_of_a_reload_leaves_it_listening";
-        let mut child =
-            tokio::process::Command::new(std::env::current_exe()?)
-                .arg(format!("{module}::{test}"))
-                .args(["--exact", "--nocapture"])
-                .stdout(std::process::Stdio::null())
-                .stderr(std::process::Stdio::piped())
-                .kill_on_drop(true)
-                .spawn()?;
-        drop(child.stderr.take());
-        let ended = timeout(100 * PATIENCE, child.wait()).await??;
-        assert!(ended.success(), "{ended}");
-        Ok(())
+        hazards::succeeds_without_stderr(module_path!(), test);
     }
 
     pub static PANICS: std::sync::atomic::AtomicBool =

@@ -143,24 +143,10 @@ mod tests {
     }
 
     /// Runs the test above in a process whose stderr is closed.
-    #[tokio::test]
-    async fn failure_of_stderr_does_not_end_the_polling()
-    -> io::Result<()> {
-        let (_, module) =
-            module_path!().split_once("::").expect("a module");
+    #[test]
+    fn failure_of_stderr_does_not_end_the_polling() {
         let test = "silence_holds_the_stop_for_the_limit_only";
-        let mut child =
-            tokio::process::Command::new(std::env::current_exe()?)
-                .arg(format!("{module}::{test}"))
-                .args(["--exact", "--nocapture"])
-                .stdout(std::process::Stdio::null())
-                .stderr(std::process::Stdio::piped())
-                .kill_on_drop(true)
-                .spawn()?;
-        drop(child.stderr.take());
-        let ended = timeout(12 * LIMIT, child.wait()).await??;
-        assert!(ended.success(), "{ended}");
-        Ok(())
+        hazards::succeeds_without_stderr(module_path!(), test);
     }
 
     #[tokio::test(start_paused = true)]
