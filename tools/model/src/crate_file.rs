@@ -17,7 +17,7 @@ pub struct CrateFile {
 /// What a page shows of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Shown {
-    /// What stands in the first line of a Rust file that is shown whole: `//! What it is.`
+    /// The first paragraph of the comment at the top of a Rust file that is shown whole: `//! What it is.`
     pub caption: Option<String>,
     /// The lines, each with a newline.
     pub text: String,
@@ -129,7 +129,7 @@ impl CrateFile {
         let source = Source::parse(&text).map_err(place)?;
         let caption = match (&self.anchor, source.caption()) {
             (Some(_), _) => None,
-            (None, Some(caption)) => Some(caption.to_owned()),
+            (None, Some(caption)) => Some(caption),
             (None, None) => {
                 return Err(format!(
                     "{file}:1: the file has no caption; begin it with one line `//! What it is.`, or show an anchor of it"

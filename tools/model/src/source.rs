@@ -179,14 +179,14 @@ impl<'a> Source<'a> {
         lines.collect()
     }
 
-    /// The first line of the program's `//!` comment: its caption.
-    pub fn caption(&self) -> Option<&'a str> {
-        let first = self
-            .lines
-            .iter()
-            .find(|line| !line.text.trim().is_empty())?;
-        let caption = first.text.strip_prefix("//!").map(str::trim);
-        caption.filter(|caption| !caption.is_empty())
+    /// The first paragraph of the program's `//!` comment, in one line: its caption.
+    pub fn caption(&self) -> Option<String> {
+        let texts = self.lines.iter().map(|line| line.text.trim());
+        let comment = texts
+            .skip_while(|text| text.is_empty())
+            .map_while(|text| text.strip_prefix("//!").map(str::trim));
+        let paragraph: Vec<_> = comment.take_while(|text| !text.is_empty()).collect();
+        (!paragraph.is_empty()).then(|| paragraph.join(" "))
     }
 
     /// Whether the program shows what not to do.
@@ -337,13 +337,23 @@ mod tests {
     #[test]
     fn shows_all_but_the_caption_without_an_anchor() {
         assert_eq!(
-            Source::parse(PROGRAM).unwrap().caption(),
+            Source::parse(PROGRAM).unwrap().caption().as_deref(),
             Some("Say hello.")
         );
         assert_eq!(
             shown(PROGRAM, None),
             ["fn main() {", "    println!(\"hello\");", "}"]
         );
+    }
+
+    #[test]
+    fn a_caption_is_the_first_paragraph() {
+        let caption = |text| Source::parse(text).unwrap().caption();
+        let text = "\n//! Say hello,\n//! twice.\n//!\n//! Then end.\n\nfn main() {}\n";
+        assert_eq!(caption(text).as_deref(), Some("Say hello, twice."));
+        for none in ["//!\n//! Late.\n", "use std::io;\n//! Late.\n", ""] {
+            assert_eq!(caption(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl<'a> ProgramFigures<'a> {
             "<figure class=\"listing{class}\" id=\"{id}\" data-{data}=\"{name}\"{excerpt}>\n{figcaption}\n\n{block}\n{message}</figure>\n",
             figcaption = figcaption(
                 &id,
-                &caption(heading),
+                &caption(&heading),
                 (&file, self.repository),
                 &last,
                 tools(&code)

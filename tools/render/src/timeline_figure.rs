@@ -87,7 +87,7 @@ fn recorded(project: &Project, name: ProgramId) -> Result<Recorded, String> {
         format!("{json}: is not a timeline: {why}; `cargo book bless {name}` writes it again")
     })?;
     Ok(Recorded {
-        caption: source.caption().unwrap_or_default().to_owned(),
+        caption: source.caption().unwrap_or_default(),
         shown_lines: source.shown_lines(),
         name,
         timeline,

@@ -236,8 +236,7 @@ fn show(project: &Project, placed: &Placed, section: &mut Section) -> Result<(),
     let caption = Source::parse(&text)
         .ok()
         .and_then(|source| source.caption())
-        .unwrap_or_default()
-        .to_owned();
+        .unwrap_or_default();
     section.listings.push(Shown {
         id: shown.figure_id(),
         name: shown.id.clone(),
